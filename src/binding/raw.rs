@@ -1,0 +1,218 @@
+//! Raw Node-API: the hot calls, and native memory as external ArrayBuffers.
+//!
+//! A `#[napi]` method costs close to a microsecond, a raw call a tenth of that. `exchange(staged, spinNanos)` and
+//! `reserve(bytes)` are therefore plain Node-API functions, made for one lane: the lane is the function's data, so no
+//! handle is passed and none can be forged. A closed lane stays as an empty cell until the functions are collected.
+
+use std::cell::RefCell;
+use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::{ArrayBuffer, FromNapiValue, Function};
+use napi::{Env, Error, Result, Status, check_status, sys};
+
+use crate::transport::arena::Reserve;
+use crate::transport::blocks;
+use crate::transport::lane::{HostEnd, WorkerEnd};
+use crate::transport::layout::STAGING_BYTES;
+use crate::transport::segment::Segment;
+use crate::transport::staging::Staging;
+use crate::transport::{Violation, lane};
+
+/// `exchange` on a lane that is closed.
+pub const CLOSED: f64 = -1.0;
+/// `exchange` met a violation; `violation()` tells which.
+pub const VIOLATED: f64 = -2.0;
+/// `reserve`: no room now.
+pub const FULL: f64 = -1.0;
+/// `reserve`: never any room for so much.
+pub const TOO_LARGE: f64 = -2.0;
+/// `reserve`: the system has no memory.
+pub const NO_MEMORY: f64 = -3.0;
+
+/// One end of a lane as JavaScript holds it: gone once closed.
+pub struct Cell<E> {
+    pub end: RefCell<Option<E>>,
+    pub violation: std::cell::Cell<Option<Violation>>,
+}
+
+/// What the hot calls need of an end.
+pub trait HotEnd {
+    fn exchange(&mut self, staged: u32, spin: Duration) -> std::result::Result<u32, Violation>;
+    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve>;
+}
+
+impl HotEnd for HostEnd {
+    fn exchange(&mut self, staged: u32, spin: Duration) -> std::result::Result<u32, Violation> {
+        lane::HostEnd::exchange(self, staged, spin)
+    }
+
+    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
+        lane::HostEnd::reserve(self, bytes)
+    }
+}
+
+impl HotEnd for WorkerEnd {
+    fn exchange(&mut self, staged: u32, spin: Duration) -> std::result::Result<u32, Violation> {
+        lane::WorkerEnd::exchange(self, staged, spin)
+    }
+
+    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
+        lane::WorkerEnd::reserve(self, bytes)
+    }
+}
+
+impl<E: HotEnd> Cell<E> {
+    fn exchange(&self, staged: f64, spin_nanos: f64) -> f64 {
+        let mut end = self.end.borrow_mut();
+        let Some(end) = end.as_mut() else { return CLOSED };
+        match end.exchange(staged as u32, Duration::from_nanos(spin_nanos as u64)) {
+            Ok(count) => f64::from(count),
+            Err(violation) => {
+                self.violation.set(Some(violation));
+                VIOLATED
+            }
+        }
+    }
+
+    fn reserve(&self, bytes: f64, _: f64) -> f64 {
+        let mut end = self.end.borrow_mut();
+        let Some(end) = end.as_mut() else { return FULL };
+        match end.reserve(bytes as usize) {
+            Ok(offset) => offset as f64,
+            Err(Reserve::Full) => FULL,
+            Err(Reserve::TooLarge) => TOO_LARGE,
+            Err(Reserve::NoMemory(_)) => NO_MEMORY,
+        }
+    }
+}
+
+/// The function `exchange(staged, spinNanos) -> arrived` of one lane.
+pub fn exchange_function<E: HotEnd + 'static>(
+    env: &Env,
+    cell: &Rc<Cell<E>>,
+) -> Result<Function<'static, (u32, f64), i32>> {
+    function(env, c"exchange", exchange::<E>, cell)
+}
+
+/// The function `reserve(bytes) -> offset` of one lane.
+pub fn reserve_function<E: HotEnd + 'static>(
+    env: &Env,
+    cell: &Rc<Cell<E>>,
+) -> Result<Function<'static, u32, i32>> {
+    function(env, c"reserve", reserve::<E>, cell)
+}
+
+extern "C" fn exchange<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `function` registered this with a cell of `E`.
+    unsafe { hot::<E>(env, info, Cell::exchange) }
+}
+
+extern "C" fn reserve<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as for `exchange`.
+    unsafe { hot::<E>(env, info, Cell::reserve) }
+}
+
+/// Two numbers in, one out.
+///
+/// # Safety
+/// A Node-API callback whose data is a `Cell<E>` made by [`function`].
+unsafe fn hot<E: HotEnd>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    call: fn(&Cell<E>, f64, f64) -> f64,
+) -> sys::napi_value {
+    let mut count = 2;
+    let mut arguments = [ptr::null_mut(); 2];
+    let mut data = ptr::null_mut::<c_void>();
+    let (mut first, mut second) = (0.0, 0.0);
+    // SAFETY: the handles are those of this call; a value that is no number leaves its zero, which is harmless. The
+    // data is a cell that the function keeps alive (see `function`).
+    let cell = unsafe {
+        sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data);
+        sys::napi_get_value_double(env, arguments[0], &mut first);
+        sys::napi_get_value_double(env, arguments[1], &mut second);
+        &*data.cast::<Cell<E>>()
+    };
+    let mut result = ptr::null_mut();
+    match catch_unwind(AssertUnwindSafe(|| call(cell, first, second))) {
+        // SAFETY: as above.
+        Ok(number) => unsafe { sys::napi_create_int32(env, number as i32, &mut result) },
+        // SAFETY: as above; both strings end in NUL. A bug of ours becomes an exception, not the end of the host.
+        Err(_) => unsafe {
+            sys::napi_throw_error(env, ptr::null(), c"internal error in the transport".as_ptr())
+        },
+    };
+    result
+}
+
+fn function<E: 'static, A: napi::bindgen_prelude::JsValuesTupleIntoVec>(
+    env: &Env,
+    name: &std::ffi::CStr,
+    callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
+    cell: &Rc<Cell<E>>,
+) -> Result<Function<'static, A, i32>> {
+    extern "C" fn release<E>(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+        // SAFETY: the reference that `function` gave away, given back once.
+        drop(unsafe { Rc::from_raw(data.cast::<Cell<E>>()) });
+    }
+    let (raw, data) = (env.raw(), Rc::into_raw(cell.clone()).cast_mut().cast::<c_void>());
+    let name: *const c_char = name.as_ptr();
+    let mut result = ptr::null_mut();
+    // SAFETY: the name ends in NUL; the data is a cell whose reference the finalizer drops.
+    unsafe {
+        check_status!(sys::napi_create_function(raw, name, -1, Some(callback), data, &mut result))?;
+        check_status!(sys::napi_add_finalizer(
+            raw,
+            result,
+            data,
+            Some(release::<E>),
+            ptr::null_mut(),
+            ptr::null_mut()
+        ))?;
+        Function::from_napi_value(raw, result)
+    }
+}
+
+/// Staging as an ArrayBuffer. It is the same memory: JavaScript reads and writes it between two exchanges.
+pub fn staging_buffer(env: &Env, staging: &Arc<Staging>) -> Result<ArrayBuffer<'static>> {
+    // SAFETY: the buffer keeps the staging alive through its hint.
+    unsafe { external(env, staging.memory().as_ptr(), STAGING_BYTES, staging.clone()) }
+}
+
+/// `bytes` of a segment from byte `at` as an ArrayBuffer.
+pub fn segment_buffer(
+    env: &Env,
+    segment: &Arc<Segment>,
+    at: usize,
+    bytes: usize,
+) -> Result<ArrayBuffer<'static>> {
+    if at.checked_add(bytes).is_none_or(|end| end > segment.geometry().segment_bytes()) {
+        return Err(Error::new(Status::InvalidArg, format!("{bytes} bytes at {at} are outside the segment")));
+    }
+    // SAFETY: inside the mapping, which the buffer keeps alive through its hint.
+    unsafe { external(env, segment.at(at).as_ptr(), bytes, segment.clone()) }
+}
+
+/// A block lent to JavaScript; it goes back to the warm pool with the buffer.
+pub fn block_buffer(env: &Env, mut block: Vec<u8>) -> Result<ArrayBuffer<'static>> {
+    let (data, bytes) = (block.as_mut_ptr(), block.len());
+    // SAFETY: the block does not move while the hint owns it.
+    unsafe { ArrayBuffer::from_external(env, data, bytes, block, |_, block| blocks::give(block)) }
+}
+
+/// # Safety
+/// `data` points to `bytes` bytes that live as long as `keeper`.
+unsafe fn external<T: 'static>(
+    env: &Env,
+    data: *mut u8,
+    bytes: usize,
+    keeper: T,
+) -> Result<ArrayBuffer<'static>> {
+    // SAFETY: the caller's promise.
+    unsafe { ArrayBuffer::from_external(env, data, bytes, keeper, |_, keeper| drop(keeper)) }
+}

@@ -1,0 +1,185 @@
+//! `WorkerLane`: the worker's end of a lane, in a thread or in a process of its own.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::{ArrayBuffer, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Error, Result, Status};
+use napi_derive::napi;
+
+use super::host_lane::system;
+use super::launch::TaskSource;
+use super::raw::{self, Cell};
+use crate::process::handshake;
+use crate::transport::lane::WorkerEnd;
+use crate::transport::segment::Segment;
+
+/// Segments that wait for a worker thread, by token.
+static LENT: Mutex<Option<HashMap<u32, Arc<Segment>>>> = Mutex::new(None);
+static NEXT_TOKEN: AtomicU32 = AtomicU32::new(1);
+
+/// Keeps a segment for the thread that comes with the returned token.
+pub(super) fn lend(segment: Arc<Segment>) -> u32 {
+    let token = NEXT_TOKEN.fetch_add(1, Ordering::Relaxed);
+    let mut lent = LENT.lock().unwrap_or_else(PoisonError::into_inner);
+    lent.get_or_insert_default().insert(token, segment);
+    token
+}
+
+/// Forgets a segment that no thread has come for, or gives it to the one that has.
+fn borrow(token: u32) -> Option<Arc<Segment>> {
+    LENT.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.remove(&token)
+}
+
+/// The worker thread with this token ended before it attached: its segment need not wait any longer.
+#[napi]
+pub fn revoke(token: u32) {
+    drop(borrow(token));
+}
+
+/// The worker's end of a lane. See `js/native.ts`.
+#[napi]
+pub struct WorkerLane {
+    cell: Rc<Cell<WorkerEnd>>,
+    tasks: Vec<TaskSource>,
+}
+
+#[napi]
+impl WorkerLane {
+    /// Attaches this thread to the segment lent under `token`.
+    #[napi(factory)]
+    pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
+        let lent = borrow(token)
+            .ok_or_else(|| Error::new(Status::InvalidArg, format!("no memory is lent under {token}")))?;
+        let segment = lent.open_again().map_err(refused)?;
+        Self::attach(env, Arc::new(segment), Vec::new(), wake)
+    }
+
+    /// Attaches this process to the segment on its descriptor 0, as its boot payload says.
+    #[napi(factory)]
+    pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
+        let attached = handshake::attach().map_err(refused)?;
+        let tasks = attached.boot.tasks.into_iter().map(Into::into).collect();
+        Self::attach(env, attached.segment, tasks, wake)
+    }
+
+    fn attach(
+        env: Env,
+        segment: Arc<Segment>,
+        tasks: Vec<TaskSource>,
+        wake: Function<'_, (), ()>,
+    ) -> Result<Self> {
+        let mut end = WorkerEnd::new(segment);
+        let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+        end.watch(move || {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        })
+        .map_err(system("the lane's thread"))?;
+        let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
+        env.add_env_cleanup_hook(cell.clone(), |cell| drop(cell.end.take()))?;
+        Ok(Self { cell, tasks })
+    }
+
+    /// The pool's tasks, from the boot payload. Empty in a thread, which is told otherwise.
+    #[napi(getter)]
+    pub fn tasks(&self) -> Vec<TaskSource> {
+        self.tasks.clone()
+    }
+
+    /// The hot call `exchange(staged, spinNanos)`.
+    #[napi]
+    pub fn exchange_function(&self, env: Env) -> Result<Function<'static, (u32, f64), i32>> {
+        raw::exchange_function(&env, &self.cell)
+    }
+
+    /// The hot call `reserve(bytes)`.
+    #[napi]
+    pub fn reserve_function(&self, env: Env) -> Result<Function<'static, u32, i32>> {
+        raw::reserve_function(&env, &self.cell)
+    }
+
+    /// Staging.
+    #[napi]
+    pub fn staging(&self, env: Env) -> Result<ArrayBuffer<'static>> {
+        self.with(|end| raw::staging_buffer(&env, end.staging()))
+    }
+
+    /// What of the outgoing arena may be in use.
+    #[napi]
+    pub fn outgoing(&self, env: Env) -> Result<ArrayBuffer<'static>> {
+        self.with(|end| {
+            let (at, bytes) = end.window();
+            raw::segment_buffer(&env, end.segment(), at, bytes)
+        })
+    }
+
+    /// The first `bytes` of the incoming arena.
+    #[napi]
+    pub fn incoming(&self, env: Env, bytes: f64) -> Result<ArrayBuffer<'static>> {
+        self.with(|end| {
+            let geometry = end.segment().geometry();
+            let bytes = (bytes as usize).min(geometry.arena_bytes);
+            raw::segment_buffer(&env, end.segment(), geometry.submission_arena(), bytes)
+        })
+    }
+
+    /// The segment's header and words, where the worker marks what it has started.
+    #[napi]
+    pub fn words(&self, env: Env) -> Result<ArrayBuffer<'static>> {
+        self.with(|end| raw::segment_buffer(&env, end.segment(), 0, crate::transport::layout::RINGS_AT))
+    }
+
+    /// A private copy of a large payload.
+    #[napi]
+    pub fn copy_out(&self, env: Env, offset: u32, bytes: u32) -> Result<ArrayBuffer<'static>> {
+        self.with(|end| match end.copy_out(offset as usize, bytes as usize) {
+            Some(block) => raw::block_buffer(&env, block),
+            None => Err(Error::new(Status::InvalidArg, "the payload lies outside the arena")),
+        })
+    }
+
+    /// Goes to sleep; false if something has arrived already.
+    #[napi]
+    pub fn arm(&self) -> Result<bool> {
+        self.with(|end| Ok(end.arm()))
+    }
+
+    /// Asks to be woken when the host makes room.
+    #[napi]
+    pub fn want_room(&self, wanted: bool) -> Result<()> {
+        self.with(|end| {
+            end.want_room(wanted);
+            Ok(())
+        })
+    }
+
+    /// Gives idle memory back, all above the first `keep` bytes.
+    #[napi]
+    pub fn trim(&self, keep: u32) -> Result<()> {
+        self.with(|end| {
+            end.trim(keep as usize);
+            Ok(())
+        })
+    }
+
+    /// True once the host wants this worker to end.
+    #[napi]
+    pub fn stopped(&self) -> bool {
+        self.cell.end.borrow().as_ref().is_none_or(WorkerEnd::stopped)
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut WorkerEnd) -> Result<T>) -> Result<T> {
+        match self.cell.end.borrow_mut().as_mut() {
+            Some(end) => action(end),
+            None => Err(Error::new(Status::GenericFailure, "the lane is closed")),
+        }
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::new(Status::GenericFailure, error.to_string())
+}

@@ -1,0 +1,5 @@
+//! System calls and raw memory that the crates do not wrap.
+
+pub mod descriptors;
+pub mod environ;
+pub mod memory;

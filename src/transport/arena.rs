@@ -1,0 +1,331 @@
+//! An arena: payloads of one direction, allocated by the side that sends them.
+//!
+//! ```text
+//!   chunk  0 1 2 3 4 5 6 ...          a chunk is 64 KiB; all state below is private to the sender
+//!   state  L S S S . . .              L lease: small payloads side by side   S span: one large payload   . free
+//!   refs   3 1                        slots published and not released, counted at the span's first chunk
+//! ```
+//!
+//! Small payloads are put one behind the other into a leased chunk, by JavaScript, without a call; a large one gets a
+//! span of whole chunks. The lowest free chunks are taken first, so a lane keeps coming back to the few pages it has
+//! touched already. Pages are populated before they are used and punched out again by [`Arena::trim`].
+
+use std::io;
+use std::sync::Arc;
+
+use super::layout::{CHUNK_BYTES, INITIAL_WINDOW_BYTES, PAYLOAD_ALIGN, SMALL_BYTES};
+use super::segment::Segment;
+use crate::sys::memory;
+
+/// Why [`Arena::reserve`] gave nothing.
+#[derive(Debug)]
+pub enum Reserve {
+    /// No room now: it comes as the other side finishes with what it holds.
+    Full,
+    /// More than the whole arena.
+    TooLarge,
+    /// The system has no memory for it.
+    NoMemory(io::Error),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Chunk {
+    /// In a span or leased.
+    used: bool,
+    /// Touched: its pages are there.
+    populated: bool,
+    /// Chunks of the span that begins here.
+    span: u32,
+    /// Slots that refer to the span and are not released.
+    refs: u32,
+}
+
+/// The sender's account of one arena.
+#[derive(Debug)]
+pub struct Arena {
+    segment: Arc<Segment>,
+    at: usize,
+    chunks: Vec<Chunk>,
+    /// Chunks that JavaScript can address now.
+    window: usize,
+    leased: Option<usize>,
+    /// Former leases whose last payloads may be staged and not charged yet.
+    retired: Vec<usize>,
+}
+
+impl Arena {
+    /// The arena at byte `at` of the segment.
+    pub fn new(segment: Arc<Segment>, at: usize) -> Self {
+        let chunks = vec![Chunk::default(); segment.geometry().arena_bytes / CHUNK_BYTES];
+        let window = chunks.len().min(INITIAL_WINDOW_BYTES / CHUNK_BYTES);
+        Self { segment, at, chunks, window, leased: None, retired: Vec::new() }
+    }
+
+    /// Bytes, from the start of the arena, within which every reservation so far lies.
+    pub fn window_bytes(&self) -> usize {
+        self.window * CHUNK_BYTES
+    }
+
+    /// Where in its segment the arena begins.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Room for `bytes`, as an offset from the start of the arena. What was reserved must be charged to a slot by
+    /// [`Self::charge`] or given back by [`Self::cancel`]. A small payload also renews the lease, behind it.
+    pub fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
+        let small = bytes <= SMALL_BYTES;
+        let count = if small { 1 } else { bytes.div_ceil(CHUNK_BYTES) };
+        if count > self.chunks.len() {
+            return Err(Reserve::TooLarge);
+        }
+        let first = self.find(count).ok_or(Reserve::Full)?;
+        self.populate(first, count).map_err(Reserve::NoMemory)?;
+        for chunk in &mut self.chunks[first..first + count] {
+            chunk.used = true;
+        }
+        self.chunks[first].span = count as u32;
+        self.chunks[first].refs = 0;
+        if small {
+            self.retired.extend(self.leased.replace(first));
+        }
+        Ok(first * CHUNK_BYTES)
+    }
+
+    /// Everything staged has been charged: former leases that nobody refers to are free.
+    pub fn settle(&mut self) {
+        while let Some(chunk) = self.retired.pop() {
+            self.free_if_unused(chunk);
+        }
+    }
+
+    /// Where the next small payload may go and where the lease ends, both 0 without a lease. A lease that nobody refers
+    /// to any more begins again; `position` is what JavaScript has used of it. Call it after [`Self::settle`].
+    pub fn lease(&self, position: usize) -> (usize, usize) {
+        let Some(chunk) = self.leased else { return (0, 0) };
+        let start = chunk * CHUNK_BYTES;
+        let position = if self.chunks[chunk].refs == 0 { start } else { position };
+        (position, start + CHUNK_BYTES)
+    }
+
+    /// A slot refers to the payload at `offset`: its span stays until [`Self::release`] of the returned chunk.
+    pub fn charge(&mut self, offset: usize) -> u32 {
+        let chunk = offset / CHUNK_BYTES;
+        self.chunks[chunk].refs += 1;
+        chunk as u32
+    }
+
+    /// One slot fewer refers to the span that begins at this chunk.
+    pub fn release(&mut self, chunk: u32) {
+        let chunk = chunk as usize;
+        self.chunks[chunk].refs -= 1;
+        self.free_if_unused(chunk);
+    }
+
+    /// Gives back a reservation that no slot was charged with.
+    pub fn cancel(&mut self, offset: usize) {
+        self.free_if_unused(offset / CHUNK_BYTES);
+    }
+
+    /// Punches out free memory above the first `keep` bytes. Returns the bytes given back.
+    pub fn trim(&mut self, keep: usize) -> usize {
+        let mut given = 0;
+        for index in keep.div_ceil(CHUNK_BYTES)..self.chunks.len() {
+            let chunk = self.chunks[index];
+            if chunk.used || !chunk.populated {
+                continue;
+            }
+            let start = self.segment.at(self.at + index * CHUNK_BYTES);
+            // SAFETY: a whole chunk of the live mapping; nothing refers to it.
+            if unsafe { memory::punch_out(start, CHUNK_BYTES) }.is_ok() {
+                self.chunks[index].populated = false;
+                given += CHUNK_BYTES;
+            }
+        }
+        given
+    }
+
+    /// The position after a payload of `bytes` at `position`.
+    pub fn next_position(position: usize, bytes: usize) -> usize {
+        (position + bytes).next_multiple_of(PAYLOAD_ALIGN)
+    }
+
+    /// The lowest `count` free chunks in a row, widening the window if need be.
+    fn find(&mut self, count: usize) -> Option<usize> {
+        let mut run = 0;
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            run = if chunk.used { 0 } else { run + 1 };
+            if run == count {
+                while index >= self.window {
+                    self.window = (self.window * 2).min(self.chunks.len());
+                }
+                return Some(index + 1 - count);
+            }
+        }
+        None
+    }
+
+    /// Populates what of the chunks is not there yet, in as few calls as there are gaps.
+    fn populate(&mut self, first: usize, count: usize) -> io::Result<()> {
+        let mut index = first;
+        while index < first + count {
+            let end = (index..first + count)
+                .find(|&i| self.chunks[i].populated != self.chunks[index].populated)
+                .unwrap_or(first + count);
+            if !self.chunks[index].populated {
+                let start = self.segment.at(self.at + index * CHUNK_BYTES);
+                // SAFETY: whole chunks of the live mapping.
+                unsafe { memory::populate(start, (end - index) * CHUNK_BYTES) }?;
+                self.chunks[index..end].iter_mut().for_each(|chunk| chunk.populated = true);
+            }
+            index = end;
+        }
+        Ok(())
+    }
+
+    fn free_if_unused(&mut self, first: usize) {
+        if self.chunks[first].refs > 0 || self.leased == Some(first) {
+            return;
+        }
+        let count = self.chunks[first].span as usize;
+        for chunk in &mut self.chunks[first..first + count] {
+            chunk.used = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::layout::Geometry;
+
+    const CHUNKS: usize = 64;
+
+    fn arena() -> Arena {
+        let segment = Arc::new(Segment::create(Geometry::new(CHUNKS * CHUNK_BYTES).unwrap()).unwrap());
+        let at = segment.geometry().submission_arena();
+        Arena::new(segment, at)
+    }
+
+    fn used(arena: &Arena) -> usize {
+        arena.chunks.iter().filter(|chunk| chunk.used).count()
+    }
+
+    #[test]
+    fn a_large_payload_gets_the_lowest_free_span_and_gives_it_back() {
+        let mut arena = arena();
+        let first = arena.reserve(3 * CHUNK_BYTES).unwrap();
+        let second = arena.reserve(SMALL_BYTES + 1).unwrap();
+        assert_eq!((first, second), (0, 3 * CHUNK_BYTES));
+        let chunk = arena.charge(first);
+        assert_eq!(used(&arena), 4);
+        arena.release(chunk);
+        assert_eq!(used(&arena), 1);
+        assert_eq!(arena.reserve(2 * CHUNK_BYTES).unwrap(), 0);
+    }
+
+    #[test]
+    fn small_payloads_share_a_lease_that_begins_again_when_all_are_released() {
+        let mut arena = arena();
+        let offset = arena.reserve(100).unwrap();
+        let position = Arena::next_position(offset, 100);
+        let one = arena.charge(offset);
+        let two = arena.charge(position);
+        assert_eq!(one, two);
+        assert_eq!(arena.lease(position), (position, offset + CHUNK_BYTES));
+        arena.release(one);
+        assert_eq!(arena.lease(position).0, position);
+        arena.release(two);
+        assert_eq!(arena.lease(position).0, offset);
+        assert_eq!(used(&arena), 1);
+    }
+
+    #[test]
+    fn a_retired_lease_is_freed_with_its_last_payload() {
+        let mut arena = arena();
+        let offset = arena.reserve(10).unwrap();
+        let chunk = arena.charge(offset);
+        let renewed = arena.reserve(10).unwrap();
+        assert_ne!(offset, renewed);
+        arena.settle();
+        assert_eq!(used(&arena), 2);
+        arena.release(chunk);
+        assert_eq!(used(&arena), 1);
+    }
+
+    #[test]
+    fn a_retired_lease_waits_for_payloads_that_are_staged_and_not_charged() {
+        let mut arena = arena();
+        let staged = arena.reserve(10).unwrap();
+        let renewed = arena.reserve(SMALL_BYTES).unwrap();
+        let another = arena.reserve(SMALL_BYTES).unwrap();
+        assert!(staged != renewed && renewed != another && staged != another);
+        let chunk = arena.charge(staged);
+        arena.settle();
+        assert_eq!(used(&arena), 2);
+        arena.release(chunk);
+        assert_eq!(used(&arena), 1);
+    }
+
+    #[test]
+    fn full_and_too_large_are_told_apart() {
+        let mut arena = arena();
+        let all = arena.reserve(CHUNKS * CHUNK_BYTES).unwrap();
+        assert!(matches!(arena.reserve(1), Err(Reserve::Full)));
+        assert!(matches!(arena.reserve(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
+        arena.cancel(all);
+        assert_eq!(used(&arena), 0);
+        assert!(arena.reserve(1).is_ok());
+    }
+
+    #[test]
+    fn the_window_covers_every_reservation() {
+        let mut arena = arena();
+        let initial = arena.window_bytes();
+        let offset = arena.reserve(initial + 1).unwrap();
+        assert!(arena.window_bytes() >= offset + initial + 1);
+    }
+
+    #[test]
+    fn trimming_gives_back_free_memory_and_it_can_be_used_again() {
+        let mut arena = arena();
+        let offset = arena.reserve(8 * CHUNK_BYTES).unwrap();
+        let start = arena.segment.at(arena.at + offset);
+        // SAFETY: reserved, so inside the mapping.
+        unsafe { start.write_bytes(0xaa, 8 * CHUNK_BYTES) };
+        assert_eq!(arena.trim(0), 0);
+        arena.cancel(offset);
+        assert_eq!(arena.trim(2 * CHUNK_BYTES), 6 * CHUNK_BYTES);
+        assert_eq!(arena.reserve(8 * CHUNK_BYTES).unwrap(), offset);
+        // SAFETY: as above.
+        let (kept, fresh) = unsafe { (start.read(), start.add(2 * CHUNK_BYTES).read()) };
+        assert_eq!((kept, fresh), (0xaa, 0));
+    }
+
+    #[test]
+    fn random_traffic_never_overlaps_and_ends_empty() {
+        let mut arena = arena();
+        let mut live: Vec<(usize, usize, u32)> = Vec::new();
+        let mut state = 0x9e37_79b9_u32;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as usize % below
+        };
+        for _ in 0..20_000 {
+            if random(2) == 0 || live.is_empty() {
+                let bytes = SMALL_BYTES + 1 + random(6 * CHUNK_BYTES);
+                if let Ok(offset) = arena.reserve(bytes) {
+                    assert!(live.iter().all(|&(o, b, _)| offset + bytes <= o || o + b <= offset));
+                    live.push((offset, bytes, arena.charge(offset)));
+                }
+            } else {
+                let (_, _, chunk) = live.swap_remove(random(live.len()));
+                arena.release(chunk);
+            }
+        }
+        live.drain(..).for_each(|(_, _, chunk)| arena.release(chunk));
+        assert_eq!(used(&arena), 0);
+    }
+}

@@ -1,0 +1,840 @@
+//! A lane: the two ends of a segment.
+//!
+//! ```text
+//!   exchange(staged, spin):
+//!     1. hand back what the last exchange brought            (host: completion head)
+//!     2. publish the staged slots, charge their payloads, ring the other side
+//!     3. take note of what the other side has finished with  (room, arena chunks)
+//!     4. bring what arrived into staging; with nothing there, spin for a while
+//! ```
+//!
+//! The host end believes nothing: it copies a slot, then checks it against its own account of the calls in flight, then
+//! copies its payload. The worker end trusts its host. What is published by one exchange is released by a later one, so
+//! payloads may be read until then.
+
+use std::num::NonZeroU32;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use super::Violation;
+use super::arena::{Arena, Reserve};
+use super::blocks;
+use super::doorbell::{self, Waiter};
+use super::layout::{
+    FLAG_ARENA, FLAG_FETCH, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind, MAX_CALLS,
+    NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Slot, StagingWord, Word,
+};
+use super::ring::{Consumer, Producer};
+use super::segment::Segment;
+use super::staging::Staging;
+
+/// How long a worker spins for its next task before it goes to sleep, where its host allows any spinning.
+pub const WORKER_SPIN: Duration = Duration::from_micros(50);
+
+/// Checks of the ring between two looks at the clock, while spinning.
+const SPINS_PER_CLOCK: u32 = 16;
+
+/// The chunk that a published slot charged, by sequence number; `None` for inline values.
+type Charges = Box<[Option<NonZeroU32>; RING_SLOTS]>;
+
+/// The words that differ between the two ends.
+struct Side {
+    out: (Word, Word),
+    into: (Word, Word),
+    own_doorbell: Word,
+    other_doorbell: Word,
+    own_wants_room: Word,
+    other_wants_room: Word,
+}
+
+const HOST: Side = Side {
+    out: (Word::SubmissionTail, Word::SubmissionHead),
+    into: (Word::CompletionTail, Word::CompletionHead),
+    own_doorbell: Word::HostDoorbell,
+    other_doorbell: Word::WorkerDoorbell,
+    own_wants_room: Word::HostWantsRoom,
+    other_wants_room: Word::WorkerWantsRoom,
+};
+
+const WORKER: Side = Side {
+    out: HOST.into,
+    into: HOST.out,
+    own_doorbell: HOST.other_doorbell,
+    other_doorbell: HOST.own_doorbell,
+    own_wants_room: HOST.other_wants_room,
+    other_wants_room: HOST.own_wants_room,
+};
+
+/// What the waiter thread may look at while its side sleeps.
+#[derive(Default)]
+struct Seen {
+    /// Next incoming sequence number.
+    taken: AtomicU32,
+    /// Outgoing sequence number that was last known to be released.
+    released: AtomicU32,
+}
+
+/// What both ends do alike.
+struct End {
+    segment: Arc<Segment>,
+    side: &'static Side,
+    out: Producer,
+    into: Consumer,
+    arena: Arena,
+    charges: Charges,
+    staging: Arc<Staging>,
+    seen: Arc<Seen>,
+    waiter: Option<Waiter>,
+    armed: bool,
+    /// The incoming head when the other side was last rung for room.
+    told: u32,
+}
+
+impl End {
+    fn new(segment: Arc<Segment>, side: &'static Side, rings: (usize, usize), arena_at: usize) -> Self {
+        let staging = Arc::new(Staging::new());
+        let mut end = Self {
+            out: Producer::new(segment.clone(), rings.0, side.out.0, side.out.1),
+            into: Consumer::new(segment.clone(), rings.1, side.into.0, side.into.1),
+            arena: Arena::new(segment.clone(), arena_at),
+            charges: Box::new([None; RING_SLOTS]),
+            staging,
+            seen: Arc::default(),
+            waiter: None,
+            armed: false,
+            told: 0,
+            segment,
+            side,
+        };
+        end.tell_staging();
+        end
+    }
+
+    fn watch(&mut self, wake: impl Fn() + Send + 'static) -> std::io::Result<()> {
+        let (segment, side, seen) = (self.segment.clone(), self.side, self.seen.clone());
+        let ready = Arc::new(move || {
+            let word = |word: Word| segment.word(word).load(Ordering::Acquire);
+            word(side.into.0) != seen.taken.load(Ordering::Acquire)
+                || (word(side.own_wants_room) != 0 && word(side.out.1) != seen.released.load(Ordering::Acquire))
+                || word(Word::Stop) != 0
+        });
+        self.waiter = Some(Waiter::start(self.segment.clone(), side.own_doorbell, ready, wake)?);
+        Ok(())
+    }
+
+    /// Publishes the first `staged` slots of staging. `on_slot` sees each before it goes.
+    fn publish(&mut self, staged: u32, mut on_slot: impl FnMut(&Slot)) {
+        for index in 0..staged as usize {
+            let slot = self.staging.outgoing(index);
+            on_slot(&slot);
+            let charge = (slot.flags & FLAG_ARENA != 0).then(|| self.arena.charge(slot.offset as usize));
+            // Chunk numbers are kept one higher, so that "none" needs no room of its own.
+            self.charges[self.out.tail() as usize % RING_SLOTS] =
+                charge.and_then(|chunk| NonZeroU32::new(chunk + 1));
+            self.out.write(&slot);
+        }
+        if staged > 0 {
+            self.out.publish();
+            self.ring_other();
+        }
+    }
+
+    fn ring_other(&self) {
+        doorbell::ring(self.segment.word(self.side.other_doorbell));
+    }
+
+    /// The incoming head moved to `head`: rings the other side if it waits for room.
+    fn tell_room(&mut self, head: u32) {
+        if head != self.told && self.segment.word(self.side.other_wants_room).load(Ordering::Relaxed) != 0 {
+            self.told = head;
+            self.ring_other();
+        }
+    }
+
+    /// Frees what the other side has finished with.
+    fn reap(&mut self) -> Result<(), Violation> {
+        let (mut sequence, to) = self.out.release()?;
+        while sequence != to {
+            if let Some(chunk) = self.charges[sequence as usize % RING_SLOTS].take() {
+                self.arena.release(chunk.get() - 1);
+            }
+            sequence = sequence.wrapping_add(1);
+        }
+        self.seen.released.store(to, Ordering::Release);
+        Ok(())
+    }
+
+    fn tell_staging(&mut self) {
+        self.arena.settle();
+        let position = self.staging.word(StagingWord::LeasePosition) as usize;
+        let (position, end) = self.arena.lease(position);
+        self.staging.set_word(StagingWord::Room, self.out.room());
+        self.staging.set_word(StagingWord::LeasePosition, position as u32);
+        self.staging.set_word(StagingWord::LeaseEnd, end as u32);
+    }
+
+    fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
+        let offset = self.arena.reserve(bytes)?;
+        if bytes <= super::layout::SMALL_BYTES {
+            let position = Arena::next_position(offset, bytes);
+            self.staging.set_word(StagingWord::LeasePosition, position as u32);
+            self.staging.set_word(StagingWord::LeaseEnd, (offset + super::layout::CHUNK_BYTES) as u32);
+        }
+        self.staging.set_word(StagingWord::Window, self.arena.window_bytes() as u32);
+        Ok(offset)
+    }
+
+    fn want_room(&self, wanted: bool) {
+        self.segment.word(self.side.own_wants_room).store(u32::from(wanted), Ordering::SeqCst);
+    }
+
+    fn arm(&mut self) -> bool {
+        self.armed = self.waiter.as_ref().is_some_and(Waiter::arm);
+        self.armed
+    }
+
+    fn disarm(&mut self) {
+        if self.armed {
+            self.armed = false;
+            if let Some(waiter) = &self.waiter {
+                waiter.disarm();
+            }
+        }
+    }
+
+    /// Waits, busily and at most for `spin`, until something arrives.
+    fn spin(&self, spin: Duration) -> Result<bool, Violation> {
+        let start = Instant::now();
+        loop {
+            for _ in 0..SPINS_PER_CLOCK {
+                if self.into.available()? > 0 {
+                    return Ok(true);
+                }
+                std::hint::spin_loop();
+            }
+            if start.elapsed() >= spin {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// A private copy of `bytes` at `offset` of the incoming arena, which begins at `arena_at`.
+    fn copy_out(&self, arena_at: usize, offset: usize, bytes: usize) -> Option<Vec<u8>> {
+        if offset.checked_add(bytes)? > self.segment.geometry().arena_bytes || bytes == 0 {
+            return None;
+        }
+        let mut block = blocks::take(bytes);
+        let from = self.segment.at(arena_at + offset);
+        // SAFETY: the source lies in the mapping, the block has room for it. The other side may write the source
+        // meanwhile: then the copy holds some mixture, and it is only looked at once it is ours.
+        unsafe {
+            ptr::copy_nonoverlapping(from.as_ptr(), block.as_mut_ptr(), bytes);
+            block.set_len(bytes);
+        }
+        Some(block)
+    }
+}
+
+/// Lanes of this process that have calls in flight: each stands for a worker that wants a core.
+static BUSY_LANES: AtomicU32 = AtomicU32::new(0);
+
+static CORES: LazyLock<u32> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32));
+
+/// Spinning pays while each busy lane and this thread can have a core of its own.
+fn cores_to_spare() -> bool {
+    BUSY_LANES.load(Ordering::Relaxed) < *CORES
+}
+
+/// Calls in flight, by call id: the generation that is awaited, or 0. Private, so that no worker can touch it.
+#[derive(Default)]
+struct Calls {
+    generations: Vec<u32>,
+    in_flight: u32,
+}
+
+impl Calls {
+    fn start(&mut self, call: u32, generation: u32) {
+        let index = call as usize;
+        assert!(index < MAX_CALLS && generation != 0, "call {call} has no valid id");
+        if index >= self.generations.len() {
+            self.generations.resize(index + 1, 0);
+        }
+        self.generations[index] = generation;
+        self.in_flight += 1;
+        if self.in_flight == 1 {
+            BUSY_LANES.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// True if exactly this call was in flight; it no longer is.
+    fn finish(&mut self, call: u32, generation: u32) -> bool {
+        match self.generations.get_mut(call as usize) {
+            Some(live) if generation != 0 && *live == generation => *live = 0,
+            _ => return false,
+        }
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            BUSY_LANES.fetch_sub(1, Ordering::Relaxed);
+        }
+        true
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        if self.in_flight > 0 {
+            BUSY_LANES.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The host's end of a lane.
+pub struct HostEnd {
+    end: End,
+    calls: Calls,
+    booting: bool,
+    worker_spin: Option<bool>,
+}
+
+impl HostEnd {
+    /// The host's end of a fresh segment.
+    pub fn new(segment: Arc<Segment>) -> Self {
+        let geometry = segment.geometry();
+        let rings = (geometry.submission_ring(), geometry.completion_ring());
+        let end = End::new(segment, &HOST, rings, geometry.submission_arena());
+        Self { end, calls: Calls::default(), booting: true, worker_spin: None }
+    }
+
+    /// Starts the thread that calls `wake` when something arrives while this side sleeps.
+    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> std::io::Result<()> {
+        self.end.watch(wake)
+    }
+
+    /// Publishes the first `staged` slots and brings completions into staging: their number. Payloads of up to
+    /// INBOX_PAYLOAD_BYTES are in the inbox, larger ones (FLAG_FETCH) wait for [`Self::copy_out`] until the next exchange.
+    pub fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
+        self.end.disarm();
+        self.hand_back();
+        self.allow_spinning();
+        let calls = &mut self.calls;
+        self.end.publish(staged, |slot| calls.start(slot.call, slot.generation));
+        let mut count = self.receive()?;
+        if count == 0 && !spin.is_zero() && self.calls.in_flight > 0 && cores_to_spare() && self.end.spin(spin)? {
+            count = self.receive()?;
+        }
+        self.end.reap()?;
+        self.end.tell_staging();
+        Ok(count)
+    }
+
+    /// Goes to sleep: false if something has arrived already.
+    pub fn arm(&mut self) -> bool {
+        self.hand_back();
+        self.end.arm()
+    }
+
+    fn hand_back(&mut self) {
+        if self.end.into.release() {
+            self.end.tell_room(self.end.into.taken());
+        }
+    }
+
+    /// Tells the worker whether it may spin, when that has changed.
+    fn allow_spinning(&mut self) {
+        let spare = cores_to_spare();
+        if self.worker_spin != Some(spare) {
+            self.worker_spin = Some(spare);
+            let nanos = if spare { WORKER_SPIN.as_nanos() as u32 } else { 0 };
+            self.end.segment.word(Word::WorkerSpin).store(nanos, Ordering::Relaxed);
+        }
+    }
+
+    fn receive(&mut self) -> Result<u32, Violation> {
+        let available = self.end.into.available()?;
+        let mut inbox = 0;
+        let mut count = 0;
+        while count < available {
+            let mut slot = self.end.into.peek();
+            self.check(&slot)?;
+            if slot.flags & FLAG_ARENA != 0 {
+                let bytes = slot.length as usize;
+                if bytes > INBOX_PAYLOAD_BYTES {
+                    slot.flags |= FLAG_FETCH;
+                } else if inbox + bytes > INBOX_BYTES {
+                    break;
+                } else {
+                    let from = self.end.segment.at(self.completion_arena() + slot.offset as usize);
+                    let to = self.end.staging.inbox(inbox.min(INBOX_BYTES - 1));
+                    // SAFETY: `check` proved the source to lie in the arena; the inbox has room. The worker may write the
+                    // source meanwhile: then the copy holds some mixture, which is decoded with care like anything else.
+                    unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
+                    slot.offset = inbox as u32;
+                    inbox = (inbox + bytes).next_multiple_of(PAYLOAD_ALIGN);
+                }
+            }
+            self.settle_call(&slot)?;
+            self.end.staging.set_incoming(count as usize, &slot);
+            self.end.into.advance();
+            count += 1;
+        }
+        self.end.seen.taken.store(self.end.into.taken(), Ordering::Release);
+        self.end.staging.set_word(StagingWord::More, u32::from(count < available));
+        Ok(count)
+    }
+
+    /// Everything about a private copy of a slot that does not depend on the calls in flight.
+    fn check(&self, slot: &Slot) -> Result<(), Violation> {
+        let kind = Kind::from_byte(slot.kind).ok_or(Violation::UnknownKind)?;
+        if slot.flags & !FLAGS_ON_THE_WIRE != 0 {
+            return Err(Violation::UnknownKind);
+        }
+        let in_arena = slot.flags & FLAG_ARENA != 0;
+        let fits = match kind {
+            Kind::Number => !in_arena,
+            Kind::Inline => !in_arena && slot.length as usize <= INLINE_BYTES,
+            Kind::Encoded | Kind::Binary => in_arena,
+            Kind::Ready | Kind::BootFailed => in_arena || slot.length as usize <= INLINE_BYTES,
+        };
+        let end = u64::from(slot.offset) + u64::from(slot.length);
+        if !fits || (in_arena && (slot.length == 0 || end > self.end.segment.geometry().arena_bytes as u64)) {
+            return Err(Violation::OutOfRange);
+        }
+        Ok(())
+    }
+
+    fn settle_call(&mut self, slot: &Slot) -> Result<(), Violation> {
+        let report = slot.kind == Kind::Ready as u8 || slot.kind == Kind::BootFailed as u8;
+        if report && self.booting && slot.call == NO_CALL {
+            self.booting = false;
+            return Ok(());
+        }
+        if report || self.booting || !self.calls.finish(slot.call, slot.generation) {
+            return Err(Violation::UnknownCall);
+        }
+        Ok(())
+    }
+
+    fn completion_arena(&self) -> usize {
+        self.end.segment.geometry().completion_arena()
+    }
+
+    /// A private copy of a large payload that the last exchange brought.
+    pub fn copy_out(&self, offset: usize, bytes: usize) -> Option<Vec<u8>> {
+        self.end.copy_out(self.completion_arena(), offset, bytes)
+    }
+
+    /// Sequence number of the first submission that the worker has not started, as far as it says so.
+    pub fn started(&self) -> u32 {
+        self.end.out.released()
+    }
+
+    /// Tells the worker to end, and that it has `grace` to do so.
+    pub fn stop(&self, grace: Duration) {
+        let millis = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX - 1);
+        let word = self.end.segment.word(Word::Stop);
+        word.store(millis.saturating_add(1), Ordering::Release);
+        super::doorbell::wake_all(word);
+        self.end.ring_other();
+    }
+}
+
+/// The worker's end of a lane.
+pub struct WorkerEnd {
+    end: End,
+}
+
+impl WorkerEnd {
+    /// The worker's end of a segment it has opened.
+    pub fn new(segment: Arc<Segment>) -> Self {
+        let geometry = segment.geometry();
+        let rings = (geometry.completion_ring(), geometry.submission_ring());
+        Self { end: End::new(segment, &WORKER, rings, geometry.completion_arena()) }
+    }
+
+    /// Starts the thread that calls `wake` when something arrives while this side sleeps, or the host says stop.
+    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> std::io::Result<()> {
+        self.end.watch(wake)
+    }
+
+    /// Publishes the first `staged` slots and brings submissions into staging: their number. It spins for at most
+    /// `spin`, less where the host says so. Payloads stay in the arena until the task is marked as started.
+    pub fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
+        self.end.disarm();
+        self.end.publish(staged, |_| ());
+        let started = self.end.segment.word(Word::SubmissionHead).load(Ordering::Relaxed);
+        self.end.tell_room(started);
+        let mut count = self.receive()?;
+        if count == 0 && !spin.is_zero() {
+            let allowed = self.end.segment.word(Word::WorkerSpin).load(Ordering::Relaxed);
+            if self.end.spin(spin.min(Duration::from_nanos(u64::from(allowed))))? {
+                count = self.receive()?;
+            }
+        }
+        self.end.reap()?;
+        self.end.tell_staging();
+        Ok(count)
+    }
+
+    fn receive(&mut self) -> Result<u32, Violation> {
+        let available = self.end.into.available()?;
+        self.end.staging.set_word(StagingWord::FirstSequence, self.end.into.taken());
+        for index in 0..available as usize {
+            self.end.staging.set_incoming(index, &self.end.into.peek());
+            self.end.into.advance();
+        }
+        self.end.seen.taken.store(self.end.into.taken(), Ordering::Release);
+        Ok(available)
+    }
+
+    /// Goes to sleep: false if something has arrived already.
+    pub fn arm(&mut self) -> bool {
+        self.end.arm()
+    }
+
+    /// A private copy of a large payload that the last exchange brought.
+    pub fn copy_out(&self, offset: usize, bytes: usize) -> Option<Vec<u8>> {
+        self.end.copy_out(self.end.segment.geometry().submission_arena(), offset, bytes)
+    }
+
+    /// True once the host has said stop.
+    pub fn stopped(&self) -> bool {
+        self.end.segment.word(Word::Stop).load(Ordering::Acquire) != 0
+    }
+}
+
+macro_rules! both_ends {
+    ($($end:ty),*) => {$(
+        impl $end {
+            /// The segment between the two ends.
+            pub fn segment(&self) -> &Arc<Segment> {
+                &self.end.segment
+            }
+
+            /// This end's staging.
+            pub fn staging(&self) -> &Arc<Staging> {
+                &self.end.staging
+            }
+
+            /// Where the outgoing arena begins in the segment, and how many bytes of it may be in use.
+            pub fn window(&self) -> (usize, usize) {
+                (self.end.arena.at(), self.end.arena.window_bytes())
+            }
+
+            /// Room for an outgoing payload: its offset in the outgoing arena.
+            pub fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
+                self.end.reserve(bytes)
+            }
+
+            /// Asks to be woken, or no longer, when the other side makes room.
+            pub fn want_room(&self, wanted: bool) {
+                self.end.want_room(wanted);
+            }
+
+            /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes.
+            pub fn trim(&mut self, keep: usize) -> usize {
+                self.end.arena.trim(keep)
+            }
+        }
+    )*};
+}
+
+both_ends!(HostEnd, WorkerEnd);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::layout::{FLAG_REJECTED, Geometry, Inline};
+    use std::sync::mpsc;
+
+    const CHUNKS: usize = 64;
+
+    fn lane() -> (HostEnd, WorkerEnd) {
+        let segment = Arc::new(Segment::create(Geometry::new(CHUNKS * 64 * 1024).unwrap()).unwrap());
+        let again = Arc::new(segment.open_again().unwrap());
+        let (mut host, mut worker) = (HostEnd::new(segment), WorkerEnd::new(again));
+        worker.send(&[Slot { call: NO_CALL, kind: Kind::Ready as u8, ..Slot::default() }]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        (host, worker)
+    }
+
+    fn number(call: u32, generation: u32, value: f64) -> Slot {
+        let mut inline = Inline::default();
+        inline.0[..8].copy_from_slice(&value.to_le_bytes());
+        Slot { call, generation, kind: Kind::Number as u8, length: 8, inline, ..Slot::default() }
+    }
+
+    fn stage(staging: &Staging, slots: &[Slot]) -> u32 {
+        for (index, slot) in slots.iter().enumerate() {
+            let at = super::super::layout::STAGING_OUT_AT + index * size_of::<Slot>();
+            // SAFETY: inside staging; this is what JavaScript does.
+            unsafe { staging.memory().add(at).cast::<Slot>().write(*slot) };
+        }
+        slots.len() as u32
+    }
+
+    fn arrived(staging: &Staging, index: usize) -> Slot {
+        let at = super::super::layout::STAGING_IN_AT + index * size_of::<Slot>();
+        // SAFETY: inside staging.
+        unsafe { staging.memory().add(at).cast::<Slot>().read() }
+    }
+
+    impl WorkerEnd {
+        fn send(&mut self, slots: &[Slot]) -> u32 {
+            let staged = stage(&self.end.staging, slots);
+            self.exchange(staged, Duration::ZERO).unwrap()
+        }
+
+        /// What the worker's JavaScript does before it enters a task.
+        fn mark_started(&self, sequence: u32) {
+            self.segment().word(Word::SubmissionHead).store(sequence, Ordering::Release);
+        }
+    }
+
+    impl HostEnd {
+        fn send(&mut self, slots: &[Slot]) -> Result<u32, Violation> {
+            let staged = stage(&self.end.staging, slots);
+            self.exchange(staged, Duration::ZERO)
+        }
+    }
+
+    #[test]
+    fn a_call_goes_there_and_comes_back() {
+        let (mut host, mut worker) = lane();
+        host.send(&[number(3, 1, 20.5)]).unwrap();
+        assert_eq!(worker.exchange(0, Duration::ZERO), Ok(1));
+        let call = arrived(worker.staging(), 0);
+        assert_eq!(call, number(3, 1, 20.5));
+        worker.mark_started(1);
+        worker.send(&[number(3, 1, 41.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        assert_eq!(arrived(host.staging(), 0), number(3, 1, 41.0));
+        assert_eq!(host.started(), 1);
+        assert_eq!(host.end.staging.word(StagingWord::Room), RING_SLOTS as u32);
+    }
+
+    #[test]
+    fn a_payload_is_copied_to_the_inbox_and_its_chunk_freed_by_the_other_side() {
+        let (mut host, mut worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.mark_started(1);
+        let offset = worker.reserve(1000).unwrap();
+        let (at, _) = worker.window();
+        // SAFETY: reserved above.
+        unsafe { worker.segment().at(at + offset).write_bytes(0x5a, 1000) };
+        let slot = Slot {
+            call: 0,
+            generation: 1,
+            kind: Kind::Encoded as u8,
+            flags: FLAG_ARENA | FLAG_REJECTED,
+            length: 1000,
+            offset: offset as u32,
+            ..Slot::default()
+        };
+        worker.send(&[slot]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        let arrived = arrived(host.staging(), 0);
+        assert_eq!((arrived.flags, arrived.length), (FLAG_ARENA | FLAG_REJECTED, 1000));
+        // SAFETY: the inbox holds what the slot says.
+        let copy = unsafe {
+            std::slice::from_raw_parts(host.end.staging.inbox(arrived.offset as usize).as_ptr(), 1000)
+        };
+        assert!(copy.iter().all(|&byte| byte == 0x5a));
+        let end = worker.end.staging.word(StagingWord::LeaseEnd);
+        assert_ne!(worker.end.staging.word(StagingWord::LeasePosition), end - 64 * 1024);
+        host.exchange(0, Duration::ZERO).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        assert_eq!(worker.end.staging.word(StagingWord::LeasePosition), end - 64 * 1024);
+    }
+
+    #[test]
+    fn a_large_payload_waits_for_copy_out() {
+        let (mut host, mut worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        let bytes = 300_000;
+        let offset = worker.reserve(bytes).unwrap();
+        let (at, window) = worker.window();
+        assert!(offset + bytes <= window);
+        // SAFETY: reserved above.
+        unsafe { worker.segment().at(at + offset).write_bytes(7, bytes) };
+        let (length, offset) = (bytes as u32, offset as u32);
+        let slot =
+            Slot { call: 0, generation: 1, kind: Kind::Binary as u8, flags: FLAG_ARENA, length, offset, ..Slot::default() };
+        worker.send(&[slot]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        let arrived = arrived(host.staging(), 0);
+        assert_eq!(arrived.flags, FLAG_ARENA | FLAG_FETCH);
+        let block = host.copy_out(arrived.offset as usize, arrived.length as usize).unwrap();
+        assert!(block.len() == bytes && block.iter().all(|&byte| byte == 7));
+        assert!(host.copy_out(CHUNKS * 64 * 1024 - 10, 11).is_none());
+        assert!(host.copy_out(usize::MAX, 11).is_none());
+    }
+
+    #[test]
+    fn more_payloads_than_the_inbox_holds_arrive_in_parts() {
+        let (mut host, mut worker) = lane();
+        let calls: Vec<_> = (0..40).map(|call| number(call, 1, 0.0)).collect();
+        host.send(&calls).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        let slots: Vec<_> = (0..40)
+            .map(|call| {
+                let offset = worker.reserve(INBOX_PAYLOAD_BYTES).unwrap() as u32;
+                let length = INBOX_PAYLOAD_BYTES as u32;
+                let kind = Kind::Encoded as u8;
+                Slot { call, generation: 1, kind, flags: FLAG_ARENA, length, offset, ..Slot::default() }
+            })
+            .collect::<Vec<_>>();
+        worker.send(&slots);
+        let (mut total, mut rounds) = (0, 0);
+        while total < 40 {
+            total += host.exchange(0, Duration::ZERO).unwrap();
+            rounds += 1;
+            assert_eq!(host.end.staging.word(StagingWord::More), u32::from(total < 40));
+        }
+        assert!(rounds > 1);
+    }
+
+    #[test]
+    fn every_kind_of_lie_is_a_violation() {
+        let honest = number(0, 1, 0.0);
+        let arena = Slot { kind: Kind::Encoded as u8, flags: FLAG_ARENA, length: 8, ..honest };
+        let lies = [
+            (Slot { call: 1, ..honest }, Violation::UnknownCall),
+            (Slot { call: NO_CALL, ..honest }, Violation::UnknownCall),
+            (Slot { generation: 0, ..honest }, Violation::UnknownCall),
+            (Slot { generation: 2, ..honest }, Violation::UnknownCall),
+            (Slot { call: NO_CALL, kind: Kind::Ready as u8, ..honest }, Violation::UnknownCall),
+            (Slot { kind: 0, ..honest }, Violation::UnknownKind),
+            (Slot { kind: 200, ..honest }, Violation::UnknownKind),
+            (Slot { flags: FLAG_FETCH, ..honest }, Violation::UnknownKind),
+            (Slot { flags: FLAG_ARENA, ..honest }, Violation::OutOfRange),
+            (Slot { kind: Kind::Inline as u8, length: INLINE_BYTES as u32 + 1, ..honest }, Violation::OutOfRange),
+            (Slot { flags: 0, ..arena }, Violation::OutOfRange),
+            (Slot { length: 0, ..arena }, Violation::OutOfRange),
+            (Slot { length: u32::MAX, ..arena }, Violation::OutOfRange),
+            (Slot { offset: u32::MAX, length: u32::MAX, ..arena }, Violation::OutOfRange),
+            (Slot { offset: (CHUNKS * 64 * 1024 - 7) as u32, ..arena }, Violation::OutOfRange),
+        ];
+        for (lie, violation) in lies {
+            let (mut host, mut worker) = lane();
+            host.send(&[honest]).unwrap();
+            worker.end.out.write(&lie);
+            worker.end.out.publish();
+            assert_eq!(host.exchange(0, Duration::ZERO), Err(violation), "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_completes_once() {
+        let (mut host, mut worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.send(&[number(0, 1, 1.0), number(0, 1, 2.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::UnknownCall));
+    }
+
+    #[test]
+    fn nothing_completes_before_the_worker_is_ready() {
+        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap());
+        let mut worker = WorkerEnd::new(Arc::new(segment.open_again().unwrap()));
+        let mut host = HostEnd::new(segment);
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.send(&[number(0, 1, 0.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::UnknownCall));
+    }
+
+    #[test]
+    fn a_started_cursor_ahead_of_what_was_sent_is_a_violation() {
+        let (mut host, worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.mark_started(2);
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::Cursor));
+    }
+
+    #[test]
+    fn a_sleeping_host_is_woken_by_a_completion_and_by_room() {
+        let (mut host, mut worker) = lane();
+        let (tell, woken) = mpsc::channel();
+        host.watch(move || tell.send(()).unwrap()).unwrap();
+        host.send(&[number(0, 1, 0.0), number(1, 1, 0.0)]).unwrap();
+        assert!(host.arm());
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.mark_started(1);
+        worker.send(&[number(0, 1, 0.0)]);
+        woken.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+
+        host.want_room(true);
+        assert!(host.arm());
+        worker.mark_started(2);
+        worker.exchange(0, Duration::ZERO).unwrap();
+        woken.recv_timeout(Duration::from_secs(10)).unwrap();
+        host.want_room(false);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(0));
+        assert_eq!(host.started(), 2);
+        assert!(host.arm());
+    }
+
+    #[test]
+    fn stop_wakes_a_sleeping_worker() {
+        let (host, mut worker) = lane();
+        let (tell, woken) = mpsc::channel();
+        worker.watch(move || tell.send(()).unwrap()).unwrap();
+        assert!(worker.arm());
+        assert!(!worker.stopped());
+        host.stop(Duration::from_millis(10));
+        woken.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(worker.stopped());
+    }
+
+    #[test]
+    fn two_threads_exchange_a_hundred_thousand_calls() {
+        let (mut host, mut worker) = lane();
+        const CALLS: u32 = 100_000;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut replies = Vec::new();
+                let mut served = 0;
+                while served < CALLS {
+                    // What exceeds the ring waits for room, as it does in JavaScript.
+                    let room = worker.end.staging.word(StagingWord::Room) as usize;
+                    let later = replies.split_off(room.min(replies.len()));
+                    let staged = stage(worker.staging(), &replies);
+                    let count = worker.exchange(staged, Duration::from_micros(5)).unwrap();
+                    let first = worker.end.staging.word(StagingWord::FirstSequence);
+                    replies = later;
+                    for index in 0..count {
+                        worker.mark_started(first.wrapping_add(index + 1));
+                        replies.push(arrived(worker.staging(), index as usize));
+                    }
+                    served += staged;
+                    std::thread::yield_now();
+                }
+            });
+            let mut generations = vec![0; 256];
+            let mut free: Vec<u32> = (0..256).collect();
+            let (mut sent, mut done) = (0, 0);
+            while done < CALLS {
+                let room = host.end.staging.word(StagingWord::Room);
+                let mut slots = Vec::new();
+                while sent < CALLS && (slots.len() as u32) < room {
+                    let Some(call) = free.pop() else { break };
+                    generations[call as usize] += 1;
+                    slots.push(number(call, generations[call as usize], f64::from(sent)));
+                    sent += 1;
+                }
+                let count = host.send(&slots).unwrap();
+                for index in 0..count as usize {
+                    free.push(arrived(host.staging(), index).call);
+                    done += 1;
+                }
+                std::thread::yield_now();
+            }
+        });
+    }
+}

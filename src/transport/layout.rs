@@ -1,0 +1,344 @@
+//! The bytes both sides agree on. Written once, here; `js/generated/layout.ts` is made from this file by
+//! the test at its end, which fails when the two drift (`KNITTING_BLESS=1 cargo test layout` rewrites it).
+//!
+//! ```text
+//!   0      header            magic, version, sizes, nonce: written by the host before the worker exists
+//!   1024   words             one atomic u32 each, 128 bytes apart (a cache line and its prefetch neighbour)
+//!   4096   submission ring   RING_SLOTS x 64 bytes, host to worker
+//!          completion ring   RING_SLOTS x 64 bytes, worker to host
+//!          submission arena  arena_bytes
+//!          completion arena  arena_bytes
+//! ```
+//!
+//! Cursors are u32 sequence numbers that wrap; a slot lies at `sequence % RING_SLOTS`.
+
+use std::mem::{align_of, offset_of, size_of};
+
+/// First eight bytes of every segment.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"knitting");
+/// Version of this layout and of the boot payload. A worker attaches to its own version only.
+pub const VERSION: u32 = 1;
+
+/// Bytes of a slot.
+pub const SLOT_BYTES: usize = 64;
+/// Bytes of a value that travel inside the slot itself.
+pub const INLINE_BYTES: usize = 40;
+/// Slots of each ring, a power of two.
+pub const RING_SLOTS: usize = 1024;
+/// Calls that may be in flight on one lane (an async task holds its call until it settles).
+pub const MAX_CALLS: usize = 65_536;
+
+/// Bytes of an arena chunk: the unit of allocation and of what is given back to the system.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+/// A payload of at most this many bytes shares a chunk with others.
+pub const SMALL_BYTES: usize = 16 * 1024;
+/// Alignment of every payload in an arena, in bytes.
+pub const PAYLOAD_ALIGN: usize = 8;
+/// Bytes of one arena where nothing else is asked for. Reserved address space; memory is used as it is touched.
+pub const DEFAULT_ARENA_BYTES: usize = 256 * 1024 * 1024;
+/// Largest arena: offsets are u32.
+pub const MAX_ARENA_BYTES: usize = 2 * 1024 * 1024 * 1024;
+/// Bytes of an arena that JavaScript can address at first; the window doubles as it is needed.
+pub const INITIAL_WINDOW_BYTES: usize = 1024 * 1024;
+
+const HEADER_WORDS_AT: usize = 1024;
+const WORD_STRIDE: usize = 128;
+/// Where the rings begin.
+pub const RINGS_AT: usize = 4096;
+
+/// The atomic words of a segment, by position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Word {
+    /// Submissions published. Written by the host.
+    SubmissionTail = 0,
+    /// Submissions started: the worker stores it before it enters each task. Slots and payloads before it are free.
+    SubmissionHead = 1,
+    /// Completions published. Written by the worker.
+    CompletionTail = 2,
+    /// Completions taken over. Written by the host.
+    CompletionHead = 3,
+    /// What the host sleeps on.
+    HostDoorbell = 4,
+    /// What the worker sleeps on.
+    WorkerDoorbell = 5,
+    /// 1 while the host waits for room, 0 otherwise.
+    HostWantsRoom = 6,
+    /// 1 while the worker waits for room, 0 otherwise.
+    WorkerWantsRoom = 7,
+    /// 0, or 1 + the milliseconds a worker has to end by itself.
+    Stop = 8,
+    /// Nanoseconds the worker may spin; the host lowers it to 0 when runnable lanes exceed cores.
+    WorkerSpin = 9,
+}
+
+impl Word {
+    /// Byte offset of the word in its segment.
+    pub const fn at(self) -> usize {
+        HEADER_WORDS_AT + self as usize * WORD_STRIDE
+    }
+}
+
+/// The immutable head of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: u64,
+    /// [`VERSION`].
+    pub version: u32,
+    /// [`RING_SLOTS`].
+    pub ring_slots: u32,
+    /// Bytes of each arena.
+    pub arena_bytes: u64,
+    /// Bytes of the whole segment.
+    pub segment_bytes: u64,
+    /// 128 random bits; the boot payload carries the same.
+    pub nonce: [u8; 16],
+}
+
+/// One record of a ring, and of staging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C, align(8))]
+pub struct Slot {
+    /// Index of the call among those in flight.
+    pub call: u32,
+    /// Which use of that index.
+    pub generation: u32,
+    /// Index of the task in the pool's task table.
+    pub task: u32,
+    /// What the value is: one of [`Kind`].
+    pub kind: u8,
+    /// Bits, see [`FLAG_REJECTED`].
+    pub flags: u8,
+    /// The view of a [`Kind::Binary`] payload; JavaScript's business.
+    pub view: u16,
+    /// Bytes of the value, inline or in the arena.
+    pub length: u32,
+    /// Where an arena payload begins, in bytes from the start of its arena (in staging of the host: of its inbox).
+    pub offset: u32,
+    /// The value itself if it is short.
+    pub inline: Inline,
+}
+
+/// The inline bytes of a slot. A type of its own because `Default` stops at 32 elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct Inline(pub [u8; INLINE_BYTES]);
+
+impl Default for Inline {
+    fn default() -> Self {
+        Self([0; INLINE_BYTES])
+    }
+}
+
+/// What a slot carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A float64 in the inline bytes.
+    Number = 1,
+    /// An encoded value in the inline bytes.
+    Inline = 2,
+    /// An encoded value in the arena.
+    Encoded = 3,
+    /// Raw bytes in the arena, `view` says of which class.
+    Binary = 4,
+    /// Worker to host, once: boot is over. An encoded value, inline or in the arena by `offset`'s flag.
+    Ready = 5,
+    /// Worker to host, once: boot failed. An encoded value in the arena or inline.
+    BootFailed = 6,
+}
+
+impl Kind {
+    /// The kind with this number.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Number,
+            2 => Self::Inline,
+            3 => Self::Encoded,
+            4 => Self::Binary,
+            5 => Self::Ready,
+            6 => Self::BootFailed,
+            _ => return None,
+        })
+    }
+}
+
+/// The call rejects with the value.
+pub const FLAG_REJECTED: u8 = 1;
+/// The value lies in the arena (set on [`Kind::Encoded`], [`Kind::Binary`] and, if need be, on boot reports).
+pub const FLAG_ARENA: u8 = 2;
+/// In staging of the host: the payload is still in the arena and is to be fetched with `copyOut`.
+pub const FLAG_FETCH: u8 = 4;
+/// Flags that may travel.
+pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA;
+
+/// `call` of a boot report, which belongs to no call.
+pub const NO_CALL: u32 = u32::MAX;
+
+/// Sizes and places in a segment with arenas of a given size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Bytes of each arena, a multiple of [`CHUNK_BYTES`].
+    pub arena_bytes: usize,
+}
+
+impl Geometry {
+    /// The geometry with arenas of `arena_bytes` rounded up to whole chunks, or `None` when that is more than
+    /// [`MAX_ARENA_BYTES`] or nothing.
+    pub fn new(arena_bytes: usize) -> Option<Self> {
+        let arena_bytes = arena_bytes.checked_next_multiple_of(CHUNK_BYTES)?;
+        (CHUNK_BYTES..=MAX_ARENA_BYTES).contains(&arena_bytes).then_some(Self { arena_bytes })
+    }
+
+    /// Byte offset of the submission ring.
+    pub const fn submission_ring(self) -> usize {
+        RINGS_AT
+    }
+
+    /// Byte offset of the completion ring.
+    pub const fn completion_ring(self) -> usize {
+        RINGS_AT + RING_SLOTS * SLOT_BYTES
+    }
+
+    /// Byte offset of the submission arena.
+    pub const fn submission_arena(self) -> usize {
+        RINGS_AT + 2 * RING_SLOTS * SLOT_BYTES
+    }
+
+    /// Byte offset of the completion arena.
+    pub const fn completion_arena(self) -> usize {
+        self.submission_arena() + self.arena_bytes
+    }
+
+    /// Bytes of the whole segment.
+    pub const fn segment_bytes(self) -> usize {
+        self.completion_arena() + self.arena_bytes
+    }
+}
+
+/// The words at the head of staging, by index of u32. JavaScript and Rust of one side share them, one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum StagingWord {
+    /// Slots that may be staged now.
+    Room = 0,
+    /// Where the next small payload goes, in bytes from the start of the outgoing arena.
+    LeasePosition = 1,
+    /// End of the leased chunk.
+    LeaseEnd = 2,
+    /// Bytes of the outgoing arena that may be in use.
+    Window = 3,
+    /// 1 when more has arrived than staging could take: call `exchange` again.
+    More = 4,
+    /// Sequence number of the first slot that the last `exchange` brought.
+    FirstSequence = 5,
+}
+
+/// Bytes of staging's head.
+pub const STAGING_HEAD_BYTES: usize = 128;
+/// Byte offset of the outgoing slots in staging.
+pub const STAGING_OUT_AT: usize = STAGING_HEAD_BYTES;
+/// Byte offset of the arrived slots in staging.
+pub const STAGING_IN_AT: usize = STAGING_OUT_AT + RING_SLOTS * SLOT_BYTES;
+/// Byte offset of the inbox in staging: private copies of the payloads that arrived.
+pub const STAGING_INBOX_AT: usize = STAGING_IN_AT + RING_SLOTS * SLOT_BYTES;
+/// Bytes of the inbox.
+pub const INBOX_BYTES: usize = 512 * 1024;
+/// A payload longer than this is not copied to the inbox: it is fetched into a block of its own.
+pub const INBOX_PAYLOAD_BYTES: usize = 32 * 1024;
+/// Bytes of staging.
+pub const STAGING_BYTES: usize = STAGING_INBOX_AT + INBOX_BYTES;
+
+const _: () = {
+    assert!(size_of::<Slot>() == SLOT_BYTES && align_of::<Slot>() == 8);
+    assert!(size_of::<Header>() <= HEADER_WORDS_AT);
+    assert!(Word::WorkerSpin.at() + WORD_STRIDE <= RINGS_AT);
+    assert!(RING_SLOTS.is_power_of_two() && MAX_CALLS > RING_SLOTS);
+    assert!(RINGS_AT.is_multiple_of(4096) && (RING_SLOTS * SLOT_BYTES).is_multiple_of(4096));
+    assert!(CHUNK_BYTES.is_multiple_of(4096) && SMALL_BYTES < CHUNK_BYTES);
+    assert!(INBOX_PAYLOAD_BYTES <= INBOX_BYTES && STAGING_INBOX_AT.is_multiple_of(8));
+};
+
+/// The TypeScript that `js/generated/layout.ts` must hold.
+pub fn typescript() -> String {
+    let mut out = String::from(
+        "// Generated from src/transport/layout.rs. Do not edit: `KNITTING_BLESS=1 cargo test layout` writes it.\n",
+    );
+    let mut constant = |name: &str, value: usize| {
+        out.push_str(&format!("export const {name} = {value};\n"));
+    };
+    constant("VERSION", VERSION as usize);
+    constant("SLOT_BYTES", SLOT_BYTES);
+    constant("INLINE_BYTES", INLINE_BYTES);
+    constant("RING_SLOTS", RING_SLOTS);
+    constant("MAX_CALLS", MAX_CALLS);
+    constant("SMALL_BYTES", SMALL_BYTES);
+    constant("PAYLOAD_ALIGN", PAYLOAD_ALIGN);
+    constant("DEFAULT_ARENA_BYTES", DEFAULT_ARENA_BYTES);
+    constant("SLOT_CALL", offset_of!(Slot, call));
+    constant("SLOT_GENERATION", offset_of!(Slot, generation));
+    constant("SLOT_TASK", offset_of!(Slot, task));
+    constant("SLOT_KIND", offset_of!(Slot, kind));
+    constant("SLOT_FLAGS", offset_of!(Slot, flags));
+    constant("SLOT_VIEW", offset_of!(Slot, view));
+    constant("SLOT_LENGTH", offset_of!(Slot, length));
+    constant("SLOT_OFFSET", offset_of!(Slot, offset));
+    constant("SLOT_INLINE", offset_of!(Slot, inline));
+    constant("KIND_NUMBER", Kind::Number as usize);
+    constant("KIND_INLINE", Kind::Inline as usize);
+    constant("KIND_ENCODED", Kind::Encoded as usize);
+    constant("KIND_BINARY", Kind::Binary as usize);
+    constant("KIND_READY", Kind::Ready as usize);
+    constant("KIND_BOOT_FAILED", Kind::BootFailed as usize);
+    constant("FLAG_REJECTED", FLAG_REJECTED as usize);
+    constant("FLAG_ARENA", FLAG_ARENA as usize);
+    constant("FLAG_FETCH", FLAG_FETCH as usize);
+    constant("NO_CALL", NO_CALL as usize);
+    constant("WORD_SUBMISSION_HEAD", Word::SubmissionHead.at());
+    constant("STAGING_ROOM", StagingWord::Room as usize);
+    constant("STAGING_LEASE_POSITION", StagingWord::LeasePosition as usize);
+    constant("STAGING_LEASE_END", StagingWord::LeaseEnd as usize);
+    constant("STAGING_WINDOW", StagingWord::Window as usize);
+    constant("STAGING_MORE", StagingWord::More as usize);
+    constant("STAGING_FIRST_SEQUENCE", StagingWord::FirstSequence as usize);
+    constant("STAGING_OUT_AT", STAGING_OUT_AT);
+    constant("STAGING_IN_AT", STAGING_IN_AT);
+    constant("STAGING_INBOX_AT", STAGING_INBOX_AT);
+    constant("STAGING_BYTES", STAGING_BYTES);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typescript_constants_are_those_of_this_file() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/js/generated/layout.ts");
+        if std::env::var_os("KNITTING_BLESS").is_some() {
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/js/generated")).unwrap();
+            std::fs::write(path, typescript()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert_eq!(committed, typescript(), "run `KNITTING_BLESS=1 cargo test layout`");
+    }
+
+    #[test]
+    fn sections_do_not_overlap() {
+        let geometry = Geometry::new(DEFAULT_ARENA_BYTES).unwrap();
+        assert!(geometry.submission_ring() < geometry.completion_ring());
+        assert!(geometry.completion_ring() < geometry.submission_arena());
+        assert_eq!(geometry.completion_arena() - geometry.submission_arena(), DEFAULT_ARENA_BYTES);
+        assert_eq!(geometry.segment_bytes() - geometry.completion_arena(), DEFAULT_ARENA_BYTES);
+    }
+
+    #[test]
+    fn geometry_refuses_what_offsets_cannot_address() {
+        assert_eq!(Geometry::new(0), None);
+        assert_eq!(Geometry::new(MAX_ARENA_BYTES + 1), None);
+        assert_eq!(Geometry::new(usize::MAX), None);
+        assert_eq!(Geometry::new(1).unwrap().arena_bytes, CHUNK_BYTES);
+    }
+}

@@ -1,0 +1,57 @@
+//! The shared-memory transport.
+//!
+//! ```text
+//!   host end                      segment                       worker end
+//!   staging --publish--> submission ring + arena  --receive--> staging
+//!   staging <--receive-- completion ring + arena  <--publish-- staging
+//!                 (sleep)  host doorbell | worker doorbell  (sleep)
+//! ```
+//!
+//! One [`segment`] per worker, laid out by [`layout`]. Each direction is a [`ring`] of slots and an
+//! [`arena`] for what does not fit a slot. A side that has nothing to do sleeps on its [`doorbell`].
+//! [`lane`] puts these together into the two ends. JavaScript sees none of the segment's words: it reads
+//! and writes [`staging`], private memory, and large values arrive in [`blocks`] of a warm private pool.
+
+pub mod arena;
+pub mod blocks;
+pub mod doorbell;
+pub mod lane;
+pub mod layout;
+pub mod ring;
+pub mod segment;
+pub mod staging;
+
+use std::fmt;
+
+/// What the other side did that an honest peer never does. The lane it happened on is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Violation {
+    /// A cursor moved backwards, or further than the ring is long.
+    Cursor,
+    /// A slot names a call that is not in flight, or an earlier use of its id.
+    UnknownCall,
+    /// A slot has a kind or flags that do not exist.
+    UnknownKind,
+    /// A slot's length or offset points outside the arena.
+    OutOfRange,
+}
+
+impl Violation {
+    /// A sentence for the error that reports the violation.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Cursor => "a ring cursor left its range",
+            Self::UnknownCall => "a completion names a call that is not in flight",
+            Self::UnknownKind => "a completion has an unknown kind",
+            Self::OutOfRange => "a completion's payload lies outside the arena",
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.explain())
+    }
+}
+
+impl std::error::Error for Violation {}

@@ -1,0 +1,279 @@
+//! A ring: slots in one direction, one producer, one consumer.
+//!
+//! ```text
+//!   released <= started/taken <= tail        tail - released <= RING_SLOTS
+//!   producer: write slots at tail.., then store tail (Release)
+//!   consumer: load tail (Acquire), copy slots out, later store head (Release): those slots are free
+//! ```
+//!
+//! Each side keeps its own cursor in private memory and reads the other's word once per look. A word that leaves the
+//! range an honest peer keeps is a [`Violation`]. Slots are copied whole by atomic loads and are looked at after.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Violation;
+use super::layout::{RING_SLOTS, SLOT_BYTES, Slot, Word};
+use super::segment::Segment;
+
+const SLOT_WORDS: usize = SLOT_BYTES / size_of::<u64>();
+
+/// The slots of one ring, in memory the other side can write.
+#[derive(Debug)]
+struct Slots {
+    first: NonNull<Slot>,
+    segment: Arc<Segment>,
+}
+
+// SAFETY: the memory belongs to the segment, which is kept alive here and reached by atomics alone.
+unsafe impl Send for Slots {}
+
+impl Slots {
+    fn new(segment: Arc<Segment>, at: usize) -> Self {
+        Self { first: segment.slots(at), segment }
+    }
+
+    fn words(&self, sequence: u32) -> &[AtomicU64; SLOT_WORDS] {
+        let index = sequence as usize % RING_SLOTS;
+        // SAFETY: a ring has RING_SLOTS slots of SLOT_WORDS aligned u64 each; every access is atomic.
+        unsafe { self.first.add(index).cast::<[AtomicU64; SLOT_WORDS]>().as_ref() }
+    }
+
+    fn write(&self, sequence: u32, slot: &Slot) {
+        // SAFETY: a slot is plain integers without padding, 64 bytes of them.
+        let words: [u64; SLOT_WORDS] = unsafe { std::mem::transmute(*slot) };
+        for (to, word) in self.words(sequence).iter().zip(words) {
+            to.store(word, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self, sequence: u32) -> Slot {
+        let from = self.words(sequence);
+        let words: [u64; SLOT_WORDS] = std::array::from_fn(|i| from[i].load(Ordering::Relaxed));
+        // SAFETY: any 64 bytes are a slot: it is plain integers.
+        unsafe { std::mem::transmute(words) }
+    }
+}
+
+/// The end that fills a ring.
+#[derive(Debug)]
+pub struct Producer {
+    slots: Slots,
+    tail_word: Word,
+    head_word: Word,
+    tail: u32,
+    released: u32,
+}
+
+impl Producer {
+    /// The producer of the ring at byte `at`, with its words.
+    pub fn new(segment: Arc<Segment>, at: usize, tail_word: Word, head_word: Word) -> Self {
+        Self { slots: Slots::new(segment, at), tail_word, head_word, tail: 0, released: 0 }
+    }
+
+    /// Sequence number of the next slot.
+    pub fn tail(&self) -> u32 {
+        self.tail
+    }
+
+    /// Slots that fit now, by the last [`Self::release`].
+    pub fn room(&self) -> u32 {
+        RING_SLOTS as u32 - self.tail.wrapping_sub(self.released)
+    }
+
+    /// Writes one slot; it is not visible before [`Self::publish`].
+    ///
+    /// # Panics
+    /// When there is no room: the caller counts.
+    pub fn write(&mut self, slot: &Slot) {
+        assert!(self.room() > 0, "staged more slots than the ring has room for");
+        self.slots.write(self.tail, slot);
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    /// Makes what was written visible.
+    pub fn publish(&self) {
+        self.slots.segment.word(self.tail_word).store(self.tail, Ordering::Release);
+    }
+
+    /// Takes note of what the consumer has finished with: the sequence numbers `[from, to)` are free.
+    pub fn release(&mut self) -> Result<(u32, u32), Violation> {
+        let head = self.slots.segment.word(self.head_word).load(Ordering::Acquire);
+        let from = self.released;
+        if head.wrapping_sub(from) > self.tail.wrapping_sub(from) {
+            return Err(Violation::Cursor);
+        }
+        self.released = head;
+        Ok((from, head))
+    }
+
+    /// Sequence number up to which the consumer has finished, by the last [`Self::release`].
+    pub fn released(&self) -> u32 {
+        self.released
+    }
+}
+
+/// The end that empties a ring.
+#[derive(Debug)]
+pub struct Consumer {
+    slots: Slots,
+    tail_word: Word,
+    head_word: Word,
+    taken: u32,
+}
+
+impl Consumer {
+    /// The consumer of the ring at byte `at`, with its words.
+    pub fn new(segment: Arc<Segment>, at: usize, tail_word: Word, head_word: Word) -> Self {
+        Self { slots: Slots::new(segment, at), tail_word, head_word, taken: 0 }
+    }
+
+    /// Slots that wait to be taken.
+    pub fn available(&self) -> Result<u32, Violation> {
+        let tail = self.slots.segment.word(self.tail_word).load(Ordering::Acquire);
+        let available = tail.wrapping_sub(self.taken);
+        if available > RING_SLOTS as u32 { Err(Violation::Cursor) } else { Ok(available) }
+    }
+
+    /// A copy of the next slot, which stays where it is.
+    pub fn peek(&self) -> Slot {
+        self.slots.read(self.taken)
+    }
+
+    /// Moves on to the slot after the one that [`Self::peek`] showed.
+    pub fn advance(&mut self) {
+        self.taken = self.taken.wrapping_add(1);
+    }
+
+    /// Sequence number of the next slot.
+    pub fn taken(&self) -> u32 {
+        self.taken
+    }
+
+    /// Tells the producer that everything taken is free. True if that is news.
+    pub fn release(&self) -> bool {
+        let head = self.slots.segment.word(self.head_word);
+        if head.load(Ordering::Relaxed) == self.taken {
+            return false;
+        }
+        head.store(self.taken, Ordering::Release);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::layout::Geometry;
+
+    fn ring() -> (Arc<Segment>, Producer, Consumer) {
+        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap());
+        let at = segment.geometry().submission_ring();
+        let words = (Word::SubmissionTail, Word::SubmissionHead);
+        let producer = Producer::new(segment.clone(), at, words.0, words.1);
+        let consumer = Consumer::new(segment.clone(), at, words.0, words.1);
+        (segment, producer, consumer)
+    }
+
+    fn numbered(call: u32) -> Slot {
+        Slot { call, generation: !call, length: call, ..Slot::default() }
+    }
+
+    #[test]
+    fn slots_arrive_in_order_over_many_laps() {
+        let (_segment, mut producer, mut consumer) = ring();
+        let mut next = 0;
+        for lap in 0..50 {
+            producer.release().unwrap();
+            let burst = (lap * 37) % producer.room() + 1;
+            for _ in 0..burst.min(producer.room()) {
+                producer.write(&numbered(producer.tail()));
+            }
+            producer.publish();
+            while consumer.available().unwrap() > 0 {
+                assert_eq!(consumer.peek(), numbered(next));
+                consumer.advance();
+                next += 1;
+            }
+            consumer.release();
+        }
+        assert_eq!(next, producer.tail());
+    }
+
+    #[test]
+    fn cursors_may_wrap() {
+        let (segment, mut producer, mut consumer) = ring();
+        let start = u32::MAX - 3;
+        (producer.tail, producer.released, consumer.taken) = (start, start, start);
+        segment.word(Word::SubmissionTail).store(start, Ordering::Relaxed);
+        segment.word(Word::SubmissionHead).store(start, Ordering::Relaxed);
+        for call in 0..8 {
+            producer.write(&numbered(call));
+        }
+        producer.publish();
+        for call in 0..8 {
+            assert!(consumer.available().unwrap() > 0);
+            assert_eq!(consumer.peek(), numbered(call));
+            consumer.advance();
+        }
+        assert!(consumer.release());
+        assert_eq!(producer.release().unwrap(), (start, start.wrapping_add(8)));
+        assert_eq!(producer.room(), RING_SLOTS as u32);
+    }
+
+    #[test]
+    fn an_unpublished_slot_is_invisible_and_a_full_ring_has_no_room() {
+        let (_segment, mut producer, consumer) = ring();
+        producer.write(&numbered(1));
+        assert_eq!(consumer.available(), Ok(0));
+        while producer.room() > 0 {
+            producer.write(&numbered(2));
+        }
+        producer.publish();
+        assert_eq!(consumer.available(), Ok(RING_SLOTS as u32));
+        producer.release().unwrap();
+        assert_eq!(producer.room(), 0);
+    }
+
+    #[test]
+    fn a_cursor_out_of_range_is_a_violation() {
+        let (segment, mut producer, consumer) = ring();
+        segment.word(Word::SubmissionTail).store(RING_SLOTS as u32 + 1, Ordering::Relaxed);
+        assert_eq!(consumer.available(), Err(Violation::Cursor));
+        segment.word(Word::SubmissionTail).store(u32::MAX, Ordering::Relaxed);
+        assert_eq!(consumer.available(), Err(Violation::Cursor));
+        segment.word(Word::SubmissionHead).store(1, Ordering::Relaxed);
+        assert_eq!(producer.release(), Err(Violation::Cursor));
+        segment.word(Word::SubmissionHead).store(u32::MAX, Ordering::Relaxed);
+        assert_eq!(producer.release(), Err(Violation::Cursor));
+    }
+
+    #[test]
+    fn two_threads_agree_on_every_slot() {
+        let (_segment, mut producer, mut consumer) = ring();
+        const COUNT: u32 = 200_000;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while producer.tail() < COUNT {
+                    producer.release().unwrap();
+                    for _ in 0..producer.room().min(COUNT - producer.tail()) {
+                        producer.write(&numbered(producer.tail()));
+                    }
+                    producer.publish();
+                    std::thread::yield_now();
+                }
+            });
+            let mut next = 0;
+            while next < COUNT {
+                for _ in 0..consumer.available().unwrap() {
+                    assert_eq!(consumer.peek(), numbered(next));
+                    consumer.advance();
+                    next += 1;
+                }
+                consumer.release();
+                std::thread::yield_now();
+            }
+        });
+    }
+}

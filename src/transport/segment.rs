@@ -1,0 +1,233 @@
+//! A segment: the one block of memory that a host shares with one worker.
+//!
+//! The host creates it as a memfd and seals its size, so no peer can truncate it under the host's feet. It is
+//! reserved at its full size and stays sparse. The worker opens it by descriptor and believes it only if magic,
+//! version, sizes and nonce are the ones its boot payload names. A worker's death discards its segment; it is never
+//! repaired and never reused.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Geometry, Header, MAGIC, RING_SLOTS, Slot, VERSION, Word};
+
+/// What tells one segment from any other; it travels in the boot payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Layout version of the side that wrote it.
+    pub version: u32,
+    /// Bytes of each arena.
+    pub arena_bytes: u64,
+    /// 128 random bits.
+    pub nonce: [u8; 16],
+}
+
+/// Why a descriptor is not the segment it should be.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Too short, or its first bytes are something else.
+    NotASegment(String),
+    /// Our magic, but another version of the layout.
+    Version {
+        /// The version found.
+        found: u32,
+    },
+    /// A segment, but not the one the boot payload names.
+    Foreign,
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotASegment(what) => write!(f, "it is not a knitting segment ({what})"),
+            Self::Version { found } => {
+                write!(f, "it has layout version {found}, this worker's addon has {VERSION}")
+            }
+            Self::Foreign => f.write_str("it is a knitting segment, but not the one in the boot payload"),
+            Self::Io(error) => write!(f, "it cannot be used: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A mapped segment. Its descriptor stays open as long as it does.
+#[derive(Debug)]
+pub struct Segment {
+    file: File,
+    map: MmapRaw,
+    geometry: Geometry,
+    identity: Identity,
+}
+
+// SAFETY: the mapping is reached through atomics and raw copies alone, and lives as long as the value.
+unsafe impl Send for Segment {}
+// SAFETY: as above.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Creates and seals a segment of the given geometry.
+    pub fn create(geometry: Geometry) -> io::Result<Self> {
+        let memory = memfd_create("knitting", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        let file = File::from(memory);
+        file.set_len(geometry.segment_bytes() as u64)?;
+        fcntl(
+            &file,
+            FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL),
+        )?;
+        let mut nonce = [0; 16];
+        rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
+        let identity = Identity { version: VERSION, arena_bytes: geometry.arena_bytes as u64, nonce };
+        let segment = Self { map: Self::map(&file, geometry)?, file, geometry, identity };
+        let header = Header {
+            magic: MAGIC,
+            version: VERSION,
+            ring_slots: RING_SLOTS as u32,
+            arena_bytes: geometry.arena_bytes as u64,
+            segment_bytes: geometry.segment_bytes() as u64,
+            nonce,
+        };
+        // SAFETY: the mapping is longer than a header, page-aligned, and nobody else has it yet.
+        unsafe { segment.map.as_mut_ptr().cast::<Header>().write(header) };
+        Ok(segment)
+    }
+
+    /// Maps the segment behind `file` if it is the one that `expected` describes.
+    pub fn open(file: File, expected: &Identity) -> Result<Self, OpenError> {
+        use std::os::unix::fs::FileExt;
+
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(OpenError::NotASegment("it is not memory but a pipe, a terminal or a device".into()));
+        }
+        let mut bytes = [0; size_of::<Header>()];
+        file.read_exact_at(&mut bytes, 0)
+            .map_err(|_| OpenError::NotASegment(format!("it holds {} bytes", metadata.len())))?;
+        // SAFETY: `Header` is plain integers without padding, so any bytes are one.
+        let header = unsafe { bytes.as_ptr().cast::<Header>().read_unaligned() };
+        if header.magic != MAGIC {
+            return Err(OpenError::NotASegment("its first bytes are something else".into()));
+        }
+        if header.version != VERSION || expected.version != VERSION {
+            let found = if header.version == VERSION { expected.version } else { header.version };
+            return Err(OpenError::Version { found });
+        }
+        let geometry = usize::try_from(expected.arena_bytes).ok().and_then(Geometry::new);
+        let Some(geometry) = geometry.filter(|geometry| {
+            header.nonce == expected.nonce
+                && header.arena_bytes == expected.arena_bytes
+                && header.ring_slots == RING_SLOTS as u32
+                && header.segment_bytes == geometry.segment_bytes() as u64
+                && metadata.len() == header.segment_bytes
+        }) else {
+            return Err(OpenError::Foreign);
+        };
+        Ok(Self { map: Self::map(&file, geometry)?, file, geometry, identity: expected.clone() })
+    }
+
+    /// A second mapping of the same segment, for a worker thread of this process.
+    pub fn open_again(&self) -> Result<Self, OpenError> {
+        Self::open(self.file.try_clone()?, &self.identity)
+    }
+
+    fn map(file: &File, geometry: Geometry) -> io::Result<MmapRaw> {
+        MmapOptions::new().len(geometry.segment_bytes()).no_reserve_swap().map_raw(file)
+    }
+
+    /// Sizes and places.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// What a worker must find.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// A descriptor to hand to a child.
+    pub fn duplicate_descriptor(&self) -> io::Result<OwnedFd> {
+        self.file.as_fd().try_clone_to_owned()
+    }
+
+    /// One of the atomic words.
+    pub fn word(&self, word: Word) -> &AtomicU32 {
+        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use atomics.
+        unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(word.at()).cast()) }
+    }
+
+    /// The first slot of the ring at byte `at`.
+    pub(super) fn slots(&self, at: usize) -> NonNull<Slot> {
+        self.at(at).cast()
+    }
+
+    /// The byte at offset `at`.
+    pub fn at(&self, at: usize) -> NonNull<u8> {
+        assert!(at < self.geometry.segment_bytes());
+        // SAFETY: inside the mapping, so not null.
+        unsafe { NonNull::new_unchecked(self.map.as_mut_ptr().add(at)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    fn small() -> Segment {
+        Segment::create(Geometry::new(1).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_second_mapping_sees_the_same_words() {
+        let host = small();
+        let worker = host.open_again().unwrap();
+        host.word(Word::SubmissionTail).store(7, Ordering::Release);
+        assert_eq!(worker.word(Word::SubmissionTail).load(Ordering::Acquire), 7);
+    }
+
+    #[test]
+    fn its_size_is_sealed() {
+        let segment = small();
+        assert!(segment.file.set_len(0).is_err());
+        assert!(segment.file.set_len(1 << 40).is_err());
+    }
+
+    #[test]
+    fn another_segment_is_refused() {
+        let (one, other) = (small(), small());
+        let error = Segment::open(one.file.try_clone().unwrap(), other.identity()).unwrap_err();
+        assert!(matches!(error, OpenError::Foreign));
+        let older = Identity { version: VERSION + 1, ..one.identity().clone() };
+        let error = Segment::open(one.file.try_clone().unwrap(), &older).unwrap_err();
+        assert!(matches!(error, OpenError::Version { found } if found == VERSION + 1));
+    }
+
+    #[test]
+    fn what_is_not_a_segment_is_refused() {
+        let segment = small();
+        let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+        assert!(matches!(Segment::open(null, segment.identity()), Err(OpenError::NotASegment(_))));
+        let text = File::from(memfd_create("text", MFdFlags::MFD_CLOEXEC).unwrap());
+        assert!(matches!(
+            Segment::open(text.try_clone().unwrap(), segment.identity()),
+            Err(OpenError::NotASegment(_))
+        ));
+        text.set_len(1 << 20).unwrap();
+        assert!(matches!(Segment::open(text, segment.identity()), Err(OpenError::NotASegment(_))));
+    }
+}
