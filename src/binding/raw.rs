@@ -42,13 +42,14 @@ pub struct Cell<E> {
 
 /// What the hot calls need of an end.
 pub trait HotEnd {
-    fn exchange(&mut self, staged: u32, spin: Duration) -> std::result::Result<u32, Violation>;
+    /// Without `spin` it publishes only.
+    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation>;
     fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve>;
 }
 
 impl HotEnd for HostEnd {
-    fn exchange(&mut self, staged: u32, spin: Duration) -> std::result::Result<u32, Violation> {
-        lane::HostEnd::exchange(self, staged, spin)
+    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation> {
+        lane::HostEnd::exchange(self, staged, spin.unwrap_or_default())
     }
 
     fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
@@ -57,8 +58,11 @@ impl HotEnd for HostEnd {
 }
 
 impl HotEnd for WorkerEnd {
-    fn exchange(&mut self, staged: u32, spin: Duration) -> std::result::Result<u32, Violation> {
-        lane::WorkerEnd::exchange(self, staged, spin)
+    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation> {
+        match spin {
+            Some(spin) => lane::WorkerEnd::exchange(self, staged, spin),
+            None => self.publish(staged).map(|()| 0),
+        }
     }
 
     fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
@@ -70,7 +74,8 @@ impl<E: HotEnd> Cell<E> {
     fn exchange(&self, staged: f64, spin_nanos: f64) -> f64 {
         let mut end = self.end.borrow_mut();
         let Some(end) = end.as_mut() else { return CLOSED };
-        match end.exchange(staged as u32, Duration::from_nanos(spin_nanos as u64)) {
+        let spin = (spin_nanos >= 0.0).then(|| Duration::from_nanos(spin_nanos as u64));
+        match end.exchange(staged as u32, spin) {
             Ok(count) => f64::from(count),
             Err(violation) => {
                 self.violation.set(Some(violation));

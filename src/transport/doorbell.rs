@@ -6,11 +6,14 @@
 //! ```
 //!
 //! The two fences make it certain that either the sleeper sees what was published or the ringer sees that it sleeps.
+//! A ring may be late: the sleeper may have found what it is for, and have gone to sleep again, before the swap. So who
+//! finds the word AWAKE and nothing to do while its side sleeps puts ASLEEP back and looks again.
+//!
 //! A JavaScript thread never sleeps here itself: its event loop has other things to do. It arms a [`Waiter`], whose
 //! thread sleeps in its place and calls it back once. Awake sides cost each other one load per exchange.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -54,6 +57,7 @@ pub struct Waiter {
     segment: Arc<Segment>,
     doorbell: Word,
     state: Arc<AtomicU32>,
+    asleep: Arc<AtomicBool>,
     ready: Arc<dyn Fn() -> bool + Send + Sync>,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,18 +71,25 @@ impl Waiter {
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let state = Arc::new(AtomicU32::new(IDLE));
-        let sleeper = Sleeper { segment: segment.clone(), doorbell, state: state.clone(), ready: ready.clone() };
+        let asleep = Arc::new(AtomicBool::new(false));
+        let sleeper = Sleeper {
+            segment: segment.clone(),
+            doorbell,
+            state: state.clone(),
+            asleep: asleep.clone(),
+            ready: ready.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("knitting-wait".into())
             .stack_size(128 * 1024)
             .spawn(move || sleeper.run(wake))?;
-        Ok(Self { segment, doorbell, state, ready, thread: Some(thread) })
+        Ok(Self { segment, doorbell, state, asleep, ready, thread: Some(thread) })
     }
 
     /// Puts this side to sleep: true when the thread now watches, false when there is something to do already.
     pub fn arm(&self) -> bool {
-        let word = self.segment.word(self.doorbell);
-        word.store(ASLEEP, Ordering::SeqCst);
+        self.asleep.store(true, Ordering::SeqCst);
+        self.segment.word(self.doorbell).store(ASLEEP, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if (self.ready)() {
             self.disarm();
@@ -92,6 +103,7 @@ impl Waiter {
 
     /// This side is awake: nobody needs to ring. The thread may sleep on; it is not called.
     pub fn disarm(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
         let word = self.segment.word(self.doorbell);
         if word.load(Ordering::Relaxed) != AWAKE {
             word.store(AWAKE, Ordering::SeqCst);
@@ -119,6 +131,7 @@ struct Sleeper {
     segment: Arc<Segment>,
     doorbell: Word,
     state: Arc<AtomicU32>,
+    asleep: Arc<AtomicBool>,
     ready: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -135,10 +148,15 @@ impl Sleeper {
                     wake();
                 }
                 _ if word.load(Ordering::SeqCst) == ASLEEP => wait(word, ASLEEP),
+                // A late ring.
+                _ if self.asleep.load(Ordering::SeqCst) => {
+                    word.store(ASLEEP, Ordering::SeqCst);
+                    fence(Ordering::SeqCst);
+                }
                 _ => {
-                    // Disarmed. If the side went to sleep again in between, its arming found us not idle: go on.
                     self.rest();
-                    if word.load(Ordering::SeqCst) == ASLEEP {
+                    // If the side went to sleep in between, its arming found this thread not idle: go on watching.
+                    if self.asleep.load(Ordering::SeqCst) {
                         let _ = self.state.compare_exchange(IDLE, ARMED, Ordering::SeqCst, Ordering::SeqCst);
                     }
                 }
@@ -166,10 +184,22 @@ mod tests {
     }
 
     fn fixture() -> Fixture {
+        fixture_with(|segment| segment.word(Word::CompletionTail).load(Ordering::Acquire) != 0)
+    }
+
+    /// Its waiter is ready while the completion tail is ahead of the head.
+    fn fixture_that_awaits_the_head() -> Fixture {
+        fixture_with(|segment| {
+            let word = |word| segment.word(word).load(Ordering::Acquire);
+            word(Word::CompletionTail) != word(Word::CompletionHead)
+        })
+    }
+
+    fn fixture_with(ready: impl Fn(&Segment) -> bool + Send + Sync + 'static) -> Fixture {
         let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap());
         let (tell, woken) = mpsc::channel();
         let watched = segment.clone();
-        let ready = Arc::new(move || watched.word(Word::CompletionTail).load(Ordering::Acquire) != 0);
+        let ready = Arc::new(move || ready(&watched));
         let waiter = Waiter::start(segment.clone(), Word::HostDoorbell, ready, move || {
             let _ = tell.send(());
         })
@@ -214,6 +244,31 @@ mod tests {
             segment.word(Word::CompletionTail).store(1, Ordering::Release);
             ring(segment.word(Word::HostDoorbell));
             woken.recv_timeout(WATCHDOG).expect("a ring was lost");
+        }
+    }
+
+    #[test]
+    fn a_late_ring_does_not_swallow_the_next_one() {
+        let Fixture { segment, waiter, woken } = fixture_that_awaits_the_head();
+        let (tail, head) = (segment.word(Word::CompletionTail), segment.word(Word::CompletionHead));
+        let word = segment.word(Word::HostDoorbell);
+        for round in 1..=100 {
+            assert!(waiter.arm());
+            // The ringer has published, has seen ASLEEP, and is held up before its swap; meanwhile the sleeper finds what
+            // there is by itself and goes to sleep again.
+            waiter.disarm();
+            tail.store(2 * round - 1, Ordering::Release);
+            head.store(2 * round - 1, Ordering::Release);
+            assert!(waiter.arm());
+            std::thread::sleep(Duration::from_millis(1));
+            if word.swap(AWAKE, Ordering::SeqCst) == ASLEEP {
+                wake_all(word);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            tail.store(2 * round, Ordering::Release);
+            ring(word);
+            woken.recv_timeout(WATCHDOG).expect("a ring was lost");
+            head.store(2 * round, Ordering::Release);
         }
     }
 

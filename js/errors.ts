@@ -1,0 +1,171 @@
+/**
+ * The errors of this package. Each has a stable `code`; each crosses a lane as the class it is.
+ */
+
+/** What all errors of this package extend. */
+export class KnittingError extends Error {
+  /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
+  readonly code: string;
+
+  /** @internal */
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    // Not enumerable, so that `code` is all that a log shows beside the message.
+    Object.defineProperty(this, "name", {
+      value: new.target.name,
+      configurable: true,
+      writable: true,
+    });
+  }
+}
+
+/** An option has a value it can't have, or a name that no option has. */
+export class InvalidOptionError extends KnittingError {
+  /** @internal */
+  constructor(message: string) {
+    super("KNITTING_INVALID_OPTION", message);
+  }
+}
+
+/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
+export class PoolClosedError extends KnittingError {
+  /** @internal */
+  constructor() {
+    super("KNITTING_POOL_CLOSED", "Thread closed");
+  }
+}
+
+/** A task's module or export doesn't exist. */
+export class TaskNotFoundError extends KnittingError {
+  /** @internal */
+  constructor(message: string, options?: ErrorOptions) {
+    super("KNITTING_TASK_NOT_FOUND", message, options);
+  }
+}
+
+/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
+export class WorkerBootError extends KnittingError {
+  /** The command line, empty for a worker thread. */
+  readonly argv: readonly string[];
+  /** Exit status, if it exited. */
+  readonly exitCode: number | null;
+  /** Name of the signal that killed it, if one did. */
+  readonly signal: string | null;
+  /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+  readonly stderrTail: string;
+
+  /** @internal */
+  constructor(message: string, details: BootDetails = {}, options?: ErrorOptions) {
+    super("KNITTING_WORKER_BOOT", message, options);
+    this.argv = details.argv ?? [];
+    this.exitCode = details.exitCode ?? null;
+    this.signal = details.signal ?? null;
+    this.stderrTail = details.stderrTail ?? "";
+  }
+}
+
+/** @internal */
+export interface BootDetails {
+  argv?: readonly string[];
+  exitCode?: number | null;
+  signal?: string | null;
+  stderrTail?: string;
+}
+
+/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
+export class WorkerCrashedError extends KnittingError {
+  /** Exit status, if it exited. */
+  readonly exitCode: number | null;
+  /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
+  readonly signal: string | null;
+  /** Process id, `null` for a worker thread. */
+  readonly pid: number | null;
+  /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+  readonly stderrTail: string;
+  /** The task's name in the pool. */
+  readonly task: string;
+  /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
+  readonly started: boolean;
+
+  /** @internal */
+  constructor(message: string, details: CrashDetails, options?: ErrorOptions) {
+    super("KNITTING_WORKER_CRASHED", message, options);
+    this.exitCode = details.exitCode;
+    this.signal = details.signal;
+    this.pid = details.pid;
+    this.stderrTail = details.stderrTail;
+    this.task = details.task;
+    this.started = details.started;
+  }
+}
+
+/** @internal */
+export interface CrashDetails {
+  exitCode: number | null;
+  signal: string | null;
+  pid: number | null;
+  stderrTail: string;
+  task: string;
+  started: boolean;
+}
+
+/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
+export class ProtocolViolationError extends KnittingError {
+  /** @internal */
+  constructor(message: string) {
+    super("KNITTING_PROTOCOL_VIOLATION", message);
+  }
+}
+
+/** A value is larger than what its direction of the lane can ever hold. */
+export class PayloadTooLargeError extends KnittingError {
+  /** Bytes of the encoded value. */
+  readonly byteLength: number;
+  /** Bytes that would have been possible. */
+  readonly maxByteLength: number;
+
+  /** @internal */
+  constructor(byteLength: number, maxByteLength: number) {
+    super(
+      "KNITTING_PAYLOAD_TOO_LARGE",
+      `the value takes ${byteLength} bytes, at most ${maxByteLength} are possible`,
+    );
+    this.byteLength = byteLength;
+    this.maxByteLength = maxByteLength;
+  }
+}
+
+/** A value holds something that can't be sent. `message` begins with its path: `$.user.callback is a function`. */
+export class UnsupportedPayloadError extends KnittingError {
+  /** Where it stands inside the value: `"$"` is the value itself. */
+  readonly path: string;
+
+  /** @internal */
+  constructor(path: string, reason: string) {
+    super("KNITTING_UNSUPPORTED_PAYLOAD", `${path} ${reason}`);
+    this.path = path;
+  }
+}
+
+/** This package runs on Linux alone. */
+export class UnsupportedPlatformError extends KnittingError {
+  /** @internal */
+  constructor(message: string, options?: ErrorOptions) {
+    super("KNITTING_UNSUPPORTED_PLATFORM", message, options);
+  }
+}
+
+/** @internal The classes that keep their identity when they cross a lane. */
+export const KNITTING_ERRORS = {
+  KnittingError,
+  InvalidOptionError,
+  PoolClosedError,
+  TaskNotFoundError,
+  WorkerBootError,
+  WorkerCrashedError,
+  ProtocolViolationError,
+  PayloadTooLargeError,
+  UnsupportedPayloadError,
+  UnsupportedPlatformError,
+} as const;

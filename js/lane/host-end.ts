@@ -1,0 +1,418 @@
+/**
+ * The host's end of a lane: calls out, results in.
+ *
+ * ```text
+ *   submit -> staged -> [microtask] exchange, spinning a few microseconds -> result in the same tick
+ *                         nothing yet: setImmediate, some times over -> exchange
+ *                         nothing yet: arm the doorbell; a native thread wakes the event loop
+ * ```
+ *
+ * Calls for which the ring or the arena has no room wait here, encoded, in order.
+ */
+import { ProtocolViolationError } from "../errors";
+import {
+  FLAG_REJECTED,
+  KIND_BOOT_FAILED,
+  KIND_READY,
+  MAX_CALLS,
+  STAGING_INBOX_AT,
+  STAGING_MORE,
+} from "../generated/layout";
+import { type Exchange, type NativeHostLane, native, VIOLATED } from "../native";
+import { Decoder, MalformedPayload } from "../payload/decode";
+import { Idle } from "./idle";
+import { Inbox, leftInArena } from "./inbox";
+import { hold, release } from "./keep-alive";
+import { Outbox, type Parcel } from "./outbox";
+
+/** One call, from `pool.call` to its result. */
+export class Call {
+  resolve!: (value: unknown) => void;
+  reject!: (error: unknown) => void;
+  /** Sequence number of its submission, while it is in flight. */
+  sequence = 0;
+  /** How many workers have died before they started it. */
+  moves = 0;
+  parcel: Parcel | undefined = undefined;
+
+  constructor(
+    readonly task: number,
+    readonly argument: unknown,
+  ) {}
+}
+
+/** What a lane tells its pool. It may not be used before they have returned. */
+export interface LaneEvents {
+  /** The worker is ready for calls. */
+  ready(): void;
+  /** The worker could not boot. */
+  bootFailed(error: unknown): void;
+  /** The worker broke the protocol; the lane does nothing any more. */
+  violated(error: ProtocolViolationError): void;
+}
+
+/** A spin of the host while few calls are in flight. */
+const SPIN_NANOS = 5_000;
+/** With more calls in flight than this the host has better things to do than to spin. */
+const SPIN_CALLS = 8;
+/** Spins that brought something, one after the other, before the event loop gets a turn. */
+const SPINS_PER_TURN = 64;
+/** An answer that takes no longer than this counts as quick: the next call spins, and polls for as long. */
+const QUICK_MILLIS = 0.2;
+/** After a slow answer: how long to poll, and which of the following calls spins to see if answers are quick again. */
+const SLOW_POLL_MILLIS = 0.02;
+const SLOW_PROBE = 32;
+/** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
+const EARLY_SLOTS = 64;
+/** Memory of an arena that stays warm when a lane has been idle. */
+const KEEP_WARM_BYTES = 4 * 1024 * 1024;
+
+export class HostEnd {
+  readonly native: NativeHostLane;
+  readonly #events: LaneEvents;
+  readonly #exchange: Exchange;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #words: Uint32Array;
+  readonly #calls: (Call | undefined)[] = [];
+  readonly #generations = new Uint32Array(MAX_CALLS);
+  readonly #freeIds: number[] = [];
+  #inFlight = 0;
+  #sequence = 0;
+  #waiting: Call[] = [];
+  #waitingFrom = 0;
+  #open = true;
+  /** Calls answered so far. */
+  served = 0;
+
+  readonly #idle = new Idle(() => {
+    // An exchange first: it hands the last results back.
+    this.drain();
+    if (this.#open) {
+      this.native.trim(KEEP_WARM_BYTES);
+      native().trimBlocks();
+    }
+  });
+
+  #flushScheduled = false;
+  #pollScheduled = false;
+  #booting = true;
+  #asleep = false;
+  #holding = false;
+  #wantsRoom = false;
+  #spinsThisTurn = 0;
+  /** 0 while answers are quick; else the calls since the last slow one. */
+  #slow = 0;
+  /** When the host began to wait without spinning, 0 if it doesn't. */
+  #waitingSince = 0;
+
+  constructor(arenaBytes: number, events: LaneEvents) {
+    this.#events = events;
+    this.native = new (native().HostLane)(arenaBytes, this.#wake);
+    this.#exchange = this.native.exchangeFunction();
+    const staging = this.native.staging();
+    this.#words = new Uint32Array(staging);
+    this.#outbox = new Outbox(this.native, staging);
+    const decoder = new Decoder(staging);
+    this.#inbox = new Inbox(staging, {
+      base: STAGING_INBOX_AT,
+      isFar: leftInArena,
+      near: () => decoder,
+      fetch: (offset, length) => this.native.copyOut(offset, length),
+    });
+    this.#sleep();
+  }
+
+  /** Calls that are in flight or wait for room. */
+  get load(): number {
+    return this.#inFlight + this.#waiting.length - this.#waitingFrom;
+  }
+
+  /** Takes a call over. Its promise rejects if its argument can't be sent. */
+  submit(call: Call): void {
+    try {
+      if (call.parcel === undefined && this.#waitingFrom === this.#waiting.length && this.#hasRoom()) {
+        call.parcel = this.#stage(call);
+      } else {
+        call.parcel ??= this.#outbox.pack(0, call.argument);
+      }
+    } catch (error) {
+      call.reject(error);
+      return;
+    }
+    if (call.parcel !== undefined) {
+      this.#waiting.push(call);
+    }
+    if (this.#outbox.staged === EARLY_SLOTS) {
+      this.#turn(0);
+    } else if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      queueMicrotask(this.#flush);
+    }
+  }
+
+  /** Takes in what has arrived, without waiting. For a worker that has ended: the last there will be. */
+  drain(): void {
+    if (this.#open) {
+      this.#asleep = false;
+      while (this.#receive(this.#exchange(this.#outbox.takeStaged(), 0)) && this.#words[STAGING_MORE] !== 0) {}
+    }
+  }
+
+  /**
+   * Gives up the calls: those the worker had started, as far as it says so, and the others in their order. The lane takes
+   * no more; it is still to be closed.
+   */
+  abandon(): { started: Call[]; unstarted: Call[] } {
+    const calls = { started: [] as Call[], unstarted: [] as Call[] };
+    const firstUnstarted = this.native.started();
+    const inFlight = this.#calls.filter((call) => call !== undefined);
+    inFlight.sort((a, b) => (a.sequence - b.sequence) | 0);
+    for (const call of inFlight) {
+      // Sequence numbers wrap.
+      const started = ((call.sequence - firstUnstarted) | 0) < 0;
+      calls[started ? "started" : "unstarted"].push(call);
+    }
+    calls.unstarted.push(...this.#waiting.slice(this.#waitingFrom));
+    this.#open = false;
+    this.#calls.length = 0;
+    this.#waiting = [];
+    this.#waitingFrom = 0;
+    this.#inFlight = 0;
+    this.#release();
+    this.#idle.stop();
+    return calls;
+  }
+
+  /** Lets go of the memory; kills a worker process that is still there. */
+  close(): void {
+    this.#open = false;
+    this.#release();
+    this.#idle.stop();
+    this.native.close();
+  }
+
+  #hasRoom(): boolean {
+    return this.#outbox.hasRoom && (this.#freeIds.length > 0 || this.#calls.length < MAX_CALLS);
+  }
+
+  /** Stages a call; returns its parcel instead if the arena has no room for it. */
+  #stage(call: Call): Parcel | undefined {
+    const id = this.#freeIds.pop() ?? this.#calls.length;
+    const generation = (this.#generations[id] + 1) >>> 0 || 1;
+    let parcel: Parcel | undefined;
+    try {
+      if (call.parcel === undefined) {
+        parcel = this.#outbox.stage(id, generation, call.task, 0, call.argument);
+      } else if (!this.#outbox.stageParcel(id, generation, call.task, call.parcel)) {
+        parcel = call.parcel;
+      }
+    } catch (error) {
+      this.#freeIds.push(id);
+      this.#calls[id] = undefined;
+      throw error;
+    }
+    this.#calls[id] = undefined;
+    if (parcel !== undefined) {
+      this.#freeIds.push(id);
+      return parcel;
+    }
+    this.#generations[id] = generation;
+    this.#calls[id] = call;
+    call.sequence = this.#sequence;
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    this.#inFlight++;
+    return undefined;
+  }
+
+  /** Stages what waits, as far as there is room now. */
+  #stageWaiting(): void {
+    while (this.#waitingFrom < this.#waiting.length && this.#hasRoom()) {
+      const call = this.#waiting[this.#waitingFrom];
+      try {
+        if (this.#stage(call) !== undefined) {
+          break;
+        }
+        call.parcel = undefined;
+      } catch (error) {
+        call.reject(error);
+      }
+      this.#waitingFrom++;
+    }
+    if (this.#waitingFrom === this.#waiting.length) {
+      this.#waiting = [];
+      this.#waitingFrom = 0;
+    } else if (this.#waitingFrom > 1024 && this.#waitingFrom * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#waitingFrom);
+      this.#waitingFrom = 0;
+    }
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#open) {
+      this.#turn(this.#spinBudget());
+    }
+  };
+
+  readonly #poll = (): void => {
+    this.#pollScheduled = false;
+    this.#spinsThisTurn = 0;
+    if (this.#open) {
+      this.#turn(0);
+    }
+  };
+
+  readonly #wake = (): void => {
+    if (this.#open) {
+      this.#spinsThisTurn = 0;
+      this.#turn(0);
+    }
+  };
+
+  #spinBudget(): number {
+    if (this.#inFlight > SPIN_CALLS || this.#spinsThisTurn >= SPINS_PER_TURN) {
+      return 0;
+    }
+    if (this.#slow > 0 && this.#slow++ % SLOW_PROBE !== 0) {
+      return 0;
+    }
+    return SPIN_NANOS;
+  }
+
+  /** One exchange and what follows from it. */
+  #turn(spinNanos: number): void {
+    this.#asleep = false;
+    let progress = false;
+    let arrived = this.#exchange(this.#outbox.takeStaged(), spinNanos);
+    if (spinNanos > 0) {
+      this.#spinsThisTurn++;
+    }
+    do {
+      if (!this.#receive(arrived)) {
+        return;
+      }
+      progress ||= arrived > 0;
+      this.#stageWaiting();
+      const more = this.#words[STAGING_MORE] !== 0;
+      if (!more && this.#outbox.staged === 0) {
+        break;
+      }
+      arrived = this.#exchange(this.#outbox.takeStaged(), 0);
+    } while (true);
+    this.#rest(progress);
+  }
+
+  /** Decides how to wait for what is in flight. */
+  #rest(progress: boolean): void {
+    if (this.#flushScheduled || this.#pollScheduled) {
+      return;
+    }
+    if (this.#booting) {
+      this.#sleep();
+      return;
+    }
+    if (progress && this.#waitingSince > 0) {
+      this.#slow = performance.now() - this.#waitingSince < QUICK_MILLIS ? 0 : 1;
+      this.#waitingSince = 0;
+    }
+    if (this.load === 0) {
+      // Nothing can arrive: nobody needs to watch.
+      this.#idle.touch();
+      this.#release();
+      return;
+    }
+    const now = performance.now();
+    this.#waitingSince ||= now;
+    if (now - this.#waitingSince <= (this.#slow > 0 ? SLOW_POLL_MILLIS : QUICK_MILLIS)) {
+      this.#pollSoon();
+    } else {
+      this.#sleep();
+    }
+  }
+
+  #pollSoon(): void {
+    if (!this.#pollScheduled) {
+      this.#pollScheduled = true;
+      setImmediate(this.#poll);
+    }
+  }
+
+  /** Arms the doorbell, and keeps the process alive if somebody waits for an answer. */
+  #sleep(): void {
+    const waits = this.#waitingFrom < this.#waiting.length;
+    if (waits !== this.#wantsRoom) {
+      this.#wantsRoom = waits;
+      this.native.wantRoom(waits);
+    }
+    if (this.load > 0 && !this.#holding) {
+      this.#holding = true;
+      hold();
+    } else if (this.load === 0) {
+      this.#release();
+    }
+    if (!this.#asleep) {
+      this.#asleep = this.native.arm();
+      if (!this.#asleep) {
+        this.#pollSoon();
+      }
+    }
+  }
+
+  #release(): void {
+    if (this.#holding) {
+      this.#holding = false;
+      release();
+    }
+  }
+
+  /** Settles what arrived. False if the lane is lost. */
+  #receive(arrived: number): boolean {
+    if (arrived < 0) {
+      if (arrived === VIOLATED) {
+        this.#violated(this.native.violation() ?? "unknown");
+      }
+      return false;
+    }
+    const inbox = this.#inbox;
+    for (let index = 0; index < arrived; index++) {
+      const kind = inbox.kind(index);
+      let value: unknown;
+      try {
+        value = inbox.value(index);
+      } catch (error) {
+        if (!(error instanceof MalformedPayload)) {
+          throw error;
+        }
+        this.#violated(`a value can't be decoded: ${error.message}`);
+        return false;
+      }
+      if (kind === KIND_READY) {
+        this.#booting = false;
+        this.#events.ready();
+        continue;
+      }
+      if (kind === KIND_BOOT_FAILED) {
+        this.#booting = false;
+        this.#events.bootFailed(value);
+        continue;
+      }
+      const id = inbox.call(index);
+      const call = this.#calls[id] as Call;
+      this.#calls[id] = undefined;
+      this.#freeIds.push(id);
+      this.#inFlight--;
+      this.served++;
+      if ((inbox.flags(index) & FLAG_REJECTED) !== 0) {
+        call.reject(value);
+      } else {
+        call.resolve(value);
+      }
+    }
+    return true;
+  }
+
+  #violated(what: string): void {
+    this.#events.violated(new ProtocolViolationError(`a worker broke the protocol of its lane: ${what}`));
+  }
+}

@@ -1,0 +1,103 @@
+/** The incoming half of a lane's end: slots that arrived, and their values. */
+import {
+  FLAG_ARENA,
+  FLAG_FETCH,
+  KIND_BINARY,
+  KIND_NUMBER,
+  SLOT_BYTES,
+  SLOT_CALL,
+  SLOT_FLAGS,
+  SLOT_GENERATION,
+  SLOT_INLINE,
+  SLOT_KIND,
+  SLOT_LENGTH,
+  SLOT_OFFSET,
+  SLOT_TASK,
+  SLOT_VIEW,
+  STAGING_IN_AT,
+} from "../generated/layout";
+import { Decoder, viewOver } from "../payload/decode";
+
+/** Where the payloads of arrived slots are found. */
+export interface Payloads {
+  /** A decoder for the payload at these bytes, and where it lies in the decoder's memory. */
+  near(offset: number, length: number): Decoder;
+  /** The first byte of near payloads in that decoder's memory. */
+  readonly base: number;
+  /** Whether a payload is to be fetched instead. */
+  isFar(flags: number, length: number): boolean;
+  /** A private copy of a far payload. */
+  fetch(offset: number, length: number): ArrayBuffer;
+}
+
+export class Inbox {
+  readonly #u8: Uint8Array;
+  readonly #u16: Uint16Array;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+  readonly #inline: Decoder;
+  readonly #payloads: Payloads;
+
+  constructor(staging: ArrayBuffer, payloads: Payloads) {
+    this.#u8 = new Uint8Array(staging);
+    this.#u16 = new Uint16Array(staging);
+    this.#u32 = new Uint32Array(staging);
+    this.#f64 = new Float64Array(staging);
+    this.#inline = new Decoder(staging);
+    this.#payloads = payloads;
+  }
+
+  call(index: number): number {
+    return this.#u32[(slotAt(index) + SLOT_CALL) >> 2];
+  }
+
+  generation(index: number): number {
+    return this.#u32[(slotAt(index) + SLOT_GENERATION) >> 2];
+  }
+
+  task(index: number): number {
+    return this.#u32[(slotAt(index) + SLOT_TASK) >> 2];
+  }
+
+  kind(index: number): number {
+    return this.#u8[slotAt(index) + SLOT_KIND];
+  }
+
+  flags(index: number): number {
+    return this.#u8[slotAt(index) + SLOT_FLAGS];
+  }
+
+  /** The value of the slot at `index`. Throws `MalformedPayload`. */
+  value(index: number): unknown {
+    const slot = slotAt(index);
+    const kind = this.#u8[slot + SLOT_KIND];
+    if (kind === KIND_NUMBER) {
+      return this.#f64[(slot + SLOT_INLINE) >> 3];
+    }
+    const flags = this.#u8[slot + SLOT_FLAGS];
+    const length = this.#u32[(slot + SLOT_LENGTH) >> 2];
+    if ((flags & FLAG_ARENA) === 0) {
+      return this.#inline.decode(slot + SLOT_INLINE, length);
+    }
+    const offset = this.#u32[(slot + SLOT_OFFSET) >> 2];
+    const view = this.#u16[(slot + SLOT_VIEW) >> 1];
+    const { isFar, base } = this.#payloads;
+    if (isFar(flags, length)) {
+      const memory = this.#payloads.fetch(offset, length);
+      return kind === KIND_BINARY ? viewOver(view, memory) : new Decoder(memory).decode(0, length);
+    }
+    const decoder = this.#payloads.near(offset, length);
+    return kind === KIND_BINARY
+      ? viewOver(view, decoder.copy(base + offset, length))
+      : decoder.decode(base + offset, length);
+  }
+}
+
+/** On the host: `exchange` says which payloads it has left in the arena. */
+export function leftInArena(flags: number): boolean {
+  return (flags & FLAG_FETCH) !== 0;
+}
+
+function slotAt(index: number): number {
+  return STAGING_IN_AT + index * SLOT_BYTES;
+}

@@ -1,0 +1,123 @@
+/**
+ * What the Rust side exports (`src/binding`), loaded on first use so that a program can be imported anywhere and hears of
+ * an unsupported platform where it creates a pool.
+ */
+import { UnsupportedPlatformError } from "./errors";
+import { ADDON, nativePath, platformName } from "./platform";
+
+/** Where a task is found. */
+export interface TaskSource {
+  /** Its key in the pool, for messages. */
+  task: string;
+  /** URL of its module. */
+  href: string;
+  /** Name of the export. */
+  name: string;
+}
+
+/**
+ * Publishes what is staged and brings what has arrived into staging: the number of slots, `CLOSED` or `VIOLATED`.
+ * With nothing there it spins for at most `spinNanos`.
+ */
+export type Exchange = (staged: number, spinNanos: number) => number;
+/** Room for a payload: its offset in the outgoing arena, or `FULL`, `TOO_LARGE`, `NO_MEMORY`. */
+export type Reserve = (bytes: number) => number;
+
+export const CLOSED = -1;
+export const VIOLATED = -2;
+export const FULL = -1;
+export const TOO_LARGE = -2;
+
+/** What both ends of a lane have. */
+export interface NativeLane {
+  exchangeFunction(): Exchange;
+  reserveFunction(): Reserve;
+  staging(): ArrayBuffer;
+  /** What of the outgoing arena may be in use; it grows, see `STAGING_WINDOW`. */
+  outgoing(): ArrayBuffer;
+  /** A private copy of a payload that `exchange` has left in the arena. */
+  copyOut(offset: number, bytes: number): ArrayBuffer;
+  /** Goes to sleep: `wake` is called once something arrives. False if something has arrived already. */
+  arm(): boolean;
+  /** Whether a sleeping lane is also woken when there is room. */
+  wantRoom(wanted: boolean): void;
+  /** Gives idle memory of the outgoing arena back, all above the first `keep` bytes. */
+  trim(keep: number): void;
+}
+
+export interface NativeHostLane extends NativeLane {
+  /** Sequence number of the first submission that was not started, as far as the worker says so. */
+  started(): number;
+  /** What the worker did wrong. */
+  violation(): string | null;
+  /** The worker process has attached. */
+  attached(): void;
+  /** A token with which one thread can attach as the worker. */
+  lend(): number;
+  /** Asks the worker to end; a process is killed after the grace. */
+  stop(graceMillis: number): void;
+  /** Lets go of everything; kills a worker process. */
+  close(): void;
+}
+
+export interface NativeWorkerLane extends NativeLane {
+  /** The pool's tasks, from the boot payload; empty in a thread. */
+  readonly tasks: TaskSource[];
+  /** The first bytes of the incoming arena. */
+  incoming(bytes: number): ArrayBuffer;
+  /** The segment's words. */
+  words(): ArrayBuffer;
+  /** True once the host wants this worker to end. */
+  stopped(): boolean;
+}
+
+export interface LaunchOptions {
+  launcher: string;
+  /** Runtime, its flags, worker entry. */
+  command: string[];
+  /** The whole environment. */
+  env: [string, string][];
+  tasks: TaskSource[];
+}
+
+export interface WorkerEvent {
+  kind: "spawned" | "failed" | "exited";
+  pid?: number;
+  message?: string;
+  code?: number;
+  signal?: string;
+  stderrTail?: string;
+}
+
+export interface Native {
+  readonly EXIT_REFUSED: number;
+  HostLane: new (arenaBytes: number, wake: () => void) => NativeHostLane;
+  WorkerLane: {
+    attachThread(token: number, wake: () => void): NativeWorkerLane;
+    attachProcess(wake: () => void): NativeWorkerLane;
+  };
+  launchWorker(lane: NativeHostLane, options: LaunchOptions, onEvent: (event: WorkerEvent) => void): void;
+  /** Forgets memory lent to a thread that never came. */
+  revoke(token: number): void;
+  /** Drops large blocks that have not been used for a while; true if some are left. */
+  trimBlocks(): boolean;
+}
+
+let loaded: Native | undefined;
+
+/** The addon. Throws `UnsupportedPlatformError` where there is none. */
+export function native(): Native {
+  if (loaded === undefined) {
+    const path = nativePath(ADDON);
+    try {
+      loaded = require(path) as Native;
+    } catch (cause) {
+      throw new UnsupportedPlatformError(
+        `knitting-native has no addon for ${platformName()} (${path}): ${(cause as Error).message}\n` +
+          "With Rust's cargo on PATH, `npm rebuild knitting-native` builds it.",
+        { cause },
+      );
+    }
+  }
+  return loaded;
+}

@@ -1,0 +1,513 @@
+/**
+ * Values to bytes, see format.ts.
+ *
+ * An encoding is made in private scratch memory first, so that its size is known before room is taken and nothing is left
+ * behind when a getter throws. Long strings and binary values are not copied there: they are noted, and written once, to
+ * where the encoding goes.
+ */
+import { types } from "node:util";
+import { KNITTING_ERRORS, UnsupportedPayloadError } from "../errors";
+import {
+  ARRAY,
+  BIGINT,
+  BINARY,
+  bytesOf,
+  DATE,
+  ERROR,
+  FALSE,
+  FLOAT64,
+  INT32,
+  isBinary,
+  LATIN1,
+  MAX_DEPTH,
+  NULL,
+  OBJECT,
+  PART_CAUSE,
+  PART_ERRORS,
+  PART_PROPERTY,
+  SPARSE,
+  TRUE,
+  UNDEFINED,
+  UTF16,
+  viewName,
+  viewOf,
+} from "./format";
+
+/** Strings and binary values of more bytes than this are noted instead of copied. */
+const NOTE_BYTES = 4096;
+/** Scratch memory that is kept from one value to the next. */
+const KEEP_BYTES = 1024 * 1024;
+/** Strings of at most this many code units are written by a loop of our own, which is faster than a call. */
+const SHORT_UNITS = 48;
+/** An array with more elements than this is looked at for holes before it is written out. */
+const SPARSE_FROM = 4096;
+
+/** Bytes that belong into the encoding after its first `at` scratch bytes. */
+interface Note {
+  at: number;
+  bytes: Uint8Array | undefined;
+  text: string;
+  encoding: "latin1" | "utf16le";
+  length: number;
+}
+
+/** Encodes one value at a time. Ask for one by {@link withEncoder}. */
+export class Encoder {
+  #scratch = Buffer.allocUnsafeSlow(4096);
+  #view = new DataView(this.#scratch.buffer);
+  #position = 0;
+  #notes: Note[] = [];
+  #noted = 0;
+  /** Thrown values lose what can't be sent; other values are refused as a whole. */
+  #lenient = false;
+
+  /** Bytes of the encoding. */
+  get byteLength(): number {
+    return this.#position + this.#noted;
+  }
+
+  /** Encodes a value. Throws `UnsupportedPayloadError`, or what a getter throws. */
+  encode(value: unknown): void {
+    this.#reset(false);
+    this.#value(value, 0);
+  }
+
+  /** Encodes a thrown value. Of an error only what can be sent is kept; other values as by {@link encode}. */
+  encodeThrown(value: unknown): void {
+    this.#reset(true);
+    this.#value(value, 0);
+  }
+
+  /** Writes the encoding to `target` from byte `offset`. */
+  writeTo(target: Buffer, offset: number): void {
+    let from = 0;
+    let to = offset;
+    for (const note of this.#notes) {
+      to += this.#scratch.copy(target, to, from, note.at);
+      from = note.at;
+      if (note.bytes === undefined) {
+        target.write(note.text, to, note.length, note.encoding);
+      } else {
+        target.set(note.bytes, to);
+      }
+      to += note.length;
+    }
+    if (this.#position - from <= SHORT_UNITS) {
+      while (from < this.#position) {
+        target[to++] = this.#scratch[from++];
+      }
+    } else {
+      this.#scratch.copy(target, to, from, this.#position);
+    }
+  }
+
+  /** The encoding in memory of its own. */
+  toBytes(): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(this.byteLength);
+    this.writeTo(bytes, 0);
+    return bytes;
+  }
+
+  #reset(lenient: boolean): void {
+    this.#lenient = lenient;
+    this.#position = 0;
+    this.#noted = 0;
+    if (this.#notes.length > 0) {
+      this.#notes = [];
+    }
+    if (this.#scratch.length > KEEP_BYTES) {
+      this.#replaceScratch(Buffer.allocUnsafeSlow(4096));
+    }
+  }
+
+  #replaceScratch(scratch: Buffer<ArrayBuffer>): void {
+    this.#scratch = scratch;
+    this.#view = new DataView(scratch.buffer);
+  }
+
+  /** Makes room for `bytes` more. */
+  #need(bytes: number): void {
+    if (this.#position + bytes > this.#scratch.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#scratch.length * 2, this.#position + bytes));
+      this.#scratch.copy(larger, 0, 0, this.#position);
+      this.#replaceScratch(larger);
+    }
+  }
+
+  #byte(byte: number): void {
+    this.#need(1);
+    this.#scratch[this.#position++] = byte;
+  }
+
+  #count(count: number): void {
+    this.#need(8);
+    let rest = count;
+    while (rest >= 0x80) {
+      // Numbers beyond 2^32 lose their upper half in bit operations.
+      this.#scratch[this.#position++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#scratch[this.#position++] = rest;
+  }
+
+  #float(tag: number, value: number): void {
+    this.#need(9);
+    this.#scratch[this.#position] = tag;
+    this.#view.setFloat64(this.#position + 1, value, true);
+    this.#position += 9;
+  }
+
+  #value(value: unknown, depth: number): void {
+    switch (typeof value) {
+      case "string":
+        return this.#string(value);
+      case "number":
+        return this.#number(value);
+      case "boolean":
+        return this.#byte(value ? TRUE : FALSE);
+      case "undefined":
+        return this.#byte(UNDEFINED);
+      case "object":
+        return value === null ? this.#byte(NULL) : this.#object(value, depth);
+      case "bigint":
+        return this.#bigint(value);
+      default:
+        throw new Unsupported(`is a ${typeof value}`);
+    }
+  }
+
+  #number(value: number): void {
+    if ((value | 0) === value && !Object.is(value, -0)) {
+      this.#need(5);
+      this.#scratch[this.#position] = INT32;
+      this.#view.setInt32(this.#position + 1, value, true);
+      this.#position += 5;
+    } else {
+      this.#float(FLOAT64, value);
+    }
+  }
+
+  #bigint(value: bigint): void {
+    const hex = (value < 0n ? -value : value).toString(16);
+    const magnitude = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+    this.#byte(BIGINT);
+    this.#byte(value < 0n ? 1 : 0);
+    this.#bytes(magnitude);
+  }
+
+  #string(value: string): void {
+    const units = value.length;
+    if (units <= SHORT_UNITS) {
+      this.#need(units + 2);
+      const scratch = this.#scratch;
+      const start = this.#position;
+      let seen = 0;
+      for (let index = 0; index < units; index++) {
+        const unit = value.charCodeAt(index);
+        seen |= unit;
+        scratch[start + 2 + index] = unit;
+      }
+      if (seen <= 0xff) {
+        scratch[start] = LATIN1;
+        scratch[start + 1] = units;
+        this.#position = start + 2 + units;
+        return;
+      }
+      return this.#text(UTF16, value, units * 2, "utf16le");
+    }
+    // As many UTF-8 bytes as code units: ASCII, found at memory speed. Else a look for anything beyond one byte.
+    if (Buffer.byteLength(value) === units || !/[^\0-\xff]/.test(value)) {
+      this.#text(LATIN1, value, units, "latin1");
+    } else {
+      this.#text(UTF16, value, units * 2, "utf16le");
+    }
+  }
+
+  #text(tag: number, text: string, length: number, encoding: "latin1" | "utf16le"): void {
+    this.#byte(tag);
+    this.#count(length);
+    if (length > NOTE_BYTES) {
+      this.#note({ at: this.#position, bytes: undefined, text, encoding, length });
+    } else {
+      this.#need(length);
+      this.#scratch.write(text, this.#position, length, encoding);
+      this.#position += length;
+    }
+  }
+
+  /** A count and that many bytes. */
+  #bytes(bytes: Uint8Array): void {
+    const length = bytes.length;
+    this.#count(length);
+    if (length > NOTE_BYTES) {
+      this.#note({ at: this.#position, bytes, text: "", encoding: "latin1", length });
+    } else {
+      this.#need(length);
+      this.#scratch.set(bytes, this.#position);
+      this.#position += length;
+    }
+  }
+
+  #note(note: Note): void {
+    this.#notes.push(note);
+    this.#noted += note.length;
+  }
+
+  #object(value: object, depth: number): void {
+    if (depth >= MAX_DEPTH) {
+      throw new Unsupported(`is nested more than ${MAX_DEPTH} levels deep, or contains itself`);
+    }
+    if (Array.isArray(value)) {
+      return this.#array(value, depth);
+    }
+    if (isPlain(value)) {
+      return this.#plain(value as Record<string, unknown>, depth);
+    }
+    if (isBinary(value)) {
+      return this.#binary(value);
+    }
+    if (types.isDate(value)) {
+      return this.#float(DATE, Date.prototype.getTime.call(value));
+    }
+    if (types.isNativeError(value) || value instanceof Error) {
+      return this.#error(value as Error, depth);
+    }
+    throw new Unsupported(`is ${whatIs(value)}`);
+  }
+
+  #array(array: readonly unknown[], depth: number): void {
+    const { length } = array;
+    let index = 0;
+    try {
+      const keys = length > SPARSE_FROM || hasHole(array) ? elementKeys(array) : undefined;
+      if (keys === undefined || keys.length === length) {
+        this.#byte(ARRAY);
+        this.#count(length);
+        for (; index < length; index++) {
+          this.#value(array[index], depth + 1);
+        }
+        return;
+      }
+      this.#byte(SPARSE);
+      this.#count(length);
+      this.#count(keys.length);
+      for (index of keys) {
+        this.#count(index);
+        this.#value(array[index], depth + 1);
+      }
+    } catch (error) {
+      throw located(error, `[${index}]`);
+    }
+  }
+
+  #plain(object: Record<string, unknown>, depth: number): void {
+    const keys = Object.keys(object);
+    this.#byte(OBJECT);
+    this.#count(keys.length);
+    let key = "";
+    try {
+      for (key of keys) {
+        this.#string(key);
+        this.#value(object[key], depth + 1);
+      }
+    } catch (error) {
+      throw located(error, step(key));
+    }
+  }
+
+  #binary(value: ArrayBuffer | ArrayBufferView): void {
+    const { view, bytes } = binaryOf(value);
+    this.#byte(BINARY);
+    this.#byte(view);
+    this.#bytes(bytes);
+  }
+
+  #error(error: Error, depth: number): void {
+    const name = text(error.name, "Error");
+    this.#byte(ERROR);
+    this.#string(errorClass(error, name));
+    this.#string(name);
+    this.#string(text(error.message, ""));
+    this.#value(typeof error.stack === "string" ? error.stack : undefined, depth + 1);
+
+    const parts: [part: number, key: string][] = [];
+    if (Object.hasOwn(error, "cause")) {
+      parts.push([PART_CAUSE, "cause"]);
+    }
+    if (Object.hasOwn(error, "errors") && Array.isArray((error as AggregateError).errors)) {
+      parts.push([PART_ERRORS, "errors"]);
+    }
+    for (const key of Object.keys(error)) {
+      if (!OWN_PARTS.has(key)) {
+        parts.push([PART_PROPERTY, key]);
+      }
+    }
+    const properties = error as unknown as Record<string, unknown>;
+    for (const [part, key] of parts) {
+      const { position, notes, noted } = this.#mark();
+      try {
+        // One more follows.
+        this.#byte(1);
+        this.#byte(part);
+        if (part === PART_PROPERTY) {
+          this.#string(key);
+        }
+        this.#value(properties[key], depth + 1);
+      } catch (failure) {
+        if (!this.#lenient) {
+          throw located(failure, step(key));
+        }
+        this.#position = position;
+        this.#notes.length = notes;
+        this.#noted = noted;
+      }
+    }
+    this.#byte(0);
+  }
+
+  #mark(): { position: number; notes: number; noted: number } {
+    return { position: this.#position, notes: this.#notes.length, noted: this.#noted };
+  }
+}
+
+const OWN_PARTS = new Set(["name", "message", "stack", "cause", "errors"]);
+
+const shared = new Encoder();
+let sharedInUse = false;
+
+/**
+ * Encodes a value and hands the encoder to `use`. A getter may itself make a call, which then gets an encoder of its own.
+ */
+export function withEncoder<T>(value: unknown, thrown: boolean, use: (encoder: Encoder) => T): T {
+  if (sharedInUse) {
+    return encodeWith(new Encoder(), value, thrown, use);
+  }
+  sharedInUse = true;
+  try {
+    return encodeWith(shared, value, thrown, use);
+  } finally {
+    sharedInUse = false;
+  }
+}
+
+function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (encoder: Encoder) => T): T {
+  try {
+    if (thrown) {
+      encoder.encodeThrown(value);
+    } else {
+      encoder.encode(value);
+    }
+  } catch (error) {
+    throw error instanceof Unsupported ? new UnsupportedPayloadError(`$${error.path}`, error.reason) : error;
+  }
+  return use(encoder);
+}
+
+/** The class and the bytes of a binary value. Throws `UnsupportedPayloadError` for a detached one. */
+export function binaryPayload(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
+  try {
+    return binaryOf(value);
+  } catch (error) {
+    throw error instanceof Unsupported ? new UnsupportedPayloadError("$", error.reason) : error;
+  }
+}
+
+function binaryOf(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
+  const view = viewOf(value);
+  if (view < 0 || (ArrayBuffer.isView(value) && !types.isArrayBuffer(value.buffer))) {
+    throw new Unsupported(view < 0 ? `is ${whatIs(value)}` : `is a ${viewName(view)} of shared memory`);
+  }
+  try {
+    return { view, bytes: bytesOf(value) };
+  } catch {
+    throw new Unsupported(`is a detached ${viewName(view)}`);
+  }
+}
+
+/** What can't be sent, on its way out of the value: the path grows as it passes each level. */
+class Unsupported extends Error {
+  path = "";
+
+  constructor(readonly reason: string) {
+    super(reason);
+  }
+}
+
+function located(error: unknown, step: string): unknown {
+  if (error instanceof Unsupported) {
+    error.path = step + error.path;
+  }
+  return error;
+}
+
+function step(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
+/** An object literal of whatever realm, or an object without a prototype. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || isForeignObjectPrototype(prototype);
+}
+
+function isForeignObjectPrototype(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+function hasHole(array: readonly unknown[]): boolean {
+  for (let index = 0; index < array.length; index++) {
+    if (array[index] === undefined && !(index in array)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The indices that an array really has, in order. */
+function elementKeys(array: readonly unknown[]): number[] {
+  const keys: number[] = [];
+  for (const key of Object.keys(array)) {
+    const index = Number(key);
+    // Integer keys come first, named properties after them.
+    if (!Number.isInteger(index) || index < 0 || String(index) !== key) {
+      break;
+    }
+    keys.push(index);
+  }
+  return keys;
+}
+
+const BUILT_IN_ERRORS = new Set([
+  "Error",
+  "TypeError",
+  "RangeError",
+  "SyntaxError",
+  "ReferenceError",
+  "EvalError",
+  "URIError",
+  "AggregateError",
+]);
+
+/** The class an error arrives as: its own if it is built in or ours, else `Error`. */
+function errorClass(error: Error, name: string): string {
+  const own = error.constructor?.name;
+  if (own !== undefined && Object.hasOwn(KNITTING_ERRORS, own)) {
+    const ours = KNITTING_ERRORS[own as keyof typeof KNITTING_ERRORS];
+    if (error instanceof ours) {
+      return own;
+    }
+  }
+  return BUILT_IN_ERRORS.has(name) ? name : "Error";
+}
+
+function text(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
+}
+
+function whatIs(value: object): string {
+  const name = value.constructor?.name;
+  if (typeof name === "string" && name !== "" && name !== "Object") {
+    return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+  }
+  return "an object with a prototype of its own";
+}

@@ -1,0 +1,211 @@
+/** `createPool`: tasks in, calls out, over a number of workers. */
+import { types } from "node:util";
+import { callerFile } from "../caller";
+import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
+import { Call } from "../lane/host-end";
+import { isMain } from "../main";
+import { native, type TaskSource } from "../native";
+import { type PoolOptions, type ResolvedOptions, resolveOptions } from "../options";
+import { originOf, type Task, type TaskFunction } from "../task";
+import { describe } from "../validate";
+import { assertExported } from "./exports";
+import { Slot, type SlotOwner } from "./slot";
+
+/** The tasks of a pool, by the names under which their modules export them. */
+export type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
+
+/** The argument of a task as its call takes it: a promise of it will do. */
+type ArgumentOf<T> =
+  T extends Task<infer Argument, unknown>
+    ? Argument
+    : T extends (argument: infer Argument) => unknown
+      ? Argument
+      : never;
+
+type ResultOf<T> =
+  T extends Task<never, infer Result>
+    ? Awaited<Result>
+    : T extends (argument: never) => infer Result
+      ? Awaited<Result>
+      : never;
+
+/** How a task is called: with its argument, or without where it takes none. */
+export type TaskCall<T> = [unknown] extends [ArgumentOf<T>]
+  ? (argument?: unknown) => Promise<ResultOf<T>>
+  : undefined extends ArgumentOf<T>
+    ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>
+    : [ArgumentOf<T>] extends [never]
+      ? () => Promise<ResultOf<T>>
+      : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>;
+
+/** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
+export interface Pool<T extends Tasks> {
+  /**
+   * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
+   * arrives. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
+   * `PayloadTooLargeError`.
+   */
+  readonly call: { readonly [Name in keyof T]: TaskCall<T[Name]> };
+  /**
+   * Ends the workers. Calls in flight and later ones reject with `PoolClosedError`. Resolves when every thread and
+   * process of the pool is gone.
+   */
+  shutdown(): Promise<void>;
+  /** Starts to shut down, at the end of a `using` block. */
+  [Symbol.dispose](): void;
+  /** Shuts down, at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Creates a pool: options first, then its tasks.
+ *
+ * It returns at once; the workers boot behind it, and calls wait for them. A task is an exported function: its worker
+ * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
+ * say instead.
+ *
+ * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, UnsupportedPlatformError.
+ * @example
+ * export const add = ([a, b]) => a + b;
+ *
+ * if (isMain) {
+ *   const pool = createPool({ threads: 2 })({ add });
+ *   console.log(await pool.call.add([1, 2])); // 3
+ *   await pool.shutdown();
+ * }
+ */
+export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
+  const resolved = resolveOptions(options);
+  native();
+  return (tasks) => {
+    refuseInBootingWorker();
+    const sources = locate(tasks, callerFile());
+    return new WorkerPool(resolved, sources) as unknown as Pool<typeof tasks>;
+  };
+}
+
+class WorkerPool implements SlotOwner {
+  readonly runtime: "thread" | "process";
+  readonly call: Readonly<Record<string, (argument?: unknown) => Promise<unknown>>>;
+  readonly #slots: Slot[] = [];
+  #next = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    options: ResolvedOptions,
+    readonly tasks: TaskSource[],
+  ) {
+    this.runtime = options.runtime;
+    const call: Record<string, (argument?: unknown) => Promise<unknown>> = Object.create(null);
+    for (const [index, { task }] of tasks.entries()) {
+      call[task] = (argument) => this.#call(index, argument);
+    }
+    this.call = Object.freeze(call);
+    try {
+      while (this.#slots.length < options.threads) {
+        this.#slots.push(new Slot(this));
+      }
+    } catch (error) {
+      void this.shutdown();
+      throw error;
+    }
+  }
+
+  #call(task: number, argument: unknown): Promise<unknown> {
+    if (typeof argument === "object" && types.isPromise(argument)) {
+      return argument.then((value) => this.#call(task, value));
+    }
+    const call = new Call(task, argument);
+    const promise = new Promise((resolve, reject) => {
+      call.resolve = resolve;
+      call.reject = reject;
+    });
+    if (this.#closed !== undefined) {
+      call.reject(new PoolClosedError());
+    } else {
+      this.#pick().submit(call);
+    }
+    return promise;
+  }
+
+  /** The next slot whose worker can be started. */
+  #pick(): Slot {
+    const count = this.#slots.length;
+    for (let tries = 1; tries < count; tries++) {
+      const slot = this.#turn();
+      if (slot.broken === undefined) {
+        return slot;
+      }
+    }
+    return this.#turn();
+  }
+
+  #turn(): Slot {
+    const slot = this.#slots[this.#next];
+    this.#next = (this.#next + 1) % this.#slots.length;
+    return slot;
+  }
+
+  reroute(call: Call, from: Slot): void {
+    const others = this.#slots.filter((slot) => slot !== from && slot.ready);
+    const slot = others.length === 0 ? from : others[this.#next++ % others.length];
+    this.#next %= this.#slots.length;
+    slot.submit(call);
+  }
+
+  shutdown(): Promise<void> {
+    this.#closed ??= Promise.all(this.#slots.map((slot) => slot.close())).then(() => undefined);
+    return this.#closed;
+  }
+
+  [Symbol.dispose](): void {
+    void this.shutdown();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+}
+
+/** A module that creates a pool while a worker imports it would create pools without end. */
+function refuseInBootingWorker(): void {
+  if (!isMain) {
+    throw new KnittingError(
+      "KNITTING_POOL_IN_WORKER",
+      "createPool was called in a worker of a pool. A worker imports the module of its tasks: put the code that is meant for the host behind `if (isMain)`",
+    );
+  }
+}
+
+/** Where the workers will find each task. Throws what can be told at once. */
+function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
+  if (typeof tasks !== "object" || tasks === null) {
+    throw new InvalidOptionError(
+      `createPool: the tasks are ${describe(tasks)}, they must be an object such as { add }`,
+    );
+  }
+  const entries = Object.entries(tasks);
+  if (entries.length === 0) {
+    throw new InvalidOptionError("createPool: there are no tasks, there must be at least one");
+  }
+  return entries.map(([task, value]) => {
+    const origin = originOf(value);
+    if (origin?.kind === "imported") {
+      assertExported(task, origin.href, origin.name);
+      return { task, href: origin.href, name: origin.name };
+    }
+    if (origin === undefined && typeof value !== "function") {
+      throw new InvalidOptionError(
+        `createPool: task "${task}" is ${describe(value)}, it must be an exported function, or what task() or importTask() returns`,
+      );
+    }
+    const href = origin === undefined ? caller : origin.file;
+    if (href === undefined) {
+      throw new TaskNotFoundError(
+        `task "${task}": the code that defines it has no file for a worker to import. Put it in a module, or name one by importTask`,
+      );
+    }
+    assertExported(task, href, task);
+    return { task, href, name: task };
+  });
+}

@@ -1,0 +1,50 @@
+/**
+ * Where a worker begins: attach, import the tasks' modules, report ready, serve.
+ *
+ * ```text
+ *   thread    workerData names the lent memory and the tasks
+ *   process   the boot payload in the environment does; what is refused goes to stderr, with an exit status of its own
+ * ```
+ */
+// biome-ignore assist/source/organizeImports: the mark comes first
+import "./mark";
+import { isMainThread, workerData } from "node:worker_threads";
+import { WorkerEnd } from "../lane/worker-end";
+import { native } from "../native";
+import { loadTasks } from "./load";
+import type { ThreadData } from "./thread-data";
+
+const BOOT_VARIABLES = ["KNITTING_PROCESS_WORKER", "KNITTING_PROCESS_WORKER_BOOT"];
+
+async function main(): Promise<void> {
+  const thread = isMainThread ? undefined : (workerData as ThreadData);
+  const end = thread === undefined ? attachProcess() : attachThread(thread);
+  try {
+    end.serve(await loadTasks(thread?.tasks ?? end.sources));
+  } catch (error) {
+    end.fail(error);
+    if (thread === undefined) {
+      process.exitCode = 1;
+    }
+  }
+}
+
+function attachThread({ token }: ThreadData): WorkerEnd {
+  return new WorkerEnd((wake) => native().WorkerLane.attachThread(token, wake));
+}
+
+function attachProcess(): WorkerEnd {
+  try {
+    return new WorkerEnd((wake) => native().WorkerLane.attachProcess(wake));
+  } catch (error) {
+    process.stderr.write(`knitting-native worker: ${(error as Error).message}\n`);
+    return process.exit(native().EXIT_REFUSED);
+  } finally {
+    for (const name of BOOT_VARIABLES) {
+      // The addon has erased them; a runtime may have kept a copy of its own.
+      delete process.env[name];
+    }
+  }
+}
+
+void main();

@@ -1,0 +1,78 @@
+/** Finding a pool's tasks in the worker. */
+import { KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
+import type { ServedTask } from "../lane/worker-end";
+import type { TaskSource } from "../native";
+import { originOf, type TaskFunction } from "../task";
+
+type Module = Readonly<Record<string, unknown>>;
+
+/**
+ * Imports the tasks' modules, each once, and takes their exports. A task that isn't there is an answer: every call of it
+ * rejects. A module that throws while it is evaluated is a failed boot.
+ */
+export async function loadTasks(sources: readonly TaskSource[]): Promise<ServedTask[]> {
+  const modules = new Map<string, Module | TaskNotFoundError>();
+  const tasks: ServedTask[] = [];
+  for (const source of sources) {
+    let module = modules.get(source.href);
+    if (module === undefined) {
+      module = await importModule(source);
+      modules.set(source.href, module);
+    }
+    tasks.push(
+      module instanceof TaskNotFoundError ? { missing: module } : find(module, source),
+    );
+  }
+  return tasks;
+}
+
+async function importModule({ task, href }: TaskSource): Promise<Module | TaskNotFoundError> {
+  try {
+    return (await import(href)) as Module;
+  } catch (cause) {
+    if (isMissing(cause, href)) {
+      return new TaskNotFoundError(`task "${task}": its module ${href} does not exist`, { cause });
+    }
+    if (cause instanceof KnittingError) {
+      throw cause;
+    }
+    const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    throw new WorkerBootError(
+      `the module of task "${task}" failed in the worker: ${message} (${href})${advice(cause)}`,
+      {},
+      { cause },
+    );
+  }
+}
+
+/** Whether the module itself is missing, and not one that it imports. */
+function isMissing(error: unknown, href: string): boolean {
+  const { code, url } = error as { code?: string; url?: string };
+  return code === "ERR_MODULE_NOT_FOUND" && (url === undefined || url === href);
+}
+
+function advice(error: unknown): string {
+  if ((error as { code?: string }).code === "ERR_UNKNOWN_FILE_EXTENSION") {
+    return `. Node ${process.versions.node} does not load TypeScript by itself; 22.18 and later do`;
+  }
+  return "";
+}
+
+function find(module: Module, { task, href, name }: TaskSource): ServedTask {
+  // A CommonJS module's exports that Node did not see in its text are on its default export.
+  const fallback = module.default as Module | undefined;
+  const found = name in module ? module[name] : isObject(fallback) ? fallback[name] : undefined;
+  if (typeof found === "function") {
+    return found as TaskFunction;
+  }
+  const origin = originOf(found);
+  if (origin?.kind === "local") {
+    return origin.f;
+  }
+  const what = found === undefined ? `has no export "${name}"` : `exports "${name}", but it is no task`;
+  return { missing: new TaskNotFoundError(`task "${task}": ${href} ${what}`) };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,78 @@
+/** Makes a checkout ready to run: packages, native parts, compiled TypeScript. Quick when nothing is missing. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { buildNativeParts, hasCargo, nativeParts, root } from "./addon.mjs";
+
+/** Runs a program in the checkout's root. Exits with its status if it fails. */
+export function run(program, args, options = {}) {
+  const { status, signal, error } = spawnSync(program, args, { cwd: root, stdio: "inherit", ...options });
+  if (error || status !== 0) {
+    const why = error ? error.message : signal ? `killed by ${signal}` : `exit status ${status}`;
+    console.error(`${program} ${args.join(" ")}: ${why}`);
+    process.exit(status || 1);
+  }
+}
+
+/** Path of a development tool. */
+export function tool(name) {
+  return join(root, "node_modules", ".bin", name);
+}
+
+export function ensureBuilt() {
+  ensurePackages();
+  ensureNativeParts();
+  ensureJavaScript();
+}
+
+function ensurePackages() {
+  // npm writes this file last, so it tells whether what the lock file names is there.
+  const done = join(root, "node_modules", ".package-lock.json");
+  if (!existsSync(done) || modified(done) < modified(join(root, "package-lock.json"))) {
+    run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  }
+}
+
+function ensureNativeParts() {
+  const { addon, launcher, complete } = nativeParts();
+  const sources = ["src", "Cargo.toml", "Cargo.lock", "build.rs"].map((name) => newest(join(root, name)));
+  if (complete && Math.min(modified(addon), modified(launcher)) >= Math.max(...sources)) {
+    return;
+  }
+  if (!hasCargo()) {
+    console.error("The native parts are to be built and there is no cargo on PATH. Rust is at https://rustup.rs");
+    process.exit(1);
+  }
+  buildNativeParts();
+}
+
+function ensureJavaScript() {
+  const dist = join(root, "dist");
+  const source = Math.max(newest(join(root, "js")), modified(join(root, "tsconfig.json")));
+  if (existsSync(join(dist, "index.js")) && oldest(dist) >= source) {
+    return;
+  }
+  // Nothing of a file that is gone may stay behind.
+  rmSync(dist, { recursive: true, force: true });
+  run(tool("tsc"), ["-p", "."]);
+}
+
+function modified(path) {
+  return statSync(path).mtimeMs;
+}
+
+function files(path) {
+  return statSync(path).isDirectory()
+    ? readdirSync(path, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    : [path];
+}
+
+function newest(path) {
+  return Math.max(...files(path).map(modified));
+}
+
+function oldest(path) {
+  return Math.min(...files(path).map(modified));
+}
