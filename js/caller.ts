@@ -39,4 +39,3 @@ function isOurs(file: string): boolean {
   }
   return false;
 }
-

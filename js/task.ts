@@ -20,7 +20,7 @@ export type Payload =
   | { readonly [key: string]: Payload };
 
 /** A function that runs in a worker: one argument in, one value out, either may be missing. */
-// biome-ignore lint/suspicious/noExplicitAny: any argument type; each task brings its own
+// biome-ignore lint/suspicious/noExplicitAny: each task brings its own argument type
 export type TaskFunction = (argument: any) => unknown;
 
 const DEFINITION = Symbol.for("knitting-native.task");

@@ -155,7 +155,10 @@ export class HostEnd {
   drain(): void {
     if (this.#open) {
       this.#asleep = false;
-      while (this.#receive(this.#exchange(this.#outbox.takeStaged(), 0)) && this.#words[STAGING_MORE] !== 0) {}
+      while (
+        this.#receive(this.#exchange(this.#outbox.takeStaged(), 0)) &&
+        this.#words[STAGING_MORE] !== 0
+      ) {}
     }
   }
 
@@ -199,6 +202,8 @@ export class HostEnd {
   /** Stages a call; returns its parcel instead if the arena has no room for it. */
   #stage(call: Call): Parcel | undefined {
     const id = this.#freeIds.pop() ?? this.#calls.length;
+    // Taken from now on: a getter of the argument may make calls of its own.
+    this.#calls[id] = undefined;
     const generation = (this.#generations[id] + 1) >>> 0 || 1;
     let parcel: Parcel | undefined;
     try {
@@ -209,10 +214,8 @@ export class HostEnd {
       }
     } catch (error) {
       this.#freeIds.push(id);
-      this.#calls[id] = undefined;
       throw error;
     }
-    this.#calls[id] = undefined;
     if (parcel !== undefined) {
       this.#freeIds.push(id);
       return parcel;
@@ -283,24 +286,30 @@ export class HostEnd {
   /** One exchange and what follows from it. */
   #turn(spinNanos: number): void {
     this.#asleep = false;
-    let progress = false;
     let arrived = this.#exchange(this.#outbox.takeStaged(), spinNanos);
     if (spinNanos > 0) {
       this.#spinsThisTurn++;
     }
-    do {
-      if (!this.#receive(arrived)) {
-        return;
-      }
-      progress ||= arrived > 0;
-      this.#stageWaiting();
-      const more = this.#words[STAGING_MORE] !== 0;
-      if (!more && this.#outbox.staged === 0) {
-        break;
-      }
+    let progress = arrived > 0;
+    let more = this.#takeIn(arrived);
+    while (more) {
       arrived = this.#exchange(this.#outbox.takeStaged(), 0);
-    } while (true);
-    this.#rest(progress);
+      progress ||= arrived > 0;
+      more = this.#takeIn(arrived);
+    }
+    if (this.#open) {
+      this.#rest(progress);
+    }
+  }
+
+  /** Settles what arrived and stages what has waited for room. True if another exchange is due at once. */
+  #takeIn(arrived: number): boolean {
+    if (!this.#receive(arrived)) {
+      return false;
+    }
+    const more = this.#words[STAGING_MORE] !== 0;
+    this.#stageWaiting();
+    return more || this.#outbox.staged > 0;
   }
 
   /** Decides how to wait for what is in flight. */
@@ -413,6 +422,7 @@ export class HostEnd {
   }
 
   #violated(what: string): void {
+    this.#open = false;
     this.#events.violated(new ProtocolViolationError(`a worker broke the protocol of its lane: ${what}`));
   }
 }

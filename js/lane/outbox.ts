@@ -203,8 +203,7 @@ export class Outbox {
     if (bytes <= SMALL_BYTES) {
       const position = this.#words[STAGING_LEASE_POSITION];
       if (position + bytes <= this.#words[STAGING_LEASE_END]) {
-        this.#words[STAGING_LEASE_POSITION] =
-          Math.ceil((position + bytes) / PAYLOAD_ALIGN) * PAYLOAD_ALIGN;
+        this.#words[STAGING_LEASE_POSITION] = Math.ceil((position + bytes) / PAYLOAD_ALIGN) * PAYLOAD_ALIGN;
         return position;
       }
     }
@@ -216,7 +215,10 @@ export class Outbox {
       if (offset === TOO_LARGE) {
         throw new PayloadTooLargeError(bytes, DEFAULT_ARENA_BYTES);
       }
-      throw new KnittingError("KNITTING_NO_MEMORY", `the system has no memory for a payload of ${bytes} bytes`);
+      throw new KnittingError(
+        "KNITTING_NO_MEMORY",
+        `the system has no memory for a payload of ${bytes} bytes`,
+      );
     }
     if (this.#words[STAGING_WINDOW] > this.#arena.length) {
       this.#arena = Buffer.from(this.#lane.outgoing());

@@ -160,17 +160,27 @@ export class Encoder {
   #value(value: unknown, depth: number): void {
     switch (typeof value) {
       case "string":
-        return this.#string(value);
+        this.#string(value);
+        break;
       case "number":
-        return this.#number(value);
+        this.#number(value);
+        break;
       case "boolean":
-        return this.#byte(value ? TRUE : FALSE);
+        this.#byte(value ? TRUE : FALSE);
+        break;
       case "undefined":
-        return this.#byte(UNDEFINED);
-      case "object":
-        return value === null ? this.#byte(NULL) : this.#object(value, depth);
+        this.#byte(UNDEFINED);
+        break;
       case "bigint":
-        return this.#bigint(value);
+        this.#bigint(value);
+        break;
+      case "object":
+        if (value === null) {
+          this.#byte(NULL);
+        } else {
+          this.#object(value, depth);
+        }
+        break;
       default:
         throw new Unsupported(`is a ${typeof value}`);
     }
@@ -213,7 +223,6 @@ export class Encoder {
         this.#position = start + 2 + units;
         return;
       }
-      return this.#text(UTF16, value, units * 2, "utf16le");
     }
     // As many UTF-8 bytes as code units: ASCII, found at memory speed. Else a look for anything beyond one byte.
     if (Buffer.byteLength(value) === units || !/[^\0-\xff]/.test(value)) {
@@ -258,21 +267,18 @@ export class Encoder {
       throw new Unsupported(`is nested more than ${MAX_DEPTH} levels deep, or contains itself`);
     }
     if (Array.isArray(value)) {
-      return this.#array(value, depth);
+      this.#array(value, depth);
+    } else if (isPlain(value)) {
+      this.#plain(value as Record<string, unknown>, depth);
+    } else if (isBinary(value)) {
+      this.#binary(value);
+    } else if (types.isDate(value)) {
+      this.#float(DATE, Date.prototype.getTime.call(value));
+    } else if (types.isNativeError(value) || value instanceof Error) {
+      this.#error(value as Error, depth);
+    } else {
+      throw new Unsupported(`is ${whatIs(value)}`);
     }
-    if (isPlain(value)) {
-      return this.#plain(value as Record<string, unknown>, depth);
-    }
-    if (isBinary(value)) {
-      return this.#binary(value);
-    }
-    if (types.isDate(value)) {
-      return this.#float(DATE, Date.prototype.getTime.call(value));
-    }
-    if (types.isNativeError(value) || value instanceof Error) {
-      return this.#error(value as Error, depth);
-    }
-    throw new Unsupported(`is ${whatIs(value)}`);
   }
 
   #array(array: readonly unknown[], depth: number): void {

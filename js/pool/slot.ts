@@ -115,7 +115,7 @@ export class Slot {
       },
       violated: (error) => {
         this.#fault = error;
-        worker?.stop();
+        worker?.kill();
       },
     };
     const lane = new HostEnd(DEFAULT_ARENA_BYTES, events);

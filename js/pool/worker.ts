@@ -25,6 +25,8 @@ export interface Worker {
   readonly argv: readonly string[];
   /** Asks it to end, and sees to it. */
   stop(): void;
+  /** Ends it at once. */
+  kill(): void;
   /** Resolves once it has ended. */
   readonly exited: Promise<Exit>;
 }
@@ -60,6 +62,7 @@ export function startThread(lane: HostEnd, tasks: readonly TaskSource[]): Worker
     argv: [],
     exited,
     stop: () => void thread.terminate(),
+    kill: () => void thread.terminate(),
   };
 }
 
@@ -69,7 +72,9 @@ export function startProcess(lane: HostEnd, tasks: TaskSource[]): Worker {
   const launcher = nativePath(LAUNCHER);
   let pid: number | null = null;
   const exited = new Promise<Exit>((resolve) => {
-    const env = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const env = Object.entries(process.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    );
     native().launchWorker(lane.native, { launcher, command, env, tasks }, (event) => {
       if (event.kind === "spawned") {
         pid = event.pid ?? null;
@@ -92,5 +97,6 @@ export function startProcess(lane: HostEnd, tasks: TaskSource[]): Worker {
     argv: [launcher, ...command],
     exited,
     stop: () => lane.native.stop(GRACE_MILLIS),
+    kill: () => lane.native.stop(0),
   };
 }

@@ -6,7 +6,6 @@
  *   process   the boot payload in the environment does; what is refused goes to stderr, with an exit status of its own
  * ```
  */
-// biome-ignore assist/source/organizeImports: the mark comes first
 import "./mark";
 import { isMainThread, workerData } from "node:worker_threads";
 import { WorkerEnd } from "../lane/worker-end";

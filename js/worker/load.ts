@@ -19,9 +19,7 @@ export async function loadTasks(sources: readonly TaskSource[]): Promise<ServedT
       module = await importModule(source);
       modules.set(source.href, module);
     }
-    tasks.push(
-      module instanceof TaskNotFoundError ? { missing: module } : find(module, source),
-    );
+    tasks.push(module instanceof TaskNotFoundError ? { missing: module } : find(module, source));
   }
   return tasks;
 }

@@ -1,0 +1,114 @@
+import { createPool, importTask, PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
+import { expect, test } from "vitest";
+import { onEveryKind } from "./kinds";
+
+const tasks = {
+  throws: importTask<string, never>({ href: "./tasks/errors.mjs", name: "throws" }),
+  rejects: importTask<string, never>({ href: "./tasks/errors.mjs", name: "rejects" }),
+  unsendable: importTask<string, unknown>({ href: "./tasks/basic.mjs", name: "unsendable" }),
+  echo: importTask<unknown, unknown>({ href: "./tasks/basic.mjs", name: "echo" }),
+};
+
+onEveryKind(({ worker }) => {
+  for (const how of ["throws", "rejects"] as const) {
+    test(`what a task ${how} arrives as the same class with its properties`, async () => {
+      await using pool = createPool({ worker })(tasks);
+      const caught = (kind: string) => pool.call[how](kind).catch((error: unknown) => error) as Promise<never>;
+
+      const typeError: Error = await caught("TypeError");
+      expect(Object.getPrototypeOf(typeError)).toBe(TypeError.prototype);
+      expect(typeError.message).toBe("wrong type");
+      expect(typeError.stack).toContain("errors.mjs");
+
+      const outer: Error = await caught("cause");
+      expect(outer).toBeInstanceOf(RangeError);
+      expect(outer.cause).toBeInstanceOf(SyntaxError);
+      expect((outer.cause as Error).cause).toBe("innermost");
+
+      const aggregate: AggregateError = await caught("aggregate");
+      expect(aggregate).toBeInstanceOf(AggregateError);
+      expect(aggregate.errors.map((error) => error.constructor)).toEqual([Error, TypeError]);
+
+      const own: Error & { detail: unknown } = await caught("own");
+      expect(Object.getPrototypeOf(own)).toBe(Error.prototype);
+      expect(own.name).toBe("OwnError");
+      expect(own.message).toBe("own message");
+      expect(own.detail).toEqual({ code: 7 });
+
+      const node: Error & { code: string } = await caught("node");
+      expect(node).toBeInstanceOf(TypeError);
+      expect(node.code).toBe("ERR_INVALID_ARG_TYPE");
+
+      expect(await caught("string")).toBe("just a string");
+      expect(await caught("undefined")).toBeUndefined();
+    });
+  }
+
+  test("of a thrown error everything that can be sent is", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const error = await pool.call.throws("unsendable").catch((error: unknown) => error);
+    expect(error).toMatchObject({ message: "kept", kept: 1 });
+    expect(error).not.toHaveProperty("callback");
+    const other = await pool.call.throws("function").catch((error: unknown) => error);
+    expect(other).toBeInstanceOf(UnsupportedPayloadError);
+  });
+
+  test("a result that can't be encoded rejects that call alone, with its path", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const others = Array.from({ length: 100 }, (_, index) => pool.call.echo(index));
+    const refused = (kind: string) => expect(pool.call.unsendable(kind)).rejects;
+    await refused("function").toThrow("$.a.b[1] is a function");
+    await refused("function").toThrow(UnsupportedPayloadError);
+    await refused("symbol").toThrow("$ is a symbol");
+    await refused("map").toThrow("$ is a Map");
+    await refused("instance").toThrow("$.point is a Point");
+    await refused("cyclic").toThrow(/^\$(\.self)+ is nested more than 500 levels deep, or contains itself$/);
+    await refused("getter").toThrow(new RangeError("from the getter"));
+    expect(await Promise.all(others)).toHaveLength(100);
+  });
+
+  test("an argument that can't be encoded rejects that call alone, with its path", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const refused = (value: unknown) => expect(pool.call.echo(value)).rejects;
+    await refused({ user: { callback() {} } }).toThrow("$.user.callback is a function");
+    await refused({ "a-b": [{ c: Symbol("x") }] }).toThrow('$["a-b"][0].c is a symbol');
+    await refused(new Set([1])).toThrow("$ is a Set");
+    await refused(new SharedArrayBuffer(8)).toThrow("$ is a SharedArrayBuffer");
+    await refused(new Uint8Array(new SharedArrayBuffer(80))).toThrow("$ is a Uint8Array of shared memory");
+    const detached = new Uint8Array(100);
+    structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    await refused({ detached }).toThrow("$.detached is a detached Uint8Array");
+    const getter = {
+      get x(): never {
+        throw new Error("from the host's getter");
+      },
+    };
+    await refused(getter).toThrow("from the host's getter");
+    expect(await pool.call.echo("still served")).toBe("still served");
+  });
+
+  test("a getter of an argument may itself make calls", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const inner: Promise<unknown>[] = [];
+    const argument = {
+      get calls() {
+        for (let index = 0; index < 3_000; index++) {
+          inner.push(pool.call.echo({ index }));
+        }
+        return inner.length;
+      },
+      text: "x".repeat(100),
+    };
+    expect(await pool.call.echo(argument)).toEqual({ calls: 3_000, text: "x".repeat(100) });
+    expect(await Promise.all(inner)).toEqual(Array.from({ length: 3_000 }, (_, index) => ({ index })));
+  });
+
+  test("a value larger than the arena is refused with both sizes, on either side", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const bytes = 256 * 1024 * 1024 + 1;
+    const error = await pool.call.echo(new Uint8Array(bytes)).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(PayloadTooLargeError);
+    expect(error).toMatchObject({ byteLength: bytes, maxByteLength: 256 * 1024 * 1024 });
+    expect(await pool.call.echo(1)).toBe(1);
+  });
+});

@@ -1,0 +1,74 @@
+/** Tasks for the behaviour suite. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isMainThread, threadId } from "node:worker_threads";
+import { isMain, task } from "knitting-native";
+
+export const add = ([a, b]) => a + b;
+export const echo = (value) => value;
+export const echoLater = async (value) => {
+  await sleep(1);
+  return value;
+};
+export const double = task({ f: (x) => x * 2 });
+export const nothing = () => {};
+export const typeOf = (value) => typeof value;
+export const reportIsMain = () => isMain;
+export const who = () => `${process.pid}/${threadId}`;
+export const pid = () => process.pid;
+export const inThread = () => !isMainThread;
+export const wait = async (millis) => {
+  await sleep(millis);
+  return millis;
+};
+/** Keeps the worker's thread busy, and its event loop out. */
+export const spin = (millis) => {
+  const end = performance.now() + millis;
+  while (performance.now() < end) {}
+  return millis;
+};
+export const thenable = (value) => ({
+  // biome-ignore lint/suspicious/noThenProperty: a foreign thenable is the point
+  then: (resolve) => {
+    resolve(value);
+    resolve("a second answer");
+  },
+});
+export default (value) => `default ${value}`;
+
+/** A value of the asked-for kind that can't be sent. */
+export const unsendable = (kind) => {
+  class Point {
+    x = 1;
+  }
+  const cyclic = {};
+  cyclic.self = cyclic;
+  return {
+    function: () => ({ a: { b: [1, () => {}] } }),
+    symbol: () => Symbol("s"),
+    map: () => new Map(),
+    instance: () => ({ point: new Point() }),
+    cyclic: () => cyclic,
+    getter: () => ({
+      get x() {
+        throw new RangeError("from the getter");
+      },
+    }),
+  }[kind]();
+};
+
+let held;
+/** Keeps its argument, and tells its checksum. */
+export const hold = (bytes) => {
+  held = bytes;
+  return checksum(bytes);
+};
+export const heldChecksum = () => checksum(held);
+export const heldIsUsable = () => held.byteLength;
+
+function checksum(bytes) {
+  let sum = 0;
+  for (let index = 0; index < bytes.length; index += 7) {
+    sum = (Math.imul(sum, 31) + bytes[index]) | 0;
+  }
+  return sum;
+}
