@@ -1,0 +1,38 @@
+/** A child process as Node gives it: send there, send back, over a pipe. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { PendingCalls } from "./pending.mjs";
+
+const CHILD = fileURLToPath(new URL("./fork-child.mjs", import.meta.url));
+
+export class Fork {
+  #pending = new PendingCalls();
+  #serialization;
+  #child;
+
+  /** `serialization`: "json", Node's default, or "advanced", the structured clone, which binary data needs. */
+  constructor(name, serialization) {
+    this.name = name;
+    this.#serialization = serialization;
+  }
+
+  async start() {
+    this.#child = fork(CHILD, { serialization: this.#serialization });
+    this.#child.on("message", ({ id, answer }) => this.#pending.answered(id, answer));
+    await this.call(0);
+  }
+
+  call(argument) {
+    return this.#pending.ask((id) => this.#child.send({ id, task: "inc", argument }));
+  }
+
+  echo(argument) {
+    return this.#pending.ask((id) => this.#child.send({ id, task: "echo", argument }));
+  }
+
+  async stop() {
+    this.#child.disconnect();
+    await once(this.#child, "exit");
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Contenders take turns, in many short rounds, so that whatever else the machine does hits all of them alike.
+ *
+ * The order changes from round to round: nobody always works in the wake of the same other. Before each turn there is a
+ * pause in which the one before falls asleep: our workers spin for a moment before they do.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+
+const PAUSE_MILLIS = 2;
+/** Rounds that count for nothing: code becomes fast by being used. */
+const WARM_ROUNDS = 3;
+const LEAST_ROUNDS = 3;
+
+/**
+ * Lets the contenders of each event play its scenario, all events each round, for `seconds`. Returns the number of rounds;
+ * what was measured is in the events' figures: `event.figures.get(contender)[round]`.
+ */
+export async function interleave(events, seconds, onRound) {
+  const end = performance.now() + seconds * 1e3;
+  let round = -WARM_ROUNDS;
+  for (; round < LEAST_ROUNDS || performance.now() < end; round++) {
+    onRound(round);
+    for (const { scenario, figures } of events) {
+      for (const contender of inTurn([...figures.keys()], round + WARM_ROUNDS)) {
+        await sleep(PAUSE_MILLIS);
+        await scenario.warm(contender);
+        const measured = await scenario.turn(contender);
+        if (round >= 0) {
+          figures.get(contender).push(measured);
+        }
+      }
+    }
+  }
+  return round;
+}
+
+/** Rotated by one each round, and backwards every other round. */
+function inTurn(contenders, round) {
+  const first = round % contenders.length;
+  const order = [...contenders.slice(first), ...contenders.slice(0, first)];
+  return round % 2 === 0 ? order : order.reverse();
+}

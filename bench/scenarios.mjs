@@ -1,0 +1,137 @@
+/**
+ * What is measured. A scenario's `turn` lets one contender work for a few milliseconds and returns its figures; `warm`
+ * precedes it unmeasured, because the contender has slept while the others had their turns.
+ *
+ * Times are microseconds, rates calls per second. Every answer counts into a sum that is checked: a contender that answers
+ * wrongly, or not every call, ends the benchmark.
+ */
+import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { quantile } from "./statistics.mjs";
+
+const TURN_MILLIS = 25;
+const SILENCE_MILLIS = 10;
+const CALLS_AFTER_SILENCE = 4;
+const WARM_CALLS = 50;
+const WARM_ECHOES = 3;
+/** More than any contender makes in a turn. */
+const MAX_CALLS = 250_000;
+
+/** Latencies of the turn. Allocated once: its garbage would be collected in somebody else's turn. */
+const micros = new Float64Array(MAX_CALLS);
+
+/** A number there, the next one back, one call after the other. */
+export const sequentialCalls = {
+  title: "x + 1, one call after the other",
+  figures: ["p50", "p99", "rate"],
+  ratioOf: "p50",
+  warm: warmCalls,
+  turn: (contender) => oneByOne((x) => contender.call(x), identity, sumOfAnswers),
+};
+
+/** The same in batches: all calls of one are made before the first answer is awaited. */
+export function batches(size) {
+  return {
+    title: `x + 1, batches of ${size} by Promise.all`,
+    figures: ["rate"],
+    ratioOf: "rate",
+    warm: warmCalls,
+    async turn(contender) {
+      const calls = new Array(size);
+      let count = 0;
+      let sum = 0;
+      let millis = 0;
+      const start = performance.now();
+      do {
+        for (let index = 0; index < size; index++) {
+          calls[index] = contender.call(count++);
+        }
+        for (const answer of await Promise.all(calls)) {
+          sum += answer;
+        }
+        millis = performance.now() - start;
+      } while (millis < TURN_MILLIS);
+      strictEqual(sum, sumOfAnswers(count));
+      return { rate: (count / millis) * 1e3 };
+    },
+  };
+}
+
+/** A call when both sides have been asleep. */
+export const afterSilence = {
+  title: `x + 1, after ${SILENCE_MILLIS} ms of silence`,
+  figures: ["p50"],
+  ratioOf: "p50",
+  warm: warmCalls,
+  async turn(contender) {
+    for (let count = 0; count < CALLS_AFTER_SILENCE; count++) {
+      await sleep(SILENCE_MILLIS);
+      const start = performance.now();
+      const answer = await contender.call(count);
+      micros[count] = (performance.now() - start) * 1e3;
+      strictEqual(answer, count + 1);
+    }
+    return { p50: latency(CALLS_AFTER_SILENCE, 0.5) };
+  },
+};
+
+/** A value with a length, there and back, copied both ways, one call after the other. */
+export function echo(what, value) {
+  return {
+    title: `${what}, there and back`,
+    figures: ["p50", "rate"],
+    ratioOf: "p50",
+    async warm(contender) {
+      for (let count = 0; count < WARM_ECHOES; count++) {
+        const answer = await contender.echo(value);
+        deepStrictEqual(answer, value);
+        if (typeof value === "object") {
+          notStrictEqual(answer, value);
+        }
+      }
+    },
+    turn: (contender) =>
+      oneByOne(
+        () => contender.echo(value),
+        (answer) => answer.length,
+        (count) => count * value.length,
+      ),
+  };
+}
+
+async function warmCalls(contender) {
+  for (let x = 0; x < WARM_CALLS; x++) {
+    strictEqual(await contender.call(x), x + 1);
+  }
+}
+
+/** Calls until the turn is over. What `weigh` makes of the answers must sum up to `expected` of their count. */
+async function oneByOne(ask, weigh, expected) {
+  const start = performance.now();
+  const end = start + TURN_MILLIS;
+  let before = start;
+  let count = 0;
+  let sum = 0;
+  while (before < end && count < MAX_CALLS) {
+    sum += weigh(await ask(count));
+    const now = performance.now();
+    micros[count++] = (now - before) * 1e3;
+    before = now;
+  }
+  strictEqual(sum, expected(count));
+  return { p50: latency(count, 0.5), p99: latency(count, 0.99), rate: (count / (before - start)) * 1e3 };
+}
+
+/** A quantile of the turn's first `count` latencies. */
+function latency(count, share) {
+  return quantile(micros.subarray(0, count).sort(), share);
+}
+
+/** 1 + 2 + ... + count: what x + 1 gives for x from 0 on. */
+function sumOfAnswers(count) {
+  return (count * (count + 1)) / 2;
+}
+
+function identity(answer) {
+  return answer;
+}

@@ -1,0 +1,27 @@
+/** From the figures of many rounds to a few: medians over the rounds, and ratios within each round. */
+import { spread } from "./statistics.mjs";
+
+/** One row a contender: the median of each figure, and how many times better than `baseline` it is. */
+export function summarize({ scenario, figures }, baseline) {
+  const { title, ratioOf } = scenario;
+  const rows = [...figures].map(([contender, turns]) => ({
+    contender: contender.name,
+    figures: medians(scenario.figures, turns),
+    ratio: ratio(ratioOf, turns, figures.get(baseline)),
+  }));
+  return { title, ratioOf, rows };
+}
+
+/** How many times better one is than the other round by round: faster by a time, higher by a rate. */
+export function ratio(name, turns, others) {
+  return spread(
+    turns.map((turn, round) => {
+      const times = turn[name] / others[round][name];
+      return name === "rate" ? times : 1 / times;
+    }),
+  );
+}
+
+function medians(names, turns) {
+  return Object.fromEntries(names.map((name) => [name, spread(turns.map((turn) => turn[name])).median]));
+}
