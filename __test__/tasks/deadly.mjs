@@ -51,12 +51,13 @@ export const traces = () => ({
 
 export const isWorkerThread = () => parentPort !== null;
 
-/** Writes a number over a word of the shared memory, as hostile code in a worker can. */
-export const scribble = ({ offset, value }) => {
+/** Writes a number over a word of the shared memory, as hostile code in a worker can, and is busy for a while. */
+export const scribble = ({ offset, value, millis }) => {
   const line = readFileSync("/proc/self/maps", "utf8")
     .split("\n")
     .find((map) => map.includes("memfd:knitting"));
   const start = Number.parseInt(line.split("-")[0], 16);
   const bytes = new Uint8Array(Uint32Array.of(value).buffer);
   writeSync(openSync("/proc/self/mem", "r+"), bytes, 0, 4, start + offset);
+  sleepBusily(millis);
 };

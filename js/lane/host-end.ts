@@ -82,6 +82,7 @@ export class HostEnd {
   #waiting: Call[] = [];
   #waitingFrom = 0;
   #open = true;
+  #isViolated = false;
   /** Calls answered so far. */
   served = 0;
 
@@ -168,7 +169,8 @@ export class HostEnd {
    */
   abandon(): { started: Call[]; unstarted: Call[] } {
     const calls = { started: [] as Call[], unstarted: [] as Call[] };
-    const firstUnstarted = this.native.started();
+    // What a liar says of what it has started is worth nothing: none of its calls is given to another worker.
+    const firstUnstarted = this.#isViolated ? this.#sequence : this.native.started();
     const inFlight = this.#calls.filter((call) => call !== undefined);
     inFlight.sort((a, b) => (a.sequence - b.sequence) | 0);
     for (const call of inFlight) {
@@ -423,6 +425,7 @@ export class HostEnd {
 
   #violated(what: string): void {
     this.#open = false;
+    this.#isViolated = true;
     this.#events.violated(new ProtocolViolationError(`a worker broke the protocol of its lane: ${what}`));
   }
 }

@@ -70,24 +70,24 @@ export function startThread(lane: HostEnd, tasks: readonly TaskSource[]): Worker
 export function startProcess(lane: HostEnd, tasks: TaskSource[]): Worker {
   const command = [process.execPath, ...inheritedExecArgv(process.execArgv), entry];
   const launcher = nativePath(LAUNCHER);
+  const env = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   let pid: number | null = null;
+  let end!: (exit: Exit) => void;
   const exited = new Promise<Exit>((resolve) => {
-    const env = Object.entries(process.env).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    );
-    native().launchWorker(lane.native, { launcher, command, env, tasks }, (event) => {
-      if (event.kind === "spawned") {
-        pid = event.pid ?? null;
-      } else {
-        const refused = event.code === native().EXIT_REFUSED;
-        resolve({
-          exitCode: event.code ?? null,
-          signal: event.signal ?? null,
-          stderrTail: event.stderrTail ?? "",
-          cause: event.kind === "failed" ? new Error(event.message) : undefined,
-          deterministic: event.kind === "failed" || refused,
-        });
-      }
+    end = resolve;
+  });
+  native().launchWorker(lane.native, { launcher, command, env, tasks }, (event) => {
+    if (event.kind === "spawned") {
+      pid = event.pid ?? null;
+      return;
+    }
+    const failed = event.kind === "failed";
+    end({
+      exitCode: event.code ?? null,
+      signal: event.signal ?? null,
+      stderrTail: event.stderrTail ?? "",
+      cause: failed ? new Error(event.message) : undefined,
+      deterministic: failed || event.code === native().EXIT_REFUSED,
     });
   });
   return {

@@ -14,7 +14,7 @@
 
 use std::num::NonZeroU32;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,8 @@ impl End {
 
     /// The incoming head moved to `head`: rings the other side if it waits for room.
     fn tell_room(&mut self, head: u32) {
+        // As with the doorbell: the head is stored before the wish is read, and the other side does it the other way round.
+        fence(Ordering::SeqCst);
         if head != self.told && self.segment.word(self.side.other_wants_room).load(Ordering::Relaxed) != 0 {
             self.told = head;
             self.ring_other();

@@ -1,0 +1,279 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import {
+  createPool,
+  importTask,
+  PoolClosedError,
+  ProtocolViolationError,
+  TaskNotFoundError,
+  WorkerBootError,
+  WorkerCrashedError,
+} from "knitting-native";
+import { describe, expect, test } from "vitest";
+import { onEveryKind, onProcesses } from "./kinds";
+import { childrenOf, descendantsOf, isAlive, until, within } from "./processes";
+
+const href = "./tasks/deadly.mjs";
+const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
+const tasks = {
+  echo: of<unknown, unknown>("echo"),
+  pid: of<void, number>("pid"),
+  kill: of<string, never>("kill"),
+  exit: of<number, never>("exit"),
+  abort: of<void, never>("abort"),
+  complainAndExit: of<number, never>("complainAndExit"),
+  throwLater: of<void, never>("throwLater"),
+  spinForEver: of<void, never>("spinForEver"),
+  sleepBusily: of<number, number>("sleepBusily"),
+  never: of<void, never>("never"),
+  large: of<number, Uint8Array>("large"),
+  scribble: of<{ offset: number; value: number; millis: number }, void>("scribble"),
+};
+
+/** The library, for a module without a file to find it from. */
+const library = pathToFileURL(join(__dirname, "..", "dist", "index.js")).href;
+
+const failure = (promise: Promise<unknown>) =>
+  within(
+    promise.then(
+      () => new Error("it did not reject"),
+      (error: unknown) => error,
+    ),
+  );
+
+onEveryKind(({ worker, isProcess }) => {
+  test("a worker that exits rejects its started call and is replaced", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const error = await failure(pool.call.exit(3));
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect(error).toMatchObject({ task: "exit", started: true, exitCode: 3, signal: null });
+    expect(await within(pool.call.echo("served"))).toBe("served");
+  });
+
+  test("an exception that nobody catches ends the worker, and the error says which", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const error = await failure(pool.call.throwLater());
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect((error as Error).message).toContain("nobody catches this");
+    expect(await within(pool.call.echo(1))).toBe(1);
+  });
+
+  test("calls that a dead worker had not started go to another, a thousand on the other finish", async () => {
+    await using pool = createPool({ threads: 2, worker })(tasks);
+    await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
+    // In turn: the deadly call and every second echo share a worker.
+    const fatal = failure(pool.call.exit(1));
+    const echoes = Array.from({ length: 1_001 }, (_, index) => pool.call.echo({ index, text: "x".repeat(100) }));
+    expect(await fatal).toBeInstanceOf(WorkerCrashedError);
+    const results = (await within(Promise.all(echoes))) as { index: number }[];
+    expect(results.map(({ index }) => index)).toEqual(Array.from({ length: 1_001 }, (_, index) => index));
+  });
+
+  test("every started call of a dead worker rejects, each naming its own task", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const waiting = Array.from({ length: 20 }, () => failure(pool.call.never()));
+    const fatal = failure(pool.call.exit(9));
+    for (const error of await Promise.all(waiting)) {
+      expect(error).toMatchObject({ name: "WorkerCrashedError", task: "never", started: true, exitCode: 9 });
+    }
+    expect(await fatal).toMatchObject({ task: "exit" });
+  });
+
+  test("a worker can die over and over", async () => {
+    await using pool = createPool({ worker })(tasks);
+    for (let round = 0; round < 5; round++) {
+      expect(await failure(pool.call.exit(round))).toMatchObject({ exitCode: round });
+    }
+    expect(await within(pool.call.echo(1))).toBe(1);
+  });
+
+  test("a module that throws fails the boot, after three attempts, with what it threw", async () => {
+    const broken = importTask({
+      href: 'data:text/javascript,throw new TypeError("no luck"); export const f = () => 1',
+      name: "f",
+    });
+    await using pool = createPool({ worker })({ broken });
+    const error = await failure(pool.call.broken());
+    expect(error).toBeInstanceOf(WorkerBootError);
+    expect((error as Error).message).toContain("TypeError: no luck");
+    expect(error).toMatchObject({ argv: isProcess ? expect.arrayContaining([process.execPath]) : [] });
+    expect(await failure(pool.call.broken())).toBe(error);
+  });
+
+  test("a module that ends its worker while it boots is tried three times", async () => {
+    const broken = importTask({ href: "data:text/javascript,process.exit(5); export const f = () => 1", name: "f" });
+    await using pool = createPool({ worker })({ broken });
+    const error = await failure(pool.call.broken());
+    expect(error).toBeInstanceOf(WorkerBootError);
+    expect(error).toMatchObject({ exitCode: 5 });
+  });
+
+  test("a module that creates a pool without asking for isMain fails its boot and says what to do", async () => {
+    const code = `import { createPool } from ${JSON.stringify(library)};
+      export const f = () => 1; createPool()({ f });`;
+    const careless = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
+    await using pool = createPool({ worker })({ careless });
+    expect((await failure(pool.call.careless())) as Error).toMatchObject({
+      message: expect.stringContaining("if (isMain)"),
+    });
+  });
+
+  test("shutdown rejects what is in flight, later calls too, and ends workers that are stuck", async () => {
+    const pool = createPool({ threads: 2, worker })(tasks);
+    await pool.call.echo(1);
+    const pids = isProcess ? childrenOf(process.pid) : [];
+    const calls = [pool.call.spinForEver(), pool.call.never(), pool.call.echo("behind it")].map(failure);
+    await within(pool.shutdown());
+    for (const error of await Promise.all(calls)) {
+      expect(error).toBeInstanceOf(PoolClosedError);
+      expect(error).toMatchObject({ message: "Thread closed" });
+    }
+    expect(await failure(pool.call.echo(1))).toBeInstanceOf(PoolClosedError);
+    expect(pids.filter(isAlive)).toEqual([]);
+    await within(pool.shutdown());
+  });
+
+  test("a pool that is shut down while it boots ends", async () => {
+    const pool = createPool({ threads: 2, worker })(tasks);
+    const call = failure(pool.call.echo(1));
+    await within(pool.shutdown());
+    expect(await call).toBeInstanceOf(PoolClosedError);
+  });
+});
+
+onProcesses(({ worker }) => {
+  const signals = ["SIGKILL", "SIGSEGV", "SIGTERM"];
+  test.each(signals)("a worker killed by %s rejects its started call with signal and pid", async (signal) => {
+    await using pool = createPool({ worker })(tasks);
+    const pid = await pool.call.pid();
+    const error = await failure(pool.call.kill(signal));
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect(error).toMatchObject({ signal, pid, exitCode: null, task: "kill", started: true });
+    expect(await within(pool.call.pid())).not.toBe(pid);
+  });
+
+  test("a worker that aborts is a crash like any other", async () => {
+    await using pool = createPool({ worker })(tasks);
+    expect(await failure(pool.call.abort())).toMatchObject({ signal: "SIGABRT" });
+    expect(await within(pool.call.echo(1))).toBe(1);
+  });
+
+  test("the error carries the tail of stderr", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const error = (await failure(pool.call.complainAndExit(4))) as WorkerCrashedError;
+    expect(error.stderrTail).toBe("first line\nlast words\n");
+    expect(error.message).toContain("last words");
+  });
+
+  describe("kill -9 from outside", () => {
+    test("while it boots: the call waits for the replacement", async () => {
+      const slow = importTask<void, number>({
+        href: "data:text/javascript,await new Promise((f) => setTimeout(f, 500)); export const f = () => process.pid",
+        name: "f",
+      });
+      await using pool = createPool({ worker })({ slow });
+      const before = childrenOf(process.pid);
+      const call = pool.call.slow();
+      await until("the worker runs", () => childrenOf(process.pid).length > 0);
+      const [victim] = childrenOf(process.pid).filter((pid) => !before.includes(pid));
+      process.kill(victim, "SIGKILL");
+      expect(await within(call)).not.toBe(victim);
+    });
+
+    test("while it is idle: the next call is served by another", async () => {
+      await using pool = createPool({ worker })(tasks);
+      const pid = await pool.call.pid();
+      process.kill(pid, "SIGKILL");
+      await until("it is gone", () => !isAlive(pid));
+      expect(await within(pool.call.pid())).not.toBe(pid);
+    });
+
+    test("while it runs: that call rejects, a thousand others finish, the next is served", async () => {
+      await using pool = createPool({ threads: 2, worker })(tasks);
+      const victim = await pool.call.pid();
+      await pool.call.echo(0);
+      const running = failure(pool.call.spinForEver());
+      const others = Array.from({ length: 1_000 }, (_, index) => pool.call.echo(index));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.kill(victim, "SIGKILL");
+      expect(await running).toMatchObject({ signal: "SIGKILL", pid: victim, task: "spinForEver" });
+      expect(await within(Promise.all(others))).toHaveLength(1_000);
+      expect(await within(pool.call.pid())).not.toBe(victim);
+    });
+
+    test("while it replies: every call either has its whole result or rejects", async () => {
+      for (let round = 0; round < 10; round++) {
+        await using pool = createPool({ worker })(tasks);
+        const victim = await pool.call.pid();
+        const bytes = 300_000;
+        const calls = Array.from({ length: 200 }, () =>
+          pool.call.large(bytes).then(
+            (result) => result.length === bytes && result.every((byte) => byte === 7),
+            (error) => error instanceof WorkerCrashedError,
+          ),
+        );
+        await Promise.race(calls);
+        await new Promise((resolve) => setTimeout(resolve, round));
+        process.kill(victim, "SIGKILL");
+        expect(await within(Promise.all(calls))).toEqual(new Array(200).fill(true));
+        expect(await within(pool.call.echo("next"))).toBe("next");
+      }
+    });
+  });
+
+  test("what a worker has started itself goes with it", async () => {
+    const child = importTask<void, number>({
+      href: `data:text/javascript,import { spawn } from "node:child_process";
+        export const f = () => spawn("sleep", ["1000"], { stdio: "ignore" }).pid`,
+      name: "f",
+    });
+    const pool = createPool({ worker })({ child });
+    const pid = await pool.call.child();
+    expect(isAlive(pid)).toBe(true);
+    await within(pool.shutdown());
+    await until("the worker's child is gone", () => !isAlive(pid));
+  });
+
+  test("a worker that lies in the shared memory is killed and replaced, the host lives", async () => {
+    await using pool = createPool({ worker })(tasks);
+    // The words of src/transport/layout.rs.
+    const word = (index: number) => 1024 + index * 128;
+    const lies = [
+      { offset: word(2), value: 0xdead_beef }, // completion tail
+      { offset: word(1), value: 0x7fff_ffff }, // submission head
+    ];
+    for (const lie of lies) {
+      const pid = await within(pool.call.pid());
+      const lying = failure(pool.call.scribble({ ...lie, millis: 2_000 }));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      // If the host sleeps, it looks at the words with the next exchange.
+      const echo = pool.call.echo(1).catch((error: unknown) => error);
+      expect(await lying).toBeInstanceOf(ProtocolViolationError);
+      expect([1, expect.any(ProtocolViolationError)]).toContainEqual(await echo);
+      await until("the liar is gone", () => !isAlive(pid));
+      expect(await within(pool.call.echo("honest"))).toBe("honest");
+    }
+  });
+
+  test("too many tasks for a boot payload are refused at once", () => {
+    const long = importTask({ href: `data:text/javascript,//${"x".repeat(140_000)}`, name: "f" });
+    expect(() => createPool({ worker })({ long })).toThrow(/longer than Linux allows/);
+  });
+
+  test("nothing is left after shutdown", async () => {
+    const pool = createPool({ threads: 3, worker })(tasks);
+    await pool.call.echo(1);
+    const ours = descendantsOf(process.pid);
+    expect(ours.length).toBeGreaterThanOrEqual(3);
+    await pool.shutdown();
+    expect(ours.filter(isAlive)).toEqual([]);
+  });
+});
+
+test("a CommonJS module's tasks are found, whatever its text shows", async () => {
+  const dynamic = importTask<number, number>({ href: "./tasks/dynamic.cjs", name: "triple" });
+  const gone = importTask<number, number>({ href: "./tasks/dynamic.cjs", name: "gone" });
+  await using pool = createPool()({ dynamic, gone });
+  expect(await pool.call.dynamic(4)).toBe(12);
+  await expect(pool.call.gone(1)).rejects.toThrow(TaskNotFoundError);
+});
