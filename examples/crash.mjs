@@ -1,0 +1,25 @@
+/** A worker dies in the middle of a call: that call rejects and says how, and another worker takes the next one. */
+import { createPool, isMain, WorkerCrashedError } from "knitting-native";
+
+export function divide([dividend, divisor]) {
+  if (divisor === 0) {
+    // What a native module with a bug would do. No `catch` in the worker can help.
+    process.kill(process.pid, "SIGKILL");
+  }
+  return dividend / divisor;
+}
+
+if (isMain) {
+  const pool = createPool({ worker: { runtime: "process", processRuntime: "node" } })({ divide });
+  try {
+    await pool.call.divide([1, 0]);
+  } catch (error) {
+    if (!(error instanceof WorkerCrashedError)) {
+      throw error;
+    }
+    console.log(`${error.name}: ${error.task} ended by ${error.signal}`); // WorkerCrashedError: divide ended by SIGKILL
+    console.log(await pool.call.divide([6, 2])); // 3
+  } finally {
+    await pool.shutdown();
+  }
+}
