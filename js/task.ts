@@ -25,12 +25,14 @@ export type TaskFunction = (argument: any) => unknown;
 
 const DEFINITION = Symbol.for("knitting-native.task");
 
+/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
+declare const SIGNATURE: unique symbol;
+
 /** What `task` and `importTask` return: export it and put it among a pool's tasks. */
 export interface Task<Argument = unknown, Result = unknown> {
   /** @internal */
   readonly [DEFINITION]: TaskOrigin;
-  /** Only for types: `Task<A, R>` carries its signature. @internal */
-  readonly signature?: (argument: Argument) => Result;
+  readonly [SIGNATURE]: (argument: Argument) => Result;
 }
 
 /** @internal Where a definition comes from: a module named outright, or the place that called `task`. */
@@ -56,7 +58,8 @@ export function task<Argument = void, Result = unknown>(definition: {
   if (typeof f !== "function") {
     throw new InvalidOptionError(`task: "f" is ${describe(f)}, it must be a function`);
   }
-  return { [DEFINITION]: { kind: "local", f, file: callerFile() } };
+  const origin: TaskOrigin = { kind: "local", f, file: callerFile() };
+  return { [DEFINITION]: origin } as Task<Argument, Result>;
 }
 
 /**
@@ -81,7 +84,8 @@ export function importTask<Argument = void, Result = unknown>(definition: {
   if (typeof name !== "string" || name === "") {
     throw new InvalidOptionError(`importTask: "name" is ${describe(name)}, it must be the name of an export`);
   }
-  return { [DEFINITION]: { kind: "imported", href: resolve(href, callerFile()), name } };
+  const origin: TaskOrigin = { kind: "imported", href: resolve(href, callerFile()), name };
+  return { [DEFINITION]: origin } as Task<Argument, Result>;
 }
 
 /** @internal The origin of a definition; `undefined` for any other value. */

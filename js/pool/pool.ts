@@ -14,12 +14,14 @@ import { Slot, type SlotOwner } from "./slot";
 /** The tasks of a pool, by the names under which their modules export them. */
 export type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
 
-/** The argument of a task as its call takes it: a promise of it will do. */
+/** The argument of a task, `undefined` where it takes none. */
 type ArgumentOf<T> =
   T extends Task<infer Argument, unknown>
     ? Argument
-    : T extends (argument: infer Argument) => unknown
-      ? Argument
+    : T extends (...parameters: infer Parameters) => unknown
+      ? Parameters extends []
+        ? undefined
+        : Parameters[0]
       : never;
 
 type ResultOf<T> =
@@ -29,14 +31,17 @@ type ResultOf<T> =
       ? Awaited<Result>
       : never;
 
-/** How a task is called: with its argument, or without where it takes none. */
-export type TaskCall<T> = [unknown] extends [ArgumentOf<T>]
-  ? (argument?: unknown) => Promise<ResultOf<T>>
-  : undefined extends ArgumentOf<T>
-    ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>
-    : [ArgumentOf<T>] extends [never]
+/** How a task is called: with its argument or a promise of it, or without where it takes none. */
+export type TaskCall<T> =
+  unknown extends ArgumentOf<T>
+    ? (argument?: unknown) => Promise<ResultOf<T>>
+    : // `task({ f: () => 1 })` is a Task<void, number>, and a Task<never, number> where it stands among the tasks.
+      // biome-ignore lint/suspicious/noConfusingVoidType: it is the type parameter of such a task
+      [ArgumentOf<T>] extends [void]
       ? () => Promise<ResultOf<T>>
-      : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>;
+      : undefined extends ArgumentOf<T>
+        ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>
+        : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>;
 
 /** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
 export interface Pool<T extends Tasks> {

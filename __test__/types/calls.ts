@@ -1,0 +1,113 @@
+/** A call has its task's types, however the task was defined. */
+import { createPool, importTask, type Pool, type Task, task } from "knitting-native";
+
+const add = ([a, b]: [number, number]) => a + b;
+const pool = createPool({ threads: 2 })({
+  add,
+  defined: task({ f: ([a, b]: [number, number]) => a + b }),
+  imported: importTask<[number, number], number>({ href: "./tasks.js", name: "add" }),
+  later: async (name: string) => name.length,
+  laterDefined: task({ f: async (name: string) => name.length }),
+  now: () => 1,
+  nowDefined: task({ f: () => 1 }),
+  nowImported: importTask<void, number>({ href: "./tasks.js", name: "now" }),
+  greet: (name?: string) => `Hello ${name}`,
+  flag: (flag: boolean) => flag,
+  // biome-ignore lint/suspicious/noExplicitAny: what a JavaScript module without types has
+  untyped: (argument: any) => argument,
+  unknown: importTask<unknown, unknown>({ href: "./tasks.js" }),
+});
+
+export const results: Promise<number>[] = [
+  pool.call.add([1, 2]),
+  pool.call.defined([1, 2]),
+  pool.call.imported([1, 2]),
+  // A promise of an argument will do.
+  pool.call.add(Promise.resolve<[number, number]>([1, 2])),
+  pool.call.imported(Promise.resolve<[number, number]>([1, 2])),
+  // A promise in a task is its value to the caller.
+  pool.call.later("knit"),
+  pool.call.laterDefined("knit"),
+  pool.call.now(),
+  pool.call.nowDefined(),
+  pool.call.nowImported(),
+];
+export const greetings: Promise<string>[] = [pool.call.greet(), pool.call.greet("Ada")];
+export const flags: Promise<boolean>[] = [pool.call.flag(true), pool.call.flag(Math.random() < 0.5)];
+pool.call.untyped();
+pool.call.untyped({ any: "thing" });
+pool.call.unknown();
+pool.call.unknown({ any: "thing" });
+
+// @ts-expect-error the result is a number
+export const bareResult: Promise<string> = pool.call.add([1, 2]);
+// @ts-expect-error the result is a number
+export const definedResult: Promise<string> = pool.call.defined([1, 2]);
+// @ts-expect-error the result is a number
+export const importedResult: Promise<string> = pool.call.imported([1, 2]);
+// @ts-expect-error the result is not a promise of a promise
+export const nestedResult: Promise<Promise<number>> = pool.call.later("knit");
+
+// @ts-expect-error wrong argument
+pool.call.add(["1", 2]);
+// @ts-expect-error wrong argument
+pool.call.defined(["1", 2]);
+// @ts-expect-error wrong argument
+pool.call.imported(["1", 2]);
+// @ts-expect-error promise of a wrong argument
+pool.call.add(Promise.resolve("1"));
+// @ts-expect-error missing argument
+pool.call.add();
+// @ts-expect-error missing argument
+pool.call.defined();
+// @ts-expect-error missing argument
+pool.call.imported();
+// @ts-expect-error one argument, not two
+pool.call.add(1, 2);
+// @ts-expect-error takes no argument
+pool.call.now(1);
+// @ts-expect-error takes no argument
+pool.call.nowDefined(1);
+// @ts-expect-error takes no argument
+pool.call.nowImported(1);
+// @ts-expect-error unknown task
+pool.call.subtract([1, 2]);
+// @ts-expect-error tasks can't be replaced
+pool.call.add = add;
+
+// @ts-expect-error a task has one argument
+createPool()({ two: (a: number, b: number) => a + b });
+// @ts-expect-error a number is no task
+createPool()({ add: 5 });
+// @ts-expect-error an object is a task only if task() or importTask() made it
+createPool()({ add: {} });
+// @ts-expect-error no tasks
+createPool()();
+
+// @ts-expect-error no such option
+createPool({ thread: 2 });
+// @ts-expect-error wrong type
+createPool({ threads: "2" });
+// @ts-expect-error no such option
+createPool({ worker: { runtimes: "process" } });
+// @ts-expect-error not a runtime
+createPool({ worker: { runtime: "fiber" } });
+// @ts-expect-error a task has a function
+task({});
+// @ts-expect-error an imported task has a module
+importTask<number, number>({ name: "add" });
+
+// A task is what its module exports, a pool is what its functions pass around: both can be named.
+export const named: Task<[number, number], number> = importTask({ href: "./tasks.js" });
+export const same: Pool<{ add: typeof named }> = createPool()({ add: named });
+export const sum: Promise<number> = same.call.add([1, 2]);
+// @ts-expect-error takes a string
+export const other: Task<string, number> = named;
+
+export async function dispose() {
+  using first = createPool()({ add });
+  await using second = createPool()({ add });
+  const done: Promise<void> = pool.shutdown();
+  await done;
+  return [await first.call.add([1, 2]), await second.call.add([1, 2])];
+}
