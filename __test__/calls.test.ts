@@ -82,7 +82,9 @@ onEveryKind(({ worker, isProcess }) => {
 
   test("more async calls than a ring has slots are in flight together", async () => {
     await using pool = createPool({ worker })(tasks);
-    const results = await Promise.all(Array.from({ length: 5_000 }, (_, index) => pool.call.echoLater(index)));
+    const results = await Promise.all(
+      Array.from({ length: 5_000 }, (_, index) => pool.call.echoLater(index)),
+    );
     expect(results).toEqual(Array.from({ length: 5_000 }, (_, index) => index));
   });
 
@@ -116,8 +118,14 @@ onEveryKind(({ worker, isProcess }) => {
   });
 
   test("a missing export rejects the calls of that task, others work", async () => {
-    const missing = importTask<void, void>({ href: "data:text/javascript,export const here = () => 1", name: "gone" });
-    const here = importTask<void, number>({ href: "data:text/javascript,export const here = () => 1", name: "here" });
+    const missing = importTask<void, void>({
+      href: "data:text/javascript,export const here = () => 1",
+      name: "gone",
+    });
+    const here = importTask<void, number>({
+      href: "data:text/javascript,export const here = () => 1",
+      name: "here",
+    });
     await using pool = createPool({ worker })({ missing, here });
     await expect(pool.call.missing()).rejects.toThrow(TaskNotFoundError);
     await expect(pool.call.missing()).rejects.toThrow(/task "missing".*no export "gone"/);

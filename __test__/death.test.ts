@@ -63,7 +63,9 @@ onEveryKind(({ worker, isProcess }) => {
     await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
     // In turn: the deadly call and every second echo share a worker.
     const fatal = failure(pool.call.exit(1));
-    const echoes = Array.from({ length: 1_001 }, (_, index) => pool.call.echo({ index, text: "x".repeat(100) }));
+    const echoes = Array.from({ length: 1_001 }, (_, index) =>
+      pool.call.echo({ index, text: "x".repeat(100) }),
+    );
     expect(await fatal).toBeInstanceOf(WorkerCrashedError);
     const results = (await within(Promise.all(echoes))) as { index: number }[];
     expect(results.map(({ index }) => index)).toEqual(Array.from({ length: 1_001 }, (_, index) => index));
@@ -101,7 +103,10 @@ onEveryKind(({ worker, isProcess }) => {
   });
 
   test("a module that ends its worker while it boots is tried three times", async () => {
-    const broken = importTask({ href: "data:text/javascript,process.exit(5); export const f = () => 1", name: "f" });
+    const broken = importTask({
+      href: "data:text/javascript,process.exit(5); export const f = () => 1",
+      name: "f",
+    });
     await using pool = createPool({ worker })({ broken });
     const error = await failure(pool.call.broken());
     expect(error).toBeInstanceOf(WorkerBootError);

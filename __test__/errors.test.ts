@@ -13,7 +13,8 @@ onEveryKind(({ worker }) => {
   for (const how of ["throws", "rejects"] as const) {
     test(`what a task ${how} arrives as the same class with its properties`, async () => {
       await using pool = createPool({ worker })(tasks);
-      const caught = (kind: string) => pool.call[how](kind).catch((error: unknown) => error) as Promise<never>;
+      const caught = (kind: string) =>
+        pool.call[how](kind).catch((error: unknown) => error) as Promise<never>;
 
       const typeError: Error = await caught("TypeError");
       expect(Object.getPrototypeOf(typeError)).toBe(TypeError.prototype);

@@ -23,7 +23,10 @@ onEveryKind(({ name, worker }) => {
     // Drawn once and sent over and over in other company: drawing is what takes the time.
     const values = fc.sample(payloads, { seed, numRuns: ROUND_TRIPS / 5 });
     for (let from = 0; from < ROUND_TRIPS; from += BATCH) {
-      const batch = Array.from({ length: BATCH }, (_, index) => values[((from + index) * 7_919) % values.length]);
+      const batch = Array.from(
+        { length: BATCH },
+        (_, index) => values[((from + index) * 7_919) % values.length],
+      );
       const results = await Promise.all(batch.map((value) => pool.call.echo(value)));
       for (const [index, value] of batch.entries()) {
         if (!same(results[index], value)) {
@@ -48,7 +51,9 @@ onEveryKind(({ name, worker }) => {
     );
   });
 
-  test("a value that a task keeps stays as it was while others come and go", { timeout: 120_000 }, async () => {
+  test("a value that a task keeps stays as it was while others come and go", {
+    timeout: 120_000,
+  }, async () => {
     await using pool = createPool({ worker })(tasks);
     for (const size of [100, 5_000, 100_000, 32 * MIB]) {
       const checksum = await pool.call.hold(pattern(size, 7));

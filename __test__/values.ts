@@ -1,7 +1,21 @@
 /** Random values of the payload grammar, odd ones weighted in. */
 import fc from "fast-check";
 
-const oddNumbers = [0, -0, 1, -1, NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31), 2 ** 32, 2 ** 53, 5e-324, 0.1];
+const oddNumbers = [
+  0,
+  -0,
+  1,
+  -1,
+  NaN,
+  Infinity,
+  -Infinity,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 32,
+  2 ** 53,
+  5e-324,
+  0.1,
+];
 const oddStrings = [
   "",
   "\0",
@@ -39,7 +53,10 @@ const strings = fc.oneof(
   },
 );
 
-const bigints = fc.oneof(fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), fc.constantFrom(0n, -1n, 2n ** 64n, -(10n ** 300n)));
+const bigints = fc.oneof(
+  fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }),
+  fc.constantFrom(0n, -1n, 2n ** 64n, -(10n ** 300n)),
+);
 
 const dates = fc.date({ noInvalidDate: false });
 
@@ -91,7 +108,10 @@ const binaries = fc
 
 const keys = fc.oneof(
   { weight: 4, arbitrary: fc.string({ maxLength: 10 }) },
-  { weight: 1, arbitrary: fc.constantFrom("__proto__", "constructor", "then", "0", "-1", "toString", "é", "\ud800", "") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("__proto__", "constructor", "then", "0", "-1", "toString", "é", "\ud800", ""),
+  },
 );
 
 /** One level of nesting around values. */

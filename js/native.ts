@@ -97,6 +97,8 @@ export interface Native {
     attachProcess(wake: () => void): NativeWorkerLane;
   };
   launchWorker(lane: NativeHostLane, options: LaunchOptions, onEvent: (event: WorkerEvent) => void): void;
+  /** Takes memory of a closed lane away from its views now, instead of when it is collected. */
+  detach(buffer: ArrayBuffer): void;
   /** Forgets memory lent to a thread that never came. */
   revoke(token: number): void;
   /** Drops large blocks that have not been used for a while; true if some are left. */

@@ -1,5 +1,5 @@
 /** Tasks that end their worker, or leave something behind in it. */
-import { readFileSync, openSync, readlinkSync, writeSync } from "node:fs";
+import { openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { parentPort } from "node:worker_threads";
 

@@ -195,6 +195,7 @@ export class HostEnd {
     this.#release();
     this.#idle.stop();
     this.native.close();
+    this.#outbox.close();
   }
 
   #hasRoom(): boolean {

@@ -34,7 +34,7 @@ import {
   STAGING_ROOM,
   STAGING_WINDOW,
 } from "../generated/layout";
-import { FULL, type NativeLane, type Reserve, TOO_LARGE } from "../native";
+import { FULL, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
 import { binaryPayload, type Encoder, withEncoder } from "../payload/encode";
 import { isBinary } from "../payload/format";
 
@@ -53,12 +53,12 @@ const INLINE_BINARY_BYTES = INLINE_BYTES - 8;
 export class Outbox {
   readonly #lane: NativeLane;
   readonly #reserve: Reserve;
-  readonly #words: Uint32Array;
+  readonly #words: Uint32Array<ArrayBuffer>;
   readonly #u8: Buffer;
   readonly #u16: Uint16Array;
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
-  #arena: Buffer;
+  #arena: Buffer<ArrayBuffer>;
   /** Slots staged and not yet published. */
   staged = 0;
 
@@ -76,6 +76,13 @@ export class Outbox {
   /** Whether another slot can be staged. */
   get hasRoom(): boolean {
     return this.staged < RING_SLOTS && this.staged < this.#words[STAGING_ROOM];
+  }
+
+  /** Lets go of the lane's memory, staging included. */
+  close(): void {
+    native().detach(this.#arena.buffer);
+    native().detach(this.#words.buffer);
+    this.staged = 0;
   }
 
   /** Takes everything that is staged to be published. */

@@ -1,6 +1,7 @@
 //! `HostLane`: the host's end of a lane, and the worker behind it.
 
 use std::cell::RefCell;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,14 @@ use super::worker_lane;
 use crate::process::reactor::{self, WorkerId};
 use crate::transport::lane::HostEnd;
 use crate::transport::layout::Geometry;
-use crate::transport::segment::Segment;
+use crate::transport::segment::{Identity, Segment};
 
 /// The host's end of a lane. See `js/native.ts`.
 #[napi]
 pub struct HostLane {
     cell: Rc<Cell<HostEnd>>,
-    segment: Arc<Segment>,
+    identity: Identity,
+    descriptor: RefCell<Option<OwnedFd>>,
     worker: Rc<std::cell::Cell<Option<WorkerId>>>,
     cleanup: RefCell<Option<CleanupEnvHook<Closing>>>,
 }
@@ -33,10 +35,12 @@ impl HostLane {
     /// Creates a segment with arenas of `arena_bytes`. `wake` is called when something arrives while the lane sleeps.
     #[napi(constructor)]
     pub fn new(env: Env, arena_bytes: f64, wake: Function<'_, (), ()>) -> Result<Self> {
-        let geometry = Geometry::new(arena_bytes as usize)
-            .ok_or_else(|| Error::new(Status::InvalidArg, format!("no arena can have {arena_bytes} bytes")))?;
-        let segment = Arc::new(Segment::create(geometry).map_err(system("shared memory"))?);
-        let mut end = HostEnd::new(segment.clone());
+        let geometry = Geometry::new(arena_bytes as usize).ok_or_else(|| {
+            Error::new(Status::InvalidArg, format!("no arena can have {arena_bytes} bytes"))
+        })?;
+        let (segment, descriptor) = Segment::create(geometry).map_err(system("shared memory"))?;
+        let identity = segment.identity().clone();
+        let mut end = HostEnd::new(Arc::new(segment));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -46,7 +50,13 @@ impl HostLane {
         let worker = Rc::new(std::cell::Cell::new(None));
         // The environment may end with the pool still open: a terminated worker thread, `process.exit()`.
         let cleanup = env.add_env_cleanup_hook((cell.clone(), worker.clone()), close)?;
-        Ok(Self { cell, segment, worker, cleanup: RefCell::new(Some(cleanup)) })
+        Ok(Self {
+            cell,
+            identity,
+            descriptor: RefCell::new(Some(descriptor)),
+            worker,
+            cleanup: RefCell::new(Some(cleanup)),
+        })
     }
 
     /// The hot call `exchange(staged, spinNanos)`.
@@ -132,8 +142,8 @@ impl HostLane {
 
     /// A token with which one thread of this process can attach as the worker.
     #[napi]
-    pub fn lend(&self) -> u32 {
-        worker_lane::lend(self.segment.clone())
+    pub fn lend(&self) -> Result<u32> {
+        Ok(worker_lane::lend(self.take_memory()?))
     }
 
     /// Tells the worker to end within `grace_millis`; a process is killed after that.
@@ -155,6 +165,7 @@ impl HostLane {
         if let Some(cleanup) = self.cleanup.take() {
             env.remove_env_cleanup_hook(cleanup)?;
         }
+        drop(self.descriptor.take());
         close((self.cell.clone(), self.worker.clone()));
         Ok(())
     }
@@ -168,9 +179,12 @@ impl HostLane {
 }
 
 impl HostLane {
-    /// The segment, for a worker process to inherit.
-    pub(super) fn segment(&self) -> &Arc<Segment> {
-        &self.segment
+    /// The memory for this lane's worker. There is one worker, so it can be had once.
+    pub(super) fn take_memory(&self) -> Result<(OwnedFd, Identity)> {
+        match self.descriptor.take() {
+            Some(descriptor) => Ok((descriptor, self.identity.clone())),
+            None => Err(Error::new(Status::GenericFailure, "the lane has its worker already")),
+        }
     }
 
     /// The process that works behind this lane.
@@ -185,6 +199,12 @@ fn close((cell, worker): Closing) {
         // Without a reactor there is no worker either.
         let _ = reactor::kill(worker, Duration::ZERO);
     }
+}
+
+/// Takes memory of a closed lane away from JavaScript now, instead of when it is collected.
+#[napi]
+pub fn detach(buffer: ArrayBuffer<'_>) -> Result<()> {
+    buffer.detach()
 }
 
 /// An error that says what could not be had.

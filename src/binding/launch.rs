@@ -100,9 +100,9 @@ pub fn launch_worker(
     options: LaunchOptions,
     on_event: Function<'_, WorkerEvent, ()>,
 ) -> Result<()> {
-    let segment = lane.segment();
+    let (memory, segment) = lane.take_memory()?;
     let tasks = options.tasks.into_iter().map(Into::into).collect();
-    let payload = Boot { segment: segment.identity().clone(), tasks }.encode().map_err(|excess| {
+    let payload = Boot { segment, tasks }.encode().map_err(|excess| {
         Error::new(
             Status::InvalidArg,
             format!("the tasks' names and URLs are {excess} bytes longer than Linux allows an environment variable to be"),
@@ -112,7 +112,6 @@ pub fn launch_worker(
     env.push((WORKER_VARIABLE.into(), WORKER_MARK.into()));
     env.push((BOOT_VARIABLE.into(), payload));
 
-    let memory = segment.duplicate_descriptor().map_err(system("the worker's descriptor 0"))?;
     let lock = owner_lock::reopen(&memory).map_err(system("the host's owner lock"))?;
     owner_lock::hold(&lock, Owner::Host).map_err(system("the host's owner lock"))?;
     let launch = Launch { argv: with_launcher(options.launcher, options.command), env, memory };

@@ -1,10 +1,11 @@
 //! `WorkerLane`: the worker's end of a lane, in a thread or in a process of its own.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -16,23 +17,29 @@ use super::launch::TaskSource;
 use super::raw::{self, Cell};
 use crate::process::handshake;
 use crate::transport::lane::WorkerEnd;
-use crate::transport::segment::Segment;
+use crate::transport::segment::{Identity, Segment};
 
-/// Segments that wait for a worker thread, by token.
-static LENT: Mutex<Option<HashMap<u32, Arc<Segment>>>> = Mutex::new(None);
+/// A segment that waits to be opened.
+type Memory = (OwnedFd, Identity);
+
+/// Segments that wait for their worker thread, by token.
+static LENT: Mutex<BTreeMap<u32, Memory>> = Mutex::new(BTreeMap::new());
 static NEXT_TOKEN: AtomicU32 = AtomicU32::new(1);
 
 /// Keeps a segment for the thread that comes with the returned token.
-pub(super) fn lend(segment: Arc<Segment>) -> u32 {
+pub(super) fn lend(memory: Memory) -> u32 {
     let token = NEXT_TOKEN.fetch_add(1, Ordering::Relaxed);
-    let mut lent = LENT.lock().unwrap_or_else(PoisonError::into_inner);
-    lent.get_or_insert_default().insert(token, segment);
+    lent().insert(token, memory);
     token
 }
 
 /// Forgets a segment that no thread has come for, or gives it to the one that has.
-fn borrow(token: u32) -> Option<Arc<Segment>> {
-    LENT.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.remove(&token)
+fn borrow(token: u32) -> Option<Memory> {
+    lent().remove(&token)
+}
+
+fn lent() -> MutexGuard<'static, BTreeMap<u32, Memory>> {
+    LENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The worker thread with this token ended before it attached: its segment need not wait any longer.
@@ -53,9 +60,9 @@ impl WorkerLane {
     /// Attaches this thread to the segment lent under `token`.
     #[napi(factory)]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let lent = borrow(token)
+        let (descriptor, identity) = borrow(token)
             .ok_or_else(|| Error::new(Status::InvalidArg, format!("no memory is lent under {token}")))?;
-        let segment = lent.open_again().map_err(refused)?;
+        let segment = Segment::open(descriptor.into(), &identity).map_err(refused)?;
         Self::attach(env, Arc::new(segment), Vec::new(), wake)
     }
 

@@ -53,7 +53,13 @@ pub fn await_release(file: &File, owner: Owner) -> io::Result<()> {
 }
 
 fn range(owner: Owner, kind: c_int) -> flock {
-    flock { l_type: kind as c_short, l_whence: SEEK_SET as c_short, l_start: owner as off_t, l_len: 1, l_pid: 0 }
+    flock {
+        l_type: kind as c_short,
+        l_whence: SEEK_SET as c_short,
+        l_start: owner as off_t,
+        l_len: 1,
+        l_pid: 0,
+    }
 }
 
 #[cfg(test)]
@@ -66,8 +72,7 @@ mod tests {
 
     #[test]
     fn a_lock_is_released_when_its_owner_closes() {
-        let segment = Segment::create(Geometry::new(1).unwrap()).unwrap();
-        let memory = segment.duplicate_descriptor().unwrap();
+        let (_segment, memory) = Segment::create(Geometry::new(1).unwrap()).unwrap();
         let (host, worker) = (reopen(&memory).unwrap(), reopen(&memory).unwrap());
         hold(&host, Owner::Host).unwrap();
         hold(&worker, Owner::Worker).unwrap();

@@ -194,7 +194,9 @@ impl Reactor {
         }
         match wait {
             // Rounded up, so that the deadline has passed when the wait is over.
-            Some(wait) => EpollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(EpollTimeout::MAX),
+            Some(wait) => {
+                EpollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(EpollTimeout::MAX)
+            }
             None => EpollTimeout::NONE,
         }
     }
@@ -365,8 +367,8 @@ fn watch_lock(id: WorkerId, lock: File) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Receiver, channel};
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc::{Receiver, channel};
 
     const WATCHDOG: Duration = Duration::from_secs(20);
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -430,7 +432,8 @@ mod tests {
         let child: i32 = tail.trim().parse().unwrap();
         let gone = Instant::now() + WATCHDOG;
         // A zombie whose new parent has not looked yet counts as gone.
-        while std::fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        while std::fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+        {
             assert!(Instant::now() < gone, "the worker's child survived");
             std::thread::sleep(Duration::from_millis(5));
         }

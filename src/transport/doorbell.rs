@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn fixture_with(ready: impl Fn(&Segment) -> bool + Send + Sync + 'static) -> Fixture {
-        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap());
+        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap().0);
         let (tell, woken) = mpsc::channel();
         let watched = segment.clone();
         let ready = Arc::new(move || ready(&watched));

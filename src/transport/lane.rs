@@ -23,8 +23,8 @@ use super::arena::{Arena, Reserve};
 use super::blocks;
 use super::doorbell::{self, Waiter};
 use super::layout::{
-    FLAG_ARENA, FLAG_FETCH, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind, MAX_CALLS,
-    NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Slot, StagingWord, Word,
+    FLAG_ARENA, FLAG_FETCH, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind,
+    MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Slot, StagingWord, Word,
 };
 use super::ring::{Consumer, Producer};
 use super::segment::Segment;
@@ -117,7 +117,8 @@ impl End {
         let ready = Arc::new(move || {
             let word = |word: Word| segment.word(word).load(Ordering::Acquire);
             word(side.into.0) != seen.taken.load(Ordering::Acquire)
-                || (word(side.own_wants_room) != 0 && word(side.out.1) != seen.released.load(Ordering::Acquire))
+                || (word(side.own_wants_room) != 0
+                    && word(side.out.1) != seen.released.load(Ordering::Acquire))
                 || word(Word::Stop) != 0
         });
         self.waiter = Some(Waiter::start(self.segment.clone(), side.own_doorbell, ready, wake)?);
@@ -324,7 +325,12 @@ impl HostEnd {
         let calls = &mut self.calls;
         self.end.publish(staged, |slot| calls.start(slot.call, slot.generation));
         let mut count = self.receive()?;
-        if count == 0 && !spin.is_zero() && self.calls.in_flight > 0 && cores_to_spare() && self.end.spin(spin)? {
+        if count == 0
+            && !spin.is_zero()
+            && self.calls.in_flight > 0
+            && cores_to_spare()
+            && self.end.spin(spin)?
+        {
             count = self.receive()?;
         }
         self.end.reap()?;
@@ -562,12 +568,16 @@ mod tests {
     const CHUNKS: usize = 64;
 
     fn lane() -> (HostEnd, WorkerEnd) {
-        let segment = Arc::new(Segment::create(Geometry::new(CHUNKS * 64 * 1024).unwrap()).unwrap());
-        let again = Arc::new(segment.open_again().unwrap());
-        let (mut host, mut worker) = (HostEnd::new(segment), WorkerEnd::new(again));
+        let (mut host, mut worker) = booting_lane();
         worker.send(&[Slot { call: NO_CALL, kind: Kind::Ready as u8, ..Slot::default() }]);
         assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
         (host, worker)
+    }
+
+    fn booting_lane() -> (HostEnd, WorkerEnd) {
+        let (segment, descriptor) = Segment::create(Geometry::new(CHUNKS * 64 * 1024).unwrap()).unwrap();
+        let again = Segment::open(descriptor.into(), segment.identity()).unwrap();
+        (HostEnd::new(Arc::new(segment)), WorkerEnd::new(Arc::new(again)))
     }
 
     fn number(call: u32, generation: u32, value: f64) -> Slot {
@@ -672,8 +682,15 @@ mod tests {
         // SAFETY: reserved above.
         unsafe { worker.segment().at(at + offset).write_bytes(7, bytes) };
         let (length, offset) = (bytes as u32, offset as u32);
-        let slot =
-            Slot { call: 0, generation: 1, kind: Kind::Binary as u8, flags: FLAG_ARENA, length, offset, ..Slot::default() };
+        let slot = Slot {
+            call: 0,
+            generation: 1,
+            kind: Kind::Binary as u8,
+            flags: FLAG_ARENA,
+            length,
+            offset,
+            ..Slot::default()
+        };
         worker.send(&[slot]);
         assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
         let arrived = arrived(host.staging(), 0);
@@ -722,7 +739,10 @@ mod tests {
             (Slot { kind: 200, ..honest }, Violation::UnknownKind),
             (Slot { flags: FLAG_FETCH, ..honest }, Violation::UnknownKind),
             (Slot { flags: FLAG_ARENA, ..honest }, Violation::OutOfRange),
-            (Slot { kind: Kind::Inline as u8, length: INLINE_BYTES as u32 + 1, ..honest }, Violation::OutOfRange),
+            (
+                Slot { kind: Kind::Inline as u8, length: INLINE_BYTES as u32 + 1, ..honest },
+                Violation::OutOfRange,
+            ),
             (Slot { flags: 0, ..arena }, Violation::OutOfRange),
             (Slot { length: 0, ..arena }, Violation::OutOfRange),
             (Slot { length: u32::MAX, ..arena }, Violation::OutOfRange),
@@ -749,9 +769,7 @@ mod tests {
 
     #[test]
     fn nothing_completes_before_the_worker_is_ready() {
-        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap());
-        let mut worker = WorkerEnd::new(Arc::new(segment.open_again().unwrap()));
-        let mut host = HostEnd::new(segment);
+        let (mut host, mut worker) = booting_lane();
         host.send(&[number(0, 1, 0.0)]).unwrap();
         worker.exchange(0, Duration::ZERO).unwrap();
         worker.send(&[number(0, 1, 0.0)]);

@@ -168,7 +168,7 @@ mod tests {
     use crate::transport::layout::Geometry;
 
     fn ring() -> (Arc<Segment>, Producer, Consumer) {
-        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap());
+        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap().0);
         let at = segment.geometry().submission_ring();
         let words = (Word::SubmissionTail, Word::SubmissionHead);
         let producer = Producer::new(segment.clone(), at, words.0, words.1);

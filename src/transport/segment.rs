@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
@@ -66,10 +66,9 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// A mapped segment. Its descriptor stays open as long as it does.
+/// A mapped segment. The mapping needs no descriptor.
 #[derive(Debug)]
 pub struct Segment {
-    file: File,
     map: MmapRaw,
     geometry: Geometry,
     identity: Identity,
@@ -81,8 +80,8 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    /// Creates and seals a segment of the given geometry.
-    pub fn create(geometry: Geometry) -> io::Result<Self> {
+    /// Creates and seals a segment of the given geometry. The descriptor is for its worker.
+    pub fn create(geometry: Geometry) -> io::Result<(Self, OwnedFd)> {
         let memory = memfd_create("knitting", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         let file = File::from(memory);
         file.set_len(geometry.segment_bytes() as u64)?;
@@ -93,7 +92,7 @@ impl Segment {
         let mut nonce = [0; 16];
         rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
         let identity = Identity { version: VERSION, arena_bytes: geometry.arena_bytes as u64, nonce };
-        let segment = Self { map: Self::map(&file, geometry)?, file, geometry, identity };
+        let segment = Self { map: Self::map(&file, geometry)?, geometry, identity };
         let header = Header {
             magic: MAGIC,
             version: VERSION,
@@ -104,7 +103,7 @@ impl Segment {
         };
         // SAFETY: the mapping is longer than a header, page-aligned, and nobody else has it yet.
         unsafe { segment.map.as_mut_ptr().cast::<Header>().write(header) };
-        Ok(segment)
+        Ok((segment, file.into()))
     }
 
     /// Maps the segment behind `file` if it is the one that `expected` describes.
@@ -137,12 +136,7 @@ impl Segment {
         }) else {
             return Err(OpenError::Foreign);
         };
-        Ok(Self { map: Self::map(&file, geometry)?, file, geometry, identity: expected.clone() })
-    }
-
-    /// A second mapping of the same segment, for a worker thread of this process.
-    pub fn open_again(&self) -> Result<Self, OpenError> {
-        Self::open(self.file.try_clone()?, &self.identity)
+        Ok(Self { map: Self::map(&file, geometry)?, geometry, identity: expected.clone() })
     }
 
     fn map(file: &File, geometry: Geometry) -> io::Result<MmapRaw> {
@@ -157,11 +151,6 @@ impl Segment {
     /// What a worker must find.
     pub fn identity(&self) -> &Identity {
         &self.identity
-    }
-
-    /// A descriptor to hand to a child.
-    pub fn duplicate_descriptor(&self) -> io::Result<OwnedFd> {
-        self.file.as_fd().try_clone_to_owned()
     }
 
     /// One of the atomic words.
@@ -188,38 +177,39 @@ mod tests {
     use super::*;
     use std::sync::atomic::Ordering;
 
-    fn small() -> Segment {
-        Segment::create(Geometry::new(1).unwrap()).unwrap()
+    fn small() -> (Segment, File) {
+        let (segment, descriptor) = Segment::create(Geometry::new(1).unwrap()).unwrap();
+        (segment, descriptor.into())
     }
 
     #[test]
     fn a_second_mapping_sees_the_same_words() {
-        let host = small();
-        let worker = host.open_again().unwrap();
+        let (host, file) = small();
+        let worker = Segment::open(file, host.identity()).unwrap();
         host.word(Word::SubmissionTail).store(7, Ordering::Release);
         assert_eq!(worker.word(Word::SubmissionTail).load(Ordering::Acquire), 7);
     }
 
     #[test]
     fn its_size_is_sealed() {
-        let segment = small();
-        assert!(segment.file.set_len(0).is_err());
-        assert!(segment.file.set_len(1 << 40).is_err());
+        let (_segment, file) = small();
+        assert!(file.set_len(0).is_err());
+        assert!(file.set_len(1 << 40).is_err());
     }
 
     #[test]
     fn another_segment_is_refused() {
-        let (one, other) = (small(), small());
-        let error = Segment::open(one.file.try_clone().unwrap(), other.identity()).unwrap_err();
+        let ((one, file), (other, _)) = (small(), small());
+        let error = Segment::open(file.try_clone().unwrap(), other.identity()).unwrap_err();
         assert!(matches!(error, OpenError::Foreign));
         let older = Identity { version: VERSION + 1, ..one.identity().clone() };
-        let error = Segment::open(one.file.try_clone().unwrap(), &older).unwrap_err();
+        let error = Segment::open(file, &older).unwrap_err();
         assert!(matches!(error, OpenError::Version { found } if found == VERSION + 1));
     }
 
     #[test]
     fn what_is_not_a_segment_is_refused() {
-        let segment = small();
+        let (segment, _) = small();
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         assert!(matches!(Segment::open(null, segment.identity()), Err(OpenError::NotASegment(_))));
         let text = File::from(memfd_create("text", MFdFlags::MFD_CLOEXEC).unwrap());

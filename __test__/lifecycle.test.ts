@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import { createPool, importTask } from "knitting-native";
+import { describe, expect, test } from "vitest";
+import { kinds, onProcesses } from "./kinds";
+import { descendantsOf, Host, isAlive, threadsOf, until, wakeUpsOf } from "./processes";
+
+const SIGNAL_EXIT = { code: null, signal: "SIGKILL" };
+
+for (const { name, worker, isProcess } of kinds) {
+  const runtime = worker.runtime as string;
+  const start = (what: string) => new Host("pool-host.mjs", runtime, what);
+  const workerPids = (host: Host) => /ready (.*)/.exec(host.stdout)?.[1].split(" ").map(Number) as number[];
+
+  describe(name, () => {
+    test("an idle pool lets its process end", async () => {
+      const host = start("idle");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("idle");
+      await until("the workers are gone", () => !workerPids(host).some(isAlive));
+    });
+
+    test("a pending call keeps the process alive until it is answered", async () => {
+      const host = start("pending");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("answered 700");
+    });
+
+    test("a call that waits for its worker to boot keeps the process alive", async () => {
+      const host = start("booting");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("booted");
+    });
+
+    test.each(["exit", "exit-parked"])("process.exit() ends host and workers (%s)", async (what) => {
+      const host = start(what);
+      expect(await host.exit()).toEqual({ code: 7, signal: null });
+      await until("the workers are gone", () => !workerPids(host).some(isAlive));
+    });
+
+    test("terminating a worker thread that owns a pool ends it and its workers", async () => {
+      const host = start("outer");
+      await host.says("ready");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("terminated at once");
+      if (isProcess) {
+        await until("the workers are gone", () => !workerPids(host).some(isAlive));
+      }
+    });
+
+    test("SIGKILL of the host leaves no worker", async () => {
+      const host = start("wait");
+      await host.says("ready");
+      const workers = descendantsOf(host.pid);
+      host.process.kill("SIGKILL");
+      expect(await host.exit()).toEqual(SIGNAL_EXIT);
+      await until("the workers are gone", () => !workers.some(isAlive));
+    });
+
+    test.each(["dispose", "dispose-async"])("the end of a using block ends the pool (%s)", async (what) => {
+      const host = start(what);
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(workerPids(host).filter((pid) => pid !== host.pid && isAlive(pid))).toEqual([]);
+    });
+
+    test("shutdown leaves no thread and no descriptor", async () => {
+      const host = start("leaks");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      const [, before] = /before: (.*)/.exec(host.stdout) ?? [];
+      expect(host.stdout).toContain(`after: ${before}`);
+    });
+
+    test("several pools work side by side", async () => {
+      const host = start("many");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain(`sums${" 1999000".repeat(5)}`);
+    });
+  });
+}
+
+onProcesses(({ worker }) => {
+  const href = "./tasks/deadly.mjs";
+  const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
+  const tasks = {
+    pid: of<void, number>("pid"),
+    traces: of<void, { environ: string; variables: string[]; stdin: string }>("traces"),
+  };
+
+  test("a worker at rest wakes at most once a second", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const pid = await pool.call.pid();
+    // Node's own threads come to rest in the first moments.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const before = wakeUpsOf(pid);
+    const seconds = 5;
+    await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
+    expect(wakeUpsOf(pid) - before).toBeLessThanOrEqual(seconds);
+  });
+
+  test("boot data is not readable from a task, and descriptor 0 is /dev/null", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const traces = await pool.call.traces();
+    expect(traces.variables).toEqual([]);
+    expect(traces.environ).not.toContain("KNITTING");
+    expect(traces.environ).not.toContain("nonce");
+    expect(traces.environ).toContain("PATH=");
+    expect(traces.stdin).toBe("/dev/null");
+  });
+
+  test("nobody else can see the boot data either", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const pid = await pool.call.pid();
+    expect(readFileSync(`/proc/${pid}/environ`, "latin1")).not.toContain("KNITTING");
+  });
+
+  test("the host has one reactor thread however many workers there are", async () => {
+    await using one = createPool({ threads: 2, worker })(tasks);
+    await using other = createPool({ threads: 2, worker })(tasks);
+    await Promise.all([one.call.pid(), other.call.pid()]);
+    const reactors = () => threadsOf(process.pid).filter((thread) => thread.startsWith("knitting-reacto"));
+    // The one of the pools before, whose last worker has just ended, may still be on its way out.
+    await until("there is one reactor", () => reactors().length === 1);
+  });
+});
