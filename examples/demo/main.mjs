@@ -85,6 +85,10 @@ function readOnce(folder) {
   const readFile = (path) => files.push({ path, byteLength: readFileSync(path).byteLength });
   const readFolder = (path) => {
     for (const entry of readdirSync(path, { withFileTypes: true })) {
+      if (path === folder && entry.name.startsWith(".")) {
+        // No package but a tool's notes, such as vitest's in `.vite`: a test run would change them between the passes.
+        continue;
+      }
       // A symbolic link is neither: what it points to is either visited anyway or not ours.
       if (entry.isDirectory()) {
         visit(join(path, entry.name), readFolder);
