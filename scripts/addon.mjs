@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -34,9 +34,19 @@ export function buildNativeParts() {
   const { folder, addon, launcher } = nativeParts();
   cargo(["rustc", "--release", "--locked", "--lib", "--crate-type", "cdylib"]);
   // The launcher also stands inside sandboxes and containers whose libraries are others: it brings its own.
-  cargo(["rustc", "--release", "--locked", "--bin", "knitting-launcher", "--", "-C", "target-feature=+crt-static"]);
+  cargo([
+    "rustc",
+    "--release",
+    "--locked",
+    "--bin",
+    "knitting-launcher",
+    "--",
+    "-C",
+    "target-feature=+crt-static",
+  ]);
   mkdirSync(folder, { recursive: true });
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+  // Cargo resolves a relative one against the folder it runs in.
+  const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
   install(join(target, "release", "libknitting_native.so"), addon, 0o644);
   install(join(target, "release", "knitting-launcher"), launcher, 0o755);
 }

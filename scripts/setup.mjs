@@ -40,7 +40,9 @@ function ensureNativeParts() {
     return;
   }
   if (!hasCargo()) {
-    console.error("The native parts are to be built and there is no cargo on PATH. Rust is at https://rustup.rs");
+    console.error(
+      "The native parts are to be built and there is no cargo on PATH. Rust is at https://rustup.rs",
+    );
     process.exit(1);
   }
   buildNativeParts();
