@@ -17,6 +17,7 @@ import {
   MAX_CALLS,
   STAGING_INBOX_AT,
   STAGING_MORE,
+  STAGING_WOKE,
 } from "../generated/layout";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../native";
 import { Decoder, MalformedPayload } from "../payload/decode";
@@ -61,6 +62,8 @@ const SPINS_PER_TURN = 64;
 const QUICK_MILLIS = 0.2;
 /** After a slow answer: how long to poll, and which of the following calls spins to see if answers are quick again. */
 const SLOW_POLL_MILLIS = 0.02;
+/** How long to poll for an answer of a worker that had to be woken, which says nothing about its tasks. */
+const WAKE_POLL_MILLIS = 0.5;
 const SLOW_PROBE = 32;
 /** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
 const EARLY_SLOTS = 64;
@@ -324,9 +327,12 @@ export class HostEnd {
       this.#sleep();
       return;
     }
+    const woke = this.#words[STAGING_WOKE] !== 0;
     if (progress && this.#waitingSince > 0) {
-      this.#slow = performance.now() - this.#waitingSince < QUICK_MILLIS ? 0 : 1;
+      const limit = woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
+      this.#slow = performance.now() - this.#waitingSince < limit ? 0 : 1;
       this.#waitingSince = 0;
+      this.#words[STAGING_WOKE] = 0;
     }
     if (this.load === 0) {
       // Nothing can arrive: nobody needs to watch.
@@ -336,7 +342,8 @@ export class HostEnd {
     }
     const now = performance.now();
     this.#waitingSince ||= now;
-    if (now - this.#waitingSince <= (this.#slow > 0 ? SLOW_POLL_MILLIS : QUICK_MILLIS)) {
+    const patience = this.#slow > 0 ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
+    if (now - this.#waitingSince <= patience) {
       this.#pollSoon();
     } else {
       this.#sleep();

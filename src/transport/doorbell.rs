@@ -25,12 +25,14 @@ use super::segment::Segment;
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 
-/// Wakes whoever sleeps on `word`. What it is to find must be published before.
-pub fn ring(word: &AtomicU32) {
+/// Wakes whoever sleeps on `word`; true if anybody did. What it is to find must be published before.
+pub fn ring(word: &AtomicU32) -> bool {
     fence(Ordering::SeqCst);
-    if word.load(Ordering::Relaxed) == ASLEEP && word.swap(AWAKE, Ordering::SeqCst) == ASLEEP {
+    let asleep = word.load(Ordering::Relaxed) == ASLEEP && word.swap(AWAKE, Ordering::SeqCst) == ASLEEP;
+    if asleep {
         wake_all(word);
     }
+    asleep
 }
 
 /// Wakes every thread that waits for a change of `word`.

@@ -138,12 +138,15 @@ impl End {
         }
         if staged > 0 {
             self.out.publish();
-            self.ring_other();
+            if self.ring_other() {
+                self.staging.set_word(StagingWord::Woke, 1);
+            }
         }
     }
 
-    fn ring_other(&self) {
-        doorbell::ring(self.segment.word(self.side.other_doorbell));
+    /// Wakes the other side; true if it slept.
+    fn ring_other(&self) -> bool {
+        doorbell::ring(self.segment.word(self.side.other_doorbell))
     }
 
     /// The incoming head moved to `head`: rings the other side if it waits for room.

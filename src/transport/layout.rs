@@ -234,6 +234,8 @@ pub enum StagingWord {
     More = 4,
     /// Sequence number of the first slot that the last `exchange` brought.
     FirstSequence = 5,
+    /// Set to 1 when an `exchange` has woken the other side. JavaScript sets it back.
+    Woke = 6,
 }
 
 /// Bytes of staging's head.
@@ -303,6 +305,7 @@ pub fn typescript() -> String {
     constant("STAGING_WINDOW", StagingWord::Window as usize);
     constant("STAGING_MORE", StagingWord::More as usize);
     constant("STAGING_FIRST_SEQUENCE", StagingWord::FirstSequence as usize);
+    constant("STAGING_WOKE", StagingWord::Woke as usize);
     constant("STAGING_OUT_AT", STAGING_OUT_AT);
     constant("STAGING_IN_AT", STAGING_IN_AT);
     constant("STAGING_INBOX_AT", STAGING_INBOX_AT);
