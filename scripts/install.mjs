@@ -5,6 +5,7 @@
 import { accessSync, chmodSync, constants, existsSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { buildNativeParts, hasCargo, nativeParts, platform, root } from "./addon.mjs";
 
 /** Only a checkout has the TypeScript sources; `npm run build` takes care of it. */
@@ -55,9 +56,11 @@ function build(problem) {
 }
 
 function fail(message) {
+  // Not `npm rebuild`: that goes by the name the package is installed under, and skips scripts that are not approved.
+  const again = `node ${fileURLToPath(import.meta.url)}`;
   console.error(
     `knitting-native: ${message}.\n` +
-      "Install Rust (https://rustup.rs) and a C compiler for its linker, then run `npm rebuild knitting-native`.",
+      `Install Rust (https://rustup.rs) and a C compiler for its linker, then run \`${again}\``,
   );
   process.exit(1);
 }

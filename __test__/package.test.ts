@@ -1,0 +1,316 @@
+/**
+ * The package as a user gets it: packed, installed in an empty folder, run from there.
+ *
+ * `npm pack` runs once. Each folder below is a project of its own:
+ *
+ * ```text
+ *   alias     installed as `knitting`, with install scripts: the seeds' programs
+ *   plain     installed as `knitting-native`, without: examples, classes, a test suite
+ *   unbuilt   the same with the native parts taken out: cargo has to build them
+ * ```
+ */
+import { spawn } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import { platform } from "../scripts/addon.mjs";
+import { ensureRuntimes } from "../scripts/runtimes.mjs";
+
+const root = join(__dirname, "..");
+const seeds = join(root, "..", "shared", "seeds", "blocks", "process-workers");
+/** Executables by major version: the system's and our own. */
+const nodes: Record<string, string> = {
+  [process.versions.node.split(".")[0]]: process.execPath,
+  ...ensureRuntimes(),
+};
+
+const minutes = 60_000;
+const temporary = mkdtempSync(join(tmpdir(), "knitting-package-"));
+const native = `npm/${platform()}`;
+const alias = join(temporary, "alias");
+const plain = join(temporary, "plain");
+const unbuilt = join(temporary, "unbuilt");
+let packed: { filename: string; files: { path: string; mode: number }[] };
+
+beforeAll(async () => {
+  // Builds what is missing, too.
+  const pack = await run("npm", ["pack", "--json", "--pack-destination", temporary], { cwd: root });
+  expect(pack, pack.stderr).toMatchObject({ status: 0 });
+  packed = JSON.parse(pack.stdout.slice(pack.stdout.indexOf("[\n")))[0];
+  await install(alias, "knitting");
+  await install(plain, "knitting-native", "--ignore-scripts");
+}, 10 * minutes);
+
+afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+
+test("the tarball has what running and building need, and nothing else", () => {
+  const paths = packed.files.map(({ path }) => path);
+  const unexpected = paths.filter((path) => !/^(dist\/.*\.js|src\/.*\.rs)$/.test(path));
+  expect(unexpected.sort()).toEqual(
+    [
+      "Cargo.lock",
+      "Cargo.toml",
+      "LICENSE",
+      "README.md",
+      "build.rs",
+      "index.d.ts",
+      `${native}/knitting-launcher`,
+      `${native}/knitting-native.node`,
+      "npm/linux-x64-gnu/package.json",
+      "package.json",
+      "scripts/addon.mjs",
+      "scripts/install.mjs",
+    ].sort(),
+  );
+  expect(paths).toEqual(expect.arrayContaining(["dist/index.js", "dist/worker/entry.js", "src/lib.rs"]));
+});
+
+describe.each(["24", "26"])("installed as `knitting`, on Node %s", (major) => {
+  test.for(["1-switch.ts", "2-import-task.ts"])("the seed's %s runs unchanged", async (program, context) => {
+    copySeeds(context);
+    expect(await run(nodes[major], [program], { cwd: alias })).toEqual({
+      status: 0,
+      stdout: "3\n",
+      stderr: "",
+    });
+  });
+
+  test("the host never evaluates the module of an imported task", async (context) => {
+    copySeeds(context);
+    write(alias, {
+      "worker-tasks.ts": `
+        import { isMain } from "knitting";
+        if (isMain) throw new Error("evaluated on the host");
+        export const add = ([a, b]: [number, number]) => a + b;
+      `,
+    });
+    const outcome = await run(nodes[major], ["2-import-task.ts"], { cwd: alias });
+    expect(outcome).toEqual({ status: 0, stdout: "3\n", stderr: "" });
+  });
+});
+
+test("the seeds' programs type-check against the installed package", async (context) => {
+  copySeeds(context);
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+  const outcome = await run(process.execPath, [tsc, ...flags, "1-switch.ts", "2-import-task.ts"], {
+    cwd: alias,
+  });
+  expect(outcome).toEqual({ status: 0, stdout: "", stderr: "" });
+});
+
+describe.each(Object.keys(nodes))("installed without install scripts, on Node %s", (major) => {
+  const examples = {
+    "process-pool.mjs": ["[ 168, 9592 ]"],
+    "process-pool.cjs": ["[ 3, 5 ]"],
+    "import-task.mjs": ["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
+    "crash.mjs": ["WorkerCrashedError: divide ended by SIGKILL", "3"],
+  };
+
+  test.each(Object.entries(examples))(
+    "the example %s prints what its comments say",
+    async (program, lines) => {
+      cpSync(join(root, "examples"), plain, { recursive: true });
+      const source = readFileSync(join(plain, program), "utf8");
+      for (const line of lines) {
+        expect(source).toContain(`// ${line}\n`);
+      }
+      const outcome = await run(nodes[major], [program], { cwd: plain });
+      expect(outcome).toEqual({ status: 0, stdout: `${lines.join("\n")}\n`, stderr: "" });
+    },
+  );
+
+  test("require and import see the same classes and functions", async () => {
+    write(plain, {
+      "both.mjs": `
+        import { createRequire } from "node:module";
+        import * as imported from "knitting-native";
+        const required = createRequire(import.meta.url)("knitting-native");
+        const names = Object.keys(required);
+        const same = names.filter((name) => imported[name] === required[name]);
+        console.log(names.includes("createPool"), names.length - same.length);
+      `,
+    });
+    expect(await run(nodes[major], ["both.mjs"], { cwd: plain })).toEqual({
+      status: 0,
+      stdout: "true 0\n",
+      stderr: "",
+    });
+  });
+
+  test("outside Linux it can be imported, and a pool says UnsupportedPlatformError", async () => {
+    write(plain, {
+      "elsewhere.mjs": `
+        Object.defineProperty(process, "platform", { value: "darwin" });
+        const { createPool, isMain, UnsupportedPlatformError } = await import("knitting-native");
+        console.log(isMain);
+        try {
+          createPool();
+        } catch (error) {
+          console.log(error instanceof UnsupportedPlatformError, error.message);
+        }
+      `,
+    });
+    const { stdout } = await run(nodes[major], ["elsewhere.mjs"], { cwd: plain });
+    expect(stdout).toMatch(/^true\ntrue .* runs on Linux, this is darwin/);
+  });
+});
+
+describe.each(["threads", "forks"])("somebody else's vitest suite with --pool %s", (pool) => {
+  test.each(Object.keys(nodes))("passes and ends by itself on Node %s", async (major) => {
+    write(plain, {
+      "suite/tasks.mjs": "export const add = ([a, b]) => a + b;\n",
+      "suite/pool.test.ts": `
+        import { createPool, importTask, isMain, TaskNotFoundError } from "knitting-native";
+        import { expect, test } from "vitest";
+        import { add } from "./tasks.mjs";
+
+        const imported = importTask<[number, number], number>({ href: "./tasks.mjs", name: "add" });
+        const kinds = [{ runtime: "thread" }, { runtime: "process", processRuntime: "node" }] as const;
+
+        test("a test is a host", () => expect(isMain).toBe(true));
+
+        test.each(kinds)("a pool that is shut down: %o", async (worker) => {
+          const pool = createPool({ threads: 2, worker })({ add: imported });
+          expect(await pool.call.add([1, 2])).toBe(3);
+          await pool.shutdown();
+        });
+
+        test.each(kinds)("a pool that is left behind: %o", async (worker) => {
+          const pool = createPool({ threads: 2, worker })({ add: imported });
+          expect(await pool.call.add([1, 2])).toBe(3);
+        });
+
+        test.each(kinds)("a function that this file does not export is no task: %o", (worker) => {
+          expect(() => createPool({ worker })({ add })).toThrow(TaskNotFoundError);
+        });
+      `,
+    });
+    const vitest = join(root, "node_modules", "vitest");
+    if (!existsSync(join(plain, "node_modules", "vitest"))) {
+      symlinkSync(vitest, join(plain, "node_modules", "vitest"));
+    }
+    const argv = [join(vitest, "vitest.mjs"), "run", "--root", "suite", "--pool", pool, "--no-color"];
+    const { status, stdout, stderr } = await run(nodes[major], argv, { cwd: plain });
+    expect(stdout).toMatch(/Tests +7 passed \(7\)/);
+    // What vitest writes when it has to end what does not end.
+    expect(stdout + stderr).not.toMatch(/timed out|timeout|hanging|terminate/i);
+    expect(status).toBe(0);
+  });
+});
+
+describe("where the native parts are missing", () => {
+  const installed = join(unbuilt, "node_modules", "knitting-native");
+  const script = join(installed, "scripts", "install.mjs");
+
+  beforeAll(async () => {
+    await install(unbuilt, "knitting-native", "--ignore-scripts");
+    rmSync(join(installed, native, "knitting-native.node"));
+    rmSync(join(installed, native, "knitting-launcher"));
+    write(unbuilt, {
+      "add.mjs": `
+        import { createPool, isMain } from "knitting-native";
+        export const add = ([a, b]) => a + b;
+        if (isMain) {
+          const pool = createPool({ worker: { runtime: "process", processRuntime: "node" } })({ add });
+          console.log(await pool.call.add([1, 2]));
+          await pool.shutdown();
+        }
+      `,
+    });
+  });
+
+  test("the first pool says that cargo can build them, and how", async () => {
+    const { status, stderr } = await run(process.execPath, ["add.mjs"], { cwd: unbuilt });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/UnsupportedPlatformError: knitting-native has no addon for linux-/);
+    expect(stderr).toMatch(/cargo on PATH, `(npm rebuild knitting-native|node .*install\.mjs)` builds it/);
+  });
+
+  test("without cargo the install script fails and says what to do", async () => {
+    const { status, stderr } = await run(process.execPath, [script], {
+      cwd: unbuilt,
+      env: { PATH: unbuilt },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain("it brings no native parts for linux-");
+    expect(stderr).toContain("there is no cargo on PATH to build them");
+    expect(stderr).toContain(`Install Rust (https://rustup.rs)`);
+    expect(stderr).toContain(`then run \`node ${script}\``);
+  });
+
+  test(
+    "with cargo the install script builds them, and a call works",
+    async () => {
+      const env = { CARGO_TARGET_DIR: join(temporary, "target") };
+      const build = await run(process.execPath, [script], { cwd: unbuilt, env, watchdog: 10 * minutes });
+      expect(build, build.stderr).toMatchObject({ status: 0 });
+      const outcome = await run(process.execPath, ["add.mjs"], { cwd: unbuilt });
+      expect(outcome).toEqual({ status: 0, stdout: "3\n", stderr: "" });
+    },
+    11 * minutes,
+  );
+});
+
+async function install(folder: string, name: string, ...flags: string[]): Promise<void> {
+  write(folder, { "package.json": '{ "private": true, "type": "module" }' });
+  const spec = `${name}@file:${join(temporary, packed.filename)}`;
+  const outcome = await run("npm", ["install", "--prefer-offline", ...flags, spec], { cwd: folder });
+  expect(outcome, outcome.stderr).toMatchObject({ status: 0 });
+}
+
+/** The seeds stand beside this checkout, not in it. */
+function copySeeds(context: TestContext): void {
+  context.skip(!existsSync(seeds), `there is no ${seeds}`);
+  cpSync(seeds, alias, { recursive: true });
+}
+
+function write(folder: string, files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, ".."), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+}
+
+interface RunOptions {
+  cwd: string;
+  /** On top of ours. */
+  env?: Record<string, string>;
+  /** Milliseconds after which the program is taken to hang. */
+  watchdog?: number;
+}
+
+/** Runs a program to its end. Rejects if it doesn't come to one. */
+function run(program: string, argv: string[], { cwd, env, watchdog = minutes }: RunOptions) {
+  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve, reject) => {
+    // What vitest tells its own children is not for these.
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name));
+    const child = spawn(program, argv, { cwd, env: { ...Object.fromEntries(inherited), ...env } });
+    const output = { stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"] as const) {
+      child[stream].setEncoding("utf8").on("data", (text: string) => {
+        output[stream] += text;
+      });
+    }
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      const said = `${output.stdout}${output.stderr}`;
+      reject(new Error(`${program} ${argv.join(" ")} did not end within ${watchdog} ms. It wrote: ${said}`));
+    }, watchdog);
+    child.on("error", reject);
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      resolve({ status, ...output });
+    });
+  });
+}
