@@ -23,7 +23,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
+// @ts-expect-error the scripts are plain JavaScript
 import { platform } from "../scripts/addon.mjs";
+// @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 
 const root = join(__dirname, "..");
