@@ -54,6 +54,8 @@ export interface LaneEvents {
 
 /** A spin of the host while few calls are in flight. */
 const SPIN_NANOS = 5_000;
+/** A poll looks once and lets another thread of its core run, if one wants to. */
+const POLL_NANOS = 1;
 /** With more calls in flight than this the host has better things to do than to spin. */
 const SPIN_CALLS = 8;
 /** Spins that brought something, one after the other, before the event loop gets a turn. */
@@ -268,7 +270,7 @@ export class HostEnd {
     this.#pollScheduled = false;
     this.#spinsThisTurn = 0;
     if (this.#open) {
-      this.#turn(0);
+      this.#turn(POLL_NANOS);
     }
   };
 
@@ -293,9 +295,7 @@ export class HostEnd {
   #turn(spinNanos: number): void {
     this.#asleep = false;
     let arrived = this.#exchange(this.#outbox.takeStaged(), spinNanos);
-    if (spinNanos > 0) {
-      this.#spinsThisTurn++;
-    }
+    this.#spinsThisTurn++;
     let progress = arrived > 0;
     let more = this.#takeIn(arrived);
     while (more) {

@@ -36,6 +36,9 @@ pub const WORKER_SPIN: Duration = Duration::from_micros(50);
 /// Checks of the ring between two looks at the clock, while spinning.
 const SPINS_PER_CLOCK: u32 = 16;
 
+/// How long a side spins before it lets other threads of its core run in between.
+const SPIN_ALONE: Duration = Duration::from_micros(2);
+
 /// The chunk that a published slot charged, by sequence number; `None` for inline values.
 type Charges = Box<[Option<NonZeroU32>; RING_SLOTS]>;
 
@@ -210,7 +213,8 @@ impl End {
         }
     }
 
-    /// Waits, busily and at most for `spin`, until something arrives.
+    /// Waits, busily and at most for `spin`, until something arrives. Whoever is to send it may want this very core: after
+    /// the first moments others get a turn in between, and in any case before this side gives up.
     fn spin(&self, spin: Duration) -> Result<bool, Violation> {
         let start = Instant::now();
         loop {
@@ -220,8 +224,12 @@ impl End {
                 }
                 std::hint::spin_loop();
             }
-            if start.elapsed() >= spin {
-                return Ok(false);
+            let elapsed = start.elapsed();
+            if elapsed >= SPIN_ALONE || elapsed >= spin {
+                std::thread::yield_now();
+            }
+            if elapsed >= spin {
+                return Ok(self.into.available()? > 0);
             }
         }
     }
