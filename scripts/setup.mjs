@@ -29,7 +29,8 @@ function ensurePackages() {
   // npm writes this file last, so it tells whether what the lock file names is there.
   const done = join(root, "node_modules", ".package-lock.json");
   if (!existsSync(done) || modified(done) < modified(join(root, "package-lock.json"))) {
-    run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    // What the lock file says, and not by `npm ci`: that fails where a registry lacks the packages of other platforms.
+    run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
   }
 }
 
