@@ -42,13 +42,13 @@ const native = `npm/${platform()}`;
 const alias = join(temporary, "alias");
 const plain = join(temporary, "plain");
 const unbuilt = join(temporary, "unbuilt");
-let packed: { filename: string; files: { path: string; mode: number }[] };
+let packed: { filename: string; files: { path: string }[] };
 
 beforeAll(async () => {
-  // Builds what is missing, too.
+  // It builds what is missing, and what that prints comes first.
   const pack = await run("npm", ["pack", "--json", "--pack-destination", temporary], { cwd: root });
   expect(pack, pack.stderr).toMatchObject({ status: 0 });
-  packed = JSON.parse(pack.stdout.slice(pack.stdout.indexOf("[\n")))[0];
+  packed = JSON.parse(pack.stdout.slice(pack.stdout.search(/^\[$/m)))[0];
   await install(alias, "knitting");
   await install(plain, "knitting-native", "--ignore-scripts");
 }, 10 * minutes);
