@@ -70,7 +70,9 @@ export function startThread(lane: HostEnd, tasks: readonly TaskSource[]): Worker
 export function startProcess(lane: HostEnd, tasks: TaskSource[]): Worker {
   const command = [process.execPath, ...inheritedExecArgv(process.execArgv), entry];
   const launcher = nativePath(LAUNCHER);
-  const env = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const env = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   let pid: number | null = null;
   let end!: (exit: Exit) => void;
   const exited = new Promise<Exit>((resolve) => {
