@@ -78,15 +78,15 @@ declare const isMain: boolean;
 /** What `createPool` takes. */
 interface PoolOptions {
     /** Number of workers, from 1 to 1024. Default 1. */
-    threads?: number;
+    threads?: number | undefined;
     /** How calls are spread over the workers: one after the other. */
     balancer?: "roundRobin" | {
         strategy: "roundRobin";
-    };
+    } | undefined;
     /** What the workers are. */
-    worker?: WorkerOptions;
+    worker?: WorkerOptions | undefined;
     /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
-    permission?: "unsafe";
+    permission?: "unsafe" | undefined;
 }
 /** What the workers of a pool are. */
 interface WorkerOptions {
@@ -94,9 +94,9 @@ interface WorkerOptions {
      * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
      * and exit are its own. Default `"thread"`.
      */
-    runtime?: "thread" | "process";
+    runtime?: "thread" | "process" | undefined;
     /** The runtime of a process worker. Only `"node"` so far, and it must be named. */
-    processRuntime?: "node";
+    processRuntime?: "node" | undefined;
 }
 
 /** What may be sent to a task and returned from it. Functions, symbols and class instances may not. */
@@ -132,7 +132,7 @@ declare function importTask<Argument = void, Result = unknown>(definition: {
     /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
     href: string;
     /** The export, `"default"` where nothing is said. */
-    name?: string;
+    name?: string | undefined;
 }): Task<Argument, Result>;
 
 /** The tasks of a pool, by the names under which their modules export them. */

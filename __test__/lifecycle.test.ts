@@ -69,6 +69,19 @@ for (const { name, worker, isProcess } of kinds) {
       expect(host.stdout).toContain(`after: ${before}`);
     });
 
+    test("the host's own flags are inherited as far as they are meant for a worker", async () => {
+      const flags = [
+        ["--max-old-space-size=300", "--expose-gc"],
+        ["--stack-trace-limit=5", "--no-warnings", "--enable-source-maps"],
+        ["--conditions", "development", "--import", "data:text/javascript,globalThis.preloaded=1"],
+      ];
+      for (const execArgv of flags) {
+        const host = new Host("pool-host.mjs", runtime, "flags", ...execArgv);
+        expect(await host.exit(), execArgv.join(" ")).toEqual({ code: 0, signal: null });
+        expect(host.stdout).toContain("flags fine");
+      }
+    });
+
     test("several pools work side by side", async () => {
       const host = start("many");
       expect(await host.exit()).toEqual({ code: 0, signal: null });

@@ -75,7 +75,7 @@ test("options that are undefined are as if they were left out", async () => {
     permission: undefined,
     balancer: undefined,
   };
-  const pool = createPool(options as object)({ echo });
+  const pool = createPool(options)({ echo });
   expect(await pool.call.echo(1)).toBe(1);
   await pool.shutdown();
 });

@@ -3,7 +3,7 @@
  * an unsupported platform where it creates a pool.
  */
 import { UnsupportedPlatformError } from "./errors";
-import { ADDON, nativePath, platformName } from "./platform";
+import { ADDON, installScript, nativePath, platformName } from "./platform";
 
 /** Where a task is found. */
 export interface TaskSource {
@@ -116,7 +116,7 @@ export function native(): Native {
     } catch (cause) {
       throw new UnsupportedPlatformError(
         `knitting-native has no addon for ${platformName()} (${path}): ${(cause as Error).message}\n` +
-          "With Rust's cargo on PATH, `npm rebuild knitting-native` builds it.",
+          `With Rust's cargo on PATH, \`node ${installScript}\` builds it.`,
         { cause },
       );
     }

@@ -5,13 +5,13 @@ import { describe, notYet, refuseUnknown } from "./validate";
 /** What `createPool` takes. */
 export interface PoolOptions {
   /** Number of workers, from 1 to 1024. Default 1. */
-  threads?: number;
+  threads?: number | undefined;
   /** How calls are spread over the workers: one after the other. */
-  balancer?: "roundRobin" | { strategy: "roundRobin" };
+  balancer?: "roundRobin" | { strategy: "roundRobin" } | undefined;
   /** What the workers are. */
-  worker?: WorkerOptions;
+  worker?: WorkerOptions | undefined;
   /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
-  permission?: "unsafe";
+  permission?: "unsafe" | undefined;
 }
 
 /** What the workers of a pool are. */
@@ -20,9 +20,9 @@ export interface WorkerOptions {
    * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
    * and exit are its own. Default `"thread"`.
    */
-  runtime?: "thread" | "process";
+  runtime?: "thread" | "process" | undefined;
   /** The runtime of a process worker. Only `"node"` so far, and it must be named. */
-  processRuntime?: "node";
+  processRuntime?: "node" | undefined;
 }
 
 /** @internal The options as the pool uses them. */

@@ -21,6 +21,9 @@ export function platformName(): string {
   return `linux-${process.arch}-${libc}`;
 }
 
+/** The script that builds the native parts of this package. */
+export const installScript = join(packageFolder, "scripts", "install.mjs");
+
 /** The path of a native part. Throws outside Linux. */
 export function nativePath(file: typeof ADDON | typeof LAUNCHER): string {
   return join(packageFolder, "npm", platformName(), file);

@@ -72,7 +72,7 @@ export function importTask<Argument = void, Result = unknown>(definition: {
   /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
   href: string;
   /** The export, `"default"` where nothing is said. */
-  name?: string;
+  name?: string | undefined;
 }): Task<Argument, Result> {
   refuseUnknown("importTask", definition, ["href", "name"], NOT_YET);
   const { href, name = "default" } = definition;

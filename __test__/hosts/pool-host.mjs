@@ -123,6 +123,16 @@ switch (what) {
     say("after:", count());
     break;
   }
+  // Started once more under other flags of Node's.
+  case "flags": {
+    const { spawnSync } = await import("node:child_process");
+    const script = import.meta.filename ?? new URL(import.meta.url).pathname;
+    const execArgv = process.argv.slice(4);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...execArgv, script, runtime, "booting"]);
+    const fine = status === 0 && String(stdout) === "booted\n" && String(stderr) === "";
+    say(fine ? "flags fine" : `status ${status}: ${stdout}${stderr}`);
+    break;
+  }
   // CPU-bound hosts with several pools at once.
   case "many": {
     const pools = Array.from({ length: 5 }, () => openPool(1));

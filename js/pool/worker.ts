@@ -39,12 +39,7 @@ const entry = join(__dirname, "..", "worker", "entry.js");
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostEnd, tasks: readonly TaskSource[]): Worker {
   const token = lane.native.lend();
-  const data: ThreadData = { token, tasks };
-  const thread = new Thread(entry, {
-    workerData: data,
-    execArgv: inheritedExecArgv(process.execArgv),
-    name: "knitting",
-  });
+  const thread = createThread({ token, tasks });
   // The lane keeps the process alive while somebody waits.
   thread.unref();
   let cause: unknown;
@@ -64,6 +59,28 @@ export function startThread(lane: HostEnd, tasks: readonly TaskSource[]): Worker
     stop: () => void thread.terminate(),
     kill: () => void thread.terminate(),
   };
+}
+
+let threadExecArgv: string[] | undefined;
+
+/**
+ * Flags of the whole process, V8's among them, can't be given to a thread and hold for it all the same. Only Node knows which
+ * they are: it names them when it refuses them.
+ */
+function createThread(data: ThreadData): Thread {
+  threadExecArgv ??= inheritedExecArgv(process.execArgv);
+  try {
+    return new Thread(entry, { workerData: data, execArgv: threadExecArgv, name: "knitting" });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "ERR_WORKER_INVALID_EXEC_ARGV" || threadExecArgv.length === 0) {
+      throw error;
+    }
+    const refused = new Set(message.match(/--?[\w-]+/g));
+    const accepted = threadExecArgv.filter((argument) => !refused.has(argument.split("=", 1)[0]));
+    threadExecArgv = accepted.length < threadExecArgv.length ? accepted : [];
+    return createThread(data);
+  }
 }
 
 /** Starts a Node process behind a lane. */
