@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{CleanupEnvHook, Env, Error, Result, Status};
+use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
 use super::raw::{self, Cell};
@@ -24,11 +24,39 @@ pub struct HostLane {
     cell: Rc<Cell<HostEnd>>,
     identity: Identity,
     descriptor: RefCell<Option<OwnedFd>>,
-    worker: Rc<std::cell::Cell<Option<WorkerId>>>,
-    cleanup: RefCell<Option<CleanupEnvHook<Closing>>>,
+    worker: Rc<RefCell<Worker>>,
 }
 
-type Closing = (Rc<Cell<HostEnd>>, Rc<std::cell::Cell<Option<WorkerId>>>);
+/// What stands behind a lane.
+enum Worker {
+    None,
+    /// A thread that may still have to come for its memory.
+    Thread {
+        token: u32,
+    },
+    Process {
+        id: WorkerId,
+    },
+}
+
+/// What an environment that ends has to close.
+type Open = (Weak<Cell<HostEnd>>, Weak<RefCell<Worker>>);
+
+thread_local! {
+    /// The open lanes of this thread's environment; `None` until it has a hook for its end.
+    static LANES: RefCell<Option<Vec<Open>>> = const { RefCell::new(None) };
+}
+
+/// What a call was that its worker had not started.
+#[napi(object)]
+pub struct Recovered {
+    /// One of `Kind`.
+    pub kind: u32,
+    /// Class of a binary value.
+    pub view: u32,
+    /// Its bytes.
+    pub content: ArrayBuffer<'static>,
+}
 
 #[napi]
 impl HostLane {
@@ -47,16 +75,9 @@ impl HostLane {
         })
         .map_err(system("the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
-        let worker = Rc::new(std::cell::Cell::new(None));
-        // The environment may end with the pool still open: a terminated worker thread, `process.exit()`.
-        let cleanup = env.add_env_cleanup_hook((cell.clone(), worker.clone()), close)?;
-        Ok(Self {
-            cell,
-            identity,
-            descriptor: RefCell::new(Some(descriptor)),
-            worker,
-            cleanup: RefCell::new(Some(cleanup)),
-        })
+        let worker = Rc::new(RefCell::new(Worker::None));
+        close_with_environment(&env, (Rc::downgrade(&cell), Rc::downgrade(&worker)))?;
+        Ok(Self { cell, identity, descriptor: RefCell::new(Some(descriptor)), worker })
     }
 
     /// The hot call `exchange(staged, spinNanos)`.
@@ -89,9 +110,9 @@ impl HostLane {
     /// A private copy of a large payload.
     #[napi]
     pub fn copy_out(&self, env: Env, offset: u32, bytes: u32) -> Result<ArrayBuffer<'static>> {
-        self.with(|end| match end.copy_out(offset as usize, bytes as usize) {
-            Some(block) => raw::block_buffer(&env, block),
-            None => Err(Error::new(Status::InvalidArg, "the payload lies outside the arena")),
+        self.with(|end| {
+            let block = end.copy_out(offset as usize, bytes as usize).map_err(system("a payload's copy"))?;
+            raw::block_buffer(&env, block)
         })
     }
 
@@ -116,12 +137,11 @@ impl HostLane {
         self.with(|end| Ok(end.started()))
     }
 
-    /// Gives idle memory back, all above the first `keep` bytes.
+    /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some.
     #[napi]
-    pub fn trim(&self, keep: u32) -> Result<()> {
+    pub fn trim(&self, keep: u32) -> Result<bool> {
         self.with(|end| {
-            end.trim(keep as usize);
-            Ok(())
+            end.trim(keep as usize).map_err(|lie| Error::new(Status::GenericFailure, lie.to_string()))
         })
     }
 
@@ -131,43 +151,43 @@ impl HostLane {
         self.cell.violation.get().map(|violation| violation.explain())
     }
 
-    /// The worker process has attached: it holds its owner lock now, and counts as gone without it.
-    #[napi]
-    pub fn attached(&self) -> Result<()> {
-        match self.worker.get() {
-            Some(worker) => reactor::attached(worker).map_err(system("the reactor")),
-            None => Ok(()),
-        }
-    }
-
     /// A token with which one thread of this process can attach as the worker.
     #[napi]
     pub fn lend(&self) -> Result<u32> {
-        Ok(worker_lane::lend(self.take_memory()?))
+        let token = worker_lane::lend(self.take_memory()?);
+        self.worker.replace(Worker::Thread { token });
+        Ok(token)
     }
 
     /// Tells the worker to end within `grace_millis`; a process is killed after that.
     #[napi]
     pub fn stop(&self, grace_millis: u32) -> Result<()> {
         let grace = Duration::from_millis(grace_millis.into());
-        if let Some(worker) = self.worker.get() {
-            reactor::kill(worker, grace).map_err(system("the reactor"))?;
-        }
         self.with(|end| {
             end.stop(grace);
             Ok(())
+        })?;
+        if let Worker::Process { id } = *self.worker.borrow() {
+            reactor::kill(id, grace).map_err(system("the reactor"))?;
+        }
+        Ok(())
+    }
+
+    /// What was submitted under a sequence number that the worker has not started.
+    #[napi]
+    pub fn recover(&self, env: Env, sequence: u32) -> Result<Recovered> {
+        self.with(|end| {
+            let (slot, bytes) = end.recover(sequence).map_err(system("a call's argument"))?;
+            let (kind, view) = (slot.kind.into(), slot.view.into());
+            Ok(Recovered { kind, view, content: raw::block_buffer(&env, bytes)? })
         })
     }
 
     /// Lets go of the memory; kills the worker process if there is one.
     #[napi]
-    pub fn close(&self, env: Env) -> Result<()> {
-        if let Some(cleanup) = self.cleanup.take() {
-            env.remove_env_cleanup_hook(cleanup)?;
-        }
+    pub fn close(&self) {
         drop(self.descriptor.take());
-        close((self.cell.clone(), self.worker.clone()));
-        Ok(())
+        close(&self.cell, &self.worker);
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut HostEnd) -> Result<T>) -> Result<T> {
@@ -189,16 +209,40 @@ impl HostLane {
 
     /// The process that works behind this lane.
     pub(super) fn set_worker(&self, worker: WorkerId) {
-        self.worker.set(Some(worker));
+        self.worker.replace(Worker::Process { id: worker });
     }
 }
 
-fn close((cell, worker): Closing) {
+fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
     drop(cell.end.take());
-    if let Some(worker) = worker.take() {
-        // Without a reactor there is no worker either.
-        let _ = reactor::kill(worker, Duration::ZERO);
+    match worker.replace(Worker::None) {
+        Worker::None => {}
+        Worker::Thread { token } => worker_lane::revoke(token),
+        Worker::Process { id } => {
+            // Without a reactor there is no worker either.
+            let _ = reactor::kill(id, Duration::ZERO);
+        }
     }
+}
+
+/// Has the lane closed when its environment ends with the pool still open: a terminated worker thread, `process.exit()`.
+fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
+    LANES.with_borrow_mut(|lanes| {
+        if let Some(lanes) = lanes {
+            lanes.retain(|(cell, _)| cell.strong_count() > 0);
+            lanes.push(lane);
+            return Ok(());
+        }
+        *lanes = Some(vec![lane]);
+        env.add_env_cleanup_hook((), |()| {
+            for (cell, worker) in LANES.take().into_iter().flatten() {
+                if let (Some(cell), Some(worker)) = (cell.upgrade(), worker.upgrade()) {
+                    close(&cell, &worker);
+                }
+            }
+        })
+        .map(drop)
+    })
 }
 
 /// Takes memory of a closed lane away from JavaScript now, instead of when it is collected.

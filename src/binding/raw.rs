@@ -31,7 +31,7 @@ pub const VIOLATED: f64 = -2.0;
 pub const FULL: f64 = -1.0;
 /// `reserve`: never any room for so much.
 pub const TOO_LARGE: f64 = -2.0;
-/// `reserve`: the system has no memory.
+/// `reserve`: the system has no memory, or the lane is closed.
 pub const NO_MEMORY: f64 = -3.0;
 
 /// One end of a lane as JavaScript holds it: gone once closed.
@@ -74,6 +74,9 @@ impl<E: HotEnd> Cell<E> {
     fn exchange(&self, staged: f64, spin_nanos: f64) -> f64 {
         let mut end = self.end.borrow_mut();
         let Some(end) = end.as_mut() else { return CLOSED };
+        if self.violation.get().is_some() {
+            return VIOLATED;
+        }
         let spin = (spin_nanos >= 0.0).then(|| Duration::from_nanos(spin_nanos as u64));
         match end.exchange(staged as u32, spin) {
             Ok(count) => f64::from(count),
@@ -86,7 +89,7 @@ impl<E: HotEnd> Cell<E> {
 
     fn reserve(&self, bytes: f64, _: f64) -> f64 {
         let mut end = self.end.borrow_mut();
-        let Some(end) = end.as_mut() else { return FULL };
+        let Some(end) = end.as_mut() else { return NO_MEMORY };
         match end.reserve(bytes as usize) {
             Ok(offset) => offset as f64,
             Err(Reserve::Full) => FULL,
@@ -205,19 +208,53 @@ pub fn segment_buffer(
 
 /// A block lent to JavaScript; it goes back to the warm pool with the buffer.
 pub fn block_buffer(env: &Env, mut block: Vec<u8>) -> Result<ArrayBuffer<'static>> {
+    struct Lent(Vec<u8>);
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            blocks::give(std::mem::take(&mut self.0));
+        }
+    }
+
     let (data, bytes) = (block.as_mut_ptr(), block.len());
-    // SAFETY: the block does not move while the hint owns it.
-    unsafe { ArrayBuffer::from_external(env, data, bytes, block, |_, block| blocks::give(block)) }
+    // SAFETY: a vector's memory does not move while the vector itself does.
+    unsafe { external(env, data, bytes, Lent(block)) }
 }
 
+/// `bytes` bytes at `data` as an ArrayBuffer that keeps `keeper`. An error where the runtime allows no such buffers: a copy
+/// would not be the same memory.
+///
 /// # Safety
-/// `data` points to `bytes` bytes that live as long as `keeper`.
+/// The memory lives as long as `keeper`.
 unsafe fn external<T: 'static>(
     env: &Env,
     data: *mut u8,
     bytes: usize,
     keeper: T,
 ) -> Result<ArrayBuffer<'static>> {
-    // SAFETY: the caller's promise.
-    unsafe { ArrayBuffer::from_external(env, data, bytes, keeper, |_, keeper| drop(keeper)) }
+    extern "C" fn release<T>(_: sys::napi_env, _: *mut c_void, keeper: *mut c_void) {
+        // SAFETY: the box that `external` gave away, given back once.
+        drop(unsafe { Box::from_raw(keeper.cast::<T>()) });
+    }
+    let keeper = Box::into_raw(Box::new(keeper));
+    let mut result = ptr::null_mut();
+    // SAFETY: the caller vouches for the memory; the finalizer has the keeper's type.
+    let status = unsafe {
+        sys::napi_create_external_arraybuffer(
+            env.raw(),
+            data.cast(),
+            bytes,
+            Some(release::<T>),
+            keeper.cast(),
+            &mut result,
+        )
+    };
+    if status != sys::Status::napi_ok {
+        // SAFETY: nobody has it: the buffer was not made.
+        drop(unsafe { Box::from_raw(keeper) });
+        let message = "this runtime allows no ArrayBuffer over native memory, which shared memory needs";
+        return Err(Error::new(Status::from(status), message));
+    }
+    // SAFETY: just made, an ArrayBuffer.
+    unsafe { ArrayBuffer::from_napi_value(env.raw(), result) }
 }

@@ -42,9 +42,8 @@ fn lent() -> MutexGuard<'static, BTreeMap<u32, Memory>> {
     LENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The worker thread with this token ended before it attached: its segment need not wait any longer.
-#[napi]
-pub fn revoke(token: u32) {
+/// The thread with this token has ended: its segment need not wait any longer.
+pub(super) fn revoke(token: u32) {
     drop(borrow(token));
 }
 
@@ -143,9 +142,9 @@ impl WorkerLane {
     /// A private copy of a large payload.
     #[napi]
     pub fn copy_out(&self, env: Env, offset: u32, bytes: u32) -> Result<ArrayBuffer<'static>> {
-        self.with(|end| match end.copy_out(offset as usize, bytes as usize) {
-            Some(block) => raw::block_buffer(&env, block),
-            None => Err(Error::new(Status::InvalidArg, "the payload lies outside the arena")),
+        self.with(|end| {
+            let block = end.copy_out(offset as usize, bytes as usize).map_err(system("a payload's copy"))?;
+            raw::block_buffer(&env, block)
         })
     }
 
@@ -164,12 +163,11 @@ impl WorkerLane {
         })
     }
 
-    /// Gives idle memory back, all above the first `keep` bytes.
+    /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some.
     #[napi]
-    pub fn trim(&self, keep: u32) -> Result<()> {
+    pub fn trim(&self, keep: u32) -> Result<bool> {
         self.with(|end| {
-            end.trim(keep as usize);
-            Ok(())
+            end.trim(keep as usize).map_err(|lie| Error::new(Status::GenericFailure, lie.to_string()))
         })
     }
 

@@ -71,8 +71,8 @@ impl Arena {
         self.at
     }
 
-    /// Room for `bytes`, as an offset from the start of the arena. What was reserved must be charged to a slot by
-    /// [`Self::charge`] or given back by [`Self::cancel`]. A small payload also renews the lease, behind it.
+    /// Room for `bytes`, as an offset from the start of the arena. What was reserved is to be charged to a slot by
+    /// [`Self::charge`]. A small payload also renews the lease, behind it.
     pub fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
         let small = bytes <= SMALL_BYTES;
         let count = if small { 1 } else { bytes.div_ceil(CHUNK_BYTES) };
@@ -108,23 +108,33 @@ impl Arena {
         (position, start + CHUNK_BYTES)
     }
 
-    /// A slot refers to the payload at `offset`: its span stays until [`Self::release`] of the returned chunk.
-    pub fn charge(&mut self, offset: usize) -> u32 {
-        let chunk = offset / CHUNK_BYTES;
-        self.chunks[chunk].refs += 1;
-        chunk as u32
+    /// A slot refers to the payload at `offset`: its span stays until [`Self::release`].
+    pub fn charge(&mut self, offset: usize) {
+        self.chunks[offset / CHUNK_BYTES].refs += 1;
     }
 
-    /// One slot fewer refers to the span that begins at this chunk.
-    pub fn release(&mut self, chunk: u32) {
-        let chunk = chunk as usize;
+    /// One slot fewer refers to the payload at `offset`.
+    pub fn release(&mut self, offset: usize) {
+        let chunk = offset / CHUNK_BYTES;
         self.chunks[chunk].refs -= 1;
         self.free_if_unused(chunk);
     }
 
-    /// Gives back a reservation that no slot was charged with.
-    pub fn cancel(&mut self, offset: usize) {
-        self.free_if_unused(offset / CHUNK_BYTES);
+    /// Gives up the lease if nothing is in it: a large payload may need its chunk. `position` as for [`Self::lease`].
+    pub fn give_up_lease(&mut self, position: usize) -> bool {
+        let Some(chunk) =
+            self.leased.filter(|&chunk| self.chunks[chunk].refs == 0 && position == chunk * CHUNK_BYTES)
+        else {
+            return false;
+        };
+        self.leased = None;
+        self.free_if_unused(chunk);
+        true
+    }
+
+    /// True while a published slot refers to anything here.
+    pub fn in_use(&self) -> bool {
+        self.chunks.iter().any(|chunk| chunk.refs > 0)
     }
 
     /// Punches out free memory above the first `keep` bytes. Returns the bytes given back.
@@ -217,9 +227,9 @@ mod tests {
         let first = arena.reserve(3 * CHUNK_BYTES).unwrap();
         let second = arena.reserve(SMALL_BYTES + 1).unwrap();
         assert_eq!((first, second), (0, 3 * CHUNK_BYTES));
-        let chunk = arena.charge(first);
+        arena.charge(first);
         assert_eq!(used(&arena), 4);
-        arena.release(chunk);
+        arena.release(first);
         assert_eq!(used(&arena), 1);
         assert_eq!(arena.reserve(2 * CHUNK_BYTES).unwrap(), 0);
     }
@@ -229,13 +239,12 @@ mod tests {
         let mut arena = arena();
         let offset = arena.reserve(100).unwrap();
         let position = Arena::next_position(offset, 100);
-        let one = arena.charge(offset);
-        let two = arena.charge(position);
-        assert_eq!(one, two);
+        arena.charge(offset);
+        arena.charge(position);
         assert_eq!(arena.lease(position), (position, offset + CHUNK_BYTES));
-        arena.release(one);
+        arena.release(offset);
         assert_eq!(arena.lease(position).0, position);
-        arena.release(two);
+        arena.release(position);
         assert_eq!(arena.lease(position).0, offset);
         assert_eq!(used(&arena), 1);
     }
@@ -244,12 +253,12 @@ mod tests {
     fn a_retired_lease_is_freed_with_its_last_payload() {
         let mut arena = arena();
         let offset = arena.reserve(10).unwrap();
-        let chunk = arena.charge(offset);
+        arena.charge(offset);
         let renewed = arena.reserve(10).unwrap();
         assert_ne!(offset, renewed);
         arena.settle();
         assert_eq!(used(&arena), 2);
-        arena.release(chunk);
+        arena.release(offset);
         assert_eq!(used(&arena), 1);
     }
 
@@ -260,10 +269,10 @@ mod tests {
         let renewed = arena.reserve(SMALL_BYTES).unwrap();
         let another = arena.reserve(SMALL_BYTES).unwrap();
         assert!(staged != renewed && renewed != another && staged != another);
-        let chunk = arena.charge(staged);
+        arena.charge(staged);
         arena.settle();
         assert_eq!(used(&arena), 2);
-        arena.release(chunk);
+        arena.release(staged);
         assert_eq!(used(&arena), 1);
     }
 
@@ -273,9 +282,25 @@ mod tests {
         let all = arena.reserve(CHUNKS * CHUNK_BYTES).unwrap();
         assert!(matches!(arena.reserve(1), Err(Reserve::Full)));
         assert!(matches!(arena.reserve(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
-        arena.cancel(all);
+        arena.charge(all);
+        arena.release(all);
         assert_eq!(used(&arena), 0);
         assert!(arena.reserve(1).is_ok());
+    }
+
+    #[test]
+    fn an_empty_lease_makes_way_for_a_payload_as_large_as_the_arena() {
+        let mut arena = arena();
+        let offset = arena.reserve(100).unwrap();
+        let position = Arena::next_position(offset, 100);
+        arena.charge(offset);
+        assert!(matches!(arena.reserve(CHUNKS * CHUNK_BYTES), Err(Reserve::Full)));
+        assert!(!arena.give_up_lease(position));
+        arena.release(offset);
+        let (position, _) = arena.lease(position);
+        assert!(arena.give_up_lease(position));
+        assert_eq!(arena.reserve(CHUNKS * CHUNK_BYTES).unwrap(), 0);
+        assert!(!arena.give_up_lease(position));
     }
 
     #[test]
@@ -293,8 +318,9 @@ mod tests {
         let start = arena.segment.at(arena.at + offset);
         // SAFETY: reserved, so inside the mapping.
         unsafe { start.write_bytes(0xaa, 8 * CHUNK_BYTES) };
+        arena.charge(offset);
         assert_eq!(arena.trim(0), 0);
-        arena.cancel(offset);
+        arena.release(offset);
         assert_eq!(arena.trim(2 * CHUNK_BYTES), 6 * CHUNK_BYTES);
         assert_eq!(arena.reserve(8 * CHUNK_BYTES).unwrap(), offset);
         // SAFETY: as above.
@@ -305,7 +331,7 @@ mod tests {
     #[test]
     fn random_traffic_never_overlaps_and_ends_empty() {
         let mut arena = arena();
-        let mut live: Vec<(usize, usize, u32)> = Vec::new();
+        let mut live: Vec<(usize, usize)> = Vec::new();
         let mut state = 0x9e37_79b9_u32;
         let mut random = move |below: usize| {
             state ^= state << 13;
@@ -317,15 +343,16 @@ mod tests {
             if random(2) == 0 || live.is_empty() {
                 let bytes = SMALL_BYTES + 1 + random(6 * CHUNK_BYTES);
                 if let Ok(offset) = arena.reserve(bytes) {
-                    assert!(live.iter().all(|&(o, b, _)| offset + bytes <= o || o + b <= offset));
-                    live.push((offset, bytes, arena.charge(offset)));
+                    assert!(live.iter().all(|&(o, b)| offset + bytes <= o || o + b <= offset));
+                    arena.charge(offset);
+                    live.push((offset, bytes));
                 }
             } else {
-                let (_, _, chunk) = live.swap_remove(random(live.len()));
-                arena.release(chunk);
+                let (offset, _) = live.swap_remove(random(live.len()));
+                arena.release(offset);
             }
         }
-        live.drain(..).for_each(|(_, _, chunk)| arena.release(chunk));
+        live.drain(..).for_each(|(offset, _)| arena.release(offset));
         assert_eq!(used(&arena), 0);
     }
 }

@@ -4,6 +4,7 @@
 //! its finalizer brings the block back. Blocks come in powers of two, so the next payload of about that size finds one
 //! whose pages are there already: touching a fresh page costs far more than copying into a warm one. What stays unused is dropped.
 
+use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -20,22 +21,24 @@ struct Cached {
 
 static CACHE: Mutex<Vec<Cached>> = Mutex::new(Vec::new());
 
-/// An empty block with room for `bytes`, warm if there is one.
-pub fn take(bytes: usize) -> Vec<u8> {
+/// An empty block with room for `bytes`, warm if there is one. An error if the system has no memory for it.
+pub fn take(bytes: usize) -> io::Result<Vec<u8>> {
     let class = class(bytes);
     let mut cache = lock();
     // Last in, first out: the warmest is at the end.
     if let Some(index) = cache.iter().rposition(|cached| cached.block.capacity() == class) {
-        return cache.remove(index).block;
+        return Ok(cache.remove(index).block);
     }
     drop(cache);
-    Vec::with_capacity(class)
+    let mut block = Vec::new();
+    block.try_reserve_exact(class).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    Ok(block)
 }
 
 /// Takes a block back.
 pub fn give(mut block: Vec<u8>) {
     block.clear();
-    if block.capacity() != class(block.capacity()) {
+    if block.capacity() != class(block.capacity()) || block.capacity() > CACHE_BYTES {
         return;
     }
     let mut cache = lock();
@@ -69,18 +72,20 @@ mod tests {
     // One test: the cache is global to the process.
     #[test]
     fn blocks_come_back_warm_and_the_cache_is_bounded() {
-        let mut block = take(3_000_000);
+        let mut block = take(3_000_000).unwrap();
         assert!(block.capacity() >= 3_000_000);
         block.extend_from_slice(b"warm");
         let place = block.as_ptr();
         give(block);
-        let again = take(2_500_000);
+        let again = take(2_500_000).unwrap();
         assert_eq!(again.as_ptr(), place);
         assert!(again.is_empty());
-        let many: Vec<_> = (0..20).map(|_| take(8 * 1024 * 1024)).collect();
+        let many: Vec<_> = (0..20).map(|_| take(8 * 1024 * 1024).unwrap()).collect();
         many.into_iter().for_each(give);
         assert!(lock().iter().map(|cached| cached.block.capacity()).sum::<usize>() <= CACHE_BYTES);
+        give(take(2 * CACHE_BYTES).unwrap());
         assert!(trim());
+        assert!(take(usize::MAX / 4).is_err());
         lock().iter_mut().for_each(|cached| cached.since -= IDLE);
         assert!(!trim());
     }

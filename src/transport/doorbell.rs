@@ -103,7 +103,7 @@ impl Waiter {
         true
     }
 
-    /// This side is awake: nobody needs to ring. The thread may sleep on; it is not called.
+    /// This side is awake: nobody needs to ring. The thread may sleep on; at worst a late ring makes it call once.
     pub fn disarm(&self) {
         self.asleep.store(false, Ordering::SeqCst);
         let word = self.segment.word(self.doorbell);

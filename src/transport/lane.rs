@@ -12,9 +12,9 @@
 //! copies its payload. The worker end trusts its host. What is published by one exchange is released by a later one, so
 //! payloads may be read until then.
 
-use std::num::NonZeroU32;
+use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -39,8 +39,8 @@ const SPINS_PER_CLOCK: u32 = 16;
 /// How long a side spins before it lets other threads of its core run in between.
 const SPIN_ALONE: Duration = Duration::from_micros(2);
 
-/// The chunk that a published slot charged, by sequence number; `None` for inline values.
-type Charges = Box<[Option<NonZeroU32>; RING_SLOTS]>;
+/// Copies of the slots that were published, by sequence number: they tell what each has charged, and what it was.
+type Sent = Box<[Slot; RING_SLOTS]>;
 
 /// The words that differ between the two ends.
 struct Side {
@@ -50,6 +50,8 @@ struct Side {
     other_doorbell: Word,
     own_wants_room: Word,
     other_wants_room: Word,
+    /// Whether [`Word::Stop`] is meant for this side.
+    obeys_stop: bool,
 }
 
 const HOST: Side = Side {
@@ -59,6 +61,7 @@ const HOST: Side = Side {
     other_doorbell: Word::WorkerDoorbell,
     own_wants_room: Word::HostWantsRoom,
     other_wants_room: Word::WorkerWantsRoom,
+    obeys_stop: false,
 };
 
 const WORKER: Side = Side {
@@ -68,11 +71,14 @@ const WORKER: Side = Side {
     other_doorbell: HOST.own_doorbell,
     own_wants_room: HOST.other_wants_room,
     other_wants_room: HOST.own_wants_room,
+    obeys_stop: true,
 };
 
-/// What the waiter thread may look at while its side sleeps.
+/// What the waiter thread goes by while its side sleeps.
 #[derive(Default)]
 struct Seen {
+    /// Whether room is worth waking for.
+    wants_room: AtomicBool,
     /// Next incoming sequence number.
     taken: AtomicU32,
     /// Outgoing sequence number that was last known to be released.
@@ -86,7 +92,7 @@ struct End {
     out: Producer,
     into: Consumer,
     arena: Arena,
-    charges: Charges,
+    sent: Sent,
     staging: Arc<Staging>,
     seen: Arc<Seen>,
     waiter: Option<Waiter>,
@@ -102,7 +108,7 @@ impl End {
             out: Producer::new(segment.clone(), rings.0, side.out.0, side.out.1),
             into: Consumer::new(segment.clone(), rings.1, side.into.0, side.into.1),
             arena: Arena::new(segment.clone(), arena_at),
-            charges: Box::new([None; RING_SLOTS]),
+            sent: Box::new([Slot::default(); RING_SLOTS]),
             staging,
             seen: Arc::default(),
             waiter: None,
@@ -115,14 +121,14 @@ impl End {
         end
     }
 
-    fn watch(&mut self, wake: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    fn watch(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
         let (segment, side, seen) = (self.segment.clone(), self.side, self.seen.clone());
         let ready = Arc::new(move || {
             let word = |word: Word| segment.word(word).load(Ordering::Acquire);
             word(side.into.0) != seen.taken.load(Ordering::Acquire)
-                || (word(side.own_wants_room) != 0
+                || (seen.wants_room.load(Ordering::Acquire)
                     && word(side.out.1) != seen.released.load(Ordering::Acquire))
-                || word(Word::Stop) != 0
+                || (side.obeys_stop && word(Word::Stop) != 0)
         });
         self.waiter = Some(Waiter::start(self.segment.clone(), side.own_doorbell, ready, wake)?);
         Ok(())
@@ -133,10 +139,10 @@ impl End {
         for index in 0..staged as usize {
             let slot = self.staging.outgoing(index);
             on_slot(&slot);
-            let charge = (slot.flags & FLAG_ARENA != 0).then(|| self.arena.charge(slot.offset as usize));
-            // Chunk numbers are kept one higher, so that "none" needs no room of its own.
-            self.charges[self.out.tail() as usize % RING_SLOTS] =
-                charge.and_then(|chunk| NonZeroU32::new(chunk + 1));
+            if slot.flags & FLAG_ARENA != 0 {
+                self.arena.charge(slot.offset as usize);
+            }
+            self.sent[self.out.tail() as usize % RING_SLOTS] = slot;
             self.out.write(&slot);
         }
         if staged > 0 {
@@ -166,8 +172,9 @@ impl End {
     fn reap(&mut self) -> Result<(), Violation> {
         let (mut sequence, to) = self.out.release()?;
         while sequence != to {
-            if let Some(chunk) = self.charges[sequence as usize % RING_SLOTS].take() {
-                self.arena.release(chunk.get() - 1);
+            let slot = &self.sent[sequence as usize % RING_SLOTS];
+            if slot.flags & FLAG_ARENA != 0 {
+                self.arena.release(slot.offset as usize);
             }
             sequence = sequence.wrapping_add(1);
         }
@@ -185,7 +192,14 @@ impl End {
     }
 
     fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
-        let offset = self.arena.reserve(bytes)?;
+        let mut reserved = self.arena.reserve(bytes);
+        let position = self.staging.word(StagingWord::LeasePosition) as usize;
+        if matches!(reserved, Err(Reserve::Full)) && self.arena.give_up_lease(position) {
+            self.staging.set_word(StagingWord::LeasePosition, 0);
+            self.staging.set_word(StagingWord::LeaseEnd, 0);
+            reserved = self.arena.reserve(bytes);
+        }
+        let offset = reserved?;
         if bytes <= super::layout::SMALL_BYTES {
             let position = Arena::next_position(offset, bytes);
             self.staging.set_word(StagingWord::LeasePosition, position as u32);
@@ -196,6 +210,7 @@ impl End {
     }
 
     fn want_room(&self, wanted: bool) {
+        self.seen.wants_room.store(wanted, Ordering::Release);
         self.segment.word(self.side.own_wants_room).store(u32::from(wanted), Ordering::SeqCst);
     }
 
@@ -234,12 +249,22 @@ impl End {
         }
     }
 
-    /// A private copy of `bytes` at `offset` of the incoming arena, which begins at `arena_at`.
-    fn copy_out(&self, arena_at: usize, offset: usize, bytes: usize) -> Option<Vec<u8>> {
-        if offset.checked_add(bytes)? > self.segment.geometry().arena_bytes || bytes == 0 {
-            return None;
+    /// Takes note of what was released since the last exchange, and punches out what is idle above the first `keep` bytes.
+    /// True if the other side still holds some.
+    fn trim(&mut self, keep: usize) -> Result<bool, Violation> {
+        self.reap()?;
+        self.tell_staging();
+        self.arena.trim(keep);
+        Ok(self.arena.in_use())
+    }
+
+    /// A private copy of `bytes` at `offset` of the arena that begins at `arena_at`.
+    fn copy_out(&self, arena_at: usize, offset: usize, bytes: usize) -> io::Result<Vec<u8>> {
+        let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.segment.geometry().arena_bytes);
+        if !inside || bytes == 0 {
+            return Err(io::Error::other("the payload lies outside the arena"));
         }
-        let mut block = blocks::take(bytes);
+        let mut block = blocks::take(bytes)?;
         let from = self.segment.at(arena_at + offset);
         // SAFETY: the source lies in the mapping, the block has room for it. The other side may write the source
         // meanwhile: then the copy holds some mixture, and it is only looked at once it is ours.
@@ -247,7 +272,7 @@ impl End {
             ptr::copy_nonoverlapping(from.as_ptr(), block.as_mut_ptr(), bytes);
             block.set_len(bytes);
         }
-        Some(block)
+        Ok(block)
     }
 }
 
@@ -311,6 +336,8 @@ pub struct HostEnd {
     calls: Calls,
     booting: bool,
     worker_spin: Option<bool>,
+    /// Bytes of the arena that are received and not handed back: payloads don't overlap, so no more than it has.
+    held: usize,
 }
 
 impl HostEnd {
@@ -319,11 +346,11 @@ impl HostEnd {
         let geometry = segment.geometry();
         let rings = (geometry.submission_ring(), geometry.completion_ring());
         let end = End::new(segment, &HOST, rings, geometry.submission_arena());
-        Self { end, calls: Calls::default(), booting: true, worker_spin: None }
+        Self { end, calls: Calls::default(), booting: true, worker_spin: None, held: 0 }
     }
 
     /// Starts the thread that calls `wake` when something arrives while this side sleeps.
-    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
         self.end.watch(wake)
     }
 
@@ -356,6 +383,7 @@ impl HostEnd {
     }
 
     fn hand_back(&mut self) {
+        self.held = 0;
         if self.end.into.release() {
             self.end.tell_room(self.end.into.taken());
         }
@@ -380,19 +408,23 @@ impl HostEnd {
             self.check(&slot)?;
             if slot.flags & FLAG_ARENA != 0 {
                 let bytes = slot.length as usize;
+                if self.held + bytes > self.end.segment.geometry().arena_bytes {
+                    return Err(Violation::OutOfRange);
+                }
                 if bytes > INBOX_PAYLOAD_BYTES {
                     slot.flags |= FLAG_FETCH;
                 } else if inbox + bytes > INBOX_BYTES {
                     break;
                 } else {
                     let from = self.end.segment.at(self.completion_arena() + slot.offset as usize);
-                    let to = self.end.staging.inbox(inbox.min(INBOX_BYTES - 1));
+                    let to = self.end.staging.inbox(inbox);
                     // SAFETY: `check` proved the source to lie in the arena; the inbox has room. The worker may write the
                     // source meanwhile: then the copy holds some mixture, which is decoded with care like anything else.
                     unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
                     slot.offset = inbox as u32;
                     inbox = (inbox + bytes).next_multiple_of(PAYLOAD_ALIGN);
                 }
+                self.held += bytes;
             }
             self.settle_call(&slot)?;
             self.end.staging.set_incoming(count as usize, &slot);
@@ -441,8 +473,25 @@ impl HostEnd {
     }
 
     /// A private copy of a large payload that the last exchange brought.
-    pub fn copy_out(&self, offset: usize, bytes: usize) -> Option<Vec<u8>> {
+    pub fn copy_out(&self, offset: usize, bytes: usize) -> io::Result<Vec<u8>> {
         self.end.copy_out(self.completion_arena(), offset, bytes)
+    }
+
+    /// What was submitted under a sequence number that the worker has not started: its slot, and its payload if it has one.
+    /// The slot is from private memory. The payload is from the segment, where the worker it was meant for can reach it.
+    pub fn recover(&self, sequence: u32) -> io::Result<(Slot, Vec<u8>)> {
+        let out = &self.end.out;
+        if sequence.wrapping_sub(out.released()) >= out.tail().wrapping_sub(out.released()) {
+            return Err(io::Error::other("the call has been started or was never submitted"));
+        }
+        let slot = self.end.sent[sequence as usize % RING_SLOTS];
+        let bytes = slot.length as usize;
+        let payload = if slot.flags & FLAG_ARENA == 0 {
+            slot.inline.0[..bytes.min(INLINE_BYTES)].to_vec()
+        } else {
+            self.end.copy_out(self.end.arena.at(), slot.offset as usize, bytes)?
+        };
+        Ok((slot, payload))
     }
 
     /// Sequence number of the first submission that the worker has not started, as far as it says so.
@@ -474,7 +523,7 @@ impl WorkerEnd {
     }
 
     /// Starts the thread that calls `wake` when something arrives while this side sleeps, or the host says stop.
-    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
         self.end.watch(wake)
     }
 
@@ -522,7 +571,7 @@ impl WorkerEnd {
     }
 
     /// A private copy of a large payload that the last exchange brought.
-    pub fn copy_out(&self, offset: usize, bytes: usize) -> Option<Vec<u8>> {
+    pub fn copy_out(&self, offset: usize, bytes: usize) -> io::Result<Vec<u8>> {
         self.end.copy_out(self.end.segment.geometry().submission_arena(), offset, bytes)
     }
 
@@ -560,9 +609,10 @@ macro_rules! both_ends {
                 self.end.want_room(wanted);
             }
 
-            /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes.
-            pub fn trim(&mut self, keep: usize) -> usize {
-                self.end.arena.trim(keep)
+            /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if the
+            /// other side still holds some.
+            pub fn trim(&mut self, keep: usize) -> Result<bool, Violation> {
+                self.end.trim(keep)
             }
         }
     )*};
@@ -708,8 +758,84 @@ mod tests {
         assert_eq!(arrived.flags, FLAG_ARENA | FLAG_FETCH);
         let block = host.copy_out(arrived.offset as usize, arrived.length as usize).unwrap();
         assert!(block.len() == bytes && block.iter().all(|&byte| byte == 7));
-        assert!(host.copy_out(CHUNKS * 64 * 1024 - 10, 11).is_none());
-        assert!(host.copy_out(usize::MAX, 11).is_none());
+        assert!(host.copy_out(CHUNKS * 64 * 1024 - 10, 11).is_err());
+        assert!(host.copy_out(usize::MAX, 11).is_err());
+    }
+
+    #[test]
+    fn a_payload_as_large_as_the_arena_fits_after_small_ones() {
+        let (mut host, mut worker) = lane();
+        let offset = host.reserve(100).unwrap() as u32;
+        let (kind, flags, length) = (Kind::Encoded as u8, FLAG_ARENA, 100);
+        host.send(&[Slot { call: 0, generation: 1, kind, flags, length, offset, ..Slot::default() }])
+            .unwrap();
+        assert!(matches!(host.reserve(CHUNKS * 64 * 1024), Err(Reserve::Full)));
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.mark_started(1);
+        host.exchange(0, Duration::ZERO).unwrap();
+        assert_eq!(host.reserve(CHUNKS * 64 * 1024).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_was_not_started_can_be_recovered() {
+        let (mut host, mut worker) = lane();
+        let offset = host.reserve(100).unwrap();
+        let (at, _) = host.window();
+        // SAFETY: reserved above.
+        unsafe { host.segment().at(at + offset).write_bytes(0x77, 100) };
+        let (kind, flags, length) = (Kind::Binary as u8, FLAG_ARENA, 100);
+        let payload =
+            Slot { call: 2, generation: 1, kind, flags, length, offset: offset as u32, ..Slot::default() };
+        host.send(&[number(0, 1, 0.5), number(1, 1, 1.5), payload]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.mark_started(1);
+        host.exchange(0, Duration::ZERO).unwrap();
+        assert!(host.recover(0).is_err());
+        assert_eq!(host.recover(1).unwrap(), (number(1, 1, 1.5), 1.5_f64.to_le_bytes().to_vec()));
+        assert_eq!(host.recover(2).unwrap(), (payload, vec![0x77; 100]));
+        assert!(host.recover(3).is_err());
+    }
+
+    #[test]
+    fn trimming_takes_note_of_what_the_other_side_has_handed_back() {
+        let (mut host, mut worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.mark_started(1);
+        let bytes = 2 * 1024 * 1024;
+        let (length, offset) = (bytes as u32, worker.reserve(bytes).unwrap() as u32);
+        let (kind, flags) = (Kind::Binary as u8, FLAG_ARENA);
+        worker.send(&[Slot { call: 0, generation: 1, kind, flags, length, offset, ..Slot::default() }]);
+        assert_eq!(worker.trim(0), Ok(true));
+        host.exchange(0, Duration::ZERO).unwrap();
+        host.exchange(0, Duration::ZERO).unwrap();
+        assert_eq!(worker.trim(0), Ok(false));
+    }
+
+    #[test]
+    fn payloads_that_overlap_are_a_violation() {
+        let (mut host, mut worker) = lane();
+        let calls: Vec<_> = (0..3).map(|call| number(call, 1, 0.0)).collect();
+        host.send(&calls).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        let (kind, flags, length) = (Kind::Binary as u8, FLAG_ARENA, (CHUNKS * 64 * 1024) as u32);
+        for call in 0..2 {
+            worker.end.out.write(&Slot { call, generation: 1, kind, flags, length, ..Slot::default() });
+        }
+        worker.end.out.publish();
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::OutOfRange));
+    }
+
+    #[test]
+    fn a_worker_that_writes_the_host_s_wishes_does_not_keep_it_awake() {
+        let (mut host, mut worker) = lane();
+        host.watch(|| ()).unwrap();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.segment().word(Word::Stop).store(1, Ordering::Release);
+        worker.segment().word(Word::HostWantsRoom).store(1, Ordering::Release);
+        worker.mark_started(1);
+        assert!(host.arm());
     }
 
     #[test]

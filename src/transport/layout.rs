@@ -144,9 +144,9 @@ pub enum Kind {
     Encoded = 3,
     /// Raw bytes in the arena, `view` says of which class.
     Binary = 4,
-    /// Worker to host, once: boot is over. An encoded value, inline or in the arena by `offset`'s flag.
+    /// Worker to host, once: boot is over. An encoded value, inline or, with [`FLAG_ARENA`], in the arena.
     Ready = 5,
-    /// Worker to host, once: boot failed. An encoded value in the arena or inline.
+    /// Worker to host, once: boot failed. An encoded value as for [`Self::Ready`].
     BootFailed = 6,
 }
 

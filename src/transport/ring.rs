@@ -121,12 +121,13 @@ pub struct Consumer {
     tail_word: Word,
     head_word: Word,
     taken: u32,
+    released: u32,
 }
 
 impl Consumer {
     /// The consumer of the ring at byte `at`, with its words.
     pub fn new(segment: Arc<Segment>, at: usize, tail_word: Word, head_word: Word) -> Self {
-        Self { slots: Slots::new(segment, at), tail_word, head_word, taken: 0 }
+        Self { slots: Slots::new(segment, at), tail_word, head_word, taken: 0, released: 0 }
     }
 
     /// Slots that wait to be taken.
@@ -152,12 +153,12 @@ impl Consumer {
     }
 
     /// Tells the producer that everything taken is free. True if that is news.
-    pub fn release(&self) -> bool {
-        let head = self.slots.segment.word(self.head_word);
-        if head.load(Ordering::Relaxed) == self.taken {
+    pub fn release(&mut self) -> bool {
+        if self.released == self.taken {
             return false;
         }
-        head.store(self.taken, Ordering::Release);
+        self.released = self.taken;
+        self.slots.segment.word(self.head_word).store(self.taken, Ordering::Release);
         true
     }
 }
@@ -205,7 +206,8 @@ mod tests {
     fn cursors_may_wrap() {
         let (segment, mut producer, mut consumer) = ring();
         let start = u32::MAX - 3;
-        (producer.tail, producer.released, consumer.taken) = (start, start, start);
+        (producer.tail, producer.released) = (start, start);
+        (consumer.taken, consumer.released) = (start, start);
         segment.word(Word::SubmissionTail).store(start, Ordering::Relaxed);
         segment.word(Word::SubmissionHead).store(start, Ordering::Relaxed);
         for call in 0..8 {

@@ -74,11 +74,6 @@ pub struct Segment {
     identity: Identity,
 }
 
-// SAFETY: the mapping is reached through atomics and raw copies alone, and lives as long as the value.
-unsafe impl Send for Segment {}
-// SAFETY: as above.
-unsafe impl Sync for Segment {}
-
 impl Segment {
     /// Creates and seals a segment of the given geometry. The descriptor is for its worker.
     pub fn create(geometry: Geometry) -> io::Result<(Self, OwnedFd)> {

@@ -20,7 +20,8 @@ use super::layout::{
 #[derive(Debug)]
 pub struct Staging(NonNull<u8>);
 
-// SAFETY: plain memory; whoever has it uses it from one thread at a time (see the head of this file).
+// SAFETY: plain memory. What reads or writes it is private to this module's siblings, which use it through one end of a
+// lane, and an end belongs to one thread.
 unsafe impl Send for Staging {}
 // SAFETY: as above.
 unsafe impl Sync for Staging {}
@@ -32,7 +33,7 @@ impl Staging {
     };
 
     /// Zeroed staging.
-    #[expect(clippy::new_without_default, reason = "it allocates half a MiB: not a default")]
+    #[expect(clippy::new_without_default, reason = "it allocates more than half a MiB: not a default")]
     pub fn new() -> Self {
         // SAFETY: the layout is not empty.
         let memory = unsafe { alloc_zeroed(Self::LAYOUT) };
@@ -51,33 +52,33 @@ impl Staging {
     }
 
     /// Reads a word.
-    pub fn word(&self, word: StagingWord) -> u32 {
+    pub(super) fn word(&self, word: StagingWord) -> u32 {
         // SAFETY: aligned and inside; nobody else uses staging now.
         unsafe { self.at::<u32>(word as usize * 4).read() }
     }
 
     /// Writes a word.
-    pub fn set_word(&self, word: StagingWord, value: u32) {
+    pub(super) fn set_word(&self, word: StagingWord, value: u32) {
         // SAFETY: as for `word`.
         unsafe { self.at::<u32>(word as usize * 4).write(value) }
     }
 
     /// The slot that JavaScript staged at `index`.
-    pub fn outgoing(&self, index: usize) -> Slot {
+    pub(super) fn outgoing(&self, index: usize) -> Slot {
         assert!(index < RING_SLOTS);
         // SAFETY: aligned and inside; any bytes are a slot.
         unsafe { self.at::<Slot>(STAGING_OUT_AT + index * size_of::<Slot>()).read() }
     }
 
     /// Puts a slot that arrived at `index`.
-    pub fn set_incoming(&self, index: usize, slot: &Slot) {
+    pub(super) fn set_incoming(&self, index: usize, slot: &Slot) {
         assert!(index < RING_SLOTS);
         // SAFETY: aligned and inside.
         unsafe { self.at::<Slot>(STAGING_IN_AT + index * size_of::<Slot>()).write(*slot) }
     }
 
     /// Byte `offset` of the inbox.
-    pub fn inbox(&self, offset: usize) -> NonNull<u8> {
+    pub(super) fn inbox(&self, offset: usize) -> NonNull<u8> {
         self.at(STAGING_INBOX_AT + offset)
     }
 }
