@@ -9,6 +9,7 @@
 
 pub mod boot;
 pub mod handshake;
+pub mod host_stderr;
 pub mod launch;
 pub mod owner_lock;
 pub mod reactor;

@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::SegQueue;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
+use super::host_stderr::{HostStderr, Written};
 use super::launch::{Launch, Launched};
 use super::owner_lock::{self, Owner};
 
@@ -32,8 +32,6 @@ use super::owner_lock::{self, Owner};
 pub const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// A line longer than this is passed on in pieces.
 const LINE_BYTES: usize = 16 * 1024;
-/// Bytes that a write to a ready pipe takes without blocking (PIPE_BUF).
-const WRITE_BYTES: usize = 4096;
 /// How long to wait before the host's stderr is tried again when it takes nothing.
 const STDERR_RETRY: Duration = Duration::from_millis(20);
 
@@ -152,6 +150,9 @@ impl Reactor {
     }
 
     fn run(mut self) {
+        // A host's stderr without a reader is an error to us, whatever the host does about the signal. Workers inherit
+        // the mask; the launcher clears it.
+        let _ = SigSet::from(Signal::SIGPIPE).thread_block();
         let mut events = [EpollEvent::empty(); 64];
         loop {
             while let Some(command) = self.inbox.commands.pop() {
@@ -271,23 +272,17 @@ impl Reactor {
     }
 
     fn write_output(&mut self) {
+        if self.output.is_empty() {
+            return;
+        }
         let stderr = io::stderr();
+        let host = HostStderr::open(stderr.as_fd());
         while !self.output.is_empty() {
-            let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-            match nix::poll::poll(&mut ready, PollTimeout::ZERO) {
-                Ok(1..) if ready[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT)) => {}
-                // Closed: nobody will ever read it.
-                Ok(1..) => return self.output.clear(),
-                _ => return,
-            }
             let (first, _) = self.output.as_slices();
-            let piece = &first[..first.len().min(WRITE_BYTES)];
-            match nix::unistd::write(&stderr, piece) {
-                Ok(written) => {
-                    self.output.drain(..written);
-                }
-                Err(Errno::EAGAIN | Errno::EINTR) => return,
-                Err(_) => return self.output.clear(),
+            match host.write(first) {
+                Written::Taken(count) => drop(self.output.drain(..count)),
+                Written::Full => return,
+                Written::Closed => return self.output.clear(),
             }
         }
     }
@@ -367,6 +362,7 @@ fn watch_lock(id: WorkerId, lock: File) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, channel};
 
@@ -436,6 +432,40 @@ mod tests {
         {
             assert!(Instant::now() < gone, "the worker's child survived");
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Keeps a terminal open that it never reads, and runs its arguments with that as stderr.
+    const UNREAD_TERMINAL: &str = "import os, subprocess, sys; _, terminal = os.openpty(); \
+                                   sys.exit(subprocess.call(sys.argv[1:], stderr=terminal))";
+
+    #[test]
+    fn a_host_stderr_that_nobody_reads_stops_nothing() {
+        const CHILD: &str = "KNITTING_TEST_UNREAD_STDERR";
+        if std::env::var_os(CHILD).is_some() {
+            let (flood, flood_events) = shell("while :; do echo flood; done >&2");
+            std::thread::sleep(Duration::from_millis(500));
+            let (_, events) = shell("exit 7");
+            assert_eq!(exit(&events).0, Some(7));
+            kill(flood, Duration::ZERO).unwrap();
+            assert_eq!(exit(&flood_events).1, Some("SIGKILL"));
+            return;
+        }
+        let this = std::env::current_exe().unwrap();
+        let run = |command: &mut process::Command| {
+            let name = "process::reactor::tests::a_host_stderr_that_nobody_reads_stops_nothing";
+            let arguments = ["--exact", name, "--test-threads=1"];
+            command.args(arguments).env(CHILD, "1").stdout(process::Stdio::null()).status()
+        };
+        let (_unread, pipe) = io::pipe().unwrap();
+        assert!(run(process::Command::new(&this).stderr(pipe)).unwrap().success(), "a pipe");
+        let (_unread, socket) = std::os::unix::net::UnixStream::pair().unwrap();
+        let socket = OwnedFd::from(socket);
+        assert!(run(process::Command::new(&this).stderr(socket)).unwrap().success(), "a socket");
+        // Safe Rust cannot unlock a new terminal, Python can.
+        match run(process::Command::new("python3").args(["-c", UNREAD_TERMINAL]).arg(&this)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            status => assert!(status.unwrap().success(), "a terminal"),
         }
     }
 
