@@ -41,8 +41,8 @@ export interface NativeLane {
   arm(): boolean;
   /** Whether a sleeping lane is also woken when there is room. */
   wantRoom(wanted: boolean): void;
-  /** Gives idle memory of the outgoing arena back, all above the first `keep` bytes. */
-  trim(keep: number): void;
+  /** Gives idle memory of the outgoing arena back, all above the first `keep` bytes. True if the other side holds some. */
+  trim(keep: number): boolean;
 }
 
 export interface NativeHostLane extends NativeLane {
@@ -50,10 +50,10 @@ export interface NativeHostLane extends NativeLane {
   started(): number;
   /** What the worker did wrong. */
   violation(): string | null;
-  /** The worker process has attached. */
-  attached(): void;
   /** A token with which one thread can attach as the worker. */
   lend(): number;
+  /** What was submitted under a sequence number that the worker has not started. */
+  recover(sequence: number): { kind: number; view: number; content: ArrayBuffer };
   /** Asks the worker to end; a process is killed after the grace. */
   stop(graceMillis: number): void;
   /** Lets go of everything; kills a worker process. */
@@ -84,6 +84,8 @@ export interface WorkerEvent {
   kind: "spawned" | "failed" | "exited";
   pid?: number;
   message?: string;
+  /** Of "failed": another attempt may succeed. */
+  transient?: boolean;
   code?: number;
   signal?: string;
   stderrTail?: string;
@@ -99,8 +101,6 @@ export interface Native {
   launchWorker(lane: NativeHostLane, options: LaunchOptions, onEvent: (event: WorkerEvent) => void): void;
   /** Takes memory of a closed lane away from its views now, instead of when it is collected. */
   detach(buffer: ArrayBuffer): void;
-  /** Forgets memory lent to a thread that never came. */
-  revoke(token: number): void;
   /** Drops large blocks that have not been used for a while; true if some are left. */
   trimBlocks(): boolean;
 }

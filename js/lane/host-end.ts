@@ -9,6 +9,7 @@
  *
  * Calls for which the ring or the arena has no room wait here, encoded, in order.
  */
+import { now, queueMicrotask, setImmediate } from "../clock";
 import { ProtocolViolationError } from "../errors";
 import {
   FLAG_REJECTED,
@@ -24,25 +25,34 @@ import { Decoder, MalformedPayload } from "../payload/decode";
 import { Idle } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
 import { hold, release } from "./keep-alive";
-import { Outbox, type Parcel } from "./outbox";
+import { Outbox, type Parcel, pack, recover } from "./outbox";
 
 /** One call, from `pool.call` to its result. */
 export class Call {
   resolve!: (value: unknown) => void;
   reject!: (error: unknown) => void;
+  /** Its argument as it was when the call was made, while it waits for room or for another worker. */
+  parcel: Parcel | undefined = undefined;
   /** Sequence number of its submission, while it is in flight. */
   sequence = 0;
   /** How many workers have died before they started it. */
   moves = 0;
-  parcel: Parcel | undefined = undefined;
 
-  constructor(
-    readonly task: number,
-    readonly argument: unknown,
-  ) {}
+  constructor(readonly task: number) {}
+
+  /** Keeps the argument as it is now. False, and the call has rejected, if it can't be sent. */
+  pack(argument: unknown): boolean {
+    try {
+      this.parcel = pack(0, argument);
+      return true;
+    } catch (error) {
+      this.reject(error);
+      return false;
+    }
+  }
 }
 
-/** What a lane tells its pool. It may not be used before they have returned. */
+/** What a lane tells its slot, which may not use it before they have returned. */
 export interface LaneEvents {
   /** The worker is ready for calls. */
   ready(): void;
@@ -50,6 +60,8 @@ export interface LaneEvents {
   bootFailed(error: unknown): void;
   /** The worker broke the protocol; the lane does nothing any more. */
   violated(error: ProtocolViolationError): void;
+  /** The lane was given up while this call was being made. */
+  refused(call: Call): void;
 }
 
 /** A spin of the host while few calls are in flight. */
@@ -67,6 +79,8 @@ const SLOW_POLL_MILLIS = 0.02;
 /** How long to poll for an answer of a worker that had to be woken, which says nothing about its tasks. */
 const WAKE_POLL_MILLIS = 0.5;
 const SLOW_PROBE = 32;
+/** How long the host may take results in before its event loop gets a turn. */
+const TURN_MILLIS = 1;
 /** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
 const EARLY_SLOTS = 64;
 /** Memory of an arena that stays warm when a lane has been idle. */
@@ -86,15 +100,18 @@ export class HostEnd {
   #sequence = 0;
   #waiting: Call[] = [];
   #waitingFrom = 0;
+  /** False once the worker is not to be heard any more. */
   #open = true;
+  #abandoned = false;
   #isViolated = false;
   /** Calls answered so far. */
   served = 0;
 
   readonly #idle = new Idle(() => {
-    // An exchange first: it hands the last results back.
-    this.drain();
-    if (this.#open) {
+    // While a call is in flight the lane sleeps with its doorbell armed, which an exchange would undo.
+    if (this.#open && this.load === 0) {
+      // An exchange first: it hands the last results back.
+      this.drain();
       this.native.trim(KEEP_WARM_BYTES);
       native().trimBlocks();
     }
@@ -135,21 +152,34 @@ export class HostEnd {
   }
 
   /** Takes a call over. Its promise rejects if its argument can't be sent. */
-  submit(call: Call): void {
-    try {
-      if (call.parcel === undefined && this.#waitingFrom === this.#waiting.length && this.#hasRoom()) {
-        call.parcel = this.#stage(call);
+  submit(call: Call, argument: unknown): void {
+    const first = this.#waitingFrom === this.#waiting.length;
+    if (call.parcel === undefined) {
+      if (!this.#open || !first || !this.#hasRoom()) {
+        if (!call.pack(argument)) {
+          return;
+        }
       } else {
-        call.parcel ??= this.#outbox.pack(0, call.argument);
+        try {
+          call.parcel = this.#stage(call, argument);
+        } catch (error) {
+          call.reject(error);
+          return;
+        }
       }
-    } catch (error) {
-      call.reject(error);
+    }
+    if (this.#abandoned) {
+      // A getter of the argument has shut the pool down.
+      this.#events.refused(call);
       return;
     }
     if (call.parcel !== undefined) {
       this.#waiting.push(call);
     }
-    if (this.#outbox.staged === EARLY_SLOTS) {
+    if (!this.#open) {
+      return;
+    }
+    if (this.#outbox.staged >= EARLY_SLOTS) {
       this.#turn(0);
     } else if (!this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -180,11 +210,20 @@ export class HostEnd {
     inFlight.sort((a, b) => (a.sequence - b.sequence) | 0);
     for (const call of inFlight) {
       // Sequence numbers wrap.
-      const started = ((call.sequence - firstUnstarted) | 0) < 0;
-      calls[started ? "started" : "unstarted"].push(call);
+      if (((call.sequence - firstUnstarted) | 0) < 0) {
+        calls.started.push(call);
+        continue;
+      }
+      try {
+        call.parcel = recover(this.native, call.sequence);
+        calls.unstarted.push(call);
+      } catch (error) {
+        call.reject(error);
+      }
     }
-    calls.unstarted.push(...this.#waiting.slice(this.#waitingFrom));
+    calls.unstarted = calls.unstarted.concat(this.#waiting.slice(this.#waitingFrom));
     this.#open = false;
+    this.#abandoned = true;
     this.#calls.length = 0;
     this.#waiting = [];
     this.#waitingFrom = 0;
@@ -208,7 +247,7 @@ export class HostEnd {
   }
 
   /** Stages a call; returns its parcel instead if the arena has no room for it. */
-  #stage(call: Call): Parcel | undefined {
+  #stage(call: Call, argument: unknown): Parcel | undefined {
     const id = this.#freeIds.pop() ?? this.#calls.length;
     // Taken from now on: a getter of the argument may make calls of its own.
     this.#calls[id] = undefined;
@@ -216,7 +255,7 @@ export class HostEnd {
     let parcel: Parcel | undefined;
     try {
       if (call.parcel === undefined) {
-        parcel = this.#outbox.stage(id, generation, call.task, 0, call.argument);
+        parcel = this.#outbox.stage(id, generation, call.task, 0, argument);
       } else if (!this.#outbox.stageParcel(id, generation, call.task, call.parcel)) {
         parcel = call.parcel;
       }
@@ -241,7 +280,7 @@ export class HostEnd {
     while (this.#waitingFrom < this.#waiting.length && this.#hasRoom()) {
       const call = this.#waiting[this.#waitingFrom];
       try {
-        if (this.#stage(call) !== undefined) {
+        if (this.#stage(call, undefined) !== undefined) {
           break;
         }
         call.parcel = undefined;
@@ -298,10 +337,15 @@ export class HostEnd {
     this.#spinsThisTurn++;
     let progress = arrived > 0;
     let more = this.#takeIn(arrived);
+    const turnEnds = more ? now() + TURN_MILLIS : 0;
     while (more) {
       arrived = this.#exchange(this.#outbox.takeStaged(), 0);
       progress ||= arrived > 0;
       more = this.#takeIn(arrived);
+      if (more && now() > turnEnds) {
+        this.#pollSoon();
+        return;
+      }
     }
     if (this.#open) {
       this.#rest(progress);
@@ -328,10 +372,12 @@ export class HostEnd {
       return;
     }
     const woke = this.#words[STAGING_WOKE] !== 0;
-    if (progress && this.#waitingSince > 0) {
-      const limit = woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
-      this.#slow = performance.now() - this.#waitingSince < limit ? 0 : 1;
-      this.#waitingSince = 0;
+    if (progress) {
+      if (this.#waitingSince > 0) {
+        const limit = woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
+        this.#slow = now() - this.#waitingSince < limit ? 0 : 1;
+        this.#waitingSince = 0;
+      }
       this.#words[STAGING_WOKE] = 0;
     }
     if (this.load === 0) {
@@ -340,10 +386,10 @@ export class HostEnd {
       this.#release();
       return;
     }
-    const now = performance.now();
-    this.#waitingSince ||= now;
+    const time = now();
+    this.#waitingSince ||= time;
     const patience = this.#slow > 0 ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
-    if (now - this.#waitingSince <= patience) {
+    if (time - this.#waitingSince <= patience) {
       this.#pollSoon();
     } else {
       this.#sleep();
@@ -397,14 +443,17 @@ export class HostEnd {
     for (let index = 0; index < arrived; index++) {
       const kind = inbox.kind(index);
       let value: unknown;
+      let rejected = (inbox.flags(index) & FLAG_REJECTED) !== 0;
       try {
         value = inbox.value(index);
       } catch (error) {
-        if (!(error instanceof MalformedPayload)) {
-          throw error;
+        if (error instanceof MalformedPayload) {
+          this.#violated(`a value can't be decoded: ${error.message}`);
+          return false;
         }
-        this.#violated(`a value can't be decoded: ${error.message}`);
-        return false;
+        // No memory for it, or the like: that is this call's misfortune alone.
+        value = error;
+        rejected = true;
       }
       if (kind === KIND_READY) {
         this.#booting = false;
@@ -412,9 +461,9 @@ export class HostEnd {
         continue;
       }
       if (kind === KIND_BOOT_FAILED) {
-        this.#booting = false;
+        this.#open = false;
         this.#events.bootFailed(value);
-        continue;
+        return false;
       }
       const id = inbox.call(index);
       const call = this.#calls[id] as Call;
@@ -422,7 +471,7 @@ export class HostEnd {
       this.#freeIds.push(id);
       this.#inFlight--;
       this.served++;
-      if ((inbox.flags(index) & FLAG_REJECTED) !== 0) {
+      if (rejected) {
         call.reject(value);
       } else {
         call.resolve(value);

@@ -1,4 +1,5 @@
-/** Notices that nothing has happened for a while. */
+/** Notices that a lane has had nothing to do for a while. */
+import { clearTimeout, setTimeout } from "../clock";
 
 const IDLE_MILLIS = 5_000;
 
@@ -12,7 +13,7 @@ export class Idle {
     this.#onIdle = onIdle;
   }
 
-  /** Something has happened. */
+  /** The lane has come to rest, or is still at work. */
   touch(): void {
     this.#touched = true;
     this.#timer ??= setTimeout(this.#check, IDLE_MILLIS).unref();

@@ -2,6 +2,8 @@
  * Keeps the process alive while somebody waits. Native wake-ups don't: an idle pool must let its process end.
  */
 
+import { setInterval } from "../clock";
+
 /** The longest interval a timer can have, about 25 days. */
 const FOREVER_MILLIS = 2 ** 31 - 1;
 

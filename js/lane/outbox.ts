@@ -34,7 +34,7 @@ import {
   STAGING_ROOM,
   STAGING_WINDOW,
 } from "../generated/layout";
-import { FULL, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
+import { FULL, type NativeHostLane, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
 import { binaryPayload, type Encoder, withEncoder } from "../payload/encode";
 import { isBinary } from "../payload/format";
 
@@ -143,18 +143,6 @@ export class Outbox {
     return undefined;
   }
 
-  /** Encodes a value without staging it. Throws if it can't be encoded. */
-  pack(flags: number, value: unknown): Parcel {
-    if (typeof value === "number") {
-      return { kind: KIND_NUMBER, flags, view: 0, content: value };
-    }
-    if (isRaw(value)) {
-      const { view, bytes } = binaryPayload(value);
-      return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes) };
-    }
-    return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) => packed(encoder, flags));
-  }
-
   /** Stages a parcel; there must be room for its slot. False if the arena has no room for it yet. */
   stageParcel(call: number, generation: number, task: number, parcel: Parcel): boolean {
     const { kind, flags, view, content } = parcel;
@@ -177,7 +165,7 @@ export class Outbox {
 
   /** Stages what a worker reports of itself, as the first of its slots. */
   stageReport(kind: number, value: unknown): void {
-    this.stageParcel(NO_CALL, 0, 0, this.pack(FLAG_REJECTED, value));
+    this.stageParcel(NO_CALL, 0, 0, pack(FLAG_REJECTED, value));
     // A report is told by its kind alone.
     this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_KIND] = kind;
   }
@@ -228,10 +216,31 @@ export class Outbox {
       );
     }
     if (this.#words[STAGING_WINDOW] > this.#arena.length) {
+      const outgrown = this.#arena.buffer;
       this.#arena = Buffer.from(this.#lane.outgoing());
+      native().detach(outgrown);
     }
     return offset;
   }
+}
+
+/** Encodes a value without staging it. Throws if it can't be encoded. */
+export function pack(flags: number, value: unknown): Parcel {
+  if (typeof value === "number") {
+    return { kind: KIND_NUMBER, flags, view: 0, content: value };
+  }
+  if (isRaw(value)) {
+    const { view, bytes } = binaryPayload(value);
+    return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes) };
+  }
+  return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) => packed(encoder, flags));
+}
+
+/** A submission that its worker has not started, as it was. */
+export function recover(lane: NativeHostLane, sequence: number): Parcel {
+  const { kind, view, content } = lane.recover(sequence);
+  const value = kind === KIND_NUMBER ? new Float64Array(content)[0] : Buffer.from(content);
+  return { kind, flags: 0, view, content: value };
 }
 
 function packed(encoder: Encoder, flags: number): Parcel {

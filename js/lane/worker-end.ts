@@ -11,7 +11,8 @@
  * Each argument is decoded before its task is marked as started, and each task is marked before it is entered: that is
  * what the host goes by when this worker dies.
  */
-import { type TaskNotFoundError, UnsupportedPayloadError } from "../errors";
+import { now, queueMicrotask, setImmediate } from "../clock";
+import type { TaskNotFoundError } from "../errors";
 import {
   FLAG_REJECTED,
   KIND_BOOT_FAILED,
@@ -25,7 +26,7 @@ import type { TaskFunction } from "../task";
 import { Idle } from "./idle";
 import { Inbox } from "./inbox";
 import { hold } from "./keep-alive";
-import { Outbox, type Parcel } from "./outbox";
+import { Outbox, type Parcel, pack } from "./outbox";
 
 /** A task, or why there is none: each call of it rejects with that. */
 export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
@@ -34,11 +35,11 @@ export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
 const SPIN_NANOS = 50_000;
 /** `exchange` with this publishes and takes nothing in. */
 const PUBLISH_ONLY = -1;
-/** How long tasks may run one after the other before the event loop gets a turn. */
+/** How long tasks may follow one another before the event loop gets a turn. */
 const TURN_MILLIS = 1;
-/** A result waits no longer than this for the other results of its batch. */
+/** Results are published before a task that last took longer than this, and at least this often. */
 const PUBLISH_MILLIS = 0.02;
-/** Nor for more of them than this. */
+/** And as soon as there are so many. */
 const PUBLISH_SLOTS = 32;
 /** Turns of the event loop that are given to pending promises before the worker goes to sleep. */
 const POLLS = 4;
@@ -48,6 +49,9 @@ const FIRST_WINDOW_BYTES = 1024 * 1024;
 const FETCH_BYTES = 32 * 1024;
 /** Memory of an arena that stays warm when a lane has been idle. */
 const KEEP_WARM_BYTES = 4 * 1024 * 1024;
+
+/** Index of the word in which the worker says what it has started. */
+const STARTED = WORD_SUBMISSION_HEAD >> 2;
 
 interface Reply {
   readonly call: number;
@@ -70,11 +74,18 @@ export class WorkerEnd {
   #scheduled = false;
   #serving = false;
   #polls = 0;
+  /** What the last exchange brought: the first one's sequence number, how many there are, and which is next. */
+  #first = 0;
+  #arrived = 0;
+  #next = 0;
+  #turnEnds = 0;
   #lastPublish = 0;
+  /** How long each task took the last time, in milliseconds. */
+  #took = new Float64Array();
 
   /** Attaches by what `attach` does with the wake-up it is given. Throws if the memory is refused. */
   constructor(attach: (wake: () => void) => NativeWorkerLane) {
-    this.#native = attach(() => this.#serve());
+    this.#native = attach(() => this.#turn());
     this.#exchange = this.#native.exchangeFunction();
     const staging = this.#native.staging();
     this.#staging = new Uint32Array(staging);
@@ -88,8 +99,11 @@ export class WorkerEnd {
       fetch: (offset, length) => this.#native.copyOut(offset, length),
     });
     this.#idle = new Idle(() => {
-      this.#native.trim(KEEP_WARM_BYTES);
-      native().trimBlocks();
+      const held = this.#native.trim(KEEP_WARM_BYTES);
+      if (native().trimBlocks() || held) {
+        // The host has not handed the last results back yet.
+        this.#idle.touch();
+      }
     });
   }
 
@@ -101,9 +115,10 @@ export class WorkerEnd {
   /** Tells the host that boot is over and serves calls from now on. */
   serve(tasks: readonly ServedTask[]): void {
     this.#tasks = tasks;
+    this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
     hold();
     this.#outbox.stageReport(KIND_READY, undefined);
-    this.#serve();
+    this.#turn();
   }
 
   /** Tells the host that boot has failed, and why. */
@@ -123,47 +138,63 @@ export class WorkerEnd {
     return this.#arena;
   }
 
+  /** Serves, coming from the event loop. */
+  readonly #turn = (): void => {
+    this.#turnEnds = now() + TURN_MILLIS;
+    this.#serve();
+  };
+
+  /** Serves until there is nothing to do, promises are to settle first, or the turn is over. */
   readonly #serve = (): void => {
     this.#scheduled = false;
     if (this.#serving) {
       return;
     }
     this.#serving = true;
-    const turnEnds = performance.now() + TURN_MILLIS;
     try {
-      for (;;) {
-        const mayWait = this.#pending === 0;
-        const arrived = this.#exchange(this.#outbox.takeStaged(), mayWait ? SPIN_NANOS : 0);
-        if (arrived < 0) {
+      do {
+        if (this.#next === this.#arrived && !this.#receive()) {
           return;
         }
-        this.#stageWaiting();
-        if (arrived > 0) {
-          this.#polls = 0;
-          this.#run(arrived);
-        } else if (this.#outbox.staged === 0) {
-          this.#rest();
-          return;
-        }
-        if (this.#pending > 0) {
+        this.#run();
+        if (this.#pending > 0 && now() <= this.#turnEnds) {
           // Most promises settle within the microtasks that are due: results go with the next exchange.
-          this.#schedule(queueMicrotask);
+          this.#schedule(queueMicrotask, this.#serve);
           return;
         }
-        if (performance.now() > turnEnds) {
-          this.#schedule(setImmediate);
-          return;
-        }
-      }
+      } while (now() <= this.#turnEnds);
+      this.#publish();
+      this.#schedule(setImmediate, this.#turn);
     } finally {
       this.#serving = false;
     }
   };
 
-  #schedule(how: (turn: () => void) => unknown): void {
+  /** Exchanges. False if there is nothing to run: then it is clear what happens next. */
+  #receive(): boolean {
+    const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? SPIN_NANOS : 0);
+    if (arrived < 0) {
+      return false;
+    }
+    this.#stageWaiting();
+    if (arrived === 0) {
+      if (this.#outbox.staged > 0) {
+        this.#publish();
+      }
+      this.#rest();
+      return false;
+    }
+    this.#polls = 0;
+    this.#next = 0;
+    this.#arrived = arrived;
+    this.#first = this.#staging[STAGING_FIRST_SEQUENCE];
+    return true;
+  }
+
+  #schedule(how: (turn: () => void) => unknown, turn: () => void): void {
     if (!this.#scheduled) {
       this.#scheduled = true;
-      how(this.#serve);
+      how(turn);
     }
   }
 
@@ -171,7 +202,7 @@ export class WorkerEnd {
   #rest(): void {
     this.#idle.touch();
     if (this.#pending > 0 && this.#polls++ < POLLS) {
-      this.#schedule(setImmediate);
+      this.#schedule(setImmediate, this.#turn);
       return;
     }
     if (this.#waiting.length > 0) {
@@ -183,52 +214,71 @@ export class WorkerEnd {
     if (this.#native.stopped()) {
       exit();
     }
-    this.#schedule(setImmediate);
+    this.#schedule(setImmediate, this.#turn);
   }
 
-  #run(arrived: number): void {
-    const first = this.#staging[STAGING_FIRST_SEQUENCE];
-    this.#lastPublish = performance.now();
-    for (let index = 0; index < arrived; index++) {
-      const inbox = this.#inbox;
-      const call = inbox.call(index);
-      const generation = inbox.generation(index);
-      const task = this.#tasks[inbox.task(index)];
-      let result: unknown;
-      let flags = 0;
-      try {
-        const argument = inbox.value(index);
-        this.#words[WORD_SUBMISSION_HEAD >> 2] = first + index + 1;
-        if (typeof task !== "function") {
-          throw task.missing;
-        }
-        result = task(argument);
-      } catch (error) {
-        this.#words[WORD_SUBMISSION_HEAD >> 2] = first + index + 1;
-        result = error;
-        flags = FLAG_REJECTED;
+  /** Runs what has arrived, at least one of it, until the turn is over. */
+  #run(): void {
+    let time = now();
+    this.#lastPublish = time;
+    while (this.#next < this.#arrived) {
+      const index = this.#next++;
+      const task = this.#inbox.task(index);
+      if (this.#outbox.staged > 0 && this.#took[task] > PUBLISH_MILLIS) {
+        this.#publish();
       }
-      if (flags === 0 && isThenable(result)) {
-        this.#pending++;
+      this.#runOne(index, task);
+      const end = now();
+      this.#took[task] = end - time;
+      time = end;
+      if (
+        this.#outbox.staged >= PUBLISH_SLOTS ||
+        (this.#outbox.staged > 0 && end - this.#lastPublish > PUBLISH_MILLIS)
+      ) {
+        this.#publish();
+        this.#lastPublish = end;
+      }
+      if (end > this.#turnEnds) {
+        return;
+      }
+    }
+  }
+
+  #runOne(index: number, task: number): void {
+    const inbox = this.#inbox;
+    const call = inbox.call(index);
+    const generation = inbox.generation(index);
+    const started = this.#first + index + 1;
+    let result: unknown;
+    let flags = 0;
+    try {
+      const argument = inbox.value(index);
+      Atomics.store(this.#words, STARTED, started);
+      const served = this.#tasks[task];
+      if (typeof served !== "function") {
+        throw served.missing;
+      }
+      result = served(argument);
+      if (isThenable(result)) {
         // Foreign thenables may call back twice, or throw; a native promise does neither.
         Promise.resolve(result).then(
           (value) => this.#settle(call, generation, 0, value),
           (error) => this.#settle(call, generation, FLAG_REJECTED, error),
         );
-        continue;
+        this.#pending++;
+        return;
       }
-      this.#reply(call, generation, flags, result);
-      this.#publishInTime();
+    } catch (error) {
+      Atomics.store(this.#words, STARTED, started);
+      result = error;
+      flags = FLAG_REJECTED;
     }
+    this.#reply(call, generation, flags, result);
   }
 
-  /** Publishes results early enough that none waits long for a slow task behind it. */
-  #publishInTime(): void {
-    const now = performance.now();
-    if (now - this.#lastPublish > PUBLISH_MILLIS || this.#outbox.staged >= PUBLISH_SLOTS) {
-      this.#exchange(this.#outbox.takeStaged(), PUBLISH_ONLY);
-      this.#lastPublish = now;
-    }
+  /** Publishes results; what the last exchange brought stays as it is. */
+  #publish(): void {
+    this.#exchange(this.#outbox.takeStaged(), PUBLISH_ONLY);
   }
 
   /** A promise has settled. */
@@ -236,7 +286,7 @@ export class WorkerEnd {
     this.#pending--;
     this.#reply(call, generation, flags, value);
     if (!this.#serving) {
-      this.#schedule(queueMicrotask);
+      this.#schedule(queueMicrotask, this.#serve);
     }
   }
 
@@ -244,8 +294,18 @@ export class WorkerEnd {
     try {
       this.#stage(call, generation, flags, value);
     } catch (error) {
-      // What can't be sent rejects this call alone. Of an error everything that can't be sent is left out.
-      this.#stage(call, generation, FLAG_REJECTED, sendable(error));
+      // What can't be sent rejects this call alone.
+      try {
+        this.#stage(
+          call,
+          generation,
+          FLAG_REJECTED,
+          error instanceof Error ? error : new Error(String(error)),
+        );
+      } catch {
+        const reason = new Error("the task threw something that can't be sent");
+        this.#stage(call, generation, FLAG_REJECTED, reason);
+      }
     }
   }
 
@@ -254,7 +314,7 @@ export class WorkerEnd {
     if (this.#waiting.length === 0 && this.#outbox.hasRoom) {
       parcel = this.#outbox.stage(call, generation, 0, flags, value);
     } else {
-      parcel = this.#outbox.pack(flags, value);
+      parcel = pack(flags, value);
     }
     if (parcel !== undefined) {
       this.#waiting.push({ call, generation, parcel });
@@ -287,16 +347,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function"
   );
-}
-
-/** An error that can be sent for sure, instead of one that could not. */
-function sendable(error: unknown): unknown {
-  if (error instanceof UnsupportedPayloadError) {
-    return error;
-  }
-  try {
-    return error instanceof Error ? error : new Error(String(error));
-  } catch {
-    return new Error("the task threw something that can't be described");
-  }
 }

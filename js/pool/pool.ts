@@ -120,7 +120,7 @@ class WorkerPool implements SlotOwner {
     if (typeof argument === "object" && types.isPromise(argument)) {
       return argument.then((value) => this.#call(task, value));
     }
-    const call = new Call(task, argument);
+    const call = new Call(task);
     const promise = new Promise((resolve, reject) => {
       call.resolve = resolve;
       call.reject = reject;
@@ -128,17 +128,16 @@ class WorkerPool implements SlotOwner {
     if (this.#closed !== undefined) {
       call.reject(new PoolClosedError());
     } else {
-      this.#pick().submit(call);
+      this.#pick().submit(call, argument);
     }
     return promise;
   }
 
-  /** The next slot whose worker can be started. */
+  /** The next slot in turn that takes calls; if none does, the next one. */
   #pick(): Slot {
-    const count = this.#slots.length;
-    for (let tries = 1; tries < count; tries++) {
+    for (let tries = 1; tries < this.#slots.length; tries++) {
       const slot = this.#turn();
-      if (slot.broken === undefined) {
+      if (slot.available) {
         return slot;
       }
     }
@@ -152,10 +151,10 @@ class WorkerPool implements SlotOwner {
   }
 
   reroute(call: Call, from: Slot): void {
-    const others = this.#slots.filter((slot) => slot !== from && slot.ready);
-    const slot = others.length === 0 ? from : others[this.#next++ % others.length];
-    this.#next %= this.#slots.length;
-    slot.submit(call);
+    const others = this.#slots.filter((slot) => slot !== from && slot.available);
+    const ready = others.filter((slot) => slot.ready);
+    const candidates = ready.length > 0 ? ready : from.available ? [from] : others.length > 0 ? others : [from];
+    candidates[call.sequence % candidates.length].submit(call, undefined);
   }
 
   shutdown(): Promise<void> {

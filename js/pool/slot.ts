@@ -2,13 +2,13 @@
  * A slot of a pool: a lane with a worker behind it, and its replacement when it dies.
  *
  * ```text
- *   booting --ready--> ready --dies--> booting (at once)
- *      |
- *      +--dies or fails--> restarting --delay--> booting      at most MAX_BOOT_FAILURES in a row, then broken
- *      +--would fail again---------------------------------------------------------------------> broken
+ *   booting --ready--> ready --dies--> booting (at once, if it had been of use)
+ *      |                     |
+ *      +--dies or fails------+--> restarting --delay--> booting    MAX_BOOT_FAILURES in a row, or in vain: broken
  * ```
  */
-import { PoolClosedError, WorkerBootError, WorkerCrashedError } from "../errors";
+import { clearTimeout, now, setTimeout } from "../clock";
+import { PoolClosedError, type ProtocolViolationError, WorkerBootError, WorkerCrashedError } from "../errors";
 import { DEFAULT_ARENA_BYTES } from "../generated/layout";
 import { type Call, HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
@@ -19,6 +19,8 @@ import { type Exit, startProcess, startThread, type Worker } from "./worker";
 const MAX_BOOT_FAILURES = 3;
 /** Delay before the second attempt; it doubles. */
 const RESTART_MILLIS = 100;
+/** A worker that has been ready for so long before it died without a call was in order. */
+const STEADY_MILLIS = 10_000;
 /** Workers that may die before they start a call, until the call gives up. */
 const MAX_MOVES = 3;
 
@@ -35,10 +37,12 @@ export class Slot {
   #lane!: HostEnd;
   #worker!: Worker;
   #state: "booting" | "ready" | "restarting" | "broken" | "closed" = "booting";
+  #readySince = 0;
   #bootFailures = 0;
   #bootError: unknown;
-  /** Why the pool ended the worker itself. */
-  #fault: unknown;
+  /** What the worker did wrong, or says went wrong in its boot. */
+  #violation: ProtocolViolationError | undefined;
+  #bootFault: Error | undefined;
   #backlog: Call[] = [];
   #restart: NodeJS.Timeout | undefined;
   #ended: Promise<unknown> = Promise.resolve();
@@ -48,9 +52,9 @@ export class Slot {
     this.#start();
   }
 
-  /** Why no worker can be started here, if that is so. */
-  get broken(): { readonly error: unknown } | undefined {
-    return this.#state === "broken" ? { error: this.#bootError } : undefined;
+  /** Whether there is a worker, or one on its way. */
+  get available(): boolean {
+    return this.#state === "booting" || this.#state === "ready";
   }
 
   /** Whether calls are answered now. */
@@ -58,14 +62,19 @@ export class Slot {
     return this.#state === "ready";
   }
 
-  submit(call: Call): void {
+  /** Takes a call over; its argument is in its parcel if it has one. */
+  submit(call: Call, argument: unknown): void {
     switch (this.#state) {
       case "booting":
       case "ready":
-        this.#lane.submit(call);
+        this.#lane.submit(call, argument);
         break;
       case "restarting":
-        this.#backlog.push(call);
+        if (call.parcel !== undefined || call.pack(argument)) {
+          this.#backlog.push(call);
+          // Somebody waits now.
+          this.#restart?.ref();
+        }
         break;
       case "broken":
         call.reject(this.#bootError);
@@ -78,48 +87,50 @@ export class Slot {
   /** Rejects every call, ends the worker, and resolves when it is gone. */
   async close(): Promise<void> {
     if (this.#state !== "closed") {
-      const running = this.#state === "booting" || this.#state === "ready";
+      const running = this.available;
       this.#state = "closed";
       clearTimeout(this.#restart);
-      for (const call of this.#takeBacklog()) {
-        call.reject(new PoolClosedError());
-      }
+      const calls = this.#takeBacklog();
       if (running) {
-        this.#lane.drain();
+        const [lane, worker] = [this.#lane, this.#worker];
+        lane.drain();
         // Stopped first: closing the lane would kill a process at once.
-        this.#worker.stop();
-        const lane = this.#lane;
-        this.#ended = holding(this.#worker.exited.then(() => lane.close()));
+        worker.stop();
+        this.#ended = holding(worker.exited.then(() => lane.close()));
         const { started, unstarted } = lane.abandon();
-        for (const call of [...started, ...unstarted]) {
-          call.reject(new PoolClosedError());
+        for (const call of started.concat(unstarted)) {
+          calls.push(call);
         }
+      }
+      for (const call of calls) {
+        call.reject(new PoolClosedError());
       }
     }
     await this.#ended;
   }
 
+  /** Starts a worker. Throws if there can be none now. */
   #start(): void {
     this.#state = "booting";
-    this.#fault = undefined;
+    this.#violation = undefined;
+    this.#bootFault = undefined;
     let worker: Worker | undefined;
     const events: LaneEvents = {
       ready: () => {
         this.#state = "ready";
-        this.#bootFailures = 0;
-        lane.native.attached();
+        this.#readySince = now();
       },
       bootFailed: (error) => {
-        this.#fault = error;
+        this.#bootFault = error instanceof Error ? error : new Error(String(error));
         worker?.stop();
       },
       violated: (error) => {
-        this.#fault = error;
+        this.#violation = error;
         worker?.kill();
       },
+      refused: (call) => this.submit(call, undefined),
     };
     const lane = new HostEnd(DEFAULT_ARENA_BYTES, events);
-    this.#lane = lane;
     try {
       const start = this.#owner.runtime === "thread" ? startThread : startProcess;
       worker = start(lane, this.#owner.tasks);
@@ -127,9 +138,10 @@ export class Slot {
       lane.close();
       throw cause;
     }
+    this.#lane = lane;
     this.#worker = worker;
     for (const call of this.#takeBacklog()) {
-      lane.submit(call);
+      lane.submit(call, undefined);
     }
     void worker.exited.then((exit) => this.#workerEnded(lane, worker as Worker, exit));
   }
@@ -146,54 +158,54 @@ export class Slot {
     for (const call of started) {
       call.reject(this.#crash(worker, exit, call, true));
     }
-    if (wasReady && (lane.served > 0 || started.length > 0)) {
-      this.#start();
-      this.#move(unstarted, worker, exit);
-      return;
-    }
-    this.#backlog.push(...unstarted);
-    this.#bootError = this.#describeBoot(worker, exit, wasReady);
-    if (++this.#bootFailures >= MAX_BOOT_FAILURES || exit.deterministic) {
-      this.#state = "broken";
-      for (const call of this.#takeBacklog()) {
-        call.reject(this.#bootError);
+    const hasWorked = lane.served > 0 || started.length > 0 || now() - this.#readySince > STEADY_MILLIS;
+    if (wasReady && hasWorked) {
+      this.#bootFailures = 0;
+      this.#replace();
+      for (const call of unstarted) {
+        if (++call.moves > MAX_MOVES) {
+          call.reject(this.#crash(worker, exit, call, false));
+        } else {
+          this.#owner.reroute(call, this);
+        }
       }
-      return;
-    }
-    this.#state = "restarting";
-    const delay = RESTART_MILLIS * 2 ** (this.#bootFailures - 1);
-    this.#restart = setTimeout(() => this.#tryAgain(), delay);
-    if (this.#backlog.length === 0) {
-      this.#restart.unref();
-    }
-  }
-
-  #tryAgain(): void {
-    try {
-      this.#start();
-    } catch (error) {
-      this.#state = "broken";
-      this.#bootError = error;
-      for (const call of this.#takeBacklog()) {
-        call.reject(error);
-      }
-    }
-  }
-
-  /** Finds a new worker for calls that the dead one had not started. */
-  #move(calls: readonly Call[], worker: Worker, exit: Exit): void {
-    for (const call of calls) {
-      if (++call.moves > MAX_MOVES) {
-        call.reject(this.#crash(worker, exit, call, false));
-      } else {
+    } else {
+      this.#retry(this.#describeBoot(worker, exit, wasReady), exit.deterministic);
+      for (const call of unstarted) {
         this.#owner.reroute(call, this);
       }
     }
   }
 
+  #replace(): void {
+    try {
+      this.#start();
+    } catch (error) {
+      this.#retry(error, false);
+    }
+  }
+
+  /** Tries another start after a while, unless that is in vain. */
+  #retry(error: unknown, inVain: boolean): void {
+    this.#bootError = error;
+    if (++this.#bootFailures >= MAX_BOOT_FAILURES || inVain) {
+      this.#state = "broken";
+      for (const call of this.#takeBacklog()) {
+        this.#owner.reroute(call, this);
+      }
+      return;
+    }
+    this.#state = "restarting";
+    const delay = RESTART_MILLIS * 2 ** (this.#bootFailures - 1);
+    this.#restart = setTimeout(() => this.#replace(), delay);
+    if (this.#backlog.length === 0) {
+      this.#restart.unref();
+    }
+  }
+
   #crash(worker: Worker, exit: Exit, call: Call, started: boolean): unknown {
-    if (this.#fault !== undefined) {
-      return this.#fault;
+    if (this.#violation !== undefined) {
+      return this.#violation;
     }
     const task = this.#owner.tasks[call.task].task;
     const { exitCode, signal, stderrTail, cause } = exit;
@@ -212,8 +224,8 @@ export class Slot {
   #describeBoot(worker: Worker, exit: Exit, wasReady: boolean): unknown {
     const { exitCode, signal, stderrTail } = exit;
     const details = { argv: worker.argv, exitCode, signal, stderrTail };
-    if (this.#fault !== undefined) {
-      const fault = this.#fault as Error;
+    const fault = this.#bootFault ?? this.#violation;
+    if (fault !== undefined) {
       return new WorkerBootError(fault.message + command(worker.argv), details, { cause: fault });
     }
     const message = wasReady

@@ -48,7 +48,6 @@ export function startThread(lane: HostEnd, tasks: readonly TaskSource[]): Worker
   });
   const exited = new Promise<Exit>((resolve) => {
     thread.on("exit", (exitCode) => {
-      native().revoke(token);
       resolve({ exitCode, signal: null, stderrTail: "", cause, deterministic: false });
     });
   });
@@ -100,13 +99,13 @@ export function startProcess(lane: HostEnd, tasks: TaskSource[]): Worker {
       pid = event.pid ?? null;
       return;
     }
-    const failed = event.kind === "failed";
     end({
       exitCode: event.code ?? null,
       signal: event.signal ?? null,
       stderrTail: event.stderrTail ?? "",
-      cause: failed ? new Error(event.message) : undefined,
-      deterministic: failed || event.code === native().EXIT_REFUSED,
+      cause: event.kind === "failed" ? new Error(event.message) : undefined,
+      deterministic:
+        event.kind === "failed" ? event.transient !== true : event.code === native().EXIT_REFUSED,
     });
   });
   return {
