@@ -9,6 +9,9 @@
 //! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
 //! thread: what a large multi-threaded host must not do between fork and exec is safe here. If something fails it says
 //! so on stderr and exits with 126 (127 where the program does not exist), as `env` does.
+//!
+//! The death signal guards the worker's start only. It would kill the worker alone and leave what that has started, so
+//! the worker clears it as soon as its watchdog stands, which ends the whole process group (see `process::handshake`).
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

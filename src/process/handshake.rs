@@ -4,8 +4,13 @@
 //!   1. take both boot variables out of the environment, and out of the block that /proc/self/environ shows
 //!   2. reopen descriptor 0, check magic, version, sizes, nonce; map it
 //!   3. take the worker's owner lock; put /dev/null on descriptor 0
-//!   4. start the watchdogs: the host's lock is released, or the segment says stop -> this process ends
+//!   4. start the watchdogs: the host's lock is released, or the segment says stop -> the process group ends
+//!   5. clear the death signal that the launcher set
 //! ```
+//!
+//! The death signal kills this process alone, and sooner than a watchdog gets to run: with it, whatever a task has
+//! started would outlive a dead host. So it guards the start only, when no task has run, and the watchdogs take over.
+//! There is no moment without either. The signal belongs to the thread that called exec: attach on that one.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -13,8 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{dup2_stdin, getpgrp, getpid};
+use nix::unistd::{dup2_stdin, getpid};
 
 use super::boot::{BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
 use super::owner_lock::{self, Owner};
@@ -60,6 +66,7 @@ pub fn attach() -> Result<Attached, String> {
 
     let segment = Arc::new(segment);
     watch(lock, segment.clone()).map_err(|error| format!("no thread for the watchdog: {error}"))?;
+    set_pdeathsig(None).map_err(|error| format!("the death signal cannot be cleared: {error}"))?;
     Ok(Attached { segment, boot })
 }
 
@@ -88,9 +95,87 @@ fn watch(lock: File, segment: Arc<Segment>) -> std::io::Result<()> {
 
 /// Ends this process and all it has started.
 fn end() -> ! {
-    if getpgrp() == getpid() {
-        let _ = killpg(getpgrp(), Signal::SIGKILL);
-    }
+    // The group that the launcher's process was started as the leader of, which has this number also if this process
+    // has moved to another group. Where there is no such group, as under a wrapper, this finds nobody.
+    let _ = killpg(getpid(), Signal::SIGKILL);
     // SAFETY: ends the process at once, exit handlers are not wanted: the event loop may be stuck.
     unsafe { nix::libc::_exit(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::time::Instant;
+
+    use nix::sys::prctl::get_pdeathsig;
+    use nix::sys::signal::kill;
+    use nix::unistd::Pid;
+
+    use crate::transport::layout::Geometry;
+
+    const ROLE: &str = "KNITTING_TEST_ROLE";
+
+    /// This test in a process of its own.
+    fn this_test_as(role: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let name = "process::handshake::tests::a_dead_host_leaves_no_orphans";
+        command.args(["--exact", name, "--test-threads=1"]).env(ROLE, role).stdout(Stdio::null());
+        command
+    }
+
+    /// Starts a worker as the reactor does, and waits to be killed.
+    fn host() {
+        let (segment, memory) = Segment::create(Geometry::new(1).unwrap()).unwrap();
+        let lock = owner_lock::reopen(&memory).unwrap();
+        owner_lock::hold(&lock, Owner::Host).unwrap();
+        let boot = Boot { segment: segment.identity().clone(), tasks: Vec::new() };
+        let mut worker = this_test_as("worker")
+            .env(WORKER_VARIABLE, WORKER_MARK)
+            .env(BOOT_VARIABLE, boot.encode().unwrap())
+            .stdin(memory)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        worker.wait().unwrap();
+    }
+
+    /// Attaches under a death signal, as the launcher would leave it, and starts a process as a task might.
+    fn worker() {
+        set_pdeathsig(Signal::SIGKILL).unwrap();
+        let _attached = attach().unwrap();
+        assert_eq!(get_pdeathsig(), Ok(None));
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        writeln!(std::io::stderr(), "{} {}", getpid(), child.id()).unwrap();
+        child.wait().unwrap();
+    }
+
+    /// A zombie whose new parent has not looked yet counts as gone.
+    fn lives(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[test]
+    fn a_dead_host_leaves_no_orphans() {
+        match std::env::var(ROLE).as_deref() {
+            Ok("host") => return host(),
+            Ok(_) => return worker(),
+            Err(_) => {}
+        }
+        let mut host = this_test_as("host").stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(host.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let pids: Vec<i32> = line.split_whitespace().map(|pid| pid.parse().expect(&line)).collect();
+        assert_eq!(pids.len(), 2, "{line}");
+        assert!(pids.iter().all(|&pid| lives(pid)));
+        kill(Pid::from_raw(host.id() as i32), Signal::SIGKILL).unwrap();
+        host.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while pids.iter().any(|&pid| lives(pid)) {
+            assert!(Instant::now() < deadline, "of {pids:?} some outlived the host");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

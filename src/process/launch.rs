@@ -42,7 +42,7 @@ pub fn with_launcher(launcher: String, command: Vec<String>) -> Vec<String> {
 }
 
 impl Launch {
-    /// Starts the process. It dies with the thread that calls this: call it on the reactor.
+    /// Starts the process. Until it has attached it dies with the thread that calls this: call it on the reactor.
     pub fn start(self) -> io::Result<Launched> {
         let (program, arguments) = self.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut child = Command::new(program)

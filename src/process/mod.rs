@@ -3,7 +3,8 @@
 //! ```text
 //!   host                                      worker
 //!   reactor: launch(argv, boot, memfd) -----> launcher: group, death signal, descriptors; exec runtime
-//!                                             handshake: boot variables, fd 0, segment, owner lock, watchdog
+//!                                             handshake: boot variables, fd 0, segment, owner lock, watchdogs
+//!                                             instead of the death signal
 //!   reactor: pidfd, stderr, owner lock <----- (lives, or dies)
 //! ```
 
