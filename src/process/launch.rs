@@ -7,8 +7,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
+use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 
@@ -32,6 +34,24 @@ pub struct Launched {
     pub pidfd: OwnedFd,
     /// The other end of its stderr.
     pub stderr: ChildStderr,
+    child: Child,
+}
+
+/// Why a process does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchError {
+    /// A sentence.
+    pub message: String,
+    /// The system lacked something for the moment: another attempt could succeed.
+    pub transient: bool,
+}
+
+impl LaunchError {
+    /// `what` could not be done because of `error`.
+    pub fn new(what: &str, error: &io::Error) -> Self {
+        let transient = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
+        Self { message: format!("cannot {what}: {error}"), transient }
+    }
 }
 
 /// The command line that starts `command` through the launcher.
@@ -43,8 +63,13 @@ pub fn with_launcher(launcher: String, command: Vec<String>) -> Vec<String> {
 
 impl Launch {
     /// Starts the process. Until it has attached it dies with the thread that calls this: call it on the reactor.
-    pub fn start(self) -> io::Result<Launched> {
-        let (program, arguments) = self.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    pub fn start(self) -> Result<Launched, LaunchError> {
+        let Some((program, arguments)) = self.argv.split_first() else {
+            return Err(LaunchError::new(
+                "start a process without a program",
+                &io::ErrorKind::InvalidInput.into(),
+            ));
+        };
         let mut child = Command::new(program)
             .args(arguments)
             .process_group(0)
@@ -54,18 +79,63 @@ impl Launch {
             .stdout(Stdio::inherit())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot execute {program}: {error}")))?;
-        let pid = Pid::from_raw(child.id() as i32);
-        let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let handle = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::NotFound)?;
-        match pidfd_open(handle, PidfdFlags::NONBLOCK) {
-            Ok(pidfd) => Ok(Launched { pid, pidfd, stderr }),
+            .map_err(|error| LaunchError::new(&format!("execute {program}"), &error))?;
+        match watchable(&mut child) {
+            Ok((pidfd, stderr)) => {
+                Ok(Launched { pid: Pid::from_raw(child.id() as i32), pidfd, stderr, child })
+            }
             Err(error) => {
-                // Nobody could watch it, so it must not run.
-                child.kill()?;
-                child.wait()?;
-                Err(error.into())
+                discard(child);
+                Err(LaunchError::new("watch the process", &error))
             }
         }
+    }
+}
+
+impl Launched {
+    /// Kills the process, which nobody could watch, with its group, and reaps it.
+    pub fn discard(self) {
+        discard(self.child);
+    }
+}
+
+fn watchable(child: &mut Child) -> io::Result<(OwnedFd, ChildStderr)> {
+    let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).ok_or(io::ErrorKind::NotFound)?;
+    Ok((pidfd_open(pid, PidfdFlags::NONBLOCK)?, stderr))
+}
+
+fn discard(mut child: Child) {
+    // Not reaped yet, so the number is its own. It may have left its group already, so both are killed. If it must not
+    // be killed, waiting for it would not end.
+    let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+    if child.kill().is_ok() {
+        let _ = child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::kill;
+
+    #[test]
+    fn a_discarded_process_is_killed_and_reaped() {
+        let argv = ["/bin/sh", "-c", "sleep 1000"].map(Into::into).to_vec();
+        let memory = std::fs::File::open("/dev/null").unwrap().into();
+        let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+        let launched = Launch { argv, env, memory }.start().unwrap();
+        let pid = launched.pid;
+        launched.discard();
+        assert!(kill(pid, None).is_err(), "it is still there");
+    }
+
+    #[test]
+    fn only_a_momentary_lack_is_transient() {
+        let transient = |errno| LaunchError::new("run", &io::Error::from_raw_os_error(errno)).transient;
+        assert!([EAGAIN, ENOMEM, EMFILE, ENFILE].into_iter().all(transient));
+        assert!(
+            !transient(nix::libc::ENOENT) && !transient(nix::libc::EACCES) && !transient(nix::libc::ENOEXEC)
+        );
     }
 }

@@ -25,7 +25,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::host_stderr::{HostStderr, Written};
-use super::launch::{Launch, Launched};
+use super::launch::{Launch, LaunchError, Launched};
 use super::owner_lock::{self, Owner};
 
 /// Bytes of a worker's stderr that are kept for errors.
@@ -47,6 +47,8 @@ pub enum Event {
     Failed {
         /// Why.
         message: String,
+        /// Another attempt could succeed.
+        transient: bool,
     },
     /// It has ended and is reaped.
     Exited {
@@ -204,18 +206,16 @@ impl Reactor {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Launch { id, launch, lock, sink } => {
-                match launch.start().and_then(|launched| self.watch(id, &launched).map(|()| launched)) {
-                    Ok(Launched { pid, pidfd, stderr }) => {
-                        sink(Event::Spawned { pid: pid.as_raw() });
-                        let stderr = Some(File::from(OwnedFd::from(stderr)));
-                        let (tail, line) = (VecDeque::new(), Vec::new());
-                        let worker = Worker { pid, pidfd, stderr, tail, line, lock, kill_at: None, sink };
-                        self.workers.insert(id, worker);
-                    }
-                    Err(error) => sink(Event::Failed { message: error.to_string() }),
+            Command::Launch { id, launch, lock, sink } => match self.start(id, launch) {
+                Ok(Launched { pid, pidfd, stderr, .. }) => {
+                    sink(Event::Spawned { pid: pid.as_raw() });
+                    let stderr = Some(File::from(OwnedFd::from(stderr)));
+                    let (tail, line) = (VecDeque::new(), Vec::new());
+                    let worker = Worker { pid, pidfd, stderr, tail, line, lock, kill_at: None, sink };
+                    self.workers.insert(id, worker);
                 }
-            }
+                Err(LaunchError { message, transient }) => sink(Event::Failed { message, transient }),
+            },
             Command::Attached { id } => {
                 if let Some(lock) = self.workers.get(&id).and_then(|worker| worker.lock.try_clone().ok()) {
                     watch_lock(id, lock);
@@ -226,6 +226,17 @@ impl Reactor {
                     let at = Instant::now() + grace;
                     worker.kill_at = Some(worker.kill_at.map_or(at, |earlier| earlier.min(at)));
                 }
+            }
+        }
+    }
+
+    fn start(&self, id: WorkerId, launch: Launch) -> Result<Launched, LaunchError> {
+        let launched = launch.start()?;
+        match self.watch(id, &launched) {
+            Ok(()) => Ok(launched),
+            Err(error) => {
+                launched.discard();
+                Err(LaunchError::new("watch the process", &error))
             }
         }
     }
@@ -373,14 +384,32 @@ mod tests {
         File::options().read(true).write(true).open("/dev/null").unwrap()
     }
 
+    fn launch_of(argv: &[&str]) -> Launch {
+        let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
+        Launch { argv: argv.iter().map(|&argument| argument.into()).collect(), env, memory: null().into() }
+    }
+
+    fn sink() -> (Sink, Receiver<Event>) {
+        let (tell, told) = channel();
+        (Box::new(move |event| tell.send(event).unwrap()), told)
+    }
+
     fn start(argv: &[&str]) -> (WorkerId, Receiver<Event>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let (tell, told) = channel();
-        let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        let argv = argv.iter().map(|&argument| argument.into()).collect();
-        let launch = Launch { argv, env, memory: null().into() };
-        super::launch(id, launch, null(), Box::new(move |event| tell.send(event).unwrap())).unwrap();
+        let (sink, told) = sink();
+        super::launch(id, launch_of(argv), null(), sink).unwrap();
         (id, told)
+    }
+
+    /// A reactor without a thread, which does what the test says. It is not the running one.
+    fn idle_reactor() -> Reactor {
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap();
+        Reactor::new(Arc::new(Inbox { commands: SegQueue::new(), bell })).unwrap()
+    }
+
+    fn launch_command(id: WorkerId, script: &str) -> (Command, Receiver<Event>) {
+        let (sink, told) = sink();
+        (Command::Launch { id, launch: launch_of(&["/bin/sh", "-c", script]), lock: null(), sink }, told)
     }
 
     fn shell(script: &str) -> (WorkerId, Receiver<Event>) {
@@ -472,7 +501,20 @@ mod tests {
     #[test]
     fn a_missing_launcher_is_told() {
         let (_, told) = start(&["/no/such/launcher"]);
-        let Event::Failed { message } = told.recv_timeout(WATCHDOG).unwrap() else { panic!("it started") };
-        assert!(message.contains("/no/such/launcher"), "{message}");
+        let Event::Failed { message, transient } = told.recv_timeout(WATCHDOG).unwrap() else {
+            panic!("it started")
+        };
+        assert!(message.contains("/no/such/launcher") && !transient, "{message}");
+    }
+
+    #[test]
+    fn what_cannot_be_watched_does_not_run() {
+        let mut reactor = idle_reactor();
+        reactor.epoll = Epoll(null().into());
+        let (command, told) = launch_command(1, "sleep 1000");
+        reactor.obey(command);
+        let failed = told.try_recv().unwrap();
+        assert!(matches!(failed, Event::Failed { transient: false, .. }), "{failed:?}");
+        assert!(reactor.workers.is_empty());
     }
 }
