@@ -1,60 +1,75 @@
 /** The results as aligned plain text. */
 
 const NAME_WIDTH = 20;
-const FIGURE_WIDTH = 12;
-const RATIO_WIDTH = 28;
+const MEDIAN_WIDTH = 10;
+const QUARTILES_WIDTH = 18;
 
-const COLUMNS = {
-  p50: { heading: "p50", format: duration },
-  p99: { heading: "p99", format: duration },
-  rate: { heading: "calls/s", format: count },
+/** Units, each with its size in the unit that is measured in; the smallest first. */
+const TIME = [
+  { size: 1, sign: " us" },
+  { size: 1e3, sign: " ms" },
+];
+const COUNT = [
+  { size: 1, sign: "" },
+  { size: 1e3, sign: " k" },
+  { size: 1e6, sign: " M" },
+];
+const TIMES = [{ size: 1, sign: "x" }];
+
+const FIGURES = {
+  p50: { heading: "p50", units: TIME },
+  p99: { heading: "p99", units: TIME },
+  rate: { heading: "calls/s", units: COUNT },
+  ratio: { heading: "ratio", units: TIMES },
 };
+
+const READING = `\
+Figures are medians over the rounds, with quartiles in brackets; a ratio above 1 is better than postMessage in the same
+round. Both sides of postMessage and fork sleep between calls: they are quick while the kernel keeps them on one core, slow
+when one has to wake another core, and change between the two. Wide quartiles mean that, or a machine that others use.`;
 
 export function report({ machine, othersBusy, rounds, seconds, tables, acceptance }) {
   const { cpu, cores, memoryGiB, kernel, node } = machine;
   return [
     `Node ${node}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB`,
-    `${rounds} rounds in ${seconds.toFixed(0)} s, meanwhile others kept ${othersBusy.toFixed(2)} cores busy. Figures are medians over the rounds.`,
-    "Ratios are taken within a round: their median and (quartiles); above 1 is better than postMessage.",
+    `${rounds} rounds in ${seconds.toFixed(0)} s; others kept ${othersBusy.toFixed(2)} cores busy meanwhile`,
+    "",
+    READING,
     ...tables.map(table),
     `\nAcceptance, set for Node 24\n${acceptance.map(verdict).join("\n")}`,
   ].join("\n");
 }
 
+/** Quartiles stand beside the figure that is compared, and beside the ratio. */
 function table({ title, ratioOf, rows }) {
-  const names = Object.keys(rows[0].figures);
-  const heading = line(
-    "",
-    names.map((name) => COLUMNS[name].heading),
-    `${COLUMNS[ratioOf].heading} ratio`,
-  );
-  const lines = rows.map(({ contender, figures, ratio }) =>
-    line(
-      `  ${contender}`,
-      names.map((name) => COLUMNS[name].format(figures[name])),
-      `${times(ratio.median)} (${times(ratio.low)} - ${times(ratio.high)})`,
-    ),
-  );
-  return `\n${title}\n${[heading, ...lines].join("\n")}`;
-}
-
-function line(name, figures, ratio) {
-  const cells = figures.map((figure) => figure.padStart(FIGURE_WIDTH));
-  return `${name.padEnd(NAME_WIDTH)}${cells.join("")}${ratio.padStart(RATIO_WIDTH)}`;
+  const columns = [ratioOf, ...Object.keys(rows[0].figures).filter((name) => name !== ratioOf), "ratio"];
+  const wide = new Set([ratioOf, "ratio"]);
+  const width = (name) => MEDIAN_WIDTH + (wide.has(name) ? QUARTILES_WIDTH : 0);
+  const headings = columns.map((name) => FIGURES[name].heading.padStart(MEDIAN_WIDTH).padEnd(width(name)));
+  const lines = rows.map(({ contender, figures, ratio }) => {
+    const cells = columns.map((name) => {
+      const { median, quartiles } = written(name, name === "ratio" ? ratio : figures[name]);
+      return (median.padStart(MEDIAN_WIDTH) + (wide.has(name) ? ` ${quartiles}` : "")).padEnd(width(name));
+    });
+    return `  ${contender}`.padEnd(NAME_WIDTH) + cells.join("");
+  });
+  return `\n${[title, " ".repeat(NAME_WIDTH) + headings.join(""), ...lines].map((text) => text.trimEnd()).join("\n")}`;
 }
 
 function verdict({ passed, what, ratio, atLeast }) {
-  return `  ${passed ? "pass" : "FAIL"}  ${what}: ${times(ratio.median)}, at least ${times(atLeast)}`;
+  const { median, quartiles } = written("ratio", ratio);
+  return `  ${passed ? "pass" : "FAIL"}  ${what}: ${median} ${quartiles}, at least ${atLeast}x`;
 }
 
-function duration(micros) {
-  return micros < 1e3 ? `${micros.toFixed(1)} us` : `${(micros / 1e3).toFixed(2)} ms`;
+/** In the unit that suits the median. */
+function written(name, { median, low, high }) {
+  const { units } = FIGURES[name];
+  const { size, sign } = units.findLast((unit) => median >= unit.size) ?? units[0];
+  const [middle, ...ends] = [median, low, high].map((value) => digits(value / size));
+  return { median: `${middle}${sign}`, quartiles: low === high ? "" : `(${ends.join(" - ")})` };
 }
 
-function count(perSecond) {
-  return Math.round(perSecond).toLocaleString("en-US");
-}
-
-function times(ratio) {
-  return `${ratio.toFixed(ratio < 10 ? 2 : 1)}x`;
+/** Three digits, more before the point if need be. */
+function digits(value) {
+  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }

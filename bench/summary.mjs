@@ -1,12 +1,14 @@
 /** From the figures of many rounds to a few: medians over the rounds, and ratios within each round. */
 import { spread } from "./statistics.mjs";
 
-/** One row a contender: the median of each figure, and how many times better than `baseline` it is. */
+/** One row a contender: each figure, and how many times better than `baseline` it is; medians with quartiles. */
 export function summarize({ scenario, figures }, baseline) {
   const { title, ratioOf } = scenario;
   const rows = [...figures].map(([contender, turns]) => ({
     contender: contender.name,
-    figures: medians(scenario.figures, turns),
+    figures: Object.fromEntries(
+      scenario.figures.map((name) => [name, spread(turns.map((turn) => turn[name]))]),
+    ),
     ratio: ratio(ratioOf, turns, figures.get(baseline)),
   }));
   return { title, ratioOf, rows };
@@ -20,8 +22,4 @@ export function ratio(name, turns, others) {
       return name === "rate" ? times : 1 / times;
     }),
   );
-}
-
-function medians(names, turns) {
-  return Object.fromEntries(names.map((name) => [name, spread(turns.map((turn) => turn[name])).median]));
 }
