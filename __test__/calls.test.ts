@@ -1,5 +1,5 @@
 import { createPool, importTask, TaskNotFoundError, task, WorkerBootError } from "knitting-native";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { onEveryKind } from "./kinds";
 
 const basic = "./tasks/basic.mjs";
@@ -115,6 +115,61 @@ onEveryKind(({ worker, isProcess }) => {
     const slow = pool.call.spin(400);
     expect(await Promise.race([quick, slow])).toBe(2);
     await slow;
+  });
+
+  test("nor by one that has been slow before, nor by many", async () => {
+    await using pool = createPool({ worker })(tasks);
+    await pool.call.spin(50);
+    const order: string[] = [];
+    const calls = [
+      pool.call.double(1).then(() => order.push("double")),
+      ...Array.from({ length: 20 }, () => pool.call.spin(20).then(() => order.push("spin"))),
+    ];
+    await calls[0];
+    expect(order).toEqual(["double"]);
+    await calls[1];
+    expect(order.length).toBeLessThan(5);
+    await Promise.all(calls);
+  });
+
+  test("a task's timers are not held up by the calls behind it", async () => {
+    await using pool = createPool({ worker })(tasks);
+    await pool.call.nothing();
+    let busy = true;
+    const woken = pool.call.wait(20).then(() => {
+      busy = false;
+    });
+    let calls = 0;
+    while (busy) {
+      await Promise.all(Array.from({ length: 50 }, () => pool.call.double(1)));
+      calls++;
+      expect(calls).toBeLessThan(20_000);
+    }
+    await woken;
+    const order: string[] = [];
+    const timer = pool.call.wait(10).then(() => order.push("timer"));
+    const slow = Array.from({ length: 100 }, () => pool.call.spin(5).then(() => order.push("slow")));
+    await timer;
+    expect(order.length).toBeLessThan(50);
+    await Promise.all(slow);
+  });
+
+  test("a call that takes longer than the lane's idle time is answered", { timeout: 40_000 }, async () => {
+    await using pool = createPool({ worker })(tasks);
+    await pool.call.double(1);
+    expect(await pool.call.wait(11_000)).toBe(11_000);
+  });
+
+  test("fake timers of a test runner do not stop the calls", async () => {
+    vi.useFakeTimers();
+    try {
+      const pool = createPool({ worker })(tasks);
+      expect(await pool.call.double(21)).toBe(42);
+      expect(await pool.call.wait(20)).toBe(20);
+      await pool.shutdown();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("a missing export rejects the calls of that task, others work", async () => {

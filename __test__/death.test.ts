@@ -71,6 +71,56 @@ onEveryKind(({ worker, isProcess }) => {
     expect(results.map(({ index }) => index)).toEqual(Array.from({ length: 1_001 }, (_, index) => index));
   });
 
+  test("a call that moves keeps the argument it was made with", async () => {
+    await using pool = createPool({ threads: 2, worker })(tasks);
+    await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
+    const bytes = new Uint8Array(60_000).fill(1);
+    const list = [1];
+    const fatal = failure(pool.call.exit(1));
+    const calls = Array.from({ length: 6 }, () => [
+      pool.call.echo(bytes),
+      pool.call.echo(list),
+      pool.call.echo(7),
+    ]);
+    bytes.fill(2);
+    list[0] = 2;
+    expect(await fatal).toBeInstanceOf(WorkerCrashedError);
+    for (const [one, other, number] of await within(Promise.all(calls.map((three) => Promise.all(three))))) {
+      expect((one as Uint8Array).every((byte) => byte === 1)).toBe(true);
+      expect([other, number]).toEqual([[1], 7]);
+    }
+  });
+
+  test("any number of calls may wait when a worker dies or the pool is shut down", {
+    timeout: 60_000,
+  }, async () => {
+    const pool = createPool({ worker })(tasks);
+    const fatal = failure(pool.call.exit(1));
+    const calls = Array.from({ length: 200_000 }, (_, index) => pool.call.echo(index));
+    expect(await fatal).toBeInstanceOf(WorkerCrashedError);
+    expect(await within(calls[199_999])).toBe(199_999);
+    const more = Array.from({ length: 200_000 }, (_, index) => failure(pool.call.echo(index)));
+    await within(pool.shutdown());
+    expect(await within(more[199_999])).toBeInstanceOf(PoolClosedError);
+    await Promise.all(calls);
+  });
+
+  test("a worker that always dies right after its boot is given up", async () => {
+    const code = "setTimeout(() => process.exit(3), 20); export const f = () => new Promise(() => {})";
+    const doomed = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
+    const pool = createPool({ worker })({ doomed });
+    let error: unknown;
+    for (let tries = 0; tries < 200 && !(error instanceof WorkerBootError); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (tries > 20) {
+        error = await failure(pool.call.doomed());
+      }
+    }
+    expect(error).toBeInstanceOf(WorkerBootError);
+    expect(error).toMatchObject({ message: expect.stringContaining("before its first call") });
+    await pool.shutdown();
+  });
+
   test("every started call of a dead worker rejects, each naming its own task", async () => {
     await using pool = createPool({ worker })(tasks);
     const waiting = Array.from({ length: 20 }, () => failure(pool.call.never()));

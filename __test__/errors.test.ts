@@ -68,6 +68,15 @@ onEveryKind(({ worker }) => {
     expect(await Promise.all(others)).toHaveLength(100);
   });
 
+  test("a result that can't even be looked at rejects that call alone", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const others = Array.from({ length: 10 }, (_, index) => pool.call.echo(index));
+    await expect(pool.call.unsendable("then")).rejects.toThrow("from the then getter");
+    await expect(pool.call.unsendable("message")).rejects.toThrow();
+    expect(await Promise.all(others)).toHaveLength(10);
+    expect(await pool.call.echo("served")).toBe("served");
+  });
+
   test("an argument that can't be encoded rejects that call alone, with its path", async () => {
     await using pool = createPool({ worker })(tasks);
     const refused = (value: unknown) => expect(pool.call.echo(value)).rejects;
@@ -102,6 +111,26 @@ onEveryKind(({ worker }) => {
     };
     expect(await pool.call.echo(argument)).toEqual({ calls: 3_000, text: "x".repeat(100) });
     expect(await Promise.all(inner)).toEqual(Array.from({ length: 3_000 }, (_, index) => ({ index })));
+  });
+
+  test("a getter of an argument may even shut the pool down", async () => {
+    const pool = createPool({ worker })(tasks);
+    await pool.call.echo(1);
+    const argument = {
+      get end() {
+        return String(pool.shutdown());
+      },
+    };
+    await expect(pool.call.echo(argument)).rejects.toThrow("Thread closed");
+  });
+
+  test("a value as large as the arena fits, also after smaller ones", { timeout: 60_000 }, async () => {
+    await using pool = createPool({ worker })(tasks);
+    const bytes = 256 * 1024 * 1024;
+    expect(await pool.call.echo("x".repeat(1_000))).toHaveLength(1_000);
+    const whole = (await pool.call.echo(new Uint8Array(bytes).fill(5))) as Uint8Array;
+    expect([whole.length, whole[0], whole[bytes - 1]]).toEqual([bytes, 5, 5]);
+    expect(await pool.call.echo("abc".repeat(100))).toHaveLength(300);
   });
 
   test("a value larger than the arena is refused with both sizes, on either side", async () => {

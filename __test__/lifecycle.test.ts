@@ -31,6 +31,18 @@ for (const { name, worker, isProcess } of kinds) {
       expect(host.stdout).toContain("booted");
     });
 
+    test("a call that waits for a worker to be started again keeps the process alive", async () => {
+      const host = start("restarting");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("gave up: WorkerBootError");
+    });
+
+    test("a pool that is booting when its worker thread is terminated leaves nothing", async () => {
+      const host = start("outer-boot");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("memories left: 0");
+    });
+
     test.each(["exit", "exit-parked"])("process.exit() ends host and workers (%s)", async (what) => {
       const host = start(what);
       expect(await host.exit()).toEqual({ code: 7, signal: null });

@@ -50,6 +50,42 @@ switch (what) {
     openPool().call.echo("booted").then(say);
     break;
   }
+  // Nothing but a call to a worker that is about to be started again.
+  case "restarting": {
+    const broken = importTask({
+      href: "data:text/javascript,process.exit(5); export const f = 1",
+      name: "f",
+    });
+    const worker = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
+    const pool = createPool({ worker })({ broken });
+    const call = () => pool.call.broken().catch((error) => say("gave up:", error.name));
+    setTimeout(call, 180);
+    break;
+  }
+  case "outer-boot": {
+    const { readdirSync, readlinkSync } = await import("node:fs");
+    const memories = () =>
+      readdirSync("/proc/self/fd").filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).includes("memfd:knitting");
+        } catch {
+          return false;
+        }
+      }).length;
+    for (let round = 0; round < 5; round++) {
+      const outer = new Worker(new URL(import.meta.url), { argv: [runtime, "wait"] });
+      await new Promise((resolve) => outer.once("online", resolve));
+      await new Promise((resolve) => setTimeout(resolve, 20 * round));
+      await outer.terminate();
+    }
+    const end = Date.now() + 10_000;
+    while (memories() > 0 && Date.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    say("memories left:", memories());
+    process.exit(0);
+    break;
+  }
   // Leaves in the middle of things.
   case "exit": {
     const pool = openPool();

@@ -48,6 +48,19 @@ export const unsendable = (kind) => {
     map: () => new Map(),
     instance: () => ({ point: new Point() }),
     cyclic: () => cyclic,
+    then: () => ({
+      // biome-ignore lint/suspicious/noThenProperty: that is the point
+      get then() {
+        throw new RangeError("from the then getter");
+      },
+    }),
+    message: () => {
+      throw Object.defineProperty(new Error(), "message", {
+        get() {
+          throw new Error("from the message getter");
+        },
+      });
+    },
     getter: () => ({
       get x() {
         throw new RangeError("from the getter");
