@@ -5,7 +5,7 @@
 //!   reactor: launch(argv, boot, memfd) -----> launcher: group, death signal, descriptors; exec runtime
 //!                                             handshake: boot variables, fd 0, segment, owner lock, watchdogs
 //!                                             instead of the death signal
-//!   reactor: pidfd, stderr, owner lock <----- (lives, or dies)
+//!   reactor: pidfd, stderr <----------------- (lives, or dies)
 //! ```
 
 pub mod boot;

@@ -7,6 +7,7 @@
 //!
 //! It runs while there is anything to watch, and starts the workers itself because their death signal follows the
 //! thread that started them. It never touches a segment. A worker that ends is reaped here, with its whole group.
+//! Every worker is a direct child: its pidfd tells of its death, and the host does not wait for its owner lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::SegQueue;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal, killpg};
@@ -26,14 +28,23 @@ use nix::unistd::Pid;
 
 use super::host_stderr::{HostStderr, Written};
 use super::launch::{Launch, LaunchError, Launched};
-use super::owner_lock::{self, Owner};
 
 /// Bytes of a worker's stderr that are kept for errors.
 pub const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// A line longer than this is passed on in pieces.
 const LINE_BYTES: usize = 16 * 1024;
+/// What is read of a worker's stderr at once: a flood is taken in portions, so that other workers get their turn.
+const PORTION_BYTES: usize = 4 * LINE_BYTES;
+/// What is read of an ended worker's stderr: as much as a pipe can hold. More comes from somebody outside the worker's
+/// group who has it still, and may never end.
+const LAST_BYTES: usize = 1024 * 1024;
+/// Lines that come while this much waits for the host's stderr are not passed on. Only workers that end can bring it
+/// about, the others wait at [`LINE_BYTES`].
+const OUTPUT_BYTES: usize = 256 * 1024;
 /// How long to wait before the host's stderr is tried again when it takes nothing.
 const STDERR_RETRY: Duration = Duration::from_millis(20);
+/// How many milliseconds a reactor that ends waits for each worker that it has killed.
+const LAST_WAIT_MILLIS: u16 = 1000;
 
 /// What happened to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +80,6 @@ pub type WorkerId = u64;
 
 enum Command {
     Launch { id: WorkerId, launch: Launch, lock: File, sink: Sink },
-    Attached { id: WorkerId },
     Kill { id: WorkerId, grace: Duration },
 }
 
@@ -85,11 +95,6 @@ pub fn launch(id: WorkerId, launch: Launch, lock: File, sink: Sink) -> io::Resul
     submit(Command::Launch { id, launch, lock, sink })
 }
 
-/// The worker holds its owner lock now: it counts as gone when it lets go of it.
-pub fn attached(id: WorkerId) -> io::Result<()> {
-    submit(Command::Attached { id })
-}
-
 /// Kills a worker and its group after `grace`, unless it has ended by then.
 pub fn kill(id: WorkerId, grace: Duration) -> io::Result<()> {
     submit(Command::Kill { id, grace })
@@ -103,17 +108,36 @@ fn submit(command: Command) -> io::Result<()> {
     let mut running = running();
     let inbox = match &*running {
         Some(inbox) => inbox.clone(),
+        // Without a reactor there is no worker either.
+        None if !matches!(command, Command::Launch { .. }) => return Ok(()),
         None => {
-            let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-            let inbox = Arc::new(Inbox { commands: SegQueue::new(), bell });
-            let reactor = Reactor::new(inbox.clone())?;
-            std::thread::Builder::new().name("knitting-reactor".into()).spawn(move || reactor.run())?;
+            let inbox = Arc::new(Inbox::new()?);
+            let epoll = inbox.epoll()?;
+            // A reactor takes the lock when it is dropped: it must not exist here, where it is held.
+            let of_thread = inbox.clone();
+            std::thread::Builder::new()
+                .name("knitting-reactor".into())
+                .spawn(move || Reactor::new(of_thread, epoll).run())?;
             running.insert(inbox).clone()
         }
     };
     inbox.commands.push(command);
     inbox.bell.write(1)?;
     Ok(())
+}
+
+impl Inbox {
+    fn new() -> io::Result<Self> {
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Self { commands: SegQueue::new(), bell })
+    }
+
+    /// An epoll that hears the bell.
+    fn epoll(&self) -> io::Result<Epoll> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&self.bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        Ok(epoll)
+    }
 }
 
 struct Worker {
@@ -145,10 +169,8 @@ fn stderr_event(id: WorkerId) -> EpollEvent {
 }
 
 impl Reactor {
-    fn new(inbox: Arc<Inbox>) -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&inbox.bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
-        Ok(Self { inbox, epoll, workers: HashMap::new(), output: VecDeque::new(), paused: Vec::new() })
+    fn new(inbox: Arc<Inbox>, epoll: Epoll) -> Self {
+        Self { inbox, epoll, workers: HashMap::new(), output: VecDeque::new(), paused: Vec::new() }
     }
 
     fn run(mut self) {
@@ -174,7 +196,8 @@ impl Reactor {
             let count = match self.epoll.wait(&mut events, self.timeout()) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
-                Err(error) => unreachable!("epoll on descriptors of our own: {error}"),
+                // Blind: what is left is ended and told by `drop`.
+                Err(_) => return,
             };
             for event in &events[..count] {
                 match event.data() {
@@ -216,11 +239,6 @@ impl Reactor {
                 }
                 Err(LaunchError { message, transient }) => sink(Event::Failed { message, transient }),
             },
-            Command::Attached { id } => {
-                if let Some(lock) = self.workers.get(&id).and_then(|worker| worker.lock.try_clone().ok()) {
-                    watch_lock(id, lock);
-                }
-            }
             Command::Kill { id, grace } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     let at = Instant::now() + grace;
@@ -261,7 +279,9 @@ impl Reactor {
     /// Reads what the worker wrote; keeps the tail, and passes whole lines on.
     fn read_stderr(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if worker.read_available(&mut self.output) {
+        if self.output.len() > LINE_BYTES {
+            self.paused.push(id);
+        } else if worker.read_available(PORTION_BYTES, &mut self.output) {
             // At its end. Closing it takes it out of epoll too.
             worker.stderr = None;
         } else {
@@ -303,15 +323,16 @@ impl Reactor {
         let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         match waitid(Id::PIDFd(worker.pidfd.as_fd()), ended | WaitPidFlag::WNOWAIT) {
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => return,
-            _ => {}
+            // Reaped by somebody else in this process: the number may be anybody's by now.
+            Err(Errno::ECHILD) => {}
+            _ => worker.kill(),
         }
-        worker.kill();
         let status = waitid(Id::PIDFd(worker.pidfd.as_fd()), ended);
         let Some(mut worker) = self.workers.remove(&id) else { return };
-        worker.read_available(&mut self.output);
+        worker.read_available(LAST_BYTES, &mut self.output);
         if !worker.line.is_empty() {
             worker.line.push(b'\n');
-            self.output.extend(worker.line.drain(..));
+            pass_on(worker.line.drain(..), &mut self.output);
         }
         let (code, signal) = match status {
             Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
@@ -319,7 +340,7 @@ impl Reactor {
             // Reaped by somebody else: it is gone, and more cannot be known.
             _ => (None, None),
         };
-        let stderr_tail = String::from_utf8_lossy(worker.tail.make_contiguous()).into_owned();
+        let stderr_tail = worker.take_tail();
         // The descriptors close, and with them epoll forgets it, before anybody hears of it.
         let sink = worker.sink;
         drop((worker.pidfd, worker.stderr, worker.lock));
@@ -328,46 +349,75 @@ impl Reactor {
 }
 
 impl Worker {
-    /// Kills the worker, which may have left its group, and what is in the group. It is not reaped yet, so its number
-    /// cannot be anybody else's.
+    /// Kills the worker, which may have left its group, and what is in the group. While it is not reaped its number
+    /// cannot be anybody else's; the pidfd knows.
     fn kill(&self) {
-        // ESRCH is the only error possible, and good news.
-        let _ = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);
-        let _ = killpg(self.pid, Signal::SIGKILL);
+        // EPERM is possible for a worker that has changed its user; the rest of its group may still be ours.
+        if rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL)
+            != Err(rustix::io::Errno::SRCH)
+        {
+            let _ = killpg(self.pid, Signal::SIGKILL);
+        }
     }
 
-    /// Moves what stderr has now into the tail, and whole lines to `output`. True at its end.
-    fn read_available(&mut self, output: &mut VecDeque<u8>) -> bool {
+    fn take_tail(&mut self) -> String {
+        String::from_utf8_lossy(std::mem::take(&mut self.tail).make_contiguous()).into_owned()
+    }
+
+    /// Moves what stderr has now, about `most` bytes, into the tail, and whole lines to `output`. True at its end.
+    fn read_available(&mut self, most: usize, output: &mut VecDeque<u8>) -> bool {
         let Some(stderr) = &mut self.stderr else { return true };
         let mut buffer = [0; LINE_BYTES];
-        // A flood is taken in portions, so that other workers get their turn.
-        for _ in 0..4 {
+        let mut total = 0;
+        while total < most {
             let bytes = match stderr.read(&mut buffer) {
                 Ok(0) => return true,
                 Ok(count) => &buffer[..count],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
             };
+            total += bytes.len();
             self.tail.extend(bytes);
             self.tail.drain(..self.tail.len().saturating_sub(STDERR_TAIL_BYTES));
             self.line.extend_from_slice(bytes);
             let whole = self.line.iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
             let whole = if self.line.len() - whole > LINE_BYTES { self.line.len() } else { whole };
-            output.extend(self.line.drain(..whole));
+            pass_on(self.line.drain(..whole), output);
         }
         false
     }
 }
 
-/// Kills the worker when it lets go of its owner lock: then it is gone, or not what it was.
-fn watch_lock(id: WorkerId, lock: File) {
-    let thread = std::thread::Builder::new().name("knitting-lock".into()).stack_size(64 * 1024);
-    // Without the thread the pidfd still tells.
-    let _ = thread.spawn(move || {
-        if owner_lock::await_release(&lock, Owner::Worker).is_ok() {
-            let _ = kill(id, Duration::ZERO);
+fn pass_on(lines: impl Iterator<Item = u8>, output: &mut VecDeque<u8>) {
+    if output.len() < OUTPUT_BYTES {
+        output.extend(lines);
+    }
+}
+
+impl Drop for Reactor {
+    /// However the thread ends: whoever waits for a worker hears that it is gone, and the next launch gets a new reactor.
+    fn drop(&mut self) {
+        let mut running = running();
+        if running.as_ref().is_some_and(|inbox| Arc::ptr_eq(inbox, &self.inbox)) {
+            *running = None;
         }
-    });
+        drop(running);
+        for (_, mut worker) in self.workers.drain() {
+            worker.kill();
+            let mut ended = [PollFd::new(worker.pidfd.as_fd(), PollFlags::POLLIN)];
+            let _ = poll(&mut ended, LAST_WAIT_MILLIS);
+            let _ = waitid(Id::PIDFd(worker.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+            worker.read_available(LAST_BYTES, &mut self.output);
+            let stderr_tail = worker.take_tail();
+            (worker.sink)(Event::Exited { code: None, signal: None, stderr_tail });
+        }
+        while let Some(command) = self.inbox.commands.pop() {
+            if let Command::Launch { sink, .. } = command {
+                let message = "cannot start a worker: the reactor has ended".into();
+                sink(Event::Failed { message, transient: true });
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -403,8 +453,9 @@ mod tests {
 
     /// A reactor without a thread, which does what the test says. It is not the running one.
     fn idle_reactor() -> Reactor {
-        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap();
-        Reactor::new(Arc::new(Inbox { commands: SegQueue::new(), bell })).unwrap()
+        let inbox = Inbox::new().unwrap();
+        let epoll = inbox.epoll().unwrap();
+        Reactor::new(Arc::new(inbox), epoll)
     }
 
     fn launch_command(id: WorkerId, script: &str) -> (Command, Receiver<Event>) {
@@ -464,6 +515,12 @@ mod tests {
         }
     }
 
+    /// Lets the test binary run one test of this module, with a reactor of its own.
+    fn only_this_test<'a>(command: &'a mut process::Command, name: &str) -> &'a mut process::Command {
+        let name = format!("process::reactor::tests::{name}");
+        command.args(["--exact", &name, "--test-threads=1"]).stdout(process::Stdio::null())
+    }
+
     /// Keeps a terminal open that it never reads, and runs its arguments with that as stderr.
     const UNREAD_TERMINAL: &str = "import os, subprocess, sys; _, terminal = os.openpty(); \
                                    sys.exit(subprocess.call(sys.argv[1:], stderr=terminal))";
@@ -482,9 +539,7 @@ mod tests {
         }
         let this = std::env::current_exe().unwrap();
         let run = |command: &mut process::Command| {
-            let name = "process::reactor::tests::a_host_stderr_that_nobody_reads_stops_nothing";
-            let arguments = ["--exact", name, "--test-threads=1"];
-            command.args(arguments).env(CHILD, "1").stdout(process::Stdio::null()).status()
+            only_this_test(command, "a_host_stderr_that_nobody_reads_stops_nothing").env(CHILD, "1").status()
         };
         let (_unread, pipe) = io::pipe().unwrap();
         assert!(run(process::Command::new(&this).stderr(pipe)).unwrap().success(), "a pipe");
@@ -516,5 +571,109 @@ mod tests {
         let failed = told.try_recv().unwrap();
         assert!(matches!(failed, Event::Failed { transient: false, .. }), "{failed:?}");
         assert!(reactor.workers.is_empty());
+    }
+
+    /// Launches `script` on `reactor` and waits until it has ended, without telling the reactor.
+    fn ended(reactor: &mut Reactor, id: WorkerId, script: &str) -> Receiver<Event> {
+        let (command, told) = launch_command(id, script);
+        reactor.obey(command);
+        assert!(matches!(told.try_recv(), Ok(Event::Spawned { .. })));
+        let worker = &reactor.workers[&id];
+        let mut ready = [PollFd::new(worker.pidfd.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ready, 20_000u16), Ok(1));
+        told
+    }
+
+    #[test]
+    fn nobody_to_kill_is_no_error_and_starts_nothing() {
+        const CHILD: &str = "KNITTING_TEST_NO_REACTOR";
+        if std::env::var_os(CHILD).is_some() {
+            kill(1, Duration::ZERO).unwrap();
+            assert!(running().is_none());
+            return;
+        }
+        let mut this = process::Command::new(std::env::current_exe().unwrap());
+        let this = only_this_test(&mut this, "nobody_to_kill_is_no_error_and_starts_nothing");
+        assert!(this.env(CHILD, "1").status().unwrap().success());
+    }
+
+    #[test]
+    fn a_reactor_that_ends_tells_everybody() {
+        let mut reactor = idle_reactor();
+        let (command, running) = launch_command(1, "exec sleep 1000");
+        reactor.obey(command);
+        let Ok(Event::Spawned { pid }) = running.try_recv() else { panic!("it did not start") };
+        let (command, queued) = launch_command(2, "exit 0");
+        reactor.inbox.commands.push(command);
+        reactor.inbox.commands.push(Command::Kill { id: 1, grace: WATCHDOG });
+        drop(reactor);
+        assert!(matches!(running.try_recv(), Ok(Event::Exited { code: None, signal: None, .. })));
+        assert!(matches!(queued.try_recv(), Ok(Event::Failed { transient: true, .. })));
+        assert!(nix::sys::signal::kill(Pid::from_raw(pid), None).is_err(), "the worker is still there");
+    }
+
+    #[test]
+    fn a_reactor_without_its_epoll_ends() {
+        let mut reactor = idle_reactor();
+        let (command, told) = launch_command(1, "exec sleep 1000");
+        reactor.obey(command);
+        reactor.epoll = Epoll(null().into());
+        reactor.run();
+        assert!(matches!(told.try_recv(), Ok(Event::Spawned { .. })));
+        assert!(matches!(told.try_recv(), Ok(Event::Exited { code: None, signal: None, .. })));
+    }
+
+    #[test]
+    fn what_ended_workers_leave_is_bounded_and_its_end_is_kept() {
+        let mut reactor = idle_reactor();
+        for id in 0..10 {
+            // A pipe holds 64 KiB, and nobody reads it before the worker has ended.
+            let script = "head -c 60000 /dev/zero | tr '\\0' '\\n' >&2; echo end >&2";
+            let told = ended(&mut reactor, id, script);
+            reactor.reap(id);
+            let Ok(Event::Exited { code: Some(0), stderr_tail, .. }) = told.try_recv() else {
+                panic!("it did not end well")
+            };
+            assert!(stderr_tail.ends_with("end\n"));
+            assert!(reactor.output.len() < OUTPUT_BYTES + 2 * LINE_BYTES);
+        }
+        assert!(reactor.output.len() >= OUTPUT_BYTES);
+    }
+
+    #[test]
+    fn a_large_pipe_is_read_to_its_end() {
+        let mut reactor = idle_reactor();
+        let (command, told) = launch_command(1, "head -c 500000 /dev/zero | tr '\\0' x >&2; echo end >&2");
+        // Room for all of it before the worker writes, so that the end lies far behind the first portion.
+        let Command::Launch { id, launch, lock, sink } = command else { unreachable!() };
+        let launched = reactor.start(id, launch).unwrap();
+        fcntl(&launched.stderr, FcntlArg::F_SETPIPE_SZ(LAST_BYTES as i32)).unwrap();
+        let Launched { pid, pidfd, stderr, .. } = launched;
+        let stderr = Some(File::from(OwnedFd::from(stderr)));
+        let (tail, line) = (VecDeque::new(), Vec::new());
+        let mut ready = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ready, 20_000u16), Ok(1));
+        reactor.workers.insert(id, Worker { pid, pidfd, stderr, tail, line, lock, kill_at: None, sink });
+        reactor.reap(id);
+        let Ok(Event::Exited { stderr_tail, .. }) = told.try_recv() else { panic!("it was not reaped") };
+        assert!(stderr_tail.ends_with("xend\n"));
+    }
+
+    #[test]
+    fn a_number_that_may_be_somebody_elses_is_not_killed() {
+        use std::os::unix::process::CommandExt;
+        let mut reactor = idle_reactor();
+        let told = ended(&mut reactor, 1, "exit 3");
+        let mut bystander = process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let worker = reactor.workers.get_mut(&1).unwrap();
+        nix::sys::wait::waitpid(worker.pid, None).unwrap();
+        worker.pid = Pid::from_raw(bystander.id() as i32);
+        worker.kill();
+        reactor.reap(1);
+        assert!(matches!(told.try_recv(), Ok(Event::Exited { code: None, signal: None, .. })));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(bystander.try_wait().unwrap().is_none(), "a bystander was killed");
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
     }
 }
