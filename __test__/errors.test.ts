@@ -71,7 +71,7 @@ onEveryKind(({ worker }) => {
   test("a result that can't even be looked at rejects that call alone", async () => {
     await using pool = createPool({ worker })(tasks);
     const others = Array.from({ length: 10 }, (_, index) => pool.call.echo(index));
-    await expect(pool.call.unsendable("then")).rejects.toThrow("from the then getter");
+    await expect(pool.call.unsendable("throwingThen")).rejects.toThrow("from the then getter");
     await expect(pool.call.unsendable("message")).rejects.toThrow();
     expect(await Promise.all(others)).toHaveLength(10);
     expect(await pool.call.echo("served")).toBe("served");

@@ -68,6 +68,25 @@ for (const { name, worker, isProcess } of kinds) {
       await until("the workers are gone", () => !workers.some(isAlive));
     });
 
+    test.each(["SIGKILL", "exit"])(
+      "a host that ends by %s leaves nothing that its tasks have started",
+      async (end) => {
+        const host = start(end === "SIGKILL" ? "spawn-and-wait" : "spawn-and-exit");
+        await host.says("spawned");
+        const child = Number(/spawned (\d+)/.exec(host.stdout)?.[1]);
+        if (end === "SIGKILL") {
+          host.process.kill("SIGKILL");
+        }
+        await host.exit();
+        if (isProcess) {
+          await until("the task's own child is gone", () => !isAlive(child));
+        } else if (isAlive(child)) {
+          // A thread's child is the host's own: as anywhere, it outlives its parent.
+          process.kill(child);
+        }
+      },
+    );
+
     test.each(["dispose", "dispose-async"])("the end of a using block ends the pool (%s)", async (what) => {
       const host = start(what);
       expect(await host.exit()).toEqual({ code: 0, signal: null });

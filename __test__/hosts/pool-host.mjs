@@ -86,6 +86,21 @@ switch (what) {
     process.exit(0);
     break;
   }
+  // A task has started a process of its own.
+  case "spawn-and-wait":
+  case "spawn-and-exit": {
+    const code = `import { spawn } from "node:child_process";
+      export const f = () => spawn("sleep", ["1000"], { stdio: "ignore" }).pid`;
+    const spawns = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
+    const worker = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
+    const pool = createPool({ worker })({ spawns });
+    say("spawned", await pool.call.spawns());
+    if (what === "spawn-and-exit") {
+      process.exit(0);
+    }
+    setInterval(() => {}, 1_000);
+    break;
+  }
   // Leaves in the middle of things.
   case "exit": {
     const pool = openPool();

@@ -48,7 +48,7 @@ export const unsendable = (kind) => {
     map: () => new Map(),
     instance: () => ({ point: new Point() }),
     cyclic: () => cyclic,
-    then: () => ({
+    throwingThen: () => ({
       // biome-ignore lint/suspicious/noThenProperty: that is the point
       get then() {
         throw new RangeError("from the then getter");

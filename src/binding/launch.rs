@@ -67,6 +67,8 @@ pub struct WorkerEvent {
     pub pid: Option<i32>,
     /// Why it failed.
     pub message: Option<String>,
+    /// Whether another attempt may succeed.
+    pub transient: Option<bool>,
     /// Exit status, of "exited".
     pub code: Option<i32>,
     /// Name of the signal, of "exited".
@@ -79,9 +81,12 @@ impl From<Event> for WorkerEvent {
     fn from(event: Event) -> Self {
         match event {
             Event::Spawned { pid } => Self { kind: "spawned".into(), pid: Some(pid), ..Self::default() },
-            Event::Failed { message } => {
-                Self { kind: "failed".into(), message: Some(message), ..Self::default() }
-            }
+            Event::Failed { message, transient } => Self {
+                kind: "failed".into(),
+                message: Some(message),
+                transient: Some(transient),
+                ..Self::default()
+            },
             Event::Exited { code, signal, stderr_tail } => Self {
                 kind: "exited".into(),
                 code,
