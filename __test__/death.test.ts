@@ -226,11 +226,12 @@ onProcesses(({ worker }) => {
         href: "data:text/javascript,await new Promise((f) => setTimeout(f, 500)); export const f = () => process.pid",
         name: "f",
       });
-      await using pool = createPool({ worker })({ slow });
       const before = childrenOf(process.pid);
+      await using pool = createPool({ worker })({ slow });
       const call = pool.call.slow();
-      await until("the worker runs", () => childrenOf(process.pid).length > 0);
-      const [victim] = childrenOf(process.pid).filter((pid) => !before.includes(pid));
+      const fresh = () => childrenOf(process.pid).filter((pid) => !before.includes(pid));
+      await until("the worker runs", () => fresh().length > 0);
+      const [victim] = fresh();
       process.kill(victim, "SIGKILL");
       expect(await within(call)).not.toBe(victim);
     });
