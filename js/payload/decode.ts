@@ -44,8 +44,12 @@ const ERROR_CLASSES: Readonly<Record<string, { prototype: object }>> = {
 
 /** Short strings are put together by a loop; longer ones by a call. */
 const SHORT_UNITS = 12;
-/** Longest array index, by the language. */
+/** Longest array, by the language. */
 const MAX_LENGTH = 2 ** 32 - 1;
+/** An index that no array has a contiguous store for, and low enough that the array may get one later. */
+const FAR_INDEX = 2 ** 24;
+/** Bytes of the largest bigint that V8 makes. */
+const MAX_BIGINT_BYTES = 2 ** 27;
 
 /** Decodes values that lie in one piece of memory. */
 export class Decoder {
@@ -64,14 +68,23 @@ export class Decoder {
     return this.#bytes.length;
   }
 
-  /** The value in the `length` bytes from `offset`. Throws `MalformedPayload`. */
+  /** The value in the `length` bytes from `offset`. Throws `MalformedPayload`, and nothing else. */
   decode(offset: number, length: number): unknown {
     if (offset + length > this.#bytes.length) {
       throw new MalformedPayload("it lies outside its memory");
     }
     this.#position = offset;
     this.#end = offset + length;
-    const value = this.#value(0);
+    let value: unknown;
+    try {
+      value = this.#value(0);
+    } catch (cause) {
+      if (cause instanceof MalformedPayload) {
+        throw cause;
+      }
+      // What the engine refuses to make: no memory for it, no stack left.
+      throw new MalformedPayload(`it can't be made: ${(cause as Error).message}`, { cause });
+    }
     if (this.#position !== this.#end) {
       throw new MalformedPayload("something follows the value");
     }
@@ -195,6 +208,9 @@ export class Decoder {
   #bigint(): bigint {
     const negative = this.#byte() !== 0;
     const length = this.#countOf(1);
+    if (length > MAX_BIGINT_BYTES) {
+      throw new MalformedPayload("a bigint is larger than bigints can be");
+    }
     const start = this.#skip(length);
     const magnitude = length === 0 ? 0n : BigInt(`0x${this.#bytes.toString("hex", start, start + length)}`);
     return negative ? -magnitude : magnitude;
@@ -222,6 +238,9 @@ export class Decoder {
     }
     const count = this.#countOf(2);
     const array: unknown[] = [];
+    // A length alone has V8 reserve memory for all of it. After an element far away it keeps those there are in a table.
+    array[FAR_INDEX] = undefined;
+    delete array[FAR_INDEX];
     array.length = length;
     for (let done = 0; done < count; done++) {
       const index = this.#count();
@@ -251,7 +270,7 @@ export class Decoder {
   #error(depth: number): Error {
     const className = this.#text();
     const name = this.#text();
-    const error = new Error(this.#text());
+    const error = makeError(this.#text());
     const errorClass = Object.hasOwn(ERROR_CLASSES, className) ? ERROR_CLASSES[className] : Error;
     if (errorClass !== Error) {
       Object.setPrototypeOf(error, errorClass.prototype);
@@ -273,6 +292,22 @@ export class Decoder {
       }
     }
     return error;
+  }
+}
+
+/** An error that has looked at no stack: its own is overwritten, and finding it out takes longer than all the rest. */
+function makeError(message: string): Error {
+  const { stackTraceLimit } = Error;
+  if (typeof stackTraceLimit !== "number") {
+    return new Error(message);
+  }
+  // No number: nothing is captured, nor a user's `prepareStackTrace` called. Unlike an assignment, this doesn't throw where
+  // `Error` is frozen.
+  Reflect.set(Error, "stackTraceLimit", undefined);
+  try {
+    return new Error(message);
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   }
 }
 
