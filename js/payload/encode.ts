@@ -39,8 +39,6 @@ const NOTE_BYTES = 4096;
 const KEEP_BYTES = 1024 * 1024;
 /** Strings of at most this many code units are written by a loop of our own, which is faster than a call. */
 const SHORT_UNITS = 48;
-/** An array with more elements than this is looked at for holes before it is written out. */
-const SPARSE_FROM = 4096;
 
 /** Bytes that belong into the encoding after its first `at` scratch bytes. */
 interface Note {
@@ -60,22 +58,27 @@ export class Encoder {
   #noted = 0;
   /** Thrown values lose what can't be sent; other values are refused as a whole. */
   #lenient = false;
+  /** The errors that are being encoded, one inside the other. */
+  #within: Error[] = [];
 
   /** Bytes of the encoding. */
   get byteLength(): number {
     return this.#position + this.#noted;
   }
 
-  /** Encodes a value. Throws `UnsupportedPayloadError`, or what a getter throws. */
-  encode(value: unknown): void {
-    this.#reset(false);
+  /**
+   * Encodes a value. Of an error in a `thrown` one only what can be sent is kept. Throws `Unsupported`, or what a getter
+   * throws.
+   */
+  encode(value: unknown, thrown: boolean): void {
+    this.#lenient = thrown;
     this.#value(value, 0);
-  }
-
-  /** Encodes a thrown value. Of an error only what can be sent is kept; other values as by {@link encode}. */
-  encodeThrown(value: unknown): void {
-    this.#reset(true);
-    this.#value(value, 0);
+    for (const { bytes, length } of this.#notes) {
+      // A getter that came later has taken them away; what lies in their place would be sent instead.
+      if (bytes !== undefined && bytes.length !== length) {
+        throw new Unsupported("holds bytes that were detached or resized by one of its getters");
+      }
+    }
   }
 
   /** Writes the encoding to `target` from byte `offset`. */
@@ -108,12 +111,15 @@ export class Encoder {
     return bytes;
   }
 
-  #reset(lenient: boolean): void {
-    this.#lenient = lenient;
+  /** Lets go of the value and of what it took, for the next one. */
+  reset(): void {
     this.#position = 0;
     this.#noted = 0;
     if (this.#notes.length > 0) {
       this.#notes = [];
+    }
+    if (this.#within.length > 0) {
+      this.#within = [];
     }
     if (this.#scratch.length > KEEP_BYTES) {
       this.#replaceScratch(Buffer.allocUnsafeSlow(4096));
@@ -275,7 +281,7 @@ export class Encoder {
     } else if (types.isDate(value)) {
       this.#float(DATE, Date.prototype.getTime.call(value));
     } else if (types.isNativeError(value) || value instanceof Error) {
-      this.#error(value as Error, depth);
+      this.#nested(value as Error, depth);
     } else {
       throw new Unsupported(`is ${whatIs(value)}`);
     }
@@ -285,8 +291,8 @@ export class Encoder {
     const { length } = array;
     let index = 0;
     try {
-      const keys = length > SPARSE_FROM || hasHole(array) ? elementKeys(array) : undefined;
-      if (keys === undefined || keys.length === length) {
+      const keys = hasHole(array) ? elementKeys(array) : undefined;
+      if (keys === undefined) {
         this.#byte(ARRAY);
         this.#count(length);
         for (; index < length; index++) {
@@ -328,6 +334,22 @@ export class Encoder {
     this.#bytes(bytes);
   }
 
+  /**
+   * An error, if it is in none of its own properties: when those that can't be sent are left out, each step of a circle
+   * would go round again.
+   */
+  #nested(error: Error, depth: number): void {
+    if (this.#within.includes(error)) {
+      throw new Unsupported("contains itself");
+    }
+    this.#within.push(error);
+    try {
+      this.#error(error, depth);
+    } finally {
+      this.#within.pop();
+    }
+  }
+
   #error(error: Error, depth: number): void {
     const name = text(error.name, "Error");
     this.#byte(ERROR);
@@ -337,14 +359,14 @@ export class Encoder {
     this.#value(typeof error.stack === "string" ? error.stack : undefined, depth + 1);
 
     const parts: [part: number, key: string][] = [];
-    if (Object.hasOwn(error, "cause")) {
+    if (hides(error, "cause")) {
       parts.push([PART_CAUSE, "cause"]);
     }
-    if (Object.hasOwn(error, "errors") && Array.isArray((error as AggregateError).errors)) {
+    if (hides(error, "errors")) {
       parts.push([PART_ERRORS, "errors"]);
     }
     for (const key of Object.keys(error)) {
-      if (!OWN_PARTS.has(key)) {
+      if (!SENT_FIRST.has(key)) {
         parts.push([PART_PROPERTY, key]);
       }
     }
@@ -376,7 +398,12 @@ export class Encoder {
   }
 }
 
-const OWN_PARTS = new Set(["name", "message", "stack", "cause", "errors"]);
+const SENT_FIRST = new Set(["name", "message", "stack"]);
+
+/** Whether an error has a property as its constructor makes it: of its own, and not enumerable. */
+function hides(error: Error, key: string): boolean {
+  return Object.getOwnPropertyDescriptor(error, key)?.enumerable === false;
+}
 
 const shared = new Encoder();
 let sharedInUse = false;
@@ -392,17 +419,14 @@ export function withEncoder<T>(value: unknown, thrown: boolean, use: (encoder: E
   try {
     return encodeWith(shared, value, thrown, use);
   } finally {
+    shared.reset();
     sharedInUse = false;
   }
 }
 
 function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (encoder: Encoder) => T): T {
   try {
-    if (thrown) {
-      encoder.encodeThrown(value);
-    } else {
-      encoder.encode(value);
-    }
+    encoder.encode(value, thrown);
   } catch (error) {
     throw error instanceof Unsupported ? new UnsupportedPayloadError(`$${error.path}`, error.reason) : error;
   }
@@ -415,6 +439,28 @@ export function binaryPayload(value: ArrayBuffer | ArrayBufferView): { view: num
     return binaryOf(value);
   } catch (error) {
     throw error instanceof Unsupported ? new UnsupportedPayloadError("$", error.reason) : error;
+  }
+}
+
+/**
+ * The class and the bytes of a binary value of more bytes than these; undefined for any other value. Throws
+ * `UnsupportedPayloadError` for one that is detached or lies in shared memory.
+ */
+export function rawBinary(
+  value: unknown,
+  moreThanBytes: number,
+): { view: number; bytes: Uint8Array } | undefined {
+  return typeof value === "object" && value !== null && isBinary(value) && isLonger(value, moreThanBytes)
+    ? binaryPayload(value)
+    : undefined;
+}
+
+function isLonger(value: ArrayBuffer | ArrayBufferView, bytes: number): boolean {
+  try {
+    return value.byteLength > bytes;
+  } catch {
+    // A DataView whose buffer is detached or too short by now. Its bytes can't be had, which is for the caller to hear.
+    return true;
   }
 }
 
@@ -483,27 +529,48 @@ function elementKeys(array: readonly unknown[]): number[] {
   return keys;
 }
 
-const BUILT_IN_ERRORS = new Set([
-  "Error",
-  "TypeError",
-  "RangeError",
-  "SyntaxError",
-  "ReferenceError",
-  "EvalError",
-  "URIError",
-  "AggregateError",
-]);
+const BUILT_IN_ERRORS = [
+  Error,
+  TypeError,
+  RangeError,
+  SyntaxError,
+  ReferenceError,
+  EvalError,
+  URIError,
+  AggregateError,
+] as const;
 
-/** The class an error arrives as: its own if it is built in or ours, else `Error`. */
+/** The classes that an error can arrive as, by their prototypes. */
+const CLASS_BY_PROTOTYPE = new Map<object, string>(
+  [...BUILT_IN_ERRORS, ...Object.values(KNITTING_ERRORS)].map(({ prototype, name }) => [prototype, name]),
+);
+const BUILT_IN_NAMES = new Set<string>(BUILT_IN_ERRORS.map(({ name }) => name));
+
+/**
+ * The class an error arrives as: its own if it is built in or ours, else `Error`. Classes that Node derives from built-in
+ * ones and gives no name of their own count as what they are derived from: its `TypeError [ERR_INVALID_ARG_TYPE]` is one.
+ */
 function errorClass(error: Error, name: string): string {
-  const own = error.constructor?.name;
-  if (own !== undefined && Object.hasOwn(KNITTING_ERRORS, own)) {
-    const ours = KNITTING_ERRORS[own as keyof typeof KNITTING_ERRORS];
-    if (error instanceof ours) {
-      return own;
+  const own: object | null = Object.getPrototypeOf(error);
+  for (let prototype = own; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
+    const found = CLASS_BY_PROTOTYPE.get(prototype) ?? foreignClass(prototype);
+    if (found !== undefined) {
+      return prototype === own || found === name ? found : "Error";
     }
   }
-  return BUILT_IN_ERRORS.has(name) ? name : "Error";
+  return "Error";
+}
+
+/** The name of the built-in error class that has this prototype in another realm. */
+function foreignClass(prototype: object): string | undefined {
+  const make: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  if (typeof make !== "function") {
+    return undefined;
+  }
+  // Names can be chosen; only what is built in has no source.
+  const source = Function.prototype.toString.call(make);
+  const name = /^function (\w+)\(\) \{ \[native code\] \}$/.exec(source)?.[1];
+  return name !== undefined && BUILT_IN_NAMES.has(name) ? name : undefined;
 }
 
 function text(value: unknown, otherwise: string): string {
