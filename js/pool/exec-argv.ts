@@ -2,30 +2,30 @@
 
 /**
  * Flags that say what the host is to run, how it is watched or what a test runner has put in front of it; none of that is
- * meant for a worker. The value says whether the flag takes the next argument when it has no `=`.
+ * meant for a worker.
  */
-const NOT_INHERITED: Readonly<Record<string, boolean>> = {
-  "-r": true,
-  "--require": true,
-  "--import": true,
-  "--loader": true,
-  "--experimental-loader": true,
-  "-C": true,
-  "--conditions": true,
-  "-e": true,
-  "--eval": true,
-  "-p": true,
-  "--print": true,
-  "-pe": true,
-  "-i": false,
-  "--interactive": false,
-  "-c": false,
-  "--check": false,
-  "--input-type": true,
-  "--title": true,
-  "--permission": false,
-  "--experimental-permission": false,
-};
+const NOT_INHERITED = new Set([
+  "-r",
+  "--require",
+  "--import",
+  "--loader",
+  "--experimental-loader",
+  "-C",
+  "--conditions",
+  "-e",
+  "--eval",
+  "-p",
+  "--print",
+  "-pe",
+  "-i",
+  "--interactive",
+  "-c",
+  "--check",
+  "--input-type",
+  "--title",
+  "--permission",
+  "--experimental-permission",
+]);
 
 /** The same, for whole families of flags. */
 const NOT_INHERITED_PREFIXES = [
@@ -41,18 +41,15 @@ const NOT_INHERITED_PREFIXES = [
   "--env-file",
 ];
 
+/** A flag goes with its value, in the same argument or in the next: `execArgv` holds nothing else. */
 export function inheritedExecArgv(execArgv: readonly string[]): string[] {
-  const inherited: string[] = [];
-  for (let index = 0; index < execArgv.length; index++) {
-    const argument = execArgv[index];
-    const flag = argument.split("=", 1)[0];
-    if (Object.hasOwn(NOT_INHERITED, flag)) {
-      if (NOT_INHERITED[flag] && !argument.includes("=")) {
-        index++;
-      }
-    } else if (!NOT_INHERITED_PREFIXES.some((prefix) => flag.startsWith(prefix))) {
-      inherited.push(argument);
+  let inherits = true;
+  return execArgv.filter((argument) => {
+    if (argument.startsWith("-")) {
+      const flag = argument.split("=", 1)[0];
+      inherits =
+        !NOT_INHERITED.has(flag) && !NOT_INHERITED_PREFIXES.some((prefix) => flag.startsWith(prefix));
     }
-  }
-  return inherited;
+    return inherits;
+  });
 }
