@@ -130,7 +130,7 @@ declare function task<Argument = void, Result = unknown>(definition: {
  */
 declare function importTask<Argument = void, Result = unknown>(definition: {
     /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
-    href: string;
+    href: string | URL;
     /** The export, `"default"` where nothing is said. */
     name?: string | undefined;
 }): Task<Argument, Result>;

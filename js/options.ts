@@ -1,6 +1,6 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
 import { InvalidOptionError } from "./errors";
-import { describe, notYet, refuseUnknown } from "./validate";
+import { describe, record, refuseUnknown } from "./validate";
 
 /** What `createPool` takes. */
 export interface PoolOptions {
@@ -33,6 +33,7 @@ export interface ResolvedOptions {
 
 const MAX_WORKERS = 1024;
 
+const STRATEGIES_NOT_YET = ["firstIdle", "randomLane", "firstIdleOrRandom"];
 const POOL = ["threads", "balancer", "worker", "permission"];
 const POOL_NOT_YET = ["payload", "abortSignalCapacity", "workerExecArgv", "debug"];
 const POOL_LEFT_OUT = {
@@ -64,56 +65,63 @@ const WORKER_NOT_YET = [
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record("createPool", "options", options);
   refuseUnknown("createPool", pool, POOL, POOL_NOT_YET, POOL_LEFT_OUT);
-  const worker = record("createPool", "worker", pool.worker);
-  refuseUnknown("createPool", worker, WORKER, WORKER_NOT_YET, {}, "worker.");
-
-  const threads = pool.threads ?? 1;
+  const { threads = 1, balancer = "roundRobin", permission = "unsafe" } = pool;
   if (!Number.isInteger(threads) || (threads as number) < 1 || (threads as number) > MAX_WORKERS) {
     refuse("threads", threads, `a whole number from 1 to ${MAX_WORKERS}`);
   }
-  const balancer = pool.balancer ?? "roundRobin";
-  const strategy = typeof balancer === "object" ? (balancer as { strategy?: unknown }).strategy : balancer;
-  if (["firstIdle", "randomLane", "firstIdleOrRandom"].includes(strategy as string)) {
-    throw notYet("createPool", `balancer: ${describe(strategy)}`);
+  checkBalancer(balancer);
+  if (permission === "strict" || isPolicy(permission)) {
+    refuseYet("permission", permission);
+  }
+  if (permission !== "unsafe") {
+    refuse("permission", permission, '"unsafe", or left out');
+  }
+  return { threads: threads as number, runtime: resolveRuntime(pool.worker) };
+}
+
+function checkBalancer(balancer: unknown): void {
+  let [option, strategy] = ["balancer", balancer];
+  if (typeof balancer !== "string") {
+    const given = record("createPool", "balancer", balancer, '"roundRobin" or { strategy: "roundRobin" }');
+    refuseUnknown("createPool", given, ["strategy"], [], {}, "balancer.");
+    [option, strategy] = ["balancer.strategy", given.strategy];
+  }
+  if (STRATEGIES_NOT_YET.includes(strategy as string)) {
+    refuseYet(option, strategy);
   }
   if (strategy !== "roundRobin") {
-    refuse("balancer", balancer, '"roundRobin" or { strategy: "roundRobin" }');
+    refuse(option, strategy, '"roundRobin"');
   }
-  if (pool.permission !== undefined && pool.permission !== "unsafe") {
-    const known = pool.permission === "strict" || typeof pool.permission === "object";
-    if (known) {
-      throw notYet("createPool", `permission: ${describe(pool.permission)}`);
-    }
-    refuse("permission", pool.permission, '"unsafe", or leave it out');
-  }
+}
 
-  const runtime = worker.runtime ?? "thread";
+/** What kind of worker the `worker` options ask for. */
+function resolveRuntime(given: unknown = {}): "thread" | "process" {
+  const worker = record("createPool", "worker", given);
+  refuseUnknown("createPool", worker, WORKER, WORKER_NOT_YET, {}, "worker.");
+  const { runtime = "thread", processRuntime = "deno" } = worker;
   if (runtime !== "thread" && runtime !== "process") {
     refuse("worker.runtime", runtime, '"thread" or "process"');
   }
-  const processRuntime = worker.processRuntime ?? "deno";
   if (processRuntime !== "node" && processRuntime !== "deno" && processRuntime !== "bun") {
     refuse("worker.processRuntime", processRuntime, '"node", "deno" or "bun"');
   }
-  if (runtime === "process" && processRuntime !== "node") {
-    const given = worker.processRuntime === undefined ? " (the default)" : "";
+  const byDefault = worker.processRuntime === undefined;
+  if (processRuntime !== "node" && (runtime === "process" || !byDefault)) {
     throw new InvalidOptionError(
-      `createPool: worker.processRuntime: "${processRuntime}"${given} is not supported yet. Say "node"`,
+      `createPool: worker.processRuntime: "${processRuntime}"${byDefault ? " (the default)" : ""} is not supported yet. Say "node"`,
     );
   }
-  return { threads: threads as number, runtime };
+  return runtime;
+}
+
+function isPolicy(permission: unknown): boolean {
+  return typeof permission === "object" && permission !== null && !Array.isArray(permission);
 }
 
 function refuse(option: string, value: unknown, allowed: string): never {
   throw new InvalidOptionError(`createPool: "${option}" is ${describe(value)}, it must be ${allowed}`);
 }
 
-function record(caller: string, option: string, value: unknown): Record<string, unknown> {
-  if (value === undefined) {
-    return {};
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InvalidOptionError(`${caller}: "${option}" is ${describe(value)}, it must be an object`);
-  }
-  return value as Record<string, unknown>;
+function refuseYet(option: string, value: unknown): never {
+  throw new InvalidOptionError(`createPool: ${option}: ${describe(value)} is not supported yet`);
 }

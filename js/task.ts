@@ -2,7 +2,7 @@
 import { pathToFileURL } from "node:url";
 import { callerFile } from "./caller";
 import { InvalidOptionError, TaskNotFoundError } from "./errors";
-import { describe, refuseUnknown } from "./validate";
+import { describe, record, refuseUnknown } from "./validate";
 
 /** What may be sent to a task and returned from it. Functions, symbols and class instances may not. */
 export type Payload =
@@ -53,6 +53,7 @@ export function task<Argument = void, Result = unknown>(definition: {
   /** The function. It runs in a worker and sees that worker's module, not the host's. */
   f: (argument: Argument) => Result;
 }): Task<Argument, Result> {
+  record("task", "definition", definition, "an object: { f }");
   refuseUnknown("task", definition, ["f"], NOT_YET);
   const { f } = definition;
   if (typeof f !== "function") {
@@ -70,12 +71,14 @@ export function task<Argument = void, Result = unknown>(definition: {
  */
 export function importTask<Argument = void, Result = unknown>(definition: {
   /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
-  href: string;
+  href: string | URL;
   /** The export, `"default"` where nothing is said. */
   name?: string | undefined;
 }): Task<Argument, Result> {
+  record("importTask", "definition", definition, "an object: { href, name }");
   refuseUnknown("importTask", definition, ["href", "name"], NOT_YET);
-  const { href, name = "default" } = definition;
+  const { name = "default" } = definition;
+  const href = definition.href instanceof URL ? definition.href.href : definition.href;
   if (typeof href !== "string" || href === "") {
     throw new InvalidOptionError(
       `importTask: "href" is ${describe(href)}, it must be a path or a URL such as "./tasks.js"`,
@@ -109,6 +112,9 @@ function resolve(href: string, caller: string | undefined): string {
     throw new TaskNotFoundError(
       `importTask: "${href}" is relative, and the calling code has no file to start from. Give an absolute path or URL`,
     );
+  }
+  if (!URL.canParse(href, caller)) {
+    throw new InvalidOptionError(`importTask: "href" is ${describe(href)}, it leads nowhere from ${caller}`);
   }
   return new URL(href, caller).href;
 }

@@ -17,6 +17,19 @@ export function describe(value: unknown): string {
   }
 }
 
+/** A value that must be an object, to have its keys read. */
+export function record(
+  caller: string,
+  option: string,
+  value: unknown,
+  allowed = "an object",
+): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new InvalidOptionError(`${caller}: "${option}" is ${describe(value)}, it must be ${allowed}`);
+  }
+  return value as Record<string, unknown>;
+}
+
 /** Throws for keys that are not in `known`, naming the nearest one. */
 export function refuseUnknown(
   caller: string,
@@ -45,7 +58,7 @@ export function refuseUnknown(
 }
 
 /** An option that will come. */
-export function notYet(caller: string, option: string): InvalidOptionError {
+function notYet(caller: string, option: string): InvalidOptionError {
   return new InvalidOptionError(`${caller}: option "${option}" is not supported yet`);
 }
 

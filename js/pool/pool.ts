@@ -7,7 +7,7 @@ import { isMain } from "../main";
 import { native, type TaskSource } from "../native";
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from "../options";
 import { originOf, type Task, type TaskFunction } from "../task";
-import { describe } from "../validate";
+import { describe, record } from "../validate";
 import { assertExported } from "./exports";
 import { Slot, type SlotOwner } from "./slot";
 
@@ -83,7 +83,7 @@ export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: 
   const resolved = resolveOptions(options);
   native();
   return (tasks) => {
-    refuseInBootingWorker();
+    refuseInWorker();
     const sources = locate(tasks, callerFile());
     return new WorkerPool(resolved, sources) as unknown as Pool<typeof tasks>;
   };
@@ -153,7 +153,8 @@ class WorkerPool implements SlotOwner {
   reroute(call: Call, from: Slot): void {
     const others = this.#slots.filter((slot) => slot !== from && slot.available);
     const ready = others.filter((slot) => slot.ready);
-    const candidates = ready.length > 0 ? ready : from.available ? [from] : others.length > 0 ? others : [from];
+    const candidates =
+      ready.length > 0 ? ready : from.available ? [from] : others.length > 0 ? others : [from];
     candidates[call.sequence % candidates.length].submit(call, undefined);
   }
 
@@ -171,24 +172,22 @@ class WorkerPool implements SlotOwner {
   }
 }
 
-/** A module that creates a pool while a worker imports it would create pools without end. */
-function refuseInBootingWorker(): void {
+/**
+ * Workers have no pools of their own: a module that creates one as it is imported would have each worker import it again,
+ * without end. From here a running task looks no different.
+ */
+function refuseInWorker(): void {
   if (!isMain) {
     throw new KnittingError(
       "KNITTING_POOL_IN_WORKER",
-      "createPool was called in a worker of a pool. A worker imports the module of its tasks: put the code that is meant for the host behind `if (isMain)`",
+      "createPool was called in a worker of a pool, and workers have no pools of their own. A worker imports the module of its tasks: put what is meant for the host behind `if (isMain)`",
     );
   }
 }
 
 /** Where the workers will find each task. Throws what can be told at once. */
 function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
-  if (typeof tasks !== "object" || tasks === null) {
-    throw new InvalidOptionError(
-      `createPool: the tasks are ${describe(tasks)}, they must be an object such as { add }`,
-    );
-  }
-  const entries = Object.entries(tasks);
+  const entries = Object.entries(record("createPool", "tasks", tasks, "an object such as { add }"));
   if (entries.length === 0) {
     throw new InvalidOptionError("createPool: there are no tasks, there must be at least one");
   }
