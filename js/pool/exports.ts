@@ -1,19 +1,19 @@
 /** What a module exports, as far as its text tells without running it. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import * as cjs from "cjs-module-lexer";
 import * as esm from "es-module-lexer";
-import { TaskNotFoundError } from "../errors";
+import { InvalidOptionError, TaskNotFoundError } from "../errors";
 
 /**
- * Throws `TaskNotFoundError` if the module at `href` provably doesn't exist or doesn't export `name`. What its text
- * doesn't settle (`export *`, exports made at run time, text that can't be read here) is left to the worker.
+ * Throws `TaskNotFoundError` if the module at `href` provably doesn't exist or doesn't export `name`, and
+ * `InvalidOptionError` if `href` is no file's URL. What the module's text doesn't settle (`export *`, exports made at run
+ * time, text that can't be read here) is left to the worker.
  */
 export function assertExported(task: string, href: string, name: string): void {
   if (!href.startsWith("file:")) {
     return;
   }
-  const path = fileURLToPath(href);
+  const path = pathOf(task, href);
   if (!existsSync(path)) {
     throw new TaskNotFoundError(`task "${task}": its module ${path} does not exist`);
   }
@@ -27,6 +27,16 @@ export function assertExported(task: string, href: string, name: string): void {
     const names = exported.length === 0 ? "nothing" : exported.join(", ");
     throw new TaskNotFoundError(
       `task "${task}": ${path} has no export "${name}" (it exports ${names}). A task goes into the pool under the name by which its own module exports it; importTask names an export of any other`,
+    );
+  }
+}
+
+function pathOf(task: string, href: string): string {
+  try {
+    return fileURLToPath(href);
+  } catch (error) {
+    throw new InvalidOptionError(
+      `task "${task}": ${href} is not the URL of a file here: ${(error as Error).message}`,
     );
   }
 }
@@ -49,7 +59,8 @@ function moduleExports(text: string): string[] | undefined {
   }
   const names: string[] = [];
   for (const entry of exports) {
-    if (entry.type === "reexport-all") {
+    // The lexer leaves escapes such as `\u0061dd` as they are written.
+    if (entry.type === "reexport-all" || entry.name.includes("\\")) {
       return undefined;
     }
     if (!entry.typeOnly) {
@@ -59,14 +70,24 @@ function moduleExports(text: string): string[] | undefined {
   return names;
 }
 
-/** Of a CommonJS module that assigns nothing but plain names. */
+/** The mark of a transpiled module. */
+const ES_MODULE_MARK = /\bObject\s*\.\s*defineProperty\s*\(\s*exports\s*,\s*["']__esModule["']/g;
+/** Where a text can reach its exports by another way than `exports.name`, or is no CommonJS. */
+const UNSETTLED = /\b(?:module|this|arguments|import|export)\b|\bexports\b(?!\s*\.\s*[\w$]+(?![\w$\\]))/;
+
+/**
+ * Of a CommonJS module in whose text `exports` stands only in `exports.name`: it has no other names than those. Else
+ * anything may have been given to it by the time the module has run.
+ */
 function commonJsExports(text: string): string[] | undefined {
-  // `module.exports = ...`, computed names and the like are settled when the module runs.
-  if (/\bmodule\s*\.\s*exports\b|\bexports\s*\[|\bimport\b|\bexport\b/.test(text)) {
+  const rest = text.replace(ES_MODULE_MARK, "");
+  if (UNSETTLED.test(rest)) {
     return undefined;
   }
-  const { exports, reexports } = cjs.parse(text);
-  return reexports.length === 0 && exports.length > 0 ? [...exports] : undefined;
+  const names = new Set(
+    Array.from(rest.matchAll(/\bexports\s*\.\s*([\p{ID_Continue}$]+)/gu), ([, name]) => name),
+  );
+  return names.size > 0 ? [...names] : undefined;
 }
 
 /** Whether this is the file that a vitest worker is running. */

@@ -1,4 +1,7 @@
 /** Finding a pool's tasks in the worker. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 import { KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
 import type { ServedTask } from "../lane/worker-end";
 import type { TaskSource } from "../native";
@@ -34,7 +37,7 @@ async function importModule({ task, href }: TaskSource): Promise<Module | TaskNo
     if (cause instanceof KnittingError) {
       throw cause;
     }
-    const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : inspect(cause);
     throw new WorkerBootError(
       `the module of task "${task}" failed in the worker: ${message} (${href})${advice(cause)}`,
       {},
@@ -43,14 +46,23 @@ async function importModule({ task, href }: TaskSource): Promise<Module | TaskNo
   }
 }
 
+/** What Node says of a module that it can't load. Anything may be thrown by one that it can. */
+type ImportFailure = { code?: unknown; url?: unknown } | null | undefined;
+
 /** Whether the module itself is missing, and not one that it imports. */
 function isMissing(error: unknown, href: string): boolean {
-  const { code, url } = error as { code?: string; url?: string };
-  return code === "ERR_MODULE_NOT_FOUND" && (url === undefined || url === href);
+  const failure = error as ImportFailure;
+  if (failure?.code !== "ERR_MODULE_NOT_FOUND") {
+    return false;
+  }
+  // Of a missing package the error has no URL, nor has it in older versions of Node.
+  return failure.url === undefined
+    ? href.startsWith("file:") && !existsSync(fileURLToPath(href))
+    : failure.url === href;
 }
 
 function advice(error: unknown): string {
-  if ((error as { code?: string }).code === "ERR_UNKNOWN_FILE_EXTENSION") {
+  if ((error as ImportFailure)?.code === "ERR_UNKNOWN_FILE_EXTENSION") {
     return `. Node ${process.versions.node} does not load TypeScript by itself; 22.18 and later do`;
   }
   return "";
