@@ -35,8 +35,7 @@ import {
   STAGING_WINDOW,
 } from "../generated/layout";
 import { FULL, type NativeHostLane, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
-import { binaryPayload, type Encoder, withEncoder } from "../payload/encode";
-import { isBinary } from "../payload/format";
+import { type Encoder, rawBinary, withEncoder } from "../payload/encode";
 
 /** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
 export interface Parcel {
@@ -102,8 +101,9 @@ export class Outbox {
       this.#f64[(slot + SLOT_INLINE) >> 3] = value;
       return undefined;
     }
-    if (isRaw(value)) {
-      const { view, bytes } = binaryPayload(value);
+    const binary = rawBinary(value, INLINE_BINARY_BYTES);
+    if (binary !== undefined) {
+      const { view, bytes } = binary;
       const offset = this.#allocate(bytes.length);
       if (offset < 0) {
         return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes) };
@@ -229,9 +229,9 @@ export function pack(flags: number, value: unknown): Parcel {
   if (typeof value === "number") {
     return { kind: KIND_NUMBER, flags, view: 0, content: value };
   }
-  if (isRaw(value)) {
-    const { view, bytes } = binaryPayload(value);
-    return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes) };
+  const binary = rawBinary(value, INLINE_BINARY_BYTES);
+  if (binary !== undefined) {
+    return { kind: KIND_BINARY, flags, view: binary.view, content: Buffer.from(binary.bytes) };
   }
   return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) => packed(encoder, flags));
 }
@@ -246,11 +246,4 @@ export function recover(lane: NativeHostLane, sequence: number): Parcel {
 function packed(encoder: Encoder, flags: number): Parcel {
   const kind = encoder.byteLength <= INLINE_BYTES ? KIND_INLINE : KIND_ENCODED;
   return { kind, flags, view: 0, content: encoder.toBytes() };
-}
-
-/** Whether a value travels as its bytes alone. */
-function isRaw(value: unknown): value is ArrayBuffer | ArrayBufferView {
-  return (
-    typeof value === "object" && value !== null && isBinary(value) && value.byteLength > INLINE_BINARY_BYTES
-  );
 }

@@ -434,7 +434,7 @@ function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (
 }
 
 /** The class and the bytes of a binary value. Throws `UnsupportedPayloadError` for a detached one. */
-export function binaryPayload(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
+function binaryPayload(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
   try {
     return binaryOf(value);
   } catch (error) {
