@@ -433,15 +433,6 @@ function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (
   return use(encoder);
 }
 
-/** The class and the bytes of a binary value. Throws `UnsupportedPayloadError` for a detached one. */
-function binaryPayload(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
-  try {
-    return binaryOf(value);
-  } catch (error) {
-    throw error instanceof Unsupported ? new UnsupportedPayloadError("$", error.reason) : error;
-  }
-}
-
 /**
  * The class and the bytes of a binary value of more bytes than these; undefined for any other value. Throws
  * `UnsupportedPayloadError` for one that is detached or lies in shared memory.
@@ -450,9 +441,14 @@ export function rawBinary(
   value: unknown,
   moreThanBytes: number,
 ): { view: number; bytes: Uint8Array } | undefined {
-  return typeof value === "object" && value !== null && isBinary(value) && isLonger(value, moreThanBytes)
-    ? binaryPayload(value)
-    : undefined;
+  if (typeof value !== "object" || value === null || !isBinary(value) || !isLonger(value, moreThanBytes)) {
+    return undefined;
+  }
+  try {
+    return binaryOf(value);
+  } catch (error) {
+    throw error instanceof Unsupported ? new UnsupportedPayloadError("$", error.reason) : error;
+  }
 }
 
 function isLonger(value: ArrayBuffer | ArrayBufferView, bytes: number): boolean {
