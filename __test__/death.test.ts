@@ -11,7 +11,7 @@ import {
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { onEveryKind, onProcesses } from "./kinds";
-import { childrenOf, descendantsOf, isAlive, until, within } from "./processes";
+import { childrenOf, commandOf, descendantsOf, isAlive, until, within } from "./processes";
 
 const href = "./tasks/deadly.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
@@ -322,7 +322,7 @@ onProcesses(({ worker }) => {
     const ours = descendantsOf(process.pid);
     expect(ours.length).toBeGreaterThanOrEqual(3);
     await pool.shutdown();
-    expect(ours.filter(isAlive)).toEqual([]);
+    expect(ours.filter(isAlive).map(commandOf)).toEqual([]);
   });
 });
 

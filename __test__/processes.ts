@@ -23,6 +23,15 @@ export function descendantsOf(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
+/** The command line of a process, for messages. */
+export function commandOf(pid: number): string {
+  try {
+    return `${pid}: ${readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")}`;
+  } catch {
+    return `${pid}: gone by now`;
+  }
+}
+
 /** True while a process runs; a zombie doesn't. */
 export function isAlive(pid: number): boolean {
   const stat = statOf(pid);

@@ -34,6 +34,7 @@ export const STAGING_WINDOW = 3;
 export const STAGING_MORE = 4;
 export const STAGING_FIRST_SEQUENCE = 5;
 export const STAGING_WOKE = 6;
+export const STAGING_CROWDED = 7;
 export const STAGING_OUT_AT = 128;
 export const STAGING_IN_AT = 65664;
 export const STAGING_INBOX_AT = 131200;

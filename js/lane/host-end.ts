@@ -16,6 +16,7 @@ import {
   KIND_BOOT_FAILED,
   KIND_READY,
   MAX_CALLS,
+  STAGING_CROWDED,
   STAGING_INBOX_AT,
   STAGING_MORE,
   STAGING_WOKE,
@@ -74,7 +75,7 @@ const SPIN_CALLS = 8;
 const SPINS_PER_TURN = 64;
 /** An answer that takes no longer than this counts as quick: the next call spins, and polls for as long. */
 const QUICK_MILLIS = 0.2;
-/** After a slow answer: how long to poll, and which of the following calls spins to see if answers are quick again. */
+/** After a slow answer, or with no core to spare: how long to poll, and which of the following calls spins to see if answers are quick again. */
 const SLOW_POLL_MILLIS = 0.02;
 /** How long to poll for an answer of a worker that had to be woken, which says nothing about its tasks. */
 const WAKE_POLL_MILLIS = 0.5;
@@ -388,7 +389,8 @@ export class HostEnd {
     }
     const time = now();
     this.#waitingSince ||= time;
-    const patience = this.#slow > 0 ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
+    const hurried = this.#slow > 0 || this.#words[STAGING_CROWDED] !== 0;
+    const patience = hurried ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
     if (time - this.#waitingSince <= patience) {
       this.#pollSoon();
     } else {

@@ -51,6 +51,12 @@ const FAR_INDEX = 2 ** 24;
 /** Bytes of the largest bigint that V8 makes. */
 const MAX_BIGINT_BYTES = 2 ** 27;
 
+/** Keys that are no longer than this are remembered, so many of them. A power of two. */
+const KEY_UNITS = 32;
+const KEYS = 1024;
+/** Keys met before, by a hash of their bytes: the objects of a list have the same ones over and over. */
+const keys: string[] = new Array(KEYS).fill("");
+
 /** Decodes values that lie in one piece of memory. */
 export class Decoder {
   readonly #bytes: Buffer;
@@ -205,6 +211,30 @@ export class Decoder {
     return text;
   }
 
+  /** A string that is the key of a property. */
+  #key(): string {
+    const start = this.#position;
+    const bytes = this.#bytes;
+    const length = bytes[start + 1];
+    const end = start + 2 + length;
+    if (bytes[start] !== LATIN1 || length > KEY_UNITS || end > this.#end) {
+      return this.#text();
+    }
+    let hash = length;
+    for (let index = start + 2; index < end; index++) {
+      hash = (Math.imul(hash, 31) + bytes[index]) | 0;
+    }
+    const place = hash & (KEYS - 1);
+    const known = keys[place];
+    if (isAt(known, bytes, start + 2, length)) {
+      this.#position = end;
+      return known;
+    }
+    const key = this.#text();
+    keys[place] = key;
+    return key;
+  }
+
   #bigint(): bigint {
     const negative = this.#byte() !== 0;
     const length = this.#countOf(1);
@@ -256,7 +286,7 @@ export class Decoder {
     const count = this.#countOf(3);
     const object: Record<string, unknown> = {};
     for (let done = 0; done < count; done++) {
-      const key = this.#text();
+      const key = this.#key();
       const value = this.#value(depth + 1);
       if (key === "__proto__") {
         define(object, key, value, true);
@@ -327,4 +357,17 @@ export function viewOver(view: number, buffer: ArrayBuffer): unknown {
 
 function define(object: object, key: string, value: unknown, enumerable: boolean): void {
   Object.defineProperty(object, key, { value, enumerable, configurable: true, writable: true });
+}
+
+/** Whether these Latin-1 bytes are that string. */
+function isAt(text: string, bytes: Uint8Array, start: number, length: number): boolean {
+  if (text.length !== length) {
+    return false;
+  }
+  for (let index = 0; index < length; index++) {
+    if (text.charCodeAt(index) !== bytes[start + index]) {
+      return false;
+    }
+  }
+  return true;
 }

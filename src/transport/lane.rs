@@ -30,14 +30,18 @@ use super::ring::{Consumer, Producer};
 use super::segment::Segment;
 use super::staging::Staging;
 
-/// How long a worker spins for its next task before it goes to sleep, where its host allows any spinning.
-pub const WORKER_SPIN: Duration = Duration::from_micros(50);
+/// The longest that a worker may spin for its next task, where its host allows any spinning.
+pub const MAX_WORKER_SPIN: Duration = Duration::from_micros(50);
 
 /// Checks of the ring between two looks at the clock, while spinning.
 const SPINS_PER_CLOCK: u32 = 16;
 
 /// How long a side spins before it lets other threads of its core run in between.
-const SPIN_ALONE: Duration = Duration::from_micros(2);
+const SPIN_ALONE: Duration = Duration::from_nanos(500);
+
+/// A turn of another thread that took longer than this was no peer's, and how long nobody gets one after it.
+const LONG_YIELD: Duration = Duration::from_micros(500);
+const CLOSED_AFTER_LONG_YIELD: Duration = Duration::from_millis(30);
 
 /// Copies of the slots that were published, by sequence number: they tell what each has charged, and what it was.
 type Sent = Box<[Slot; RING_SLOTS]>;
@@ -99,6 +103,8 @@ struct End {
     armed: bool,
     /// The incoming head when the other side was last rung for room.
     told: u32,
+    /// Until when no other thread is let onto this core.
+    closed_until: Option<Instant>,
 }
 
 impl End {
@@ -114,6 +120,7 @@ impl End {
             waiter: None,
             armed: false,
             told: 0,
+            closed_until: None,
             segment,
             side,
         };
@@ -230,7 +237,7 @@ impl End {
 
     /// Waits, busily and at most for `spin`, until something arrives. Whoever is to send it may want this very core: after
     /// the first moments others get a turn in between, and in any case before this side gives up.
-    fn spin(&self, spin: Duration) -> Result<bool, Violation> {
+    fn spin(&mut self, spin: Duration) -> Result<bool, Violation> {
         let start = Instant::now();
         loop {
             for _ in 0..SPINS_PER_CLOCK {
@@ -241,12 +248,26 @@ impl End {
             }
             let elapsed = start.elapsed();
             if elapsed >= SPIN_ALONE || elapsed >= spin {
-                std::thread::yield_now();
+                self.make_way();
             }
             if elapsed >= spin {
                 return Ok(self.into.available()? > 0);
             }
         }
+    }
+
+    /// Lets another thread of this core run. If that turns out to be a stranger who keeps the core for a whole time slice,
+    /// nobody is let in for a while: with a stranger on every core each call would wait for one slice after the other.
+    fn make_way(&mut self) {
+        let before = Instant::now();
+        if self.closed_until.is_some_and(|until| before < until) {
+            return;
+        }
+        std::thread::yield_now();
+        let after = Instant::now();
+        // With a single core whoever ran was most likely the peer, which has no other.
+        let stranger = after - before > LONG_YIELD && *CORES > 1;
+        self.closed_until = stranger.then(|| after + CLOSED_AFTER_LONG_YIELD);
     }
 
     /// Takes note of what was released since the last exchange, and punches out what is idle above the first `keep` bytes.
@@ -389,14 +410,16 @@ impl HostEnd {
         }
     }
 
-    /// Tells the worker whether it may spin, when that has changed.
-    fn allow_spinning(&mut self) {
+    /// Whether there are cores to spin on; tells the worker when that has changed.
+    fn allow_spinning(&mut self) -> bool {
         let spare = cores_to_spare();
         if self.worker_spin != Some(spare) {
             self.worker_spin = Some(spare);
-            let nanos = if spare { WORKER_SPIN.as_nanos() as u32 } else { 0 };
+            self.end.staging.set_word(StagingWord::Crowded, u32::from(!spare));
+            let nanos = if spare { MAX_WORKER_SPIN.as_nanos() as u32 } else { 0 };
             self.end.segment.word(Word::WorkerSpin).store(nanos, Ordering::Relaxed);
         }
+        spare
     }
 
     fn receive(&mut self) -> Result<u32, Violation> {
@@ -536,6 +559,7 @@ impl WorkerEnd {
         self.end.tell_room(started);
         let mut count = self.receive()?;
         if count == 0 && !spin.is_zero() {
+            // Without a core to spare: one look, and the host may have this one.
             let allowed = self.end.segment.word(Word::WorkerSpin).load(Ordering::Relaxed);
             if self.end.spin(spin.min(Duration::from_nanos(u64::from(allowed))))? {
                 count = self.receive()?;

@@ -236,6 +236,8 @@ pub enum StagingWord {
     FirstSequence = 5,
     /// Set to 1 when an `exchange` has woken the other side. JavaScript sets it back.
     Woke = 6,
+    /// 1 while busy lanes and the host together want more cores than there are: it is better to sleep than to poll.
+    Crowded = 7,
 }
 
 /// Bytes of staging's head.
@@ -306,6 +308,7 @@ pub fn typescript() -> String {
     constant("STAGING_MORE", StagingWord::More as usize);
     constant("STAGING_FIRST_SEQUENCE", StagingWord::FirstSequence as usize);
     constant("STAGING_WOKE", StagingWord::Woke as usize);
+    constant("STAGING_CROWDED", StagingWord::Crowded as usize);
     constant("STAGING_OUT_AT", STAGING_OUT_AT);
     constant("STAGING_IN_AT", STAGING_IN_AT);
     constant("STAGING_INBOX_AT", STAGING_INBOX_AT);
