@@ -158,6 +158,7 @@ unsafe fn hot<E: HotEnd>(
     result
 }
 
+/// A Node-API function over `callback`, which gets `cell` as its data.
 fn function<E: 'static, A: napi::bindgen_prelude::JsValuesTupleIntoVec>(
     env: &Env,
     name: &std::ffi::CStr,
