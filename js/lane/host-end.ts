@@ -23,7 +23,7 @@ import {
 } from "../generated/layout";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../native";
 import { Decoder, MalformedPayload } from "../payload/decode";
-import { Idle } from "./idle";
+import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
 import { hold, release } from "./keep-alive";
 import { Outbox, type Parcel, pack, recover } from "./outbox";
@@ -75,17 +75,16 @@ const SPIN_CALLS = 8;
 const SPINS_PER_TURN = 64;
 /** An answer that takes no longer than this counts as quick: the next call spins, and polls for as long. */
 const QUICK_MILLIS = 0.2;
-/** After a slow answer, or with no core to spare: how long to poll, and which of the following calls spins to see if answers are quick again. */
-const SLOW_POLL_MILLIS = 0.02;
 /** How long to poll for an answer of a worker that had to be woken, which says nothing about its tasks. */
 const WAKE_POLL_MILLIS = 0.5;
+/** How long to poll after a slow answer, or with no core to spare. */
+const SLOW_POLL_MILLIS = 0.02;
+/** Of the calls after a slow answer every so many'th spins, to see if answers are quick again. */
 const SLOW_PROBE = 32;
 /** How long the host may take results in before its event loop gets a turn. */
 const TURN_MILLIS = 1;
 /** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
 const EARLY_SLOTS = 64;
-/** Memory of an arena that stays warm when a lane has been idle. */
-const KEEP_WARM_BYTES = 4 * 1024 * 1024;
 
 export class HostEnd {
   readonly native: NativeHostLane;

@@ -3,6 +3,9 @@ import { clearTimeout, setTimeout } from "../clock";
 
 const IDLE_MILLIS = 5_000;
 
+/** Memory of an arena that stays warm when its lane has been idle. */
+export const KEEP_WARM_BYTES = 4 * 1024 * 1024;
+
 export class Idle {
   readonly #onIdle: () => void;
   #timer: NodeJS.Timeout | undefined;

@@ -23,7 +23,7 @@ import {
 import { type Exchange, type NativeWorkerLane, native } from "../native";
 import { Decoder } from "../payload/decode";
 import type { TaskFunction } from "../task";
-import { Idle } from "./idle";
+import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox } from "./inbox";
 import { hold } from "./keep-alive";
 import { Outbox, type Parcel, pack } from "./outbox";
@@ -47,8 +47,6 @@ const POLLS = 4;
 const FIRST_WINDOW_BYTES = 1024 * 1024;
 /** Payloads of more bytes than this are fetched into warm memory of their own. */
 const FETCH_BYTES = 32 * 1024;
-/** Memory of an arena that stays warm when a lane has been idle. */
-const KEEP_WARM_BYTES = 4 * 1024 * 1024;
 
 /** Index of the word in which the worker says what it has started. */
 const STARTED = WORD_SUBMISSION_HEAD >> 2;

@@ -40,8 +40,9 @@ export class Slot {
   #readySince = 0;
   #bootFailures = 0;
   #bootError: unknown;
-  /** What the worker did wrong, or says went wrong in its boot. */
+  /** How the worker broke the protocol. */
   #violation: ProtocolViolationError | undefined;
+  /** What the worker says went wrong in its boot. */
   #bootFault: Error | undefined;
   #backlog: Call[] = [];
   #restart: NodeJS.Timeout | undefined;
