@@ -16,14 +16,13 @@ export interface TaskSource {
 }
 
 /**
- * Publishes what is staged and brings what has arrived into staging: the number of slots, `CLOSED` or `VIOLATED`.
+ * Publishes what is staged and brings what has arrived into staging: the number of slots, -1 if the lane is closed, or `VIOLATED`.
  * With nothing there it spins for at most `spinNanos`.
  */
 export type Exchange = (staged: number, spinNanos: number) => number;
 /** Room for a payload: its offset in the outgoing arena, or `FULL`, `TOO_LARGE`, `NO_MEMORY`. */
 export type Reserve = (bytes: number) => number;
 
-export const CLOSED = -1;
 export const VIOLATED = -2;
 export const FULL = -1;
 export const TOO_LARGE = -2;

@@ -104,7 +104,7 @@ pub fn exchange_function<E: HotEnd + 'static>(
     env: &Env,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, (u32, f64), i32>> {
-    function(env, c"exchange", exchange::<E>, cell)
+    function(env, c"exchange", Some(exchange::<E>), cell)
 }
 
 /// The function `reserve(bytes) -> offset` of one lane.
@@ -112,7 +112,7 @@ pub fn reserve_function<E: HotEnd + 'static>(
     env: &Env,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, u32, i32>> {
-    function(env, c"reserve", reserve::<E>, cell)
+    function(env, c"reserve", Some(reserve::<E>), cell)
 }
 
 extern "C" fn exchange<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
@@ -162,7 +162,7 @@ unsafe fn hot<E: HotEnd>(
 fn function<E: 'static, A: napi::bindgen_prelude::JsValuesTupleIntoVec>(
     env: &Env,
     name: &std::ffi::CStr,
-    callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
+    callback: sys::napi_callback,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, A, i32>> {
     extern "C" fn release<E>(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
@@ -174,7 +174,7 @@ fn function<E: 'static, A: napi::bindgen_prelude::JsValuesTupleIntoVec>(
     let mut result = ptr::null_mut();
     // SAFETY: the name ends in NUL; the data is a cell whose reference the finalizer drops.
     unsafe {
-        check_status!(sys::napi_create_function(raw, name, -1, Some(callback), data, &mut result))?;
+        check_status!(sys::napi_create_function(raw, name, -1, callback, data, &mut result))?;
         check_status!(sys::napi_add_finalizer(
             raw,
             result,

@@ -12,7 +12,7 @@
 //!
 //! Cursors are u32 sequence numbers that wrap; a slot lies at `sequence % RING_SLOTS`.
 
-use std::mem::{align_of, offset_of, size_of};
+use std::mem::{align_of, size_of};
 
 /// First eight bytes of every segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"knitting");
@@ -266,7 +266,10 @@ const _: () = {
 };
 
 /// The TypeScript that `js/generated/layout.ts` must hold.
-pub fn typescript() -> String {
+#[cfg(test)]
+fn typescript() -> String {
+    use std::mem::offset_of;
+
     let mut out = String::from(
         "// Generated from src/transport/layout.rs. Do not edit: `KNITTING_BLESS=1 cargo test layout` writes it.\n",
     );
