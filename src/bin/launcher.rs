@@ -1,9 +1,9 @@
 //! The launcher: prepares a process and becomes the runtime.
 //!
 //! ```text
-//!   knitting-launcher <host pid> <program> [argument...]
+//!   knitting-launcher <host pid> [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
-//!   3. default signals, none blocked                                4. exec
+//!   3. default signals, none blocked     4. no core dumps; niceness, stack limit     5. exec
 //! ```
 //!
 //! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
@@ -13,30 +13,42 @@
 //! The death signal guards the worker's start only. It would kill the worker alone and leave what that has started, so
 //! the worker clears it as soon as its watchdog stands, which ends the whole process group (see `process::handshake`).
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::unistd::{Pid, execvp, getppid};
+use rustix::process::setpriority_process;
 
 const EXIT_CANNOT_EXECUTE: u8 = 126;
 const EXIT_NOT_FOUND: u8 = 127;
 
+const USAGE: &str =
+    "usage: knitting-launcher <host pid> [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]";
+
+/// What is asked for, beside the command.
+struct Settings {
+    host: Pid,
+    nice: Option<i32>,
+    stack_bytes: Option<u64>,
+}
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let Some(host) = arguments.next().and_then(|host| host.to_str()?.parse().ok()) else {
-        return fail("usage: knitting-launcher <host pid> <program> [argument...]", EXIT_CANNOT_EXECUTE);
+    let Some(settings) = Settings::read(&mut arguments) else {
+        return fail(USAGE, EXIT_CANNOT_EXECUTE);
     };
     let command: Vec<CString> =
         arguments.filter_map(|argument| CString::new(argument.into_vec()).ok()).collect();
     let Some(program) = command.first() else {
-        return fail("no program to start", EXIT_CANNOT_EXECUTE);
+        return fail(USAGE, EXIT_CANNOT_EXECUTE);
     };
-    if let Err(errno) = prepare(Pid::from_raw(host)) {
-        return fail(&format!("cannot prepare the process: {}", errno.desc()), EXIT_CANNOT_EXECUTE);
+    if let Err(message) = prepare(&settings) {
+        return fail(&message, EXIT_CANNOT_EXECUTE);
     }
     let Err(errno) = execvp(program, &command);
     let code = if errno == Errno::ENOENT { EXIT_NOT_FOUND } else { EXIT_CANNOT_EXECUTE };
@@ -44,7 +56,43 @@ fn main() -> ExitCode {
     fail(&format!("cannot execute {}: {}", program.display(), errno.desc()), code)
 }
 
-fn prepare(host: Pid) -> Result<(), Errno> {
+impl Settings {
+    /// Reads everything up to `--`.
+    fn read(arguments: &mut impl Iterator<Item = OsString>) -> Option<Self> {
+        let host = Pid::from_raw(arguments.next()?.to_str()?.parse().ok()?);
+        let mut settings = Self { host, nice: None, stack_bytes: None };
+        loop {
+            let argument = arguments.next()?;
+            match argument.to_str()?.split_once('=') {
+                Some(("--nice", nice)) => settings.nice = Some(nice.parse().ok()?),
+                Some(("--stack", bytes)) => settings.stack_bytes = Some(bytes.parse().ok()?),
+                _ => return (argument == "--").then_some(settings),
+            }
+        }
+    }
+}
+
+fn prepare(settings: &Settings) -> Result<(), String> {
+    prepare_process(settings.host)
+        .map_err(|errno| format!("cannot prepare the process: {}", errno.desc()))?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)
+        .map_err(|errno| format!("cannot switch core dumps off: {}", errno.desc()))?;
+    if let Some(nice) = settings.nice {
+        setpriority_process(None, nice)
+            .map_err(|errno| format!("cannot set worker.nice to {nice}: {errno}"))?;
+    }
+    if let Some(bytes) = settings.stack_bytes {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_STACK).unwrap_or((0, 0));
+        if soft < bytes {
+            setrlimit(Resource::RLIMIT_STACK, bytes, hard).map_err(|errno| {
+                format!("cannot raise the stack limit to {bytes} bytes for worker.resourceLimits.stackSizeMb, the hard limit is {hard}: {}", errno.desc())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn prepare_process(host: Pid) -> Result<(), Errno> {
     set_pdeathsig(Signal::SIGKILL)?;
     // The host may have died before the line above: then nothing would ever end this process.
     if getppid() != host {

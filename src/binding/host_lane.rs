@@ -1,6 +1,8 @@
 //! `HostLane`: the host's end of a lane, and the worker behind it.
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use napi_derive::napi;
 use super::raw::{self, Cell};
 use super::worker_lane;
 use crate::process::reactor::{self, WorkerId};
+use crate::process::shm_name::{self, Name, Named};
 use crate::transport::lane::HostEnd;
 use crate::transport::layout::Geometry;
 use crate::transport::segment::{Identity, Segment};
@@ -23,8 +26,17 @@ use crate::transport::segment::{Identity, Segment};
 pub struct HostLane {
     cell: Rc<Cell<HostEnd>>,
     identity: Identity,
-    descriptor: RefCell<Option<OwnedFd>>,
+    memory: RefCell<Option<Memory>>,
+    name: Rc<RefCell<Option<Name>>>,
     worker: Rc<RefCell<Worker>>,
+}
+
+/// How a lane's worker gets at its memory.
+pub(super) enum Memory {
+    /// By this descriptor.
+    Sealed(OwnedFd),
+    /// By the name of this file, in which the host holds its owner lock already.
+    Named { path: String, lock: File },
 }
 
 /// What stands behind a lane.
@@ -40,7 +52,10 @@ enum Worker {
 }
 
 /// What an environment that ends has to close.
-type Open = (Weak<Cell<HostEnd>>, Weak<RefCell<Worker>>);
+type Open = (Weak<Cell<HostEnd>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
+
+/// How long an environment that ends waits for its workers' output to be handed on.
+const LAST_OUTPUT: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// The open lanes of this thread's environment; `None` until it has a hook for its end.
@@ -60,13 +75,19 @@ pub struct Recovered {
 
 #[napi]
 impl HostLane {
-    /// Creates a segment with arenas of `arena_bytes`. `wake` is called when something arrives while the lane sleeps.
+    /// Creates a segment with arenas of `arena_bytes`, under a name that begins with `name_prefix` if there is one. `wake` is
+    /// called when something arrives while the lane sleeps.
     #[napi(constructor)]
-    pub fn new(env: Env, arena_bytes: f64, wake: Function<'_, (), ()>) -> Result<Self> {
+    pub fn new(
+        env: Env,
+        arena_bytes: f64,
+        name_prefix: Option<String>,
+        wake: Function<'_, (), ()>,
+    ) -> Result<Self> {
         let geometry = Geometry::new(arena_bytes as usize).ok_or_else(|| {
             Error::new(Status::InvalidArg, format!("no arena can have {arena_bytes} bytes"))
         })?;
-        let (segment, descriptor) = Segment::create(geometry).map_err(system("shared memory"))?;
+        let (segment, memory, name) = create(geometry, name_prefix).map_err(system("shared memory"))?;
         let identity = segment.identity().clone();
         let mut end = HostEnd::new(Arc::new(segment));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
@@ -76,8 +97,21 @@ impl HostLane {
         .map_err(system("the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
         let worker = Rc::new(RefCell::new(Worker::None));
-        close_with_environment(&env, (Rc::downgrade(&cell), Rc::downgrade(&worker)))?;
-        Ok(Self { cell, identity, descriptor: RefCell::new(Some(descriptor)), worker })
+        let name = Rc::new(RefCell::new(name));
+        close_with_environment(&env, (Rc::downgrade(&cell), Rc::downgrade(&worker), Rc::downgrade(&name)))?;
+        Ok(Self { cell, identity, memory: RefCell::new(Some(memory)), name, worker })
+    }
+
+    /// The worker has attached: finds its process, and unlinks the name it has come by unless that is to stay.
+    #[napi]
+    pub fn attached(&self, keep_name: bool) -> Result<()> {
+        if !keep_name {
+            drop(self.name.take());
+        }
+        match *self.worker.borrow() {
+            Worker::Process { id } => reactor::attached(id).map_err(system("the reactor")),
+            _ => Ok(()),
+        }
     }
 
     /// The hot call `exchange(staged, spinNanos)`.
@@ -154,7 +188,10 @@ impl HostLane {
     /// A token with which one thread of this process can attach as the worker.
     #[napi]
     pub fn lend(&self) -> Result<u32> {
-        let token = worker_lane::lend(self.take_memory()?);
+        let (Memory::Sealed(descriptor), identity) = self.take_memory()? else {
+            return Err(Error::new(Status::InvalidArg, "a thread needs no named memory"));
+        };
+        let token = worker_lane::lend((descriptor, identity));
         self.worker.replace(Worker::Thread { token });
         Ok(token)
     }
@@ -186,7 +223,7 @@ impl HostLane {
     /// Lets go of the memory; kills the worker process if there is one.
     #[napi]
     pub fn close(&self) {
-        drop(self.descriptor.take());
+        drop((self.memory.take(), self.name.take()));
         close(&self.cell, &self.worker);
     }
 
@@ -200,9 +237,9 @@ impl HostLane {
 
 impl HostLane {
     /// The memory for this lane's worker. There is one worker, so it can be had once.
-    pub(super) fn take_memory(&self) -> Result<(OwnedFd, Identity)> {
-        match self.descriptor.take() {
-            Some(descriptor) => Ok((descriptor, self.identity.clone())),
+    pub(super) fn take_memory(&self) -> Result<(Memory, Identity)> {
+        match self.memory.take() {
+            Some(memory) => Ok((memory, self.identity.clone())),
             None => Err(Error::new(Status::GenericFailure, "the lane has its worker already")),
         }
     }
@@ -211,6 +248,17 @@ impl HostLane {
     pub(super) fn set_worker(&self, worker: WorkerId) {
         self.worker.replace(Worker::Process { id: worker });
     }
+}
+
+/// Creates a segment, and what its worker needs to get at it.
+fn create(geometry: Geometry, name_prefix: Option<String>) -> io::Result<(Segment, Memory, Option<Name>)> {
+    let Some(prefix) = name_prefix else {
+        let (segment, descriptor) = Segment::create(geometry)?;
+        return Ok((segment, Memory::Sealed(descriptor), None));
+    };
+    let (segment, Named { name, lock }) = shm_name::create(&prefix, geometry)?;
+    let path = name.path().to_string_lossy().into_owned();
+    Ok((segment, Memory::Named { path, lock }, Some(name)))
 }
 
 fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
@@ -229,13 +277,16 @@ fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
 fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
     LANES.with_borrow_mut(|lanes| {
         if let Some(lanes) = lanes {
-            lanes.retain(|(cell, _)| cell.strong_count() > 0);
+            lanes.retain(|(cell, ..)| cell.strong_count() > 0);
             lanes.push(lane);
             return Ok(());
         }
         *lanes = Some(vec![lane]);
         env.add_env_cleanup_hook((), |()| {
-            for (cell, worker) in LANES.take().into_iter().flatten() {
+            // What a task has logged before its host called process.exit() is not to be lost.
+            reactor::flush(LAST_OUTPUT);
+            for (cell, worker, name) in LANES.take().into_iter().flatten() {
+                drop(name.upgrade().map(|name| name.take()));
                 if let (Some(cell), Some(worker)) = (cell.upgrade(), worker.upgrade()) {
                     close(&cell, &worker);
                 }

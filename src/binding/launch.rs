@@ -1,5 +1,6 @@
 //! Starting a process worker from JavaScript, and what it hears of it.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::bindgen_prelude::{Function, Result};
@@ -7,11 +8,15 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Error, Status};
 use napi_derive::napi;
 
-use super::host_lane::{HostLane, system};
+use nix::unistd::{getpgrp, getpid};
+
+use super::host_lane::{HostLane, Memory, system};
 use crate::process::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
-use crate::process::launch::{Launch, with_launcher};
+use crate::process::launch::{Launch, Limits, with_launcher};
+use crate::process::output::{Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
-use crate::process::reactor::{self, Event, WorkerId};
+use crate::process::reactor::{self, Event, Order, WorkerId};
+use crate::process::shm_name;
 use crate::transport::blocks;
 
 /// Exit status of a worker that refused to attach.
@@ -49,10 +54,20 @@ impl From<boot::TaskSource> for TaskSource {
 pub struct LaunchOptions {
     /// Path of the launcher.
     pub launcher: String,
-    /// Runtime, its flags, worker entry.
+    /// Wrapper, runtime, its flags, worker entry.
     pub command: Vec<String>,
+    /// Whether the command begins with a wrapper.
+    pub wrapped: bool,
     /// The environment, without the boot variables.
     pub env: Vec<(String, String)>,
+    /// Where it runs, if not where the host does.
+    pub cwd: Option<String>,
+    /// "inherit", "pipe" or "ignore".
+    pub stdio: String,
+    /// Niceness.
+    pub nice: Option<i32>,
+    /// Bytes of stack that the main thread may use.
+    pub stack_bytes: Option<f64>,
     /// The pool's tasks.
     pub tasks: Vec<TaskSource>,
 }
@@ -61,10 +76,14 @@ pub struct LaunchOptions {
 #[napi(object)]
 #[derive(Default)]
 pub struct WorkerEvent {
-    /// "spawned", "failed" or "exited".
+    /// "spawned", "attached", "output", "outlives", "failed" or "exited".
     pub kind: String,
-    /// Process id, of "spawned".
+    /// Process id: of "spawned" the command's, of "attached" the worker's, if it is known.
     pub pid: Option<i32>,
+    /// Whether it was stderr, of "output".
+    pub is_stderr: Option<bool>,
+    /// Whole lines, of "output".
+    pub lines: Option<String>,
     /// Why it failed.
     pub message: Option<String>,
     /// Whether another attempt may succeed.
@@ -75,6 +94,8 @@ pub struct WorkerEvent {
     pub signal: Option<String>,
     /// The last of its stderr, of "exited".
     pub stderr_tail: Option<String>,
+    /// It was given up, of "exited".
+    pub lives_on: Option<bool>,
 }
 
 impl From<Event> for WorkerEvent {
@@ -87,11 +108,21 @@ impl From<Event> for WorkerEvent {
                 transient: Some(transient),
                 ..Self::default()
             },
-            Event::Exited { code, signal, stderr_tail } => Self {
+            Event::Attached { pid } => Self { kind: "attached".into(), pid, ..Self::default() },
+            // The receipt is dropped here, on the JavaScript thread.
+            Event::Output { stream, lines, receipt: _ } => Self {
+                kind: "output".into(),
+                is_stderr: Some(stream == Stream::Stderr),
+                lines: Some(String::from_utf8_lossy(&lines).into_owned()),
+                ..Self::default()
+            },
+            Event::Outlives => Self { kind: "outlives".into(), ..Self::default() },
+            Event::Exited { code, signal, stderr_tail, lives_on } => Self {
                 kind: "exited".into(),
                 code,
                 signal: signal.map(Into::into),
                 stderr_tail: Some(stderr_tail),
+                lives_on: Some(lives_on),
                 ..Self::default()
             },
         }
@@ -105,9 +136,27 @@ pub fn launch_worker(
     options: LaunchOptions,
     on_event: Function<'_, WorkerEvent, ()>,
 ) -> Result<()> {
+    let stdio = match options.stdio.as_str() {
+        "inherit" => Stdio::Inherit,
+        "pipe" => Stdio::Pipe,
+        "ignore" => Stdio::Ignore,
+        other => return Err(Error::new(Status::InvalidArg, format!("stdio cannot be {other}"))),
+    };
     let (memory, segment) = lane.take_memory()?;
+    let failed = system("the worker's memory");
+    let (stdin, lock, memory) = match memory {
+        Memory::Sealed(descriptor) => {
+            let lock = owner_lock::reopen(&descriptor).map_err(&failed)?;
+            owner_lock::hold(&lock, Owner::Host).map_err(&failed)?;
+            (descriptor, lock, boot::Memory::Inherited)
+        }
+        Memory::Named { path, lock } => {
+            (File::open("/dev/null").map_err(&failed)?.into(), lock, boot::Memory::Named(path))
+        }
+    };
+    let host = (getpid().as_raw(), getpgrp().as_raw());
     let tasks = options.tasks.into_iter().map(Into::into).collect();
-    let payload = Boot { segment, tasks }.encode().map_err(|excess| {
+    let payload = Boot { segment, memory, host, tasks }.encode().map_err(|excess| {
         Error::new(
             Status::InvalidArg,
             format!("the tasks' names and URLs are {excess} bytes longer than Linux allows an environment variable to be"),
@@ -116,19 +165,33 @@ pub fn launch_worker(
     let mut env = options.env;
     env.push((WORKER_VARIABLE.into(), WORKER_MARK.into()));
     env.push((BOOT_VARIABLE.into(), payload));
+    let limits = Limits { nice: options.nice, stack_bytes: options.stack_bytes.map(|bytes| bytes as u64) };
+    let launch = Launch {
+        argv: with_launcher(options.launcher, limits, options.command),
+        env,
+        cwd: options.cwd.map(Into::into),
+        stdin,
+        reads_stdout: stdio != Stdio::Ignore,
+        wrapped: options.wrapped,
+    };
 
-    let lock = owner_lock::reopen(&memory).map_err(system("the host's owner lock"))?;
-    owner_lock::hold(&lock, Owner::Host).map_err(system("the host's owner lock"))?;
-    let launch = Launch { argv: with_launcher(options.launcher, options.command), env, memory };
-
-    let on_event = on_event.build_threadsafe_function::<WorkerEvent>().weak::<true>().build()?;
+    let on_event = on_event
+        .build_threadsafe_function::<Event>()
+        .weak::<true>()
+        .build_callback(|context| Ok(WorkerEvent::from(context.value)))?;
     let sink = Box::new(move |event: Event| {
-        on_event.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
+        on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
     });
     let id: WorkerId = NEXT_WORKER.fetch_add(1, Ordering::Relaxed);
-    reactor::launch(id, launch, lock, sink).map_err(system("the reactor"))?;
+    reactor::launch(id, Order { launch, lock, stdio, sink }).map_err(system("the reactor"))?;
     lane.set_worker(id);
     Ok(())
+}
+
+/// Unlinks the names in shared memory that killed hosts of this user have left.
+#[napi]
+pub fn sweep_names() {
+    shm_name::sweep();
 }
 
 /// Drops large blocks that have not been used for a while; true if some are left.

@@ -31,11 +31,25 @@ pub struct TaskSource {
     pub name: String,
 }
 
+/// Where a worker finds its segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// On descriptor 0.
+    Inherited,
+    /// In the file at this path.
+    Named(String),
+}
+
 /// The boot payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boot {
     /// The segment that the worker must find.
     pub segment: Identity,
+    /// Where it is.
+    pub memory: Memory,
+    /// The host's process id and process group.
+    pub host: (i32, i32),
     /// The pool's tasks; a submission names one by its index here.
     pub tasks: Vec<TaskSource>,
 }
@@ -61,7 +75,7 @@ mod tests {
     fn boot(href: &str) -> Boot {
         let segment = Identity { version: 1, arena_bytes: 1 << 28, nonce: [7; 16] };
         let task = TaskSource { task: "add".into(), href: href.into(), name: "default".into() };
-        Boot { segment, tasks: vec![task] }
+        Boot { segment, memory: Memory::Inherited, host: (1, 1), tasks: vec![task] }
     }
 
     #[test]

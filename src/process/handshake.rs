@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!   1. take both boot variables out of the environment, and out of the block that /proc/self/environ shows
-//!   2. reopen descriptor 0, check magic, version, sizes, nonce; map it
-//!   3. take the worker's owner lock; put /dev/null on descriptor 0
+//!   2. open the memory: descriptor 0 anew, or the name; check magic, version, sizes, nonce; map it
+//!   3. take the worker's owner lock; put /dev/null on descriptor 0; show the host which process this is
 //!   4. start the watchdogs: the host's lock is released, or the segment says stop -> the process group ends
 //!   5. clear the death signal that the launcher set
 //! ```
 //!
 //! The death signal kills this process alone, and sooner than a watchdog gets to run: with it, whatever a task has
 //! started would outlive a dead host. So it guards the start only, when no task has run, and the watchdogs take over.
-//! There is no moment without either. The signal belongs to the thread that called exec: attach on that one.
+//! There is no moment without either. The signal belongs to the thread that called exec: attach on that one. Under a wrapper
+//! that stays, the launcher's signal is the wrapper's; one that the wrapper has set for this process is left alone.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -20,10 +21,11 @@ use std::time::Duration;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{dup2_stdin, getpid};
+use nix::unistd::{dup2_stdin, getpgrp, getpid, getppid};
 
-use super::boot::{BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
+use super::boot::{BOOT_VARIABLE, Boot, Memory, WORKER_MARK, WORKER_VARIABLE};
 use super::owner_lock::{self, Owner};
+use super::shm_name;
 use crate::sys::environ;
 use crate::transport::doorbell;
 use crate::transport::layout::Word;
@@ -42,19 +44,20 @@ pub fn attach() -> Result<Attached, String> {
     let mark = environ::take_variable(WORKER_VARIABLE);
     let boot = environ::take_variable(BOOT_VARIABLE);
     if mark.as_deref() != Some(WORKER_MARK) {
-        return Err(format!("{WORKER_VARIABLE} is not set: this file is started by a pool, not by hand"));
+        return Err(format!(
+            "{WORKER_VARIABLE} is not set. This file is started by a pool, not by hand; a wrapper must pass that variable \
+             and {BOOT_VARIABLE} on (docker and podman: -e {WORKER_VARIABLE} -e {BOOT_VARIABLE})"
+        ));
     }
-    let boot = boot.ok_or_else(|| format!("{BOOT_VARIABLE} is not set"))?;
+    let boot = boot.ok_or_else(|| {
+        format!(
+            "{BOOT_VARIABLE} is not set: a wrapper must pass it on (docker and podman: -e {BOOT_VARIABLE})"
+        )
+    })?;
     let boot = Boot::decode(&boot).map_err(|error| format!("{BOOT_VARIABLE} cannot be read: {error}"))?;
 
-    // SAFETY: descriptor 0 is open in every process that a launcher or a shell has started, and is ours to replace.
-    let stdin = unsafe { BorrowedFd::borrow_raw(0) };
-    let refused = |error: &dyn std::fmt::Display| {
-        format!("descriptor 0 is not the shared memory this worker was started with: {error}")
-    };
-    let file = owner_lock::reopen(stdin).map_err(|error| refused(&error))?;
-    let lock = owner_lock::reopen(&file).map_err(|error| refused(&error))?;
-    let segment = Segment::open(file, &boot.segment).map_err(|error| refused(&error))?;
+    let (file, lock) = open(&boot.memory).map_err(|error| refusal(&boot.memory, &error))?;
+    let segment = Segment::open(file, &boot.segment).map_err(|error| refusal(&boot.memory, &error))?;
     owner_lock::hold(&lock, Owner::Worker)
         .map_err(|error| format!("another worker is attached to this memory already ({error})"))?;
     File::options()
@@ -63,20 +66,54 @@ pub fn attach() -> Result<Attached, String> {
         .open("/dev/null")
         .and_then(|null| Ok(dup2_stdin(null)?))
         .map_err(|error| format!("/dev/null cannot replace descriptor 0: {error}"))?;
+    // After that: closing any descriptor of the memory would hide it again. The host can do without.
+    let _ = owner_lock::show_process(&lock);
 
     let segment = Arc::new(segment);
-    watch(lock, segment.clone()).map_err(|error| format!("no thread for the watchdog: {error}"))?;
-    set_pdeathsig(None).map_err(|error| format!("the death signal cannot be cleared: {error}"))?;
+    let (host, host_group) = boot.host;
+    watch(lock, segment.clone(), host_group)
+        .map_err(|error| format!("no thread for the watchdog: {error}"))?;
+    if getppid().as_raw() == host {
+        set_pdeathsig(None).map_err(|error| format!("the death signal cannot be cleared: {error}"))?;
+    }
     Ok(Attached { segment, boot })
 }
 
+/// Opens the memory twice: to map it, and to hold locks on.
+fn open(memory: &Memory) -> std::io::Result<(File, File)> {
+    match memory {
+        Memory::Inherited => {
+            // SAFETY: descriptor 0 is open in every process that a launcher or a shell has started, and is ours to replace.
+            let stdin = unsafe { BorrowedFd::borrow_raw(0) };
+            let file = owner_lock::reopen(stdin)?;
+            let lock = owner_lock::reopen(&file)?;
+            Ok((file, lock))
+        }
+        Memory::Named(path) => Ok((shm_name::open(path)?, shm_name::open(path)?)),
+    }
+}
+
+/// What is wrong with the memory, and what can be done about it.
+fn refusal(memory: &Memory, error: &dyn std::fmt::Display) -> String {
+    match memory {
+        Memory::Inherited => format!(
+            "descriptor 0 is not the shared memory this worker was started with: {error}. A wrapper that replaces stdin, \
+             as containers do, needs processSharedMemory: \"named\""
+        ),
+        Memory::Named(path) => format!(
+            "the shared memory {path} cannot be opened here: {error}. The wrapper must share the host's IPC namespace \
+             (docker and podman: --ipc=host) and run the worker as the host's user; or the host has ended"
+        ),
+    }
+}
+
 /// Starts the two threads that end this process when its host is gone or wants it gone. `lock` lives as long as they do.
-fn watch(lock: File, segment: Arc<Segment>) -> std::io::Result<()> {
+fn watch(lock: File, segment: Arc<Segment>, host_group: i32) -> std::io::Result<()> {
     let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(64 * 1024);
     thread("knitting-host").spawn(move || {
         // An error means that nobody can tell any more whether the host lives: end as well.
         let _ = owner_lock::await_release(&lock, Owner::Host);
-        end();
+        end(host_group);
     })?;
     thread("knitting-stop").spawn(move || {
         let stop = segment.word(Word::Stop);
@@ -88,16 +125,21 @@ fn watch(lock: File, segment: Arc<Segment>) -> std::io::Result<()> {
         };
         // The event loop has heard it too and ends the process in good order, if it gets to it.
         std::thread::sleep(Duration::from_millis(grace.into()));
-        end();
+        end(host_group);
     })?;
     Ok(())
 }
 
 /// Ends this process and all it has started.
-fn end() -> ! {
+fn end(host_group: i32) -> ! {
     // The group that the launcher's process was started as the leader of, which has this number also if this process
     // has moved to another group. Where there is no such group, as under a wrapper, this finds nobody.
     let _ = killpg(getpid(), Signal::SIGKILL);
+    // The wrapper's group, or one that it has made.
+    let group = getpgrp();
+    if group.as_raw() > 1 && group.as_raw() != host_group {
+        let _ = killpg(group, Signal::SIGKILL);
+    }
     // SAFETY: ends the process at once, exit handlers are not wanted: the event loop may be stuck.
     unsafe { nix::libc::_exit(0) }
 }
@@ -131,7 +173,9 @@ mod tests {
         let (segment, memory) = Segment::create(Geometry::new(1).unwrap()).unwrap();
         let lock = owner_lock::reopen(&memory).unwrap();
         owner_lock::hold(&lock, Owner::Host).unwrap();
-        let boot = Boot { segment: segment.identity().clone(), tasks: Vec::new() };
+        let host = (getpid().as_raw(), getpgrp().as_raw());
+        let boot =
+            Boot { segment: segment.identity().clone(), memory: Memory::Inherited, host, tasks: Vec::new() };
         let mut worker = this_test_as("worker")
             .env(WORKER_VARIABLE, WORKER_MARK)
             .env(BOOT_VARIABLE, boot.encode().unwrap())

@@ -1,13 +1,14 @@
-//! Starting a worker process: `launcher ++ runtime ++ runtime flags ++ worker entry`.
+//! Starting a worker process: `launcher ++ wrapper ++ runtime ++ runtime flags ++ worker entry`.
 //!
-//! The child's descriptor 0 is the segment, 1 is the host's, 2 is a pipe to the reactor; the launcher closes the rest.
-//! It leads a process group of its own from its first instruction. `std::process::Command` uses posix_spawn here: its
+//! The child's descriptor 0 is the segment, or nothing where the worker opens it by name; 1 and 2 are pipes to the reactor;
+//! the launcher closes the rest. It leads a process group of its own from its first instruction. `std::process::Command` uses posix_spawn here: its
 //! cost does not grow with the host's memory, as that of fork does.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
 use nix::sys::signal::{Signal, killpg};
@@ -21,8 +22,23 @@ pub struct Launch {
     pub argv: Vec<String>,
     /// The whole environment, boot variables included.
     pub env: Vec<(String, String)>,
+    /// Where it runs, if not where the host does.
+    pub cwd: Option<PathBuf>,
     /// What becomes descriptor 0.
-    pub memory: OwnedFd,
+    pub stdin: OwnedFd,
+    /// Whether its stdout is read, or goes nowhere.
+    pub reads_stdout: bool,
+    /// Whether the command is a wrapper that starts the worker, or the worker itself.
+    pub wrapped: bool,
+}
+
+/// What the launcher sets before it executes the command.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Niceness, from -20 to 19.
+    pub nice: Option<i32>,
+    /// Bytes of stack that the main thread may use; the system's limit stays where it is higher.
+    pub stack_bytes: Option<u64>,
 }
 
 /// A process that was started and not yet reaped.
@@ -32,8 +48,10 @@ pub struct Launched {
     pub pid: Pid,
     /// Readable once it has ended.
     pub pidfd: OwnedFd,
+    /// The other end of its stdout, if that is read.
+    pub stdout: Option<OwnedFd>,
     /// The other end of its stderr.
-    pub stderr: ChildStderr,
+    pub stderr: OwnedFd,
     child: Child,
 }
 
@@ -55,8 +73,11 @@ impl LaunchError {
 }
 
 /// The command line that starts `command` through the launcher.
-pub fn with_launcher(launcher: String, command: Vec<String>) -> Vec<String> {
+pub fn with_launcher(launcher: String, limits: Limits, command: Vec<String>) -> Vec<String> {
     let mut argv = vec![launcher, std::process::id().to_string()];
+    argv.extend(limits.nice.map(|nice| format!("--nice={nice}")));
+    argv.extend(limits.stack_bytes.map(|bytes| format!("--stack={bytes}")));
+    argv.push("--".into());
     argv.extend(command);
     argv
 }
@@ -70,20 +91,28 @@ impl Launch {
                 &io::ErrorKind::InvalidInput.into(),
             ));
         };
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .process_group(0)
             .env_clear()
             .envs(self.env)
-            .stdin(Stdio::from(self.memory))
-            .stdout(Stdio::inherit())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| LaunchError::new(&format!("execute {program}"), &error))?;
+            .stdin(Stdio::from(self.stdin))
+            .stdout(if self.reads_stdout { Stdio::piped() } else { Stdio::null() })
+            .stderr(Stdio::piped());
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        let mut child =
+            command.spawn().map_err(|error| LaunchError::new(&format!("execute {program}"), &error))?;
         match watchable(&mut child) {
-            Ok((pidfd, stderr)) => {
-                Ok(Launched { pid: Pid::from_raw(child.id() as i32), pidfd, stderr, child })
-            }
+            Ok((pidfd, stderr)) => Ok(Launched {
+                pid: Pid::from_raw(child.id() as i32),
+                pidfd,
+                stdout: child.stdout.take().map(OwnedFd::from),
+                stderr,
+                child,
+            }),
             Err(error) => {
                 discard(child);
                 Err(LaunchError::new("watch the process", &error))
@@ -99,10 +128,10 @@ impl Launched {
     }
 }
 
-fn watchable(child: &mut Child) -> io::Result<(OwnedFd, ChildStderr)> {
+fn watchable(child: &mut Child) -> io::Result<(OwnedFd, OwnedFd)> {
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let pid = rustix::process::Pid::from_raw(child.id() as i32).ok_or(io::ErrorKind::NotFound)?;
-    Ok((pidfd_open(pid, PidfdFlags::NONBLOCK)?, stderr))
+    Ok((pidfd_open(pid, PidfdFlags::NONBLOCK)?, stderr.into()))
 }
 
 fn discard(mut child: Child) {
@@ -122,9 +151,10 @@ mod tests {
     #[test]
     fn a_discarded_process_is_killed_and_reaped() {
         let argv = ["/bin/sh", "-c", "sleep 1000"].map(Into::into).to_vec();
-        let memory = std::fs::File::open("/dev/null").unwrap().into();
+        let stdin = std::fs::File::open("/dev/null").unwrap().into();
         let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        let launched = Launch { argv, env, memory }.start().unwrap();
+        let launch = Launch { argv, env, cwd: None, stdin, reads_stdout: false, wrapped: false };
+        let launched = launch.start().unwrap();
         let pid = launched.pid;
         launched.discard();
         assert!(kill(pid, None).is_err(), "it is still there");

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!   host                                      worker
-//!   reactor: launch(argv, boot, memfd) -----> launcher: group, death signal, descriptors; exec runtime
-//!                                             handshake: boot variables, fd 0, segment, owner lock, watchdogs
-//!                                             instead of the death signal
-//!   reactor: pidfd, stderr <----------------- (lives, or dies)
+//!   reactor: launch(argv, boot, memory) ----> launcher: group, death signal, descriptors; exec wrapper or runtime
+//!                                             handshake: boot variables, fd 0 or the name, segment, owner lock,
+//!                                             watchdogs instead of the death signal
+//!   reactor: pidfd, lock, stdout, stderr <--- (lives, or dies)
 //! ```
 
 pub mod boot;
 pub mod handshake;
-pub mod host_stderr;
+pub mod host_output;
 pub mod launch;
+pub mod output;
 pub mod owner_lock;
 pub mod reactor;
+pub mod shm_name;

@@ -2,56 +2,72 @@
 //!
 //! ```text
 //!   JavaScript thread --commands--> reactor --events--> the sink each launch came with
-//!                                   epoll: command bell | pidfd and stderr of each worker | kill deadlines
+//!                                   epoll: command bell | of each worker: child, stdout, stderr, worker process | deadlines
 //! ```
 //!
 //! It runs while there is anything to watch, and starts the workers itself because their death signal follows the
-//! thread that started them. It never touches a segment. A worker that ends is reaped here, with its whole group.
-//! Every worker is a direct child: its pidfd tells of its death, and the host does not wait for its owner lock.
+//! thread that started them. It never touches a segment. A child that ends is reaped here, with its whole group.
+//!
+//! The child is the worker, or a wrapper that starts the worker somewhere: then the worker is found by the lock with which
+//! it shows itself once it has attached (see [`owner_lock`]), and watched and killed like the child. A worker has ended
+//! when its child has been reaped and, of a wrapped one, nobody holds the worker's owner lock any more:
+//!
+//! ```text
+//!   worker ends first     its wrapper has a while to end by itself, and to tell its exit status
+//!   wrapper ends first    the host's owner lock is let go, by which an honest worker ends itself, and the worker is killed;
+//!                         one that is out of reach is told of, for a command of the user's to end it
+//! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::SegQueue;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::libc::{major, minor};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use super::host_stderr::{HostStderr, Written};
 use super::launch::{Launch, LaunchError, Launched};
+use super::output::{LINE_BYTES, Pipe, Queue, Receipt, Stdio, Stream, Untaken};
+use super::owner_lock::{self, Owner};
 
-/// Bytes of a worker's stderr that are kept for errors.
-pub const STDERR_TAIL_BYTES: usize = 8 * 1024;
-/// A line longer than this is passed on in pieces.
-const LINE_BYTES: usize = 16 * 1024;
-/// What is read of a worker's stderr at once: a flood is taken in portions, so that other workers get their turn.
+/// What is read of a worker's stream at once: a flood is taken in portions, so that other workers get their turn.
 const PORTION_BYTES: usize = 4 * LINE_BYTES;
-/// What is read of an ended worker's stderr: as much as a pipe can hold. More comes from somebody outside the worker's
+/// What is read of an ended worker's stream: as much as a pipe can hold. More comes from somebody outside the worker's
 /// group who has it still, and may never end.
 const LAST_BYTES: usize = 1024 * 1024;
-/// Lines that come while this much waits for the host's stderr are not passed on. Only workers that end can bring it
-/// about, the others wait at [`LINE_BYTES`].
-const OUTPUT_BYTES: usize = 256 * 1024;
-/// How long to wait before the host's stderr is tried again when it takes nothing.
-const STDERR_RETRY: Duration = Duration::from_millis(20);
+/// How long to wait before a stream of the host's is tried again when it takes nothing.
+const OUTPUT_RETRY: Duration = Duration::from_millis(20);
 /// How many milliseconds a reactor that ends waits for each worker that it has killed.
 const LAST_WAIT_MILLIS: u16 = 1000;
+/// How long a wrapper may take to end after its worker has.
+const WRAPPER_GRACE: Duration = Duration::from_secs(2);
+/// How often to look whether a worker that has outlived its wrapper is gone.
+const OUTLIVED_LOOK: Duration = Duration::from_millis(10);
+/// How long it may outlive it before the user is asked for help, and before it is given up.
+const OUTLIVED_TOLD: Duration = Duration::from_millis(500);
+const OUTLIVED_GIVEN_UP: Duration = Duration::from_secs(10);
+/// How often to look for the lock of a worker whose process can't be found.
+const UNSEEN_LOOK: Duration = Duration::from_secs(1);
 
 /// What happened to a worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Event {
-    /// It runs.
+    /// Its command runs.
     Spawned {
-        /// Its process id.
+        /// Process id of the command: the worker's, or its wrapper's.
         pid: i32,
     },
     /// It could not be started.
@@ -61,6 +77,22 @@ pub enum Event {
         /// Another attempt could succeed.
         transient: bool,
     },
+    /// It has attached.
+    Attached {
+        /// The worker's own process id, if it can be found.
+        pid: Option<i32>,
+    },
+    /// It wrote something.
+    Output {
+        /// Where.
+        stream: Stream,
+        /// Whole lines.
+        lines: Vec<u8>,
+        /// To be dropped when they are taken.
+        receipt: Receipt,
+    },
+    /// Its wrapper has ended, and it can't be killed from here.
+    Outlives,
     /// It has ended and is reaped.
     Exited {
         /// Exit status, if it exited.
@@ -69,6 +101,8 @@ pub enum Event {
         signal: Option<&'static str>,
         /// The last of what it wrote to stderr.
         stderr_tail: String,
+        /// It was given up instead: somebody still holds the worker's lock.
+        lives_on: bool,
     },
 }
 
@@ -78,9 +112,23 @@ pub type Sink = Box<dyn Fn(Event) + Send>;
 /// Names a worker to the reactor.
 pub type WorkerId = u64;
 
+/// What a worker is to be started and watched with.
+pub struct Order {
+    /// The process.
+    pub launch: Launch,
+    /// Holds the host's owner lock on the worker's segment; kept until the worker has ended.
+    pub lock: File,
+    /// What becomes of its output.
+    pub stdio: Stdio,
+    /// Hears of it.
+    pub sink: Sink,
+}
+
 enum Command {
-    Launch { id: WorkerId, launch: Launch, lock: File, sink: Sink },
+    Launch { id: WorkerId, order: Box<Order> },
+    Attached { id: WorkerId },
     Kill { id: WorkerId, grace: Duration },
+    Flush { done: Sender<()> },
 }
 
 struct Inbox {
@@ -90,14 +138,28 @@ struct Inbox {
 
 static RUNNING: Mutex<Option<Arc<Inbox>>> = Mutex::new(None);
 
-/// Starts a worker. `lock` holds the host's owner lock on its segment and is kept until the worker has ended.
-pub fn launch(id: WorkerId, launch: Launch, lock: File, sink: Sink) -> io::Result<()> {
-    submit(Command::Launch { id, launch, lock, sink })
+/// Starts a worker.
+pub fn launch(id: WorkerId, order: Order) -> io::Result<()> {
+    submit(Command::Launch { id, order: Box::new(order) })
 }
 
-/// Kills a worker and its group after `grace`, unless it has ended by then.
+/// A worker says that it has attached: finds its process.
+pub fn attached(id: WorkerId) -> io::Result<()> {
+    submit(Command::Attached { id })
+}
+
+/// Kills a worker, its wrapper and their group after `grace`, unless they have ended by then.
 pub fn kill(id: WorkerId, grace: Duration) -> io::Result<()> {
     submit(Command::Kill { id, grace })
+}
+
+/// Hands on what the workers have written so far. Waits for that, but no longer than `patience`.
+pub fn flush(patience: Duration) {
+    let (done, told) = channel();
+    if submit(Command::Flush { done }).is_ok() {
+        // Without a reactor the sender is dropped, and there is nothing to hand on.
+        let _ = told.recv_timeout(patience);
+    }
 }
 
 fn running() -> std::sync::MutexGuard<'static, Option<Arc<Inbox>>> {
@@ -122,8 +184,7 @@ fn submit(command: Command) -> io::Result<()> {
         }
     };
     inbox.commands.push(command);
-    inbox.bell.write(1)?;
-    Ok(())
+    inbox.ring()
 }
 
 impl Inbox {
@@ -138,16 +199,42 @@ impl Inbox {
         epoll.add(&self.bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         Ok(epoll)
     }
+
+    fn ring(&self) -> io::Result<()> {
+        self.bell.write(1)?;
+        Ok(())
+    }
 }
 
-struct Worker {
+/// A process and the descriptor that tells of its end.
+struct Process {
     pid: Pid,
     pidfd: OwnedFd,
-    stderr: Option<File>,
-    tail: VecDeque<u8>,
-    line: Vec<u8>,
+}
+
+/// How a child ended: exit status, or name of the signal.
+type Status = (Option<i32>, Option<&'static str>);
+
+struct Worker {
+    child: Process,
+    wrapped: bool,
+    /// Once the child is reaped.
+    status: Option<Status>,
+    /// The worker's own process, where that is not the child.
+    inner: Option<Process>,
+    /// Attached, and its process is out of sight.
+    unseen: bool,
+    /// Whether the inner process is known to use this worker's memory: only such a one is killed.
+    inner_is_ours: bool,
+    pipes: [Option<Pipe>; 2],
+    stdio: Stdio,
+    untaken: Untaken,
     lock: File,
     kill_at: Option<Instant>,
+    kill_wrapper_at: Option<Instant>,
+    look_at: Option<Instant>,
+    /// When the child was reaped while the worker was still there, and whether that was told.
+    outlived: Option<(Instant, bool)>,
     sink: Sink,
 }
 
@@ -155,37 +242,40 @@ struct Reactor {
     inbox: Arc<Inbox>,
     epoll: Epoll,
     workers: HashMap<WorkerId, Worker>,
-    /// Whole lines on their way to the host's stderr.
-    output: VecDeque<u8>,
-    /// Workers whose stderr was read and is not watched at the moment.
-    paused: Vec<WorkerId>,
+    /// Lines on their way to the host's streams.
+    queues: [Queue; 2],
+    /// Pipes that were read and are not watched at the moment.
+    paused: Vec<(WorkerId, Stream)>,
 }
 
 const BELL: u64 = u64::MAX;
-const STDERR_BIT: u64 = 1 << 63;
+/// The rest of an event's number is the worker's id.
+const KIND_SHIFT: u32 = 62;
+const CHILD: u64 = 2;
+const INNER: u64 = 3;
 
-fn stderr_event(id: WorkerId) -> EpollEvent {
-    EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, id | STDERR_BIT)
+fn event(id: WorkerId, kind: u64) -> EpollEvent {
+    EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, id | kind << KIND_SHIFT)
 }
 
 impl Reactor {
     fn new(inbox: Arc<Inbox>, epoll: Epoll) -> Self {
-        Self { inbox, epoll, workers: HashMap::new(), output: VecDeque::new(), paused: Vec::new() }
+        Self { inbox, epoll, workers: HashMap::new(), queues: Default::default(), paused: Vec::new() }
     }
 
     fn run(mut self) {
-        // A host's stderr without a reader is an error to us, whatever the host does about the signal. Workers inherit
-        // the mask; the launcher clears it.
+        // A stream of the host's without a reader is an error to us, whatever the host does about the signal. Workers
+        // inherit the mask; the launcher clears it.
         let _ = SigSet::from(Signal::SIGPIPE).thread_block();
         let mut events = [EpollEvent::empty(); 64];
         loop {
             while let Some(command) = self.inbox.commands.pop() {
                 self.obey(command);
             }
-            self.kill_overdue();
+            self.meet_deadlines();
             self.write_output();
             self.resume_reading();
-            if self.workers.is_empty() && self.output.is_empty() {
+            if self.workers.is_empty() && self.queues.iter().all(Queue::is_empty) {
                 let mut running = running();
                 if self.inbox.commands.is_empty() {
                     *running = None;
@@ -200,23 +290,25 @@ impl Reactor {
                 Err(_) => return,
             };
             for event in &events[..count] {
-                match event.data() {
-                    BELL => {
-                        let _ = self.inbox.bell.read();
-                    }
-                    data if data & STDERR_BIT != 0 => self.read_stderr(data & !STDERR_BIT),
-                    id => self.reap(id),
+                if event.data() == BELL {
+                    let _ = self.inbox.bell.read();
+                    continue;
+                }
+                let id = event.data() & !(u64::MAX << KIND_SHIFT);
+                match event.data() >> KIND_SHIFT {
+                    CHILD => self.reap(id),
+                    INNER => self.inner_ended(id),
+                    stream => self.read(id, Stream::ALL[stream as usize]),
                 }
             }
         }
     }
 
     fn timeout(&self) -> EpollTimeout {
-        let now = Instant::now();
-        let deadline = self.workers.values().filter_map(|worker| worker.kill_at).min();
-        let mut wait = deadline.map(|at| at.saturating_duration_since(now));
-        if !self.output.is_empty() {
-            wait = Some(wait.map_or(STDERR_RETRY, |wait| wait.min(STDERR_RETRY)));
+        let deadline = self.workers.values().filter_map(Worker::deadline).min();
+        let mut wait = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if !self.queues.iter().all(Queue::is_empty) {
+            wait = Some(wait.map_or(OUTPUT_RETRY, |wait| wait.min(OUTPUT_RETRY)));
         }
         match wait {
             // Rounded up, so that the deadline has passed when the wait is over.
@@ -229,21 +321,36 @@ impl Reactor {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Launch { id, launch, lock, sink } => match self.start(id, launch) {
-                Ok(Launched { pid, pidfd, stderr, .. }) => {
-                    sink(Event::Spawned { pid: pid.as_raw() });
-                    let stderr = Some(File::from(OwnedFd::from(stderr)));
-                    let (tail, line) = (VecDeque::new(), Vec::new());
-                    let worker = Worker { pid, pidfd, stderr, tail, line, lock, kill_at: None, sink };
-                    self.workers.insert(id, worker);
+            Command::Launch { id, order } => {
+                let Order { launch, lock, stdio, sink } = *order;
+                let wrapped = launch.wrapped;
+                match self.start(id, launch) {
+                    Ok(launched) => {
+                        sink(Event::Spawned { pid: launched.pid.as_raw() });
+                        self.workers.insert(id, Worker::new(launched, wrapped, lock, stdio, sink));
+                    }
+                    Err(LaunchError { message, transient }) => sink(Event::Failed { message, transient }),
                 }
-                Err(LaunchError { message, transient }) => sink(Event::Failed { message, transient }),
-            },
+            }
+            Command::Attached { id } => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.attached(id, &self.epoll);
+                }
+            }
             Command::Kill { id, grace } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     let at = Instant::now() + grace;
                     worker.kill_at = Some(worker.kill_at.map_or(at, |earlier| earlier.min(at)));
                 }
+            }
+            Command::Flush { done } => {
+                let ids: Vec<_> = self.workers.keys().copied().collect();
+                for (id, stream) in ids.into_iter().flat_map(|id| Stream::ALL.map(|stream| (id, stream))) {
+                    self.read_available(id, stream, LAST_BYTES);
+                }
+                self.write_output();
+                // Whoever asked may have given up.
+                let _ = done.send(());
             }
         }
     }
@@ -260,138 +367,306 @@ impl Reactor {
     }
 
     fn watch(&self, id: WorkerId, launched: &Launched) -> io::Result<()> {
-        fcntl(&launched.stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        self.epoll.add(&launched.pidfd, EpollEvent::new(EpollFlags::EPOLLIN, id))?;
-        self.epoll.add(&launched.stderr, stderr_event(id))?;
+        let pipes = [launched.stdout.as_ref(), Some(&launched.stderr)];
+        for (pipe, stream) in pipes.into_iter().zip(Stream::ALL) {
+            if let Some(pipe) = pipe {
+                fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+                self.epoll.add(pipe, event(id, stream as u64))?;
+            }
+        }
+        self.epoll.add(&launched.pidfd, event(id, CHILD))?;
         Ok(())
     }
 
-    fn kill_overdue(&mut self) {
+    fn meet_deadlines(&mut self) {
         let now = Instant::now();
-        for worker in self.workers.values_mut() {
-            if worker.kill_at.is_some_and(|at| at <= now) {
-                worker.kill_at = None;
-                worker.kill();
+        let due = |worker: &Worker| worker.deadline().is_some_and(|at| at <= now);
+        let ids: Vec<_> = self.workers.iter().filter(|(_, worker)| due(worker)).map(|(&id, _)| id).collect();
+        for id in ids {
+            if self.workers.get_mut(&id).is_some_and(|worker| worker.meet_deadline(now)) {
+                self.finish(id);
             }
         }
     }
 
-    /// Reads what the worker wrote; keeps the tail, and passes whole lines on.
-    fn read_stderr(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        if self.output.len() > LINE_BYTES {
-            self.paused.push(id);
-        } else if worker.read_available(PORTION_BYTES, &mut self.output) {
-            // At its end. Closing it takes it out of epoll too.
-            worker.stderr = None;
-        } else {
-            self.paused.push(id);
+    /// Reads a portion of what the worker wrote, unless that has nowhere to go for the moment.
+    fn read(&mut self, id: WorkerId, stream: Stream) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        if self.has_room(worker, stream) {
+            self.read_available(id, stream, PORTION_BYTES);
+        }
+        self.paused.push((id, stream));
+    }
+
+    fn has_room(&self, worker: &Worker, stream: Stream) -> bool {
+        match worker.stdio {
+            Stdio::Inherit => !self.queues[stream as usize].is_full(),
+            Stdio::Pipe => !worker.untaken.is_full(),
+            Stdio::Ignore => true,
         }
     }
 
-    /// Watches again what was read. While the host's stderr takes nothing the pipes are left alone: they fill, their
-    /// workers wait, and memory stays bounded.
+    fn read_available(&mut self, id: WorkerId, stream: Stream, most: usize) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(mut pipe) = worker.pipes[stream as usize].take() else { return };
+        let queue = &mut self.queues[stream as usize];
+        pipe.read(most, |lines| worker.hand_on(stream, lines, queue, &self.inbox));
+        worker.pipes[stream as usize] = Some(pipe);
+    }
+
+    /// Watches again what was read. What has nowhere to go is left alone: its pipe fills, its worker waits, and memory stays
+    /// bounded.
     fn resume_reading(&mut self) {
-        if self.output.len() > LINE_BYTES {
-            return;
-        }
-        for id in self.paused.drain(..) {
-            if let Some(stderr) = self.workers.get(&id).and_then(|worker| worker.stderr.as_ref()) {
-                let _ = self.epoll.modify(stderr, &mut stderr_event(id));
+        for (id, stream) in std::mem::take(&mut self.paused) {
+            let Some(worker) = self.workers.get(&id) else { continue };
+            let Some(pipe) = worker.pipes[stream as usize].as_ref().and_then(Pipe::file) else { continue };
+            if self.has_room(worker, stream) {
+                let _ = self.epoll.modify(pipe, &mut event(id, stream as u64));
+            } else {
+                self.paused.push((id, stream));
             }
         }
     }
 
     fn write_output(&mut self) {
-        if self.output.is_empty() {
-            return;
-        }
-        let stderr = io::stderr();
-        let host = HostStderr::open(stderr.as_fd());
-        while !self.output.is_empty() {
-            let (first, _) = self.output.as_slices();
-            match host.write(first) {
-                Written::Taken(count) => drop(self.output.drain(..count)),
-                Written::Full => return,
-                Written::Closed => return self.output.clear(),
-            }
+        for stream in Stream::ALL {
+            self.queues[stream as usize].write(stream);
         }
     }
 
+    /// The child has ended.
     fn reap(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
-        match waitid(Id::PIDFd(worker.pidfd.as_fd()), ended | WaitPidFlag::WNOWAIT) {
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => return,
-            // Reaped by somebody else in this process: the number may be anybody's by now.
-            Err(Errno::ECHILD) => {}
-            _ => worker.kill(),
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if worker.reap() {
+            self.finish(id);
+        } else if worker.status.is_none() {
+            let _ = self.epoll.modify(&worker.child.pidfd, &mut event(id, CHILD));
         }
-        let status = waitid(Id::PIDFd(worker.pidfd.as_fd()), ended);
+    }
+
+    /// The worker behind a wrapper has ended.
+    fn inner_ended(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.inner = None;
+        worker.await_wrapper();
+    }
+
+    /// The worker is no more: tells the last of it.
+    fn finish(&mut self, id: WorkerId) {
+        for stream in Stream::ALL {
+            self.read_available(id, stream, LAST_BYTES);
+        }
         let Some(mut worker) = self.workers.remove(&id) else { return };
-        worker.read_available(LAST_BYTES, &mut self.output);
-        if !worker.line.is_empty() {
-            worker.line.push(b'\n');
-            pass_on(worker.line.drain(..), &mut self.output);
+        for stream in Stream::ALL {
+            if let Some(mut pipe) = worker.pipes[stream as usize].take() {
+                pipe.finish(|lines| {
+                    worker.hand_on(stream, lines, &mut self.queues[stream as usize], &self.inbox);
+                });
+                worker.pipes[stream as usize] = Some(pipe);
+            }
         }
-        let (code, signal) = match status {
-            Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
-            Ok(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal.as_str())),
-            // Reaped by somebody else: it is gone, and more cannot be known.
-            _ => (None, None),
-        };
-        let stderr_tail = worker.take_tail();
-        // The descriptors close, and with them epoll forgets it, before anybody hears of it.
-        let sink = worker.sink;
-        drop((worker.pidfd, worker.stderr, worker.lock));
-        sink(Event::Exited { code, signal, stderr_tail });
+        // What it wrote comes before the news that it has ended.
+        self.write_output();
+        worker.tell_exit();
     }
 }
 
 impl Worker {
-    /// Kills the worker, which may have left its group, and what is in the group. While it is not reaped its number
-    /// cannot be anybody else's; the pidfd knows.
-    fn kill(&self) {
-        // EPERM is possible for a worker that has changed its user; the rest of its group may still be ours.
-        if rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL)
-            != Err(rustix::io::Errno::SRCH)
-        {
-            let _ = killpg(self.pid, Signal::SIGKILL);
+    fn new(launched: Launched, wrapped: bool, lock: File, stdio: Stdio, sink: Sink) -> Self {
+        let Launched { pid, pidfd, stdout, stderr, .. } = launched;
+        let pipe = |fd: OwnedFd, stream| Pipe::new(File::from(fd), stream);
+        Self {
+            child: Process { pid, pidfd },
+            wrapped,
+            status: None,
+            inner: None,
+            unseen: false,
+            inner_is_ours: false,
+            pipes: [stdout.map(|fd| pipe(fd, Stream::Stdout)), Some(pipe(stderr, Stream::Stderr))],
+            stdio,
+            untaken: Untaken::default(),
+            lock,
+            kill_at: None,
+            kill_wrapper_at: None,
+            look_at: None,
+            outlived: None,
+            sink,
         }
     }
 
-    fn take_tail(&mut self) -> String {
-        String::from_utf8_lossy(std::mem::take(&mut self.tail).make_contiguous()).into_owned()
+    /// When to look at it again, whatever happens.
+    fn deadline(&self) -> Option<Instant> {
+        [self.kill_at, self.kill_wrapper_at, self.look_at].into_iter().flatten().min()
     }
 
-    /// Moves what stderr has now, about `most` bytes, into the tail, and whole lines to `output`. True at its end.
-    fn read_available(&mut self, most: usize, output: &mut VecDeque<u8>) -> bool {
-        let Some(stderr) = &mut self.stderr else { return true };
-        let mut buffer = [0; LINE_BYTES];
-        let mut total = 0;
-        while total < most {
-            let bytes = match stderr.read(&mut buffer) {
-                Ok(0) => return true,
-                Ok(count) => &buffer[..count],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
-            };
-            total += bytes.len();
-            self.tail.extend(bytes);
-            self.tail.drain(..self.tail.len().saturating_sub(STDERR_TAIL_BYTES));
-            self.line.extend_from_slice(bytes);
-            let whole = self.line.iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
-            let whole = if self.line.len() - whole > LINE_BYTES { self.line.len() } else { whole };
-            pass_on(self.line.drain(..whole), output);
+    /// Does what is due. True when the worker is no more.
+    fn meet_deadline(&mut self, now: Instant) -> bool {
+        let due = |at: &mut Option<Instant>| at.take_if(|at| *at <= now).is_some();
+        if due(&mut self.kill_at) {
+            self.kill();
+        }
+        if due(&mut self.kill_wrapper_at) {
+            self.kill_child();
+        }
+        if !due(&mut self.look_at) {
+            return false;
+        }
+        let is_gone = self.is_gone();
+        match &mut self.outlived {
+            Some(_) if is_gone => return true,
+            Some((since, _)) if now - *since >= OUTLIVED_GIVEN_UP => return true,
+            Some((since, told)) => {
+                if now - *since >= OUTLIVED_TOLD && !std::mem::replace(told, true) {
+                    (self.sink)(Event::Outlives);
+                }
+                self.look_at = Some(now + OUTLIVED_LOOK);
+            }
+            None if is_gone => self.await_wrapper(),
+            None => self.look_at = Some(now + UNSEEN_LOOK),
         }
         false
     }
+
+    /// Finds the process that has attached.
+    fn attached(&mut self, id: WorkerId, epoll: &Epoll) {
+        // An error means that it can't be found either.
+        let mut pid = owner_lock::find_process(&self.lock).unwrap_or(None);
+        if self.wrapped && pid != Some(self.child.pid) {
+            self.inner = pid.and_then(|pid| self.open_inner(pid));
+            if let Some(inner) = &self.inner {
+                self.inner_is_ours = uses(inner.pid, &self.lock);
+                let _ = epoll.add(&inner.pidfd, event(id, INNER));
+            } else {
+                pid = None;
+                self.unseen = true;
+                self.look_at = Some(Instant::now() + UNSEEN_LOOK);
+            }
+        }
+        (self.sink)(Event::Attached { pid: pid.map(Pid::as_raw) });
+    }
+
+    /// The number may have become somebody else's before the descriptor was there: the lock tells.
+    fn open_inner(&self, pid: Pid) -> Option<Process> {
+        let pidfd = pidfd_open(rustix::process::Pid::from_raw(pid.as_raw())?, PidfdFlags::NONBLOCK).ok()?;
+        let still = owner_lock::find_process(&self.lock).ok()? == Some(pid);
+        still.then_some(Process { pid, pidfd })
+    }
+
+    /// Whether nobody works behind this lane any more.
+    fn is_gone(&self) -> bool {
+        let inner_lives = self.inner.as_ref().is_some_and(|inner| !has_ended(&inner.pidfd));
+        // What can't be looked at can't be waited for.
+        !inner_lives && !owner_lock::is_held(&self.lock, Owner::Worker).unwrap_or(false)
+    }
+
+    /// The worker is gone, its wrapper is not: that has a while to end in good order.
+    fn await_wrapper(&mut self) {
+        if self.status.is_none() {
+            self.kill_wrapper_at.get_or_insert(Instant::now() + WRAPPER_GRACE);
+        }
+    }
+
+    /// Kills the worker, and the wrapper behind it or, if the worker can be killed by itself, a while later.
+    fn kill(&mut self) {
+        let _ = owner_lock::let_go(&self.lock, Owner::Host);
+        if self.kill_inner() {
+            self.await_wrapper();
+        } else if self.wrapped && self.unseen && !self.is_gone() {
+            // Its watchdog ends it now.
+            self.await_wrapper();
+        } else {
+            self.kill_child();
+        }
+    }
+
+    /// Kills the worker behind a wrapper. False if there is none that can be killed.
+    fn kill_inner(&self) -> bool {
+        self.inner.as_ref().is_some_and(|inner| {
+            self.inner_is_ours && pidfd_send_signal(&inner.pidfd, rustix::process::Signal::KILL).is_ok()
+        })
+    }
+
+    /// Kills the child, which may have left its group, and what is in the group. While it is not reaped its number
+    /// cannot be anybody else's; the pidfd knows.
+    fn kill_child(&self) {
+        // EPERM is possible for a worker that has changed its user; the rest of its group may still be ours.
+        if self.status.is_none()
+            && pidfd_send_signal(&self.child.pidfd, rustix::process::Signal::KILL)
+                != Err(rustix::io::Errno::SRCH)
+        {
+            let _ = killpg(self.child.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Reaps the child if it has ended. True when the worker is no more.
+    fn reap(&mut self) -> bool {
+        let pidfd = || Id::PIDFd(self.child.pidfd.as_fd());
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        match waitid(pidfd(), ended | WaitPidFlag::WNOWAIT) {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => return false,
+            // Reaped by somebody else in this process: the number may be anybody's by now.
+            Err(Errno::ECHILD) => {}
+            _ => self.kill_child(),
+        }
+        self.status = Some(match waitid(pidfd(), ended) {
+            Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
+            Ok(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal.as_str())),
+            // Reaped by somebody else: it is gone, and more cannot be known.
+            _ => (None, None),
+        });
+        (self.kill_at, self.kill_wrapper_at) = (None, None);
+        if !self.wrapped || self.is_gone() {
+            return true;
+        }
+        let _ = owner_lock::let_go(&self.lock, Owner::Host);
+        self.kill_inner();
+        let now = Instant::now();
+        self.outlived = Some((now, false));
+        self.look_at = Some(now + OUTLIVED_LOOK);
+        false
+    }
+
+    /// Takes lines to where they are to go.
+    fn hand_on(&self, stream: Stream, lines: &[u8], queue: &mut Queue, inbox: &Arc<Inbox>) {
+        match self.stdio {
+            Stdio::Inherit => queue.push(lines),
+            Stdio::Ignore => {}
+            Stdio::Pipe => {
+                let inbox = inbox.clone();
+                let receipt = self.untaken.count(lines.len(), move || drop(inbox.ring()));
+                (self.sink)(Event::Output { stream, lines: lines.to_vec(), receipt });
+            }
+        }
+    }
+
+    /// The last that is told of it. The descriptors close, and with them epoll forgets them, before anybody hears of it.
+    fn tell_exit(mut self) {
+        let lives_on = self.wrapped && !self.is_gone();
+        let (code, signal) = self.status.unwrap_or_default();
+        let stderr_tail = self.pipes[Stream::Stderr as usize].as_mut().map(Pipe::tail).unwrap_or_default();
+        let Self { child, inner, pipes, lock, sink, .. } = self;
+        drop((child, inner, pipes, lock));
+        sink(Event::Exited { code, signal, stderr_tail, lives_on });
+    }
 }
 
-fn pass_on(lines: impl Iterator<Item = u8>, output: &mut VecDeque<u8>) {
-    if output.len() < OUTPUT_BYTES {
-        output.extend(lines);
-    }
+/// Whether the process behind a pidfd has ended, reaped or not.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(1)
+}
+
+/// Whether a process has the memory behind `file` mapped. A worker could show the number of somebody else: such a one has
+/// nothing to do with the memory, and is not to be killed.
+fn uses(pid: Pid, file: &File) -> bool {
+    let Ok(metadata) = file.metadata() else { return false };
+    let device = format!("{:02x}:{:02x}", major(metadata.dev()), minor(metadata.dev()));
+    let inode = metadata.ino().to_string();
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| {
+        maps.lines().any(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(3);
+            fields.next() == Some(&device) && fields.next() == Some(&inode)
+        })
+    })
 }
 
 impl Drop for Reactor {
@@ -402,19 +677,20 @@ impl Drop for Reactor {
             *running = None;
         }
         drop(running);
-        for (_, mut worker) in self.workers.drain() {
-            worker.kill();
-            let mut ended = [PollFd::new(worker.pidfd.as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut ended, LAST_WAIT_MILLIS);
-            let _ = waitid(Id::PIDFd(worker.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
-            worker.read_available(LAST_BYTES, &mut self.output);
-            let stderr_tail = worker.take_tail();
-            (worker.sink)(Event::Exited { code: None, signal: None, stderr_tail });
+        for worker in self.workers.values() {
+            worker.kill_inner();
+            worker.kill_child();
+        }
+        for id in self.workers.keys().copied().collect::<Vec<_>>() {
+            let child = &self.workers[&id].child.pidfd;
+            let _ = poll(&mut [PollFd::new(child.as_fd(), PollFlags::POLLIN)], LAST_WAIT_MILLIS);
+            let _ = waitid(Id::PIDFd(child.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+            self.finish(id);
         }
         while let Some(command) = self.inbox.commands.pop() {
-            if let Command::Launch { sink, .. } = command {
+            if let Command::Launch { order, .. } = command {
                 let message = "cannot start a worker: the reactor has ended".into();
-                sink(Event::Failed { message, transient: true });
+                (order.sink)(Event::Failed { message, transient: true });
             }
         }
     }
@@ -434,9 +710,16 @@ mod tests {
         File::options().read(true).write(true).open("/dev/null").unwrap()
     }
 
-    fn launch_of(argv: &[&str]) -> Launch {
-        let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        Launch { argv: argv.iter().map(|&argument| argument.into()).collect(), env, memory: null().into() }
+    fn order(argv: &[&str], sink: Sink) -> Order {
+        let launch = Launch {
+            argv: argv.iter().map(|&argument| argument.into()).collect(),
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            cwd: None,
+            stdin: null().into(),
+            reads_stdout: true,
+            wrapped: false,
+        };
+        Order { launch, lock: null(), stdio: Stdio::Inherit, sink }
     }
 
     fn sink() -> (Sink, Receiver<Event>) {
@@ -447,7 +730,7 @@ mod tests {
     fn start(argv: &[&str]) -> (WorkerId, Receiver<Event>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let (sink, told) = sink();
-        super::launch(id, launch_of(argv), null(), sink).unwrap();
+        super::launch(id, order(argv, sink)).unwrap();
         (id, told)
     }
 
@@ -460,7 +743,7 @@ mod tests {
 
     fn launch_command(id: WorkerId, script: &str) -> (Command, Receiver<Event>) {
         let (sink, told) = sink();
-        (Command::Launch { id, launch: launch_of(&["/bin/sh", "-c", script]), lock: null(), sink }, told)
+        (Command::Launch { id, order: Box::new(order(&["/bin/sh", "-c", script], sink)) }, told)
     }
 
     fn shell(script: &str) -> (WorkerId, Receiver<Event>) {
@@ -471,8 +754,8 @@ mod tests {
         loop {
             match events.recv_timeout(WATCHDOG).unwrap() {
                 Event::Spawned { pid } => assert!(pid > 0),
-                Event::Exited { code, signal, stderr_tail } => return (code, signal, stderr_tail),
-                failed @ Event::Failed { .. } => panic!("{failed:?}"),
+                Event::Exited { code, signal, stderr_tail, .. } => return (code, signal, stderr_tail),
+                other => panic!("{other:?}"),
             }
         }
     }
@@ -493,7 +776,7 @@ mod tests {
     fn the_tail_is_bounded() {
         let (_, events) = shell("head -c 200000 /dev/zero | tr '\\0' x >&2; echo end >&2");
         let (code, _, tail) = exit(&events);
-        assert_eq!((code, tail.len()), (Some(0), STDERR_TAIL_BYTES));
+        assert_eq!((code, tail.len()), (Some(0), crate::process::output::STDERR_TAIL_BYTES));
         assert!(tail.ends_with("end\n"));
     }
 
@@ -579,7 +862,7 @@ mod tests {
         reactor.obey(command);
         assert!(matches!(told.try_recv(), Ok(Event::Spawned { .. })));
         let worker = &reactor.workers[&id];
-        let mut ready = [PollFd::new(worker.pidfd.as_fd(), PollFlags::POLLIN)];
+        let mut ready = [PollFd::new(worker.child.pidfd.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut ready, 20_000u16), Ok(1));
         told
     }
@@ -624,39 +907,56 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_workers_leave_is_bounded_and_its_end_is_kept() {
+    fn what_an_ended_worker_wrote_last_is_kept() {
         let mut reactor = idle_reactor();
-        for id in 0..10 {
-            // A pipe holds 64 KiB, and nobody reads it before the worker has ended.
-            let script = "head -c 60000 /dev/zero | tr '\\0' '\\n' >&2; echo end >&2";
-            let told = ended(&mut reactor, id, script);
-            reactor.reap(id);
-            let Ok(Event::Exited { code: Some(0), stderr_tail, .. }) = told.try_recv() else {
-                panic!("it did not end well")
-            };
-            assert!(stderr_tail.ends_with("end\n"));
-            assert!(reactor.output.len() < OUTPUT_BYTES + 2 * LINE_BYTES);
-        }
-        assert!(reactor.output.len() >= OUTPUT_BYTES);
+        // A pipe holds 64 KiB, and nobody reads it before the worker has ended.
+        let script = "head -c 60000 /dev/zero | tr '\\0' '\\n' >&2; echo end >&2";
+        let told = ended(&mut reactor, 1, script);
+        reactor.reap(1);
+        let Ok(Event::Exited { code: Some(0), stderr_tail, .. }) = told.try_recv() else {
+            panic!("it did not end well")
+        };
+        assert!(stderr_tail.ends_with("end\n"));
     }
 
     #[test]
-    fn a_large_pipe_is_read_to_its_end() {
-        let mut reactor = idle_reactor();
-        let (command, told) = launch_command(1, "head -c 500000 /dev/zero | tr '\\0' x >&2; echo end >&2");
-        // Room for all of it before the worker writes, so that the end lies far behind the first portion.
-        let Command::Launch { id, launch, lock, sink } = command else { unreachable!() };
-        let launched = reactor.start(id, launch).unwrap();
-        fcntl(&launched.stderr, FcntlArg::F_SETPIPE_SZ(LAST_BYTES as i32)).unwrap();
-        let Launched { pid, pidfd, stderr, .. } = launched;
-        let stderr = Some(File::from(OwnedFd::from(stderr)));
-        let (tail, line) = (VecDeque::new(), Vec::new());
-        let mut ready = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-        assert_eq!(poll(&mut ready, 20_000u16), Ok(1));
-        reactor.workers.insert(id, Worker { pid, pidfd, stderr, tail, line, lock, kill_at: None, sink });
-        reactor.reap(id);
-        let Ok(Event::Exited { stderr_tail, .. }) = told.try_recv() else { panic!("it was not reaped") };
-        assert!(stderr_tail.ends_with("xend\n"));
+    fn lines_become_events_before_the_end_is_told() {
+        let (sink, told) = sink();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let script = "echo one; echo two >&2; printf three";
+        let order = Order { stdio: Stdio::Pipe, ..order(&["/bin/sh", "-c", script], sink) };
+        super::launch(id, order).unwrap();
+        let mut lines = [Vec::new(), Vec::new()];
+        loop {
+            match told.recv_timeout(WATCHDOG).unwrap() {
+                Event::Output { stream, lines: more, .. } => lines[stream as usize].extend(more),
+                Event::Exited { stderr_tail, .. } => break assert_eq!(stderr_tail, "two\n"),
+                Event::Spawned { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(lines, [b"one\nthree\n".to_vec(), b"two\n".to_vec()]);
+    }
+
+    #[test]
+    fn a_flood_waits_until_its_events_are_taken() {
+        let (sink, told) = sink();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let order = Order { stdio: Stdio::Pipe, ..order(&["/bin/sh", "-c", "exec yes"], sink) };
+        super::launch(id, order).unwrap();
+        let mut untaken = Vec::new();
+        let mut bytes = 0;
+        while let Ok(event) = told.recv_timeout(Duration::from_millis(500)) {
+            if let Event::Output { lines, receipt, .. } = event {
+                bytes += lines.len();
+                untaken.push(receipt);
+            }
+        }
+        assert!(bytes > 0 && bytes < 4 * 1024 * 1024, "{bytes} bytes");
+        drop(untaken);
+        assert!(matches!(told.recv_timeout(WATCHDOG), Ok(Event::Output { .. })), "it goes on");
+        kill(id, Duration::ZERO).unwrap();
+        drop(told.iter().find(|event| matches!(event, Event::Exited { .. })).unwrap());
     }
 
     #[test]
@@ -666,8 +966,8 @@ mod tests {
         let told = ended(&mut reactor, 1, "exit 3");
         let mut bystander = process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let worker = reactor.workers.get_mut(&1).unwrap();
-        nix::sys::wait::waitpid(worker.pid, None).unwrap();
-        worker.pid = Pid::from_raw(bystander.id() as i32);
+        nix::sys::wait::waitpid(worker.child.pid, None).unwrap();
+        worker.child.pid = Pid::from_raw(bystander.id() as i32);
         worker.kill();
         reactor.reap(1);
         assert!(matches!(told.try_recv(), Ok(Event::Exited { code: None, signal: None, .. })));

@@ -355,6 +355,7 @@ impl Drop for Calls {
 pub struct HostEnd {
     end: End,
     calls: Calls,
+    attached: bool,
     booting: bool,
     worker_spin: Option<bool>,
     /// Bytes of the arena that are received and not handed back: payloads don't overlap, so no more than it has.
@@ -367,7 +368,7 @@ impl HostEnd {
         let geometry = segment.geometry();
         let rings = (geometry.submission_ring(), geometry.completion_ring());
         let end = End::new(segment, &HOST, rings, geometry.submission_arena());
-        Self { end, calls: Calls::default(), booting: true, worker_spin: None, held: 0 }
+        Self { end, calls: Calls::default(), attached: false, booting: true, worker_spin: None, held: 0 }
     }
 
     /// Starts the thread that calls `wake` when something arrives while this side sleeps.
@@ -470,7 +471,9 @@ impl HostEnd {
             Kind::Number => !in_arena,
             Kind::Inline => !in_arena && slot.length as usize <= INLINE_BYTES,
             Kind::Encoded | Kind::Binary => in_arena,
-            Kind::Ready | Kind::BootFailed => in_arena || slot.length as usize <= INLINE_BYTES,
+            Kind::Ready | Kind::BootFailed | Kind::Attached => {
+                in_arena || slot.length as usize <= INLINE_BYTES
+            }
         };
         let end = u64::from(slot.offset) + u64::from(slot.length);
         if !fits || (in_arena && (slot.length == 0 || end > self.end.segment.geometry().arena_bytes as u64)) {
@@ -480,15 +483,16 @@ impl HostEnd {
     }
 
     fn settle_call(&mut self, slot: &Slot) -> Result<(), Violation> {
-        let report = slot.kind == Kind::Ready as u8 || slot.kind == Kind::BootFailed as u8;
-        if report && self.booting && slot.call == NO_CALL {
-            self.booting = false;
-            return Ok(());
-        }
-        if report || self.booting || !self.calls.finish(slot.call, slot.generation) {
-            return Err(Violation::UnknownCall);
-        }
-        Ok(())
+        let expected = match Kind::from_byte(slot.kind) {
+            Some(Kind::Attached) => {
+                slot.call == NO_CALL && self.booting && !std::mem::replace(&mut self.attached, true)
+            }
+            Some(Kind::Ready | Kind::BootFailed) => {
+                slot.call == NO_CALL && std::mem::replace(&mut self.booting, false)
+            }
+            _ => !self.booting && self.calls.finish(slot.call, slot.generation),
+        };
+        if expected { Ok(()) } else { Err(Violation::UnknownCall) }
     }
 
     fn completion_arena(&self) -> usize {
@@ -896,6 +900,7 @@ mod tests {
             (Slot { generation: 0, ..honest }, Violation::UnknownCall),
             (Slot { generation: 2, ..honest }, Violation::UnknownCall),
             (Slot { call: NO_CALL, kind: Kind::Ready as u8, ..honest }, Violation::UnknownCall),
+            (Slot { call: NO_CALL, kind: Kind::Attached as u8, ..honest }, Violation::UnknownCall),
             (Slot { kind: 0, ..honest }, Violation::UnknownKind),
             (Slot { kind: 200, ..honest }, Violation::UnknownKind),
             (Slot { flags: FLAG_FETCH, ..honest }, Violation::UnknownKind),

@@ -148,6 +148,8 @@ pub enum Kind {
     Ready = 5,
     /// Worker to host, once: boot failed. An encoded value as for [`Self::Ready`].
     BootFailed = 6,
+    /// Worker to host, once and before the other two: it has its memory and its owner lock, tasks are imported next.
+    Attached = 7,
 }
 
 impl Kind {
@@ -160,6 +162,7 @@ impl Kind {
             4 => Self::Binary,
             5 => Self::Ready,
             6 => Self::BootFailed,
+            7 => Self::Attached,
             _ => return None,
         })
     }
@@ -299,6 +302,7 @@ fn typescript() -> String {
     constant("KIND_BINARY", Kind::Binary as usize);
     constant("KIND_READY", Kind::Ready as usize);
     constant("KIND_BOOT_FAILED", Kind::BootFailed as usize);
+    constant("KIND_ATTACHED", Kind::Attached as usize);
     constant("FLAG_REJECTED", FLAG_REJECTED as usize);
     constant("FLAG_ARENA", FLAG_ARENA as usize);
     constant("FLAG_FETCH", FLAG_FETCH as usize);

@@ -1,13 +1,14 @@
 //! A segment: the one block of memory that a host shares with one worker.
 //!
-//! The host creates it as a memfd and seals its size, so no peer can truncate it under the host's feet. It is
-//! reserved at its full size and stays sparse. The worker opens it by descriptor and believes it only if magic,
-//! version, sizes and nonce are the ones its boot payload names. A worker's death discards its segment; it is never
-//! repaired and never reused.
+//! The host creates it as a memfd and seals its size, so no peer can truncate it under the host's feet. Where the worker
+//! must open it by name it is a file in shared memory instead, which cannot be sealed. It is reserved at its full size and
+//! stays sparse. The worker opens it by descriptor or by name and believes it only if magic, version, sizes and nonce are
+//! the ones its boot payload names. A worker's death discards its segment; it is never repaired and never reused.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
@@ -17,6 +18,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Geometry, Header, MAGIC, RING_SLOTS, Slot, VERSION, Word};
+use crate::sys::memory;
 
 /// What tells one segment from any other; it travels in the boot payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,15 +81,21 @@ impl Segment {
     pub fn create(geometry: Geometry) -> io::Result<(Self, OwnedFd)> {
         let memory = memfd_create("knitting", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         let file = File::from(memory);
-        file.set_len(geometry.segment_bytes() as u64)?;
+        let segment = Self::create_in(&file, geometry)?;
         fcntl(
             &file,
             FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL),
         )?;
+        Ok((segment, file.into()))
+    }
+
+    /// Creates a segment in an empty file that nobody else has yet.
+    pub fn create_in(file: &File, geometry: Geometry) -> io::Result<Self> {
+        file.set_len(geometry.segment_bytes() as u64)?;
         let mut nonce = [0; 16];
         rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
         let identity = Identity { version: VERSION, arena_bytes: geometry.arena_bytes as u64, nonce };
-        let segment = Self { map: Self::map(&file, geometry)?, geometry, identity };
+        let segment = Self { map: Self::map(file, geometry)?, geometry, identity };
         let header = Header {
             magic: MAGIC,
             version: VERSION,
@@ -96,15 +104,15 @@ impl Segment {
             segment_bytes: geometry.segment_bytes() as u64,
             nonce,
         };
+        // SAFETY: header and rings lie in the mapping, page-aligned. A lack of memory is an error here, not a SIGBUS later.
+        unsafe { memory::populate(segment.at(0), geometry.submission_arena()) }?;
         // SAFETY: the mapping is longer than a header, page-aligned, and nobody else has it yet.
         unsafe { segment.map.as_mut_ptr().cast::<Header>().write(header) };
-        Ok((segment, file.into()))
+        Ok(segment)
     }
 
     /// Maps the segment behind `file` if it is the one that `expected` describes.
     pub fn open(file: File, expected: &Identity) -> Result<Self, OpenError> {
-        use std::os::unix::fs::FileExt;
-
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(OpenError::NotASegment("it is not memory but a pipe, a terminal or a device".into()));

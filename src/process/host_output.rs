@@ -1,8 +1,8 @@
-//! Writing to the host's stderr without ever waiting for whoever reads it: the reactor has workers to kill meanwhile.
+//! Writing to the host's stdout and stderr without ever waiting for whoever reads it: the reactor has workers to kill meanwhile.
 //!
 //! ```text
-//!   descriptor 2 is          it is written
-//!   pipe, character device   through /proc/self/fd/2, opened anew with O_NONBLOCK
+//!   the descriptor is        it is written
+//!   pipe, character device   through /proc/self/fd/N, opened anew with O_NONBLOCK
 //!   socket                   by pwritev2 with RWF_NOWAIT
 //!   regular file             directly: a file always takes something
 //!   none of these, or the system refuses: a poll before each piece, as small as a ready descriptor surely takes
@@ -44,8 +44,8 @@ pub enum Written {
     Closed,
 }
 
-/// The host's stderr as it is now. The host may put something else there: open it again for the next output.
-pub struct HostStderr<'a> {
+/// A stream of the host's as it is now. The host may put something else there: open it again for the next output.
+pub struct HostOutput<'a> {
     descriptor: BorrowedFd<'a>,
     way: Way,
 }
@@ -61,7 +61,7 @@ enum Way {
     Pieces(usize),
 }
 
-impl<'a> HostStderr<'a> {
+impl<'a> HostOutput<'a> {
     /// Finds out how `descriptor` can be written.
     pub fn open(descriptor: BorrowedFd<'a>) -> Self {
         // What cannot be looked at is closed; poll will say so.
@@ -132,12 +132,12 @@ mod tests {
 
     /// Fills `writer` to the brim, empties it, and closes its other end.
     fn fills_empties_closes(writer: &impl AsFd, mut reader: impl Read, way: Option<Way>) {
-        let open = || HostStderr::open(writer.as_fd());
-        let mut stderr = open();
-        stderr.way = way.unwrap_or(stderr.way);
+        let open = || HostOutput::open(writer.as_fd());
+        let mut output = open();
+        output.way = way.unwrap_or(output.way);
         let mut total = 0;
         loop {
-            match stderr.write(&[b'x'; 100_000]) {
+            match output.write(&[b'x'; 100_000]) {
                 Written::Taken(count) => total += count,
                 full => break assert_eq!(full, Written::Full),
             }
@@ -146,15 +146,15 @@ mod tests {
         let flags = OFlag::from_bits_truncate(fcntl(writer, FcntlArg::F_GETFL).unwrap());
         assert!(!flags.contains(OFlag::O_NONBLOCK), "the host's own flags changed");
         reader.read_exact(&mut vec![0; total]).unwrap();
-        assert!(matches!(stderr.write(b"again"), Written::Taken(1..)));
+        assert!(matches!(output.write(b"again"), Written::Taken(1..)));
         drop(reader);
         // A process that another test is starting holds the other end too until its exec.
         let deadline = Instant::now() + Duration::from_secs(20);
-        while stderr.write(b"x") != Written::Closed {
+        while output.write(b"x") != Written::Closed {
             assert!(Instant::now() < deadline, "nobody can read it, and it is not closed");
             std::thread::sleep(Duration::from_millis(1));
         }
-        drop(stderr);
+        drop(output);
         assert_eq!(open().write(b"x"), Written::Closed);
     }
 
@@ -181,13 +181,13 @@ mod tests {
     #[test]
     fn a_device_takes_everything() {
         let null = File::options().write(true).open("/dev/null").unwrap();
-        assert_eq!(HostStderr::open(null.as_fd()).write(&[0; 9000]), Written::Taken(9000));
+        assert_eq!(HostOutput::open(null.as_fd()).write(&[0; 9000]), Written::Taken(9000));
     }
 
     #[test]
     fn what_cannot_be_written_is_closed() {
         let null = File::open("/dev/null").unwrap();
-        let stderr = HostStderr { descriptor: null.as_fd(), way: Way::Pieces(1) };
-        assert_eq!(stderr.write(b"x"), Written::Closed);
+        let output = HostOutput { descriptor: null.as_fd(), way: Way::Pieces(1) };
+        assert_eq!(output.write(b"x"), Written::Closed);
     }
 }

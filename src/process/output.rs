@@ -1,0 +1,264 @@
+//! What a worker writes to its stdout and stderr, on its way to the host.
+//!
+//! ```text
+//!   worker --pipe--> lines --Inherit--> queue --> the host's own stream, by whole lines, never waiting for its reader
+//!                      |----Pipe------> events, so many bytes of them at a time as the host has not taken yet
+//!                      '----Ignore----> nowhere
+//!   the last of stderr is kept in any case, for errors
+//! ```
+//!
+//! Whatever is full, queue or events, the pipe is not read meanwhile: it fills, and the worker that floods it waits. The
+//! host's memory stays bounded.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::host_output::{HostOutput, Written};
+
+/// Bytes of a worker's stderr that are kept for errors.
+pub const STDERR_TAIL_BYTES: usize = 8 * 1024;
+/// A line longer than this is passed on in pieces.
+pub const LINE_BYTES: usize = 16 * 1024;
+/// Lines that come while this much waits for the host's stream are dropped. Only workers that end can bring it about, the
+/// others wait at [`LINE_BYTES`].
+const QUEUE_BYTES: usize = 256 * 1024;
+/// Bytes in events that the host has not taken yet, above which a worker's pipes are not read.
+const UNTAKEN_BYTES: usize = 256 * 1024;
+
+/// What becomes of a worker's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdio {
+    /// It goes to the host's own streams.
+    Inherit,
+    /// It becomes events.
+    Pipe,
+    /// It is dropped.
+    Ignore,
+}
+
+/// One of the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Descriptor 1.
+    Stdout = 0,
+    /// Descriptor 2.
+    Stderr = 1,
+}
+
+impl Stream {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+}
+
+/// The reading end of one of a worker's streams.
+#[derive(Debug)]
+pub struct Pipe {
+    /// `None` once it is at its end.
+    file: Option<File>,
+    line: Vec<u8>,
+    tail: Option<VecDeque<u8>>,
+}
+
+impl Pipe {
+    /// A pipe that does not wait. Of stderr the tail is kept.
+    pub fn new(file: File, stream: Stream) -> Self {
+        Self { file: Some(file), line: Vec::new(), tail: (stream == Stream::Stderr).then(VecDeque::new) }
+    }
+
+    /// Reads what is there, about `most` bytes, and hands on whole lines; at its end also what stands after the last one.
+    pub fn read(&mut self, most: usize, mut lines: impl FnMut(&[u8])) {
+        let mut buffer = [0; LINE_BYTES];
+        let mut total = 0;
+        while total < most {
+            let Some(file) = &mut self.file else { return };
+            let bytes = match file.read(&mut buffer) {
+                Ok(count @ 1..) => &buffer[..count],
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(0) | Err(_) => {
+                    self.file = None;
+                    return self.finish(lines);
+                }
+            };
+            total += bytes.len();
+            if let Some(tail) = &mut self.tail {
+                tail.extend(bytes);
+                tail.drain(..tail.len().saturating_sub(STDERR_TAIL_BYTES));
+            }
+            self.line.extend_from_slice(bytes);
+            let whole = self.line.iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
+            let whole = if self.line.len() - whole > LINE_BYTES { self.line.len() } else { whole };
+            if whole > 0 {
+                lines(&self.line[..whole]);
+                self.line.drain(..whole);
+            }
+        }
+    }
+
+    /// Hands on what stands after the last line's end, as a line.
+    pub fn finish(&mut self, mut lines: impl FnMut(&[u8])) {
+        if !self.line.is_empty() {
+            self.line.push(b'\n');
+            lines(&self.line);
+            self.line.clear();
+        }
+    }
+
+    /// What can be waited for; nothing once it is at its end.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    /// The last that came through it, if that was kept.
+    pub fn tail(&mut self) -> String {
+        let mut tail = self.tail.take().unwrap_or_default();
+        String::from_utf8_lossy(tail.make_contiguous()).into_owned()
+    }
+}
+
+/// Whole lines on their way to one of the host's own streams.
+#[derive(Debug, Default)]
+pub struct Queue(VecDeque<u8>);
+
+impl Queue {
+    /// Takes lines over, unless far too much is waiting.
+    pub fn push(&mut self, lines: &[u8]) {
+        if self.0.len() < QUEUE_BYTES {
+            self.0.extend(lines);
+        }
+    }
+
+    /// Whether so much is waiting that no more should be read.
+    pub fn is_full(&self) -> bool {
+        self.0.len() > LINE_BYTES
+    }
+
+    /// Whether nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Writes what the host's stream takes now.
+    pub fn write(&mut self, stream: Stream) {
+        if self.is_empty() {
+            return;
+        }
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let host = HostOutput::open(match stream {
+            Stream::Stdout => stdout.as_fd(),
+            Stream::Stderr => stderr.as_fd(),
+        });
+        while !self.0.is_empty() {
+            let (first, _) = self.0.as_slices();
+            match host.write(first) {
+                Written::Taken(count) => drop(self.0.drain(..count)),
+                Written::Full => return,
+                Written::Closed => return self.0.clear(),
+            }
+        }
+    }
+}
+
+/// What of a worker's output is in events that the host has not taken yet.
+#[derive(Debug, Clone, Default)]
+pub struct Untaken(Arc<AtomicUsize>);
+
+impl Untaken {
+    /// Whether so much is under way that no more should be read.
+    pub fn is_full(&self) -> bool {
+        self.0.load(Ordering::Acquire) > UNTAKEN_BYTES
+    }
+
+    /// Counts `bytes` until the receipt is dropped, which calls `room` if there was none before.
+    pub fn count(&self, bytes: usize, room: impl FnOnce() + Send + 'static) -> Receipt {
+        self.0.fetch_add(bytes, Ordering::AcqRel);
+        Receipt { untaken: self.clone(), bytes, room: Some(Box::new(room)) }
+    }
+}
+
+/// Belongs to an event with output; dropped when the host has taken it.
+pub struct Receipt {
+    untaken: Untaken,
+    bytes: usize,
+    room: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        let before = self.untaken.0.fetch_sub(self.bytes, Ordering::AcqRel);
+        if before > UNTAKEN_BYTES && !self.untaken.is_full() {
+            self.room.take().into_iter().for_each(|room| room());
+        }
+    }
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receipt").field("bytes", &self.bytes).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    fn pipe(stream: Stream) -> (Pipe, io::PipeWriter) {
+        let (reader, writer) = io::pipe().unwrap();
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        (Pipe::new(File::from(OwnedFd::from(reader)), stream), writer)
+    }
+
+    #[test]
+    fn lines_come_whole_and_the_rest_at_the_end() {
+        let (mut pipe, mut writer) = pipe(Stream::Stderr);
+        let mut seen = Vec::new();
+        writer.write_all(b"one\ntw").unwrap();
+        pipe.read(1000, |lines| seen.push(lines.to_vec()));
+        assert!(pipe.file().is_some());
+        writer.write_all(b"o\nthree").unwrap();
+        pipe.read(1000, |lines| seen.push(lines.to_vec()));
+        drop(writer);
+        pipe.read(1000, |lines| seen.push(lines.to_vec()));
+        assert!(pipe.file().is_none());
+        assert_eq!(seen, [b"one\n".as_slice(), b"two\n", b"three\n"]);
+        assert_eq!(pipe.tail(), "one\ntwo\nthree");
+    }
+
+    #[test]
+    fn a_line_without_an_end_comes_in_pieces() {
+        let (mut pipe, mut writer) = pipe(Stream::Stdout);
+        let mut pieces = 0;
+        for _ in 0..8 {
+            writer.write_all(&[b'x'; LINE_BYTES]).unwrap();
+            pipe.read(LINE_BYTES, |_| pieces += 1);
+            assert!(pipe.line.len() <= LINE_BYTES);
+        }
+        assert!(pieces > 2);
+        assert_eq!(pipe.tail(), "");
+    }
+
+    #[test]
+    fn room_is_told_once_when_enough_is_taken() {
+        let untaken = Untaken::default();
+        let (tell, told) = std::sync::mpsc::channel();
+        let receipts: Vec<_> = (0..4)
+            .map(|_| {
+                let tell = tell.clone();
+                untaken.count(UNTAKEN_BYTES / 2, move || tell.send(()).unwrap())
+            })
+            .collect();
+        assert!(untaken.is_full());
+        let taken: Vec<_> =
+            receipts.into_iter().map(|receipt| (drop(receipt), told.try_recv().is_ok()).1).collect();
+        assert_eq!(taken, [false, true, false, false]);
+        assert!(!untaken.is_full());
+    }
+}
