@@ -23,8 +23,8 @@ export class KnittingError extends Error {
 /** An option has a value it can't have, or a name that no option has. */
 export class InvalidOptionError extends KnittingError {
   /** @internal */
-  constructor(message: string) {
-    super("KNITTING_INVALID_OPTION", message);
+  constructor(message: string, options?: ErrorOptions) {
+    super("KNITTING_INVALID_OPTION", message, options);
   }
 }
 
@@ -110,6 +110,21 @@ export interface CrashDetails {
   started: boolean;
 }
 
+/** The pool has killed the worker while it was running the call. The worker is replaced. */
+export class WorkerKilledError extends KnittingError {
+  /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
+  readonly reason: "hardTimeout";
+  /** The task's name in the pool. */
+  readonly task: string;
+
+  /** @internal */
+  constructor(message: string, reason: "hardTimeout", task: string) {
+    super("KNITTING_WORKER_KILLED", message);
+    this.reason = reason;
+    this.task = task;
+  }
+}
+
 /** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
 export class ProtocolViolationError extends KnittingError {
   /** @internal */
@@ -164,6 +179,7 @@ export const KNITTING_ERRORS = {
   TaskNotFoundError,
   WorkerBootError,
   WorkerCrashedError,
+  WorkerKilledError,
   ProtocolViolationError,
   PayloadTooLargeError,
   UnsupportedPayloadError,

@@ -14,8 +14,17 @@ export {
   UnsupportedPlatformError,
   WorkerBootError,
   WorkerCrashedError,
+  WorkerKilledError,
 } from "./errors";
 export { isMain } from "./main";
-export type { PoolOptions, WorkerOptions } from "./options";
+export type { PoolOptions } from "./options";
+export type { PoolEvents, PoolListener } from "./pool/events";
+export type { WorkerInfo, WorkerStart } from "./pool/info";
 export { createPool, type Pool, type TaskCall, type Tasks } from "./pool/pool";
 export { importTask, type Payload, type Task, type TaskFunction, task } from "./task";
+export type {
+  EnvironmentChoice,
+  ResourceLimits,
+  SharedMemoryOptions,
+  WorkerOptions,
+} from "./worker-options";

@@ -51,6 +51,8 @@ export interface NativeHostLane extends NativeLane {
   violation(): string | null;
   /** A token with which one thread can attach as the worker. */
   lend(): number;
+  /** The worker has attached: finds its process, and unlinks the name it has come by unless that is to stay. */
+  attached(keepName: boolean): void;
   /** What was submitted under a sequence number that the worker has not started. */
   recover(sequence: number): { kind: number; view: number; content: ArrayBuffer };
   /** Asks the worker to end; a process is killed after the grace. */
@@ -72,32 +74,53 @@ export interface NativeWorkerLane extends NativeLane {
 
 export interface LaunchOptions {
   launcher: string;
-  /** Runtime, its flags, worker entry. */
+  /** Wrapper, runtime, its flags, worker entry. */
   command: string[];
+  /** Whether the command begins with a wrapper. */
+  wrapped: boolean;
   /** The whole environment. */
   env: [string, string][];
+  /** Where it runs, if not where the host does. */
+  cwd: string | undefined;
+  stdio: "inherit" | "pipe" | "ignore";
+  nice: number | undefined;
+  /** Bytes of stack that the main thread may use. */
+  stackBytes: number | undefined;
   tasks: TaskSource[];
 }
 
 export interface WorkerEvent {
-  kind: "spawned" | "failed" | "exited";
+  kind: "spawned" | "attached" | "output" | "outlives" | "failed" | "exited";
+  /** Of "spawned": the command's. Of "attached": the worker's, if it can be found. */
   pid?: number;
+  /** Of "output", with `lines`. */
+  isStderr?: boolean;
+  lines?: string;
   message?: string;
   /** Of "failed": another attempt may succeed. */
   transient?: boolean;
   code?: number;
   signal?: string;
   stderrTail?: string;
+  /** Of "exited": it was given up, something of it is still there. */
+  livesOn?: boolean;
 }
 
 export interface Native {
   readonly EXIT_REFUSED: number;
-  HostLane: new (arenaBytes: number, wake: () => void) => NativeHostLane;
+  HostLane: new (
+    arenaBytes: number,
+    /** Of the memory's name, if it is to have one. */
+    namePrefix: string | undefined,
+    wake: () => void,
+  ) => NativeHostLane;
   WorkerLane: {
     attachThread(token: number, wake: () => void): NativeWorkerLane;
     attachProcess(wake: () => void): NativeWorkerLane;
   };
   launchWorker(lane: NativeHostLane, options: LaunchOptions, onEvent: (event: WorkerEvent) => void): void;
+  /** Unlinks the names in shared memory that killed hosts of this user have left. */
+  sweepNames(): void;
   /** Takes memory of a closed lane away from its views now, instead of when it is collected. */
   detach(buffer: ArrayBuffer): void;
   /** Drops large blocks that have not been used for a while; true if some are left. */

@@ -1,6 +1,7 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
 import { InvalidOptionError } from "./errors";
-import { describe, record, refuseUnknown } from "./validate";
+import { describe, isRecord, record, refuse, refuseUnknown, wholeNumber } from "./validate";
+import { type ResolvedWorker, resolveWorker, type WorkerOptions } from "./worker-options";
 
 /** What `createPool` takes. */
 export interface PoolOptions {
@@ -10,118 +11,68 @@ export interface PoolOptions {
   balancer?: "roundRobin" | { strategy: "roundRobin" } | undefined;
   /** What the workers are. */
   worker?: WorkerOptions | undefined;
+  /**
+   * Command line flags of the workers' runtime, such as `["--expose-gc"]`. A process worker gets them where its runtime's own
+   * stand: before the script. Default: for Node the flags of this process that suit a worker, if the same executable runs it;
+   * for Deno and Bun none. An empty array keeps Node's from being passed on.
+   */
+  workerExecArgv?: readonly string[] | undefined;
   /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
   permission?: "unsafe" | undefined;
 }
 
-/** What the workers of a pool are. */
-export interface WorkerOptions {
-  /**
-   * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
-   * and exit are its own. Default `"thread"`.
-   */
-  runtime?: "thread" | "process" | undefined;
-  /** The runtime of a process worker. Only `"node"` so far, and it must be named. */
-  processRuntime?: "node" | undefined;
-}
+export type { ResolvedWorker, WorkerOptions } from "./worker-options";
 
 /** @internal The options as the pool uses them. */
 export interface ResolvedOptions {
   threads: number;
-  runtime: "thread" | "process";
+  worker: ResolvedWorker;
 }
 
+const CALLER = "createPool";
 const MAX_WORKERS = 1024;
 
 const STRATEGIES_NOT_YET = ["firstIdle", "randomLane", "firstIdleOrRandom"];
-const POOL = ["threads", "balancer", "worker", "permission"];
-const POOL_NOT_YET = ["payload", "abortSignalCapacity", "workerExecArgv", "debug"];
-const POOL_LEFT_OUT = {
+const KNOWN = ["threads", "balancer", "worker", "workerExecArgv", "permission"];
+const NOT_YET = ["payload", "abortSignalCapacity", "debug"];
+const LEFT_OUT = {
   inliner: "the host runs no tasks",
   host: "the host runs no tasks",
   dispatcher: "there is one way to dispatch",
   source: "a task's module is found by itself; importTask names another",
 };
-const WORKER = ["runtime", "processRuntime"];
-const WORKER_NOT_YET = [
-  "processCommandPrefix",
-  "processSharedMemory",
-  "processRuntimePath",
-  "bootstrap",
-  "resolveAfterFinishingAll",
-  "timers",
-  "hardTimeoutMs",
-  "startupTimeoutMs",
-  "resourceLimits",
-  "maxBootFailures",
-  "stdio",
-  "env",
-  "nice",
-  "cwd",
-  "stopCommand",
-];
 
 /** @internal Checks what a user gave and fills in the defaults. */
 export function resolveOptions(options: unknown): ResolvedOptions {
-  const pool = record("createPool", "options", options);
-  refuseUnknown("createPool", pool, POOL, POOL_NOT_YET, POOL_LEFT_OUT);
+  const pool = record(CALLER, "options", options);
+  refuseUnknown(CALLER, pool, KNOWN, NOT_YET, LEFT_OUT);
   const { threads = 1, balancer = "roundRobin", permission = "unsafe" } = pool;
-  if (!Number.isInteger(threads) || (threads as number) < 1 || (threads as number) > MAX_WORKERS) {
-    refuse("threads", threads, `a whole number from 1 to ${MAX_WORKERS}`);
-  }
+  const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   checkBalancer(balancer);
-  if (permission === "strict" || isPolicy(permission)) {
+  if (permission === "strict" || isRecord(permission)) {
     refuseYet("permission", permission);
   }
   if (permission !== "unsafe") {
-    refuse("permission", permission, '"unsafe", or left out');
+    refuse(CALLER, "permission", permission, '"unsafe", or left out');
   }
-  return { threads: threads as number, runtime: resolveRuntime(pool.worker) };
+  return { threads: count, worker: resolveWorker(pool.worker, pool.workerExecArgv) };
 }
 
 function checkBalancer(balancer: unknown): void {
   let [option, strategy] = ["balancer", balancer];
   if (typeof balancer !== "string") {
-    const given = record("createPool", "balancer", balancer, '"roundRobin" or { strategy: "roundRobin" }');
-    refuseUnknown("createPool", given, ["strategy"], [], {}, "balancer.");
+    const given = record(CALLER, "balancer", balancer, '"roundRobin" or { strategy: "roundRobin" }');
+    refuseUnknown(CALLER, given, ["strategy"], [], {}, "balancer.");
     [option, strategy] = ["balancer.strategy", given.strategy];
   }
   if (STRATEGIES_NOT_YET.includes(strategy as string)) {
     refuseYet(option, strategy);
   }
   if (strategy !== "roundRobin") {
-    refuse(option, strategy, '"roundRobin"');
+    refuse(CALLER, option, strategy, '"roundRobin"');
   }
-}
-
-/** What kind of worker the `worker` options ask for. */
-function resolveRuntime(given: unknown = {}): "thread" | "process" {
-  const worker = record("createPool", "worker", given);
-  refuseUnknown("createPool", worker, WORKER, WORKER_NOT_YET, {}, "worker.");
-  const { runtime = "thread", processRuntime = "deno" } = worker;
-  if (runtime !== "thread" && runtime !== "process") {
-    refuse("worker.runtime", runtime, '"thread" or "process"');
-  }
-  if (processRuntime !== "node" && processRuntime !== "deno" && processRuntime !== "bun") {
-    refuse("worker.processRuntime", processRuntime, '"node", "deno" or "bun"');
-  }
-  const byDefault = worker.processRuntime === undefined;
-  if (processRuntime !== "node" && (runtime === "process" || !byDefault)) {
-    throw new InvalidOptionError(
-      `createPool: worker.processRuntime: "${processRuntime}"${byDefault ? " (the default)" : ""} is not supported yet. Say "node"`,
-    );
-  }
-  return runtime;
-}
-
-function isPolicy(permission: unknown): boolean {
-  return typeof permission === "object" && permission !== null && !Array.isArray(permission);
-}
-
-function refuse(option: string, value: unknown, allowed: string): never {
-  throw new InvalidOptionError(`createPool: "${option}" is ${describe(value)}, it must be ${allowed}`);
 }
 
 function refuseYet(option: string, value: unknown): never {
-  throw new InvalidOptionError(`createPool: ${option}: ${describe(value)} is not supported yet`);
+  throw new InvalidOptionError(`${CALLER}: ${option}: ${describe(value)} is not supported yet`);
 }

@@ -9,12 +9,86 @@ export function describe(value: unknown): string {
     case "function":
       return "a function";
     case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+      return value === null ? "null" : Array.isArray(value) ? arrayName(value) : "an object";
     case "bigint":
       return `${value}n`;
     default:
       return String(value);
   }
+}
+
+function arrayName(array: readonly unknown[]): string {
+  return array.length === 0 ? "an empty array" : "an array";
+}
+
+/** Throws that an option has a value it can't have. */
+export function refuse(caller: string, option: string, value: unknown, allowed: string): never {
+  throw new InvalidOptionError(`${caller}: "${option}" is ${describe(value)}, it must be ${allowed}`);
+}
+
+/** What `check` makes of a value that was given. */
+export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
+  return value === undefined ? undefined : check(value);
+}
+
+/** One of some words. */
+export function choice<T extends string>(
+  caller: string,
+  option: string,
+  value: unknown,
+  allowed: readonly T[],
+): T {
+  if (!allowed.includes(value as T)) {
+    const words = allowed.map((word) => JSON.stringify(word));
+    refuse(caller, option, value, `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`);
+  }
+  return value as T;
+}
+
+export function wholeNumber(
+  caller: string,
+  option: string,
+  value: unknown,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `, at least ${least}` : ` from ${least} to ${most}`;
+    refuse(caller, option, value, `a whole number${range}`);
+  }
+  return value as number;
+}
+
+/** A number above 0, fractions included. */
+export function positiveNumber(
+  caller: string,
+  option: string,
+  value: unknown,
+  what: string,
+  most = Number.MAX_VALUE,
+): number {
+  if (typeof value !== "number" || !(value > 0 && value <= most)) {
+    const limit = most === Number.MAX_VALUE ? "" : `, at most ${most}`;
+    refuse(caller, option, value, `${what} above 0${limit}`);
+  }
+  return value;
+}
+
+/** A string that can stand on a command line and says something there. */
+export function text(caller: string, option: string, value: unknown): string {
+  if (typeof value !== "string" || value === "" || value.includes("\0")) {
+    refuse(caller, option, value, "a string, not empty and without NUL");
+  }
+  return value;
+}
+
+/** An array of such strings, a copy. */
+export function texts(caller: string, option: string, value: unknown, least: 0 | 1): readonly string[] {
+  if (!Array.isArray(value) || value.length < least) {
+    refuse(caller, option, value, `an array of ${least === 0 ? "strings" : "at least one string"}`);
+  }
+  // Not map, which skips holes.
+  return Array.from(value, (element, index) => text(caller, `${option}[${index}]`, element));
 }
 
 /** A value that must be an object, to have its keys read. */
@@ -24,10 +98,14 @@ export function record(
   value: unknown,
   allowed = "an object",
 ): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InvalidOptionError(`${caller}: "${option}" is ${describe(value)}, it must be ${allowed}`);
+  if (!isRecord(value)) {
+    refuse(caller, option, value, allowed);
   }
-  return value as Record<string, unknown>;
+  return value;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Throws for keys that are not in `known`, naming the nearest one. */

@@ -1,59 +1,86 @@
 /**
- * The Node releases that the tests run under, beside the system's: each in a folder of its own under .runtimes/ and called
+ * The runtimes that the tests run under, beside the system's Node: each in a folder of its own under .runtimes/ and called
  * by its path. In node_modules their `node` would take the place of the system's in every npm script.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { root } from "./addon.mjs";
+import { platform, root } from "./addon.mjs";
 
-/** Major version, exact version. */
+/** Exact version of each, by the name that the tests call it by. */
 const RELEASES = {
   22: "22.23.3",
   24: "24.21.0",
   26: "26.10.0",
+  deno: "2.9.6",
+  bun: "1.4.5",
 };
 
-// What npm's `node` package fetches in an install script, which npm may not run.
-const PACKAGE = `node-${process.platform}-${process.arch}`;
+/** The names of the Node releases. */
+const NODES = ["22", "24", "26"];
 
 /**
- * Installs what is missing. Returns the path of each executable by its major version: `{ 22: "/.../bin/node", ... }`.
+ * The packages that hold the programs themselves. Those named `node`, `deno` and `bun` fetch them in an install script, which
+ * npm may not run. They are built for glibc: for musl there is no Deno at all.
+ */
+const PACKAGES = {
+  node: { name: `node-${process.platform}-${process.arch}`, file: "bin/node" },
+  deno: { name: `@deno/linux-${process.arch}-glibc`, file: "deno" },
+  bun: { name: `@oven/bun-linux-${process.arch === "arm64" ? "aarch64" : process.arch}`, file: "bin/bun" },
+};
+
+/**
+ * Installs what is missing. Returns the path of each executable by its name: `{ 22, 24, 26, deno, bun }`.
  */
 export function ensureRuntimes() {
-  const paths = Object.entries(RELEASES).map(([major, version]) => [major, ensureRuntime(version)]);
-  return Object.fromEntries(paths);
+  return pathsOf(Object.keys(RELEASES));
 }
 
-function ensureRuntime(version) {
-  const folder = join(root, ".runtimes", `node-${version}`);
-  if (!existsSync(folder)) {
-    console.error(`Installing Node ${version} in ${folder}`);
-    install(version, folder);
+/** The Node releases alone: `{ 22, 24, 26 }`. */
+export function ensureNodes() {
+  return pathsOf(NODES);
+}
+
+function pathsOf(names) {
+  if (!platform()?.endsWith("-gnu")) {
+    throw new Error(
+      `the runtimes of the tests are built for Linux with glibc, this is ${platform() ?? process.platform}`,
+    );
   }
-  return join(folder, "node_modules", PACKAGE, "bin", "node");
+  return Object.fromEntries(names.map((name) => [name, ensureRuntime(name, RELEASES[name])]));
+}
+
+function ensureRuntime(release, version) {
+  const program = NODES.includes(release) ? "node" : release;
+  const { name, file } = PACKAGES[program];
+  const folder = join(root, ".runtimes", `${program}-${version}`);
+  if (!existsSync(folder)) {
+    console.error(`Installing ${program} ${version} in ${folder}`);
+    install(`${name}@${version}`, folder);
+  }
+  return join(folder, "node_modules", name, file);
 }
 
 /** In a folder beside it, so that what was cut short is never taken for an installation. */
-function install(version, folder) {
+function install(what, folder) {
   const fresh = `${folder}.new`;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
   const { status } = spawnSync(
     "npm",
-    ["install", "--prefix", fresh, "--ignore-scripts", "--no-audit", "--no-fund", `${PACKAGE}@${version}`],
+    ["install", "--prefix", fresh, "--ignore-scripts", "--no-audit", "--no-fund", what],
     // Standard output belongs to who called this.
     { stdio: ["ignore", 2, 2] },
   );
   if (status !== 0) {
-    throw new Error(`npm could not install ${PACKAGE}@${version}`);
+    throw new Error(`npm could not install ${what}`);
   }
   renameSync(fresh, folder);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [major, path] of Object.entries(ensureRuntimes())) {
-    console.log(`node ${major}\t${path}`);
+  for (const [name, path] of Object.entries(ensureRuntimes())) {
+    console.log(`${NODES.includes(name) ? `node ${name}` : name}\t${path}`);
   }
 }

@@ -13,6 +13,7 @@ import { now, queueMicrotask, setImmediate } from "../clock";
 import { ProtocolViolationError } from "../errors";
 import {
   FLAG_REJECTED,
+  KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_READY,
   MAX_CALLS,
@@ -23,6 +24,7 @@ import {
 } from "../generated/layout";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../native";
 import { Decoder, MalformedPayload } from "../payload/decode";
+import { HardLimit } from "./hard-limit";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
 import { hold, release } from "./keep-alive";
@@ -38,6 +40,8 @@ export class Call {
   sequence = 0;
   /** How many workers have died before they started it. */
   moves = 0;
+  /** When it was seen to have started, 0 before that. */
+  startedAt = 0;
 
   constructor(readonly task: number) {}
 
@@ -55,6 +59,8 @@ export class Call {
 
 /** What a lane tells its slot, which may not use it before they have returned. */
 export interface LaneEvents {
+  /** The worker has its memory and imports the tasks next. */
+  attached(): void;
   /** The worker is ready for calls. */
   ready(): void;
   /** The worker could not boot. */
@@ -63,6 +69,18 @@ export interface LaneEvents {
   violated(error: ProtocolViolationError): void;
   /** The lane was given up while this call was being made. */
   refused(call: Call): void;
+  /** A task has run longer than the hard limit, or the worker takes no calls for so long. */
+  overdue(task: number): void;
+}
+
+/** What a lane is made with. */
+export interface LaneOptions {
+  /** Bytes of each arena. */
+  readonly arenaBytes: number;
+  /** What the name of its memory begins with, if that is to have one. */
+  readonly namePrefix?: string | undefined;
+  /** How long a task may run, in milliseconds. */
+  readonly hardTimeoutMs?: number | undefined;
 }
 
 /** A spin of the host while few calls are in flight. */
@@ -117,6 +135,10 @@ export class HostEnd {
     }
   });
 
+  readonly #hardLimit: HardLimit | undefined;
+  /** The call that was first in line when nothing was running, and since when. */
+  #stalled = { sequence: -1, since: 0 };
+
   #flushScheduled = false;
   #pollScheduled = false;
   #booting = true;
@@ -129,9 +151,12 @@ export class HostEnd {
   /** When the host began to wait without spinning, 0 if it doesn't. */
   #waitingSince = 0;
 
-  constructor(arenaBytes: number, events: LaneEvents) {
+  constructor({ arenaBytes, namePrefix, hardTimeoutMs }: LaneOptions, events: LaneEvents) {
     this.#events = events;
-    this.native = new (native().HostLane)(arenaBytes, this.#wake);
+    this.native = new (native().HostLane)(arenaBytes, namePrefix, this.#wake);
+    if (hardTimeoutMs !== undefined) {
+      this.#hardLimit = new HardLimit(hardTimeoutMs, () => this.#findOverdue(hardTimeoutMs));
+    }
     this.#exchange = this.native.exchangeFunction();
     const staging = this.native.staging();
     this.#words = new Uint32Array(staging);
@@ -179,6 +204,7 @@ export class HostEnd {
     if (!this.#open) {
       return;
     }
+    this.#hardLimit?.touch();
     if (this.#outbox.staged >= EARLY_SLOTS) {
       this.#turn(0);
     } else if (!this.#flushScheduled) {
@@ -230,6 +256,7 @@ export class HostEnd {
     this.#inFlight = 0;
     this.#release();
     this.#idle.stop();
+    this.#hardLimit?.stop();
     return calls;
   }
 
@@ -238,6 +265,7 @@ export class HostEnd {
     this.#open = false;
     this.#release();
     this.#idle.stop();
+    this.#hardLimit?.stop();
     this.native.close();
     this.#outbox.close();
   }
@@ -270,6 +298,7 @@ export class HostEnd {
     this.#generations[id] = generation;
     this.#calls[id] = call;
     call.sequence = this.#sequence;
+    call.startedAt = 0;
     this.#sequence = (this.#sequence + 1) >>> 0;
     this.#inFlight++;
     return undefined;
@@ -296,6 +325,45 @@ export class HostEnd {
       this.#waiting = this.#waiting.slice(this.#waitingFrom);
       this.#waitingFrom = 0;
     }
+  }
+
+  /**
+   * Looks for a call that has run for too long. What the worker says of what it has started is a hint: where it runs nothing,
+   * the first call in line counts as running. False once there is nothing to look for.
+   */
+  #findOverdue(limitMs: number): boolean {
+    if (!this.#open || this.load === 0) {
+      return false;
+    }
+    if (this.#booting) {
+      return true;
+    }
+    const time = now();
+    const firstUnstarted = this.native.started();
+    let running = 0;
+    let first: Call | undefined;
+    for (const call of this.#calls) {
+      if (call === undefined) {
+        continue;
+      }
+      if (((call.sequence - firstUnstarted) | 0) >= 0) {
+        first = first === undefined || ((call.sequence - first.sequence) | 0) < 0 ? call : first;
+        continue;
+      }
+      running++;
+      call.startedAt ||= time;
+      if (time - call.startedAt > limitMs) {
+        this.#events.overdue(call.task);
+        return false;
+      }
+    }
+    if (running > 0 || first === undefined || first.sequence !== this.#stalled.sequence) {
+      this.#stalled = { sequence: running > 0 ? -1 : (first?.sequence ?? -1), since: time };
+    } else if (time - this.#stalled.since > limitMs) {
+      this.#events.overdue(first.task);
+      return false;
+    }
+    return true;
   }
 
   readonly #flush = (): void => {
@@ -455,6 +523,10 @@ export class HostEnd {
         // No memory for it, or the like: that is this call's misfortune alone.
         value = error;
         rejected = true;
+      }
+      if (kind === KIND_ATTACHED) {
+        this.#events.attached();
+        continue;
       }
       if (kind === KIND_READY) {
         this.#booting = false;

@@ -15,6 +15,7 @@ import { now, queueMicrotask, setImmediate } from "../clock";
 import type { TaskNotFoundError } from "../errors";
 import {
   FLAG_REJECTED,
+  KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_READY,
   STAGING_FIRST_SEQUENCE,
@@ -103,6 +104,8 @@ export class WorkerEnd {
         this.#idle.touch();
       }
     });
+    this.#outbox.stageReport(KIND_ATTACHED, undefined);
+    this.#publish();
   }
 
   /** The pool's tasks as the boot payload names them. */

@@ -5,11 +5,15 @@ import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError }
 import { Call } from "../lane/host-end";
 import { isMain } from "../main";
 import { native, type TaskSource } from "../native";
-import { type PoolOptions, type ResolvedOptions, resolveOptions } from "../options";
+import { type PoolOptions, resolveOptions } from "../options";
 import { originOf, type Task, type TaskFunction } from "../task";
 import { describe, record } from "../validate";
+import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { assertExported } from "./exports";
+import type { WorkerInfo } from "./info";
+import { findRuntime } from "./runtime";
 import { Slot, type SlotOwner } from "./slot";
+import type { Plan } from "./worker";
 
 /** The tasks of a pool, by the names under which their modules export them. */
 export type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
@@ -51,6 +55,17 @@ export interface Pool<T extends Tasks> {
    * `PayloadTooLargeError`.
    */
   readonly call: { readonly [Name in keyof T]: TaskCall<T[Name]> };
+  /** The workers as they are now. */
+  readonly workers: readonly WorkerInfo[];
+  /**
+   * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
+   * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
+   */
+  on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+  /** Has `listener` called with the next event of that name. */
+  once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+  /** Has `listener` called no more. */
+  off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
   /**
    * Ends the workers. Calls in flight and later ones reject with `PoolClosedError`. Resolves when every thread and
    * process of the pool is gone.
@@ -80,35 +95,35 @@ export interface Pool<T extends Tasks> {
  * }
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
-  const resolved = resolveOptions(options);
-  native();
+  const { threads, worker } = resolveOptions(options);
+  const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
+  native().sweepNames();
   return (tasks) => {
     refuseInWorker();
     const sources = locate(tasks, callerFile());
-    return new WorkerPool(resolved, sources) as unknown as Pool<typeof tasks>;
+    return new WorkerPool(threads, { tasks: sources, worker, executable }) as unknown as Pool<typeof tasks>;
   };
 }
 
 class WorkerPool implements SlotOwner {
-  readonly runtime: "thread" | "process";
   readonly call: Readonly<Record<string, (argument?: unknown) => Promise<unknown>>>;
+  readonly listeners = new Listeners();
   readonly #slots: Slot[] = [];
   #next = 0;
   #closed: Promise<void> | undefined;
 
   constructor(
-    options: ResolvedOptions,
-    readonly tasks: TaskSource[],
+    threads: number,
+    readonly plan: Plan,
   ) {
-    this.runtime = options.runtime;
     const call: Record<string, (argument?: unknown) => Promise<unknown>> = Object.create(null);
-    for (const [index, { task }] of tasks.entries()) {
+    for (const [index, { task }] of plan.tasks.entries()) {
       call[task] = (argument) => this.#call(index, argument);
     }
     this.call = Object.freeze(call);
     try {
-      while (this.#slots.length < options.threads) {
-        this.#slots.push(new Slot(this));
+      while (this.#slots.length < threads) {
+        this.#slots.push(new Slot(this, this.#slots.length));
       }
     } catch (error) {
       void this.shutdown();
@@ -156,6 +171,29 @@ class WorkerPool implements SlotOwner {
     const candidates =
       ready.length > 0 ? ready : from.available ? [from] : others.length > 0 ? others : [from];
     candidates[call.sequence % candidates.length].submit(call, undefined);
+  }
+
+  hasReady(except: Slot): boolean {
+    return this.#slots.some((slot) => slot !== except && slot.ready);
+  }
+
+  get workers(): readonly WorkerInfo[] {
+    return this.#slots.map((slot) => slot.info());
+  }
+
+  on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
+    this.listeners.on(name, listener);
+    return this;
+  }
+
+  once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
+    this.listeners.once(name, listener);
+    return this;
+  }
+
+  off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
+    this.listeners.off(name, listener);
+    return this;
   }
 
   shutdown(): Promise<void> {

@@ -3,22 +3,30 @@
  *
  * ```text
  *   booting --ready--> ready --dies--> booting (at once, if it had been of use)
- *      |                     |
- *      +--dies or fails------+--> restarting --delay--> booting    MAX_BOOT_FAILURES in a row, or in vain: broken
+ *      |                 '--or soon, and of no use-------> restarting --delay--> booting
+ *      '--dies or fails--> restarting --delay--> booting   maxBootFailures in a row, or in vain: broken
  * ```
  */
 import { clearTimeout, now, setTimeout } from "../clock";
-import { PoolClosedError, type ProtocolViolationError, WorkerBootError, WorkerCrashedError } from "../errors";
+import {
+  PoolClosedError,
+  type ProtocolViolationError,
+  WorkerBootError,
+  WorkerCrashedError,
+  WorkerKilledError,
+} from "../errors";
 import { DEFAULT_ARENA_BYTES } from "../generated/layout";
 import { type Call, HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
-import type { TaskSource } from "../native";
-import { type Exit, startProcess, startThread, type Worker } from "./worker";
+import type { Listeners } from "./events";
+import type { WorkerInfo } from "./info";
+import { startProcess } from "./process";
+import { startThread } from "./thread";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
-/** Failed boots in a row after which a slot gives up. */
-const MAX_BOOT_FAILURES = 3;
-/** Delay before the second attempt; it doubles. */
+/** Delay before the second attempt; it doubles up to the longest. */
 const RESTART_MILLIS = 100;
+const LONGEST_RESTART_MILLIS = 5_000;
 /** A worker that has been ready for so long before it died without a call was in order. */
 const STEADY_MILLIS = 10_000;
 /** Workers that may die before they start a call, until the call gives up. */
@@ -26,32 +34,59 @@ const MAX_MOVES = 3;
 
 /** What a slot needs of its pool. */
 export interface SlotOwner {
-  readonly runtime: "thread" | "process";
-  readonly tasks: TaskSource[];
+  readonly plan: Plan;
+  readonly listeners: Listeners;
   /** Finds another place for a call that its worker had not started. */
   reroute(call: Call, from: Slot): void;
+  /** Whether another worker serves calls now. */
+  hasReady(except: Slot): boolean;
 }
 
 export class Slot {
   readonly #owner: SlotOwner;
+  readonly #index: number;
   #lane!: HostEnd;
   #worker!: Worker;
-  #state: "booting" | "ready" | "restarting" | "broken" | "closed" = "booting";
+  #state: WorkerInfo["state"] = "booting";
+  #starts = 0;
+  #startedAt: Date | null = null;
   #readySince = 0;
+  #attached = false;
   #bootFailures = 0;
+  /** Workers in a row that died soon after they were ready, and had done nothing. */
+  #shortLives = 0;
   #bootError: unknown;
+  #bootTimer: NodeJS.Timeout | undefined;
+  /** The boot took longer than it may. */
+  #tooSlow = false;
   /** How the worker broke the protocol. */
   #violation: ProtocolViolationError | undefined;
   /** What the worker says went wrong in its boot. */
   #bootFault: Error | undefined;
+  /** The task that ran for too long. */
+  #overdue: string | undefined;
   #backlog: Call[] = [];
   #restart: NodeJS.Timeout | undefined;
   #ended: Promise<unknown> = Promise.resolve();
 
-  constructor(owner: SlotOwner) {
+  constructor(owner: SlotOwner, index: number) {
     this.#owner = owner;
+    this.#index = index;
     this.#start();
   }
+
+  /** The worker as it is now. */
+  readonly info = (): WorkerInfo => {
+    const runs = this.available;
+    return {
+      index: this.#index,
+      pid: runs ? this.#worker.pid : null,
+      runtime: this.#owner.plan.worker.runtime,
+      state: this.#state,
+      served: runs ? this.#lane.served : 0,
+      startedAt: runs ? this.#startedAt : null,
+    };
+  };
 
   /** Whether there is a worker, or one on its way. */
   get available(): boolean {
@@ -89,15 +124,22 @@ export class Slot {
   async close(): Promise<void> {
     if (this.#state !== "closed") {
       const running = this.available;
+      const info = { ...this.info(), state: "closed" as const };
       this.#state = "closed";
       clearTimeout(this.#restart);
+      clearTimeout(this.#bootTimer);
       const calls = this.#takeBacklog();
       if (running) {
         const [lane, worker] = [this.#lane, this.#worker];
         lane.drain();
         // Stopped first: closing the lane would kill a process at once.
         worker.stop();
-        this.#ended = holding(worker.exited.then(() => lane.close()));
+        this.#ended = holding(
+          worker.exited.then((exit) => {
+            lane.close();
+            this.#tellExit(info, exit);
+          }),
+        );
         const { started, unstarted } = lane.abandon();
         for (const call of started.concat(unstarted)) {
           calls.push(call);
@@ -112,14 +154,28 @@ export class Slot {
 
   /** Starts a worker. Throws if there can be none now. */
   #start(): void {
+    const { plan, listeners } = this.#owner;
     this.#state = "booting";
+    this.#attached = false;
+    this.#tooSlow = false;
     this.#violation = undefined;
     this.#bootFault = undefined;
+    this.#overdue = undefined;
+    this.#startedAt = new Date();
     let worker: Worker | undefined;
-    const events: LaneEvents = {
+    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime } = plan.worker;
+    const named = sharedMemory.mode === "named" ? sharedMemory : undefined;
+    const laneEvents: LaneEvents = {
+      attached: () => {
+        this.#attached = true;
+        this.#lane.native.attached(named?.unlinkOnShutdown === true);
+      },
       ready: () => {
+        clearTimeout(this.#bootTimer);
         this.#state = "ready";
+        this.#bootFailures = 0;
         this.#readySince = now();
+        listeners.emit("ready", { worker: this.info() });
       },
       bootFailed: (error) => {
         this.#bootFault = error instanceof Error ? error : new Error(String(error));
@@ -130,77 +186,123 @@ export class Slot {
         worker?.kill();
       },
       refused: (call) => this.submit(call, undefined),
+      overdue: (task) => {
+        this.#overdue = plan.tasks[task].task;
+        worker?.kill();
+      },
     };
-    const lane = new HostEnd(DEFAULT_ARENA_BYTES, events);
+    const workerEvents: WorkerEvents = {
+      spawned: () => listeners.emit("spawn", { worker: this.info() }),
+      line: (stream, line) => listeners.emit("output", { worker: this.info(), stream, line }),
+    };
+    const lane = new HostEnd(
+      { arenaBytes: DEFAULT_ARENA_BYTES, namePrefix: named?.namePrefix, hardTimeoutMs },
+      laneEvents,
+    );
     try {
-      const start = this.#owner.runtime === "thread" ? startThread : startProcess;
-      worker = start(lane, this.#owner.tasks);
+      const start = { index: this.#index, start: this.#starts };
+      worker =
+        runtime === "thread"
+          ? startThread(lane, plan, workerEvents)
+          : startProcess(lane, plan, { ...start, runtime }, this.info, workerEvents);
     } catch (cause) {
       lane.close();
       throw cause;
     }
+    this.#starts++;
     this.#lane = lane;
     this.#worker = worker;
+    this.#bootTimer = setTimeout(() => {
+      this.#tooSlow = true;
+      worker.kill();
+    }, startupTimeoutMs).unref();
     for (const call of this.#takeBacklog()) {
       lane.submit(call, undefined);
     }
-    void worker.exited.then((exit) => this.#workerEnded(lane, worker as Worker, exit));
+    void worker.exited.then((exit) => this.#workerEnded(lane, worker, exit));
   }
 
   #workerEnded(lane: HostEnd, worker: Worker, exit: Exit): void {
     if (this.#state === "closed") {
       return;
     }
+    clearTimeout(this.#bootTimer);
     // What it had answered before it died counts.
     lane.drain();
     const wasReady = this.#state === "ready";
+    this.#tellExit(this.info(), exit);
     const { started, unstarted } = lane.abandon();
     lane.close();
     for (const call of started) {
       call.reject(this.#crash(worker, exit, call, true));
     }
-    const hasWorked = lane.served > 0 || started.length > 0 || now() - this.#readySince > STEADY_MILLIS;
-    if (wasReady && hasWorked) {
-      this.#bootFailures = 0;
-      this.#replace();
-      for (const call of unstarted) {
-        if (++call.moves > MAX_MOVES) {
-          call.reject(this.#crash(worker, exit, call, false));
-        } else {
-          this.#owner.reroute(call, this);
-        }
-      }
-    } else {
-      this.#retry(this.#describeBoot(worker, exit, wasReady), exit.deterministic);
-      for (const call of unstarted) {
-        this.#owner.reroute(call, this);
-      }
-    }
-  }
-
-  #replace(): void {
-    try {
-      this.#start();
-    } catch (error) {
-      this.#retry(error, false);
-    }
-  }
-
-  /** Tries another start after a while, unless that is in vain. */
-  #retry(error: unknown, inVain: boolean): void {
-    this.#bootError = error;
-    if (++this.#bootFailures >= MAX_BOOT_FAILURES || inVain) {
-      this.#state = "broken";
-      for (const call of this.#takeBacklog()) {
-        this.#owner.reroute(call, this);
-      }
+    if (!wasReady) {
+      this.#bootEnded(this.#describeBoot(worker, exit), exit.deterministic, unstarted);
       return;
     }
+    const hasWorked = lane.served > 0 || started.length > 0 || now() - this.#readySince > STEADY_MILLIS;
+    this.#shortLives = hasWorked ? 0 : this.#shortLives + 1;
+    if (this.#shortLives <= 1) {
+      this.#replace(0);
+    } else {
+      this.#restartLater(this.#shortLives - 1, undefined);
+    }
+    for (const call of unstarted) {
+      if (++call.moves > MAX_MOVES) {
+        call.reject(this.#crash(worker, exit, call, false));
+      } else {
+        this.#owner.reroute(call, this);
+      }
+    }
+  }
+
+  /** A boot has failed: its calls wait for another, unless that is in vain or they have waited for as long as they may. */
+  #bootEnded(error: Error, inVain: boolean, calls: Call[]): void {
+    const { maxBootFailures } = this.#owner.plan.worker;
+    this.#bootError = error;
+    if (++this.#bootFailures >= maxBootFailures || inVain) {
+      this.#state = "broken";
+      calls.push(...this.#takeBacklog());
+    } else {
+      this.#restartLater(this.#bootFailures, error);
+    }
+    for (const call of calls) {
+      if (this.#tooSlow && !this.#owner.hasReady(this)) {
+        call.reject(error);
+      } else {
+        this.#owner.reroute(call, this);
+      }
+    }
+  }
+
+  #restartLater(attempt: number, error: Error | undefined): void {
+    const delay = Math.min(RESTART_MILLIS * 2 ** (attempt - 1), LONGEST_RESTART_MILLIS);
     this.#state = "restarting";
-    const delay = RESTART_MILLIS * 2 ** (this.#bootFailures - 1);
     this.#restart = setTimeout(() => this.#replace(), delay);
     if (this.#backlog.length === 0) {
       this.#restart.unref();
+    }
+    this.#tellRestart(delay, error);
+  }
+
+  #tellRestart(delayMs: number, error: Error | undefined): void {
+    this.#owner.listeners.emit("restart", { worker: this.info(), delayMs, error });
+  }
+
+  #tellExit(worker: WorkerInfo, { exitCode, signal }: Exit): void {
+    this.#owner.listeners.emit("exit", { worker, exitCode, signal });
+  }
+
+  /** Starts a worker in the place of one that has ended; `delayMs` if that has not been told yet. */
+  #replace(delayMs?: number): void {
+    if (delayMs !== undefined) {
+      this.#state = "restarting";
+      this.#tellRestart(delayMs, undefined);
+    }
+    try {
+      this.#start();
+    } catch (error) {
+      this.#bootEnded(error as Error, false, []);
     }
   }
 
@@ -208,7 +310,15 @@ export class Slot {
     if (this.#violation !== undefined) {
       return this.#violation;
     }
-    const task = this.#owner.tasks[call.task].task;
+    const task = this.#owner.plan.tasks[call.task].task;
+    if (this.#overdue !== undefined && started) {
+      const { hardTimeoutMs } = this.#owner.plan.worker;
+      return new WorkerKilledError(
+        `the worker of task "${task}" was killed: task "${this.#overdue}" ran longer than worker.hardTimeoutMs, which is ${hardTimeoutMs}`,
+        "hardTimeout",
+        task,
+      );
+    }
     const { exitCode, signal, stderrTail, cause } = exit;
     const { pid } = worker;
     const message =
@@ -222,18 +332,34 @@ export class Slot {
     );
   }
 
-  #describeBoot(worker: Worker, exit: Exit, wasReady: boolean): unknown {
+  #describeBoot(worker: Worker, exit: Exit): WorkerBootError {
     const { exitCode, signal, stderrTail } = exit;
     const details = { argv: worker.argv, exitCode, signal, stderrTail };
     const fault = this.#bootFault ?? this.#violation;
     if (fault !== undefined) {
       return new WorkerBootError(fault.message + command(worker.argv), details, { cause: fault });
     }
-    const message = wasReady
-      ? `a worker ${how(exit, worker)} before its first call`
-      : `a worker could not be started: it ${how(exit, worker)}`;
+    const message = this.#tooSlow ? this.#describeDelay(worker) : this.#describeEnd(worker, exit);
     const options = exit.cause === undefined ? undefined : { cause: exit.cause };
     return new WorkerBootError(message + command(worker.argv) + tail(stderrTail), details, options);
+  }
+
+  #describeDelay({ wrapper }: Worker): string {
+    const limit = `within worker.startupTimeoutMs, which is ${this.#owner.plan.worker.startupTimeoutMs}`;
+    if (this.#attached) {
+      return `a worker has not imported its tasks ${limit}`;
+    }
+    return wrapper === undefined
+      ? `a worker has not attached to its memory ${limit}`
+      : `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix has not brought a worker to attach to its memory ${limit}`;
+  }
+
+  #describeEnd(worker: Worker, exit: Exit): string {
+    const { wrapper } = worker;
+    if (wrapper === undefined || this.#attached) {
+      return `a worker could not be started: it ${how(exit, worker)}`;
+    }
+    return `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix ${how(exit, worker)} before a worker had attached to its memory`;
   }
 
   #takeBacklog(): Call[] {

@@ -1,0 +1,138 @@
+/** Worker processes: Node, Deno or Bun, bare or behind a wrapper. */
+import { execFile } from "node:child_process";
+import { KnittingError } from "../errors";
+import type { HostEnd } from "../lane/host-end";
+import { native, type WorkerEvent } from "../native";
+import { LAUNCHER, nativePath } from "../platform";
+import { commandFor } from "../worker-options";
+import { workerEnvironment } from "./environment";
+import type { WorkerInfo, WorkerStart } from "./info";
+import { stackBytes } from "./resource-limits";
+import { runtimeCommand } from "./runtime";
+import { ENTRY, type Exit, type Plan, type Worker, type WorkerEvents } from "./worker";
+
+/** How long a process may take to end by itself before it is killed. */
+const GRACE_MILLIS = 250;
+/** How long the user's command to end a worker may take. */
+const STOP_COMMAND_MILLIS = 10_000;
+/** Exit statuses of a launcher that could not do its work, which it begins to tell like this. */
+const LAUNCHER_FAILED = [126, 127];
+const LAUNCHER_SAYS = "knitting-launcher: ";
+
+/** Starts a process behind a lane. `info` is what the user's command to end it is told of the worker. */
+export function startProcess(
+  lane: HostEnd,
+  plan: Plan,
+  start: WorkerStart,
+  info: () => WorkerInfo,
+  events: WorkerEvents,
+): Worker {
+  const { worker, tasks, executable } = plan;
+  const { prefix, stdio, cwd, nice } = worker;
+  const wrapper = prefix === undefined ? [] : commandFor("worker.processCommandPrefix", prefix, start);
+  const command = [...wrapper, ...runtimeCommand(worker, executable, ENTRY)];
+  const launcher = nativePath(LAUNCHER);
+  let pid: number | null = null;
+  let end!: (exit: Exit) => void;
+  const exited = new Promise<Exit>((resolve) => {
+    end = resolve;
+  });
+  const onEvent = (event: WorkerEvent): void => {
+    switch (event.kind) {
+      case "spawned":
+        pid = event.pid ?? null;
+        events.spawned();
+        break;
+      case "attached":
+        pid = event.pid ?? pid;
+        break;
+      case "output":
+        for (const line of linesOf(event.lines ?? "")) {
+          events.line(event.isStderr ? "stderr" : "stdout", line);
+        }
+        break;
+      case "outlives":
+        stopBy(worker.stopCommand, info);
+        break;
+      default:
+        end(exitOf(event));
+    }
+  };
+  native().launchWorker(
+    lane.native,
+    {
+      launcher,
+      command,
+      wrapped: wrapper.length > 0,
+      env: workerEnvironment(worker),
+      cwd,
+      stdio,
+      nice,
+      stackBytes: stackBytes(worker),
+      tasks: [...tasks],
+    },
+    onEvent,
+  );
+  return {
+    get pid() {
+      return pid;
+    },
+    argv: [launcher, ...command],
+    wrapper: wrapper[0],
+    exited,
+    stop: () => lane.native.stop(GRACE_MILLIS),
+    kill: () => lane.native.stop(0),
+  };
+}
+
+function exitOf(event: WorkerEvent): Exit {
+  const { code = null, signal = null, stderrTail = "", message, livesOn } = event;
+  const failedToLaunch =
+    code !== null && LAUNCHER_FAILED.includes(code) && stderrTail.startsWith(LAUNCHER_SAYS);
+  let cause: Error | undefined;
+  if (event.kind === "failed") {
+    cause = new Error(message);
+  } else if (livesOn) {
+    cause = livesOnError();
+    process.emitWarning(cause);
+  } else if (failedToLaunch) {
+    cause = new Error(stderrTail.slice(LAUNCHER_SAYS.length).trimEnd());
+  }
+  return {
+    exitCode: code,
+    signal,
+    stderrTail,
+    cause,
+    deterministic:
+      event.kind === "failed" ? event.transient !== true : failedToLaunch || code === native().EXIT_REFUSED,
+  };
+}
+
+/** The lines without their ends; the last has one too. */
+function linesOf(text: string): string[] {
+  return text.replace(/\n$/, "").split("\n");
+}
+
+/** Has a worker that can't be killed from here ended by the user's command. */
+function stopBy(command: Plan["worker"]["stopCommand"], info: () => WorkerInfo): void {
+  if (command === undefined) {
+    return;
+  }
+  try {
+    const [program, ...parameters] = commandFor("worker.stopCommand", command, info());
+    execFile(program, parameters, { timeout: STOP_COMMAND_MILLIS }, (error) => {
+      if (error) {
+        process.emitWarning(error);
+      }
+    });
+  } catch (error) {
+    process.emitWarning(error as Error);
+  }
+}
+
+function livesOnError(): Error {
+  return new KnittingError(
+    "KNITTING_WORKER_LIVES_ON",
+    "a worker's wrapper has ended, and something that holds the worker's memory has not. It is out of this process's reach: worker.stopCommand can end it",
+  );
+}

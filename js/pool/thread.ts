@@ -1,0 +1,78 @@
+/** Worker threads of this process. */
+import { createInterface } from "node:readline";
+import { Worker as Thread, type WorkerOptions } from "node:worker_threads";
+import type { HostEnd } from "../lane/host-end";
+import type { ThreadData } from "../worker/thread-data";
+import { threadEnvironment } from "./environment";
+import { inheritedExecArgv } from "./exec-argv";
+import { ENTRY, type Exit, type Plan, type Worker, type WorkerEvents } from "./worker";
+
+/** Starts a worker thread behind a lane. */
+export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Worker {
+  const token = lane.native.lend();
+  const { stdio, resourceLimits, execArgv } = plan.worker;
+  const data: ThreadData = { token, tasks: plan.tasks };
+  const piped = stdio !== "inherit";
+  const options: WorkerOptions = {
+    workerData: data,
+    name: "knitting",
+    stdout: piped,
+    stderr: piped,
+    env: threadEnvironment(plan.worker),
+    resourceLimits,
+  };
+  const thread =
+    execArgv === undefined
+      ? createThread(options)
+      : new Thread(ENTRY, { ...options, execArgv: [...execArgv] });
+  // The lane keeps the process alive while somebody waits.
+  thread.unref();
+  if (stdio === "ignore") {
+    thread.stdout.resume();
+    thread.stderr.resume();
+  } else if (stdio === "pipe") {
+    for (const stream of ["stdout", "stderr"] as const) {
+      createInterface({ input: thread[stream] }).on("line", (line) => events.line(stream, line));
+    }
+  }
+  let cause: unknown;
+  thread.on("online", () => events.spawned());
+  thread.on("error", (error) => {
+    cause = error;
+  });
+  const exited = new Promise<Exit>((resolve) => {
+    thread.on("exit", (exitCode) => {
+      resolve({ exitCode, signal: null, stderrTail: "", cause, deterministic: false });
+    });
+  });
+  return {
+    pid: null,
+    argv: [],
+    wrapper: undefined,
+    exited,
+    stop: () => void thread.terminate(),
+    kill: () => void thread.terminate(),
+  };
+}
+
+let inherited: string[] | undefined;
+
+/**
+ * Flags of the whole process, V8's among them, can't be given to a thread and hold for it all the same. Only Node knows which
+ * they are: it names them when it refuses them.
+ */
+function createThread(options: WorkerOptions): Thread {
+  inherited ??= inheritedExecArgv(process.execArgv);
+  try {
+    return new Thread(ENTRY, { ...options, execArgv: inherited });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "ERR_WORKER_INVALID_EXEC_ARGV" || inherited.length === 0) {
+      throw error;
+    }
+    const refused = new Set(message.match(/--?[\w-]+/g));
+    const accepted = inherited.filter((argument) => !refused.has(argument.split("=", 1)[0]));
+    inherited = accepted.length < inherited.length ? accepted : [];
+    return createThread(options);
+  }
+}

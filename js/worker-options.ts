@@ -1,0 +1,425 @@
+/** The options of a pool's workers: what can be said, what is allowed, and what holds where nothing is said. */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { BOOT_VARIABLES } from "./boot-variables";
+import { InvalidOptionError } from "./errors";
+import type { WorkerInfo, WorkerStart } from "./pool/info";
+import {
+  choice,
+  describe,
+  isRecord,
+  optional,
+  positiveNumber,
+  record,
+  refuse,
+  refuseUnknown,
+  text,
+  texts,
+  wholeNumber,
+} from "./validate";
+
+/** The runtimes that can run a process worker. */
+export type ProcessRuntime = "node" | "deno" | "bun";
+
+/** What the workers of a pool are. */
+export interface WorkerOptions {
+  /**
+   * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
+   * and exit are its own. Default `"thread"`.
+   */
+  runtime?: "thread" | "process" | undefined;
+  /**
+   * The runtime of a process worker. Default `"deno"`. It must be installed: `createPool` throws where it finds no executable.
+   */
+  processRuntime?: ProcessRuntime | undefined;
+  /**
+   * Path of the runtime's executable, or a name to be found on `PATH`. Default: for `"node"` the executable that runs this
+   * program, for `"deno"` and `"bun"` the one of that name on `PATH`. Process workers only.
+   *
+   * Behind a `processCommandPrefix` with named shared memory, as a container has, it is a path or name inside that container:
+   * nothing is looked for here, and the default is the plain name.
+   */
+  processRuntimePath?: string | undefined;
+  /**
+   * A command that stands before the worker's own, such as `["bwrap", "--ro-bind", "/", "/"]`: it has to run what follows it.
+   * Or a function that returns one, called for each start of a worker. At least one string, none of them empty. Process
+   * workers only.
+   */
+  processCommandPrefix?: readonly string[] | ((worker: WorkerStart) => readonly string[]) | undefined;
+  /**
+   * How a process worker finds the memory it shares with this process. `"inherit"`, the default: as its descriptor 0.
+   * `"named"`: by a name under `/dev/shm`, for a wrapper that gives its command another standard input, as containers do. The
+   * two need the same IPC namespace then (`--ipc=host`). Process workers only.
+   */
+  processSharedMemory?: "inherit" | "named" | SharedMemoryOptions | undefined;
+  /**
+   * Milliseconds that a worker may take from its start until it can serve, its tasks' modules included; then it is ended and
+   * that boot has failed. Default 10 000, at most 2 147 483 647.
+   */
+  startupTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds that a worker may be busy without a sign of life; then it is killed and replaced, and the calls it had
+   * started reject with `WorkerKilledError`. At most 2 147 483 647; not limited where nothing is said.
+   */
+  hardTimeoutMs?: number | undefined;
+  /** Failed boots in a row after which a worker is given up, at least 1. Default 3. */
+  maxBootFailures?: number | undefined;
+  /**
+   * Where the workers' standard output and standard error go. `"inherit"`, the default: to this process's, by whole lines.
+   * `"pipe"`: to the listeners of the pool's events. `"ignore"`: nowhere.
+   */
+  stdio?: "inherit" | "pipe" | "ignore" | undefined;
+  /**
+   * The workers' environment variables. Default: those of this process.
+   *
+   * An object of names and values replaces them, one of the form `{ inherit: ["LANG"], set: { MODE: "test" } }` picks. A
+   * process worker gets beside it what is needed to start it, unless it is set: `PATH`, by which commands are found,
+   * `LD_LIBRARY_PATH`, by which libraries are, and in Deno `DENO_DIR`, its cache of modules. Names that are not set in this
+   * process are left out, as are values that are `undefined`.
+   */
+  env?: Readonly<Record<string, string | undefined>> | EnvironmentChoice | undefined;
+  /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
+  resourceLimits?: ResourceLimits | undefined;
+  /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
+  nice?: number | undefined;
+  /** Working directory of a process worker. It must exist; a relative one starts at that of this process, the default. */
+  cwd?: string | undefined;
+  /**
+   * A command that ends a worker for certain where killing its process does not, such as `["docker", "kill", id]`; or a
+   * function that returns one. It is run when a worker has been killed. Process workers only.
+   */
+  stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
+}
+
+/** How process workers find the memory that they share with the host. */
+export interface SharedMemoryOptions {
+  /** See `processSharedMemory`. */
+  mode: "inherit" | "named";
+  /** What the names begin with: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first. Default `"knitting"`. Of `"named"` only. */
+  namePrefix?: string | undefined;
+  /**
+   * `false`, the default: a name is removed as soon as its worker has attached. `true`: it stays until the worker has ended.
+   * Of `"named"` only.
+   */
+  unlinkOnShutdown?: boolean | undefined;
+}
+
+/** A choice of environment variables. */
+export interface EnvironmentChoice {
+  /** Names of the host's variables that the workers get too. */
+  inherit?: readonly string[] | undefined;
+  /** Variables beside those; they win. */
+  set?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/**
+ * Limits of a worker's memory, in megabytes of 1 048 576 bytes; positive numbers. A worker that needs more heap than it may
+ * have ends as if it had crashed.
+ *
+ * | | thread | node, deno | bun |
+ * | --- | --- | --- | --- |
+ * | `maxOldGenerationSizeMb` | yes | `--max-old-space-size` | no |
+ * | `maxYoungGenerationSizeMb` | yes | `--max-semi-space-size`, a third of it | no |
+ * | `codeRangeSizeMb` | yes | no | `BUN_JSC_jitMemoryReservationSize` |
+ * | `stackSizeMb` | yes | `--stack-size` | `BUN_JSC_maxPerThreadStackUsage` |
+ *
+ * What has no flag is set through the environment: behind a wrapper that passes none on, as a container's, it has to be
+ * forwarded by name.
+ */
+export interface ResourceLimits {
+  /** The heap for what lives long; process workers round it up to whole megabytes. */
+  maxOldGenerationSizeMb?: number | undefined;
+  /** The heap for new objects; V8 rounds a third of it up to a power of two. */
+  maxYoungGenerationSizeMb?: number | undefined;
+  /** Memory for compiled code. */
+  codeRangeSizeMb?: number | undefined;
+  /** The stack of JavaScript. */
+  stackSizeMb?: number | undefined;
+}
+
+/** @internal A worker's options as the pool uses them. */
+export interface ResolvedWorker {
+  /** What runs the worker. */
+  runtime: "thread" | ProcessRuntime;
+  runtimePath: string | undefined;
+  prefix: readonly string[] | ((worker: WorkerStart) => readonly string[]) | undefined;
+  sharedMemory: SharedMemory;
+  startupTimeoutMs: number;
+  hardTimeoutMs: number | undefined;
+  maxBootFailures: number;
+  stdio: "inherit" | "pipe" | "ignore";
+  /** Undefined: all of the host's variables. */
+  env: Environment | undefined;
+  /** The pool's option `workerExecArgv`. */
+  execArgv: readonly string[] | undefined;
+  resourceLimits: LimitsInMegabytes | undefined;
+  nice: number | undefined;
+  /** Absolute, and a directory. */
+  cwd: string | undefined;
+  stopCommand: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
+}
+
+/** @internal */
+export type SharedMemory =
+  | { readonly mode: "inherit" }
+  | { readonly mode: "named"; readonly namePrefix: string; readonly unlinkOnShutdown: boolean };
+
+/** @internal Which of the host's variables, and which beside those. */
+export interface Environment {
+  readonly inherit: readonly string[];
+  readonly set: Readonly<Record<string, string>>;
+}
+
+/** @internal */
+export type LimitsInMegabytes = Readonly<Partial<Record<keyof ResourceLimits, number>>>;
+
+const CALLER = "createPool";
+
+const KNOWN = [
+  "runtime",
+  "processRuntime",
+  "processRuntimePath",
+  "processCommandPrefix",
+  "processSharedMemory",
+  "startupTimeoutMs",
+  "hardTimeoutMs",
+  "maxBootFailures",
+  "stdio",
+  "env",
+  "resourceLimits",
+  "nice",
+  "cwd",
+  "stopCommand",
+];
+const NOT_YET = ["bootstrap", "resolveAfterFinishingAll", "timers"];
+/** What a thread has no use for. Not `processRuntime`: it says what process workers would be. */
+const PROCESS_ONLY = [
+  "processRuntimePath",
+  "processCommandPrefix",
+  "processSharedMemory",
+  "nice",
+  "cwd",
+  "stopCommand",
+];
+
+const STARTUP_TIMEOUT_MILLIS = 10_000;
+const MAX_BOOT_FAILURES = 3;
+/** The longest time that a timer can measure, about 25 days. */
+const MAX_TIMER_MILLIS = 2 ** 31 - 1;
+const NAME_PREFIX = "knitting";
+
+/** Which limits there are for what runs the worker. */
+const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof ResourceLimits)[]>> = {
+  thread: ["maxOldGenerationSizeMb", "maxYoungGenerationSizeMb", "codeRangeSizeMb", "stackSizeMb"],
+  node: ["maxOldGenerationSizeMb", "maxYoungGenerationSizeMb", "stackSizeMb"],
+  deno: ["maxOldGenerationSizeMb", "maxYoungGenerationSizeMb", "stackSizeMb"],
+  bun: ["codeRangeSizeMb", "stackSizeMb"],
+};
+
+/** @internal Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
+export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): ResolvedWorker {
+  const worker = record(CALLER, "worker", given);
+  refuseUnknown(CALLER, worker, KNOWN, NOT_YET, {}, "worker.");
+  const runtime = resolveRuntime(worker);
+  const {
+    startupTimeoutMs = STARTUP_TIMEOUT_MILLIS,
+    maxBootFailures = MAX_BOOT_FAILURES,
+    stdio = "inherit",
+  } = worker;
+  return {
+    runtime,
+    runtimePath: optional(worker.processRuntimePath, (path) =>
+      text(CALLER, "worker.processRuntimePath", path),
+    ),
+    prefix: resolveCommand<WorkerStart>("worker.processCommandPrefix", worker.processCommandPrefix),
+    sharedMemory: resolveSharedMemory(worker.processSharedMemory),
+    startupTimeoutMs: milliseconds("worker.startupTimeoutMs", startupTimeoutMs),
+    hardTimeoutMs: optional(worker.hardTimeoutMs, (time) => milliseconds("worker.hardTimeoutMs", time)),
+    maxBootFailures: wholeNumber(CALLER, "worker.maxBootFailures", maxBootFailures, 1),
+    stdio: choice(CALLER, "worker.stdio", stdio, ["inherit", "pipe", "ignore"]),
+    env: optional(worker.env, resolveEnvironment),
+    execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
+    resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
+    nice: optional(worker.nice, (nice) => wholeNumber(CALLER, "worker.nice", nice, -20, 19)),
+    cwd: optional(worker.cwd, resolveDirectory),
+    stopCommand: resolveCommand<WorkerInfo>("worker.stopCommand", worker.stopCommand),
+  };
+}
+
+/**
+ * @internal The command that an option is, or that its function returns for a worker. Throws `InvalidOptionError` if that
+ * throws or returns no command.
+ */
+export function commandFor<Worker>(
+  option: string,
+  command: readonly string[] | ((worker: Worker) => readonly string[]),
+  worker: Worker,
+): readonly string[] {
+  if (typeof command !== "function") {
+    return command;
+  }
+  let returned: unknown;
+  try {
+    returned = command(worker);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : describe(cause);
+    throw new InvalidOptionError(`${CALLER}: "${option}()" has thrown: ${reason}`, { cause });
+  }
+  return checkCommand(`${option}()`, returned);
+}
+
+/** @internal Checks a command. */
+export function checkCommand(option: string, value: unknown): readonly string[] {
+  return texts(CALLER, option, value, 1);
+}
+
+function resolveCommand<Worker>(
+  option: string,
+  value: unknown,
+): readonly string[] | ((worker: Worker) => readonly string[]) | undefined {
+  if (value === undefined || typeof value === "function") {
+    return value as ((worker: Worker) => readonly string[]) | undefined;
+  }
+  if (!Array.isArray(value)) {
+    refuse(CALLER, option, value, "an array of at least one string, or a function that returns one");
+  }
+  return checkCommand(option, value);
+}
+
+/** What is to run the workers. Refuses what a thread can't have. */
+function resolveRuntime(worker: Readonly<Record<string, unknown>>): ResolvedWorker["runtime"] {
+  const { runtime: kind = "thread", processRuntime = "deno" } = worker;
+  const runtime = choice(CALLER, "worker.runtime", kind, ["thread", "process"]);
+  const ofProcesses = choice(CALLER, "worker.processRuntime", processRuntime, ["node", "deno", "bun"]);
+  if (runtime === "process") {
+    return ofProcesses;
+  }
+  const option = PROCESS_ONLY.find((name) => worker[name] !== undefined);
+  if (option !== undefined) {
+    const byDefault = worker.runtime === undefined ? " (the default)" : "";
+    throw new InvalidOptionError(
+      `${CALLER}: option "worker.${option}" is for process workers, and worker.runtime is "thread"${byDefault}. Say runtime: "process"`,
+    );
+  }
+  return runtime;
+}
+
+function resolveSharedMemory(given: unknown = "inherit"): SharedMemory {
+  if (typeof given === "string") {
+    const mode = choice(CALLER, "worker.processSharedMemory", given, ["inherit", "named"]);
+    return mode === "inherit" ? { mode } : { mode, namePrefix: NAME_PREFIX, unlinkOnShutdown: false };
+  }
+  const option = "worker.processSharedMemory";
+  const options = record(CALLER, option, given, '"inherit", "named" or an object: { mode }');
+  refuseUnknown(CALLER, options, ["mode", "namePrefix", "unlinkOnShutdown"], [], {}, `${option}.`);
+  const mode = choice(CALLER, `${option}.mode`, options.mode, ["inherit", "named"]);
+  const { namePrefix = NAME_PREFIX, unlinkOnShutdown = false } = options;
+  if (mode === "inherit") {
+    const unused = ["namePrefix", "unlinkOnShutdown"].find((name) => options[name] !== undefined);
+    if (unused !== undefined) {
+      throw new InvalidOptionError(
+        `${CALLER}: option "${option}.${unused}" is for mode: "named"; inherited memory has no name`,
+      );
+    }
+    return { mode };
+  }
+  if (typeof namePrefix !== "string" || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(namePrefix)) {
+    refuse(CALLER, `${option}.namePrefix`, namePrefix, "1 to 64 of A-Z a-z 0-9 . _ -, with no dot first");
+  }
+  if (typeof unlinkOnShutdown !== "boolean") {
+    refuse(CALLER, `${option}.unlinkOnShutdown`, unlinkOnShutdown, "true or false");
+  }
+  return { mode, namePrefix, unlinkOnShutdown };
+}
+
+function milliseconds(option: string, value: unknown): number {
+  return positiveNumber(CALLER, option, value, "a number of milliseconds", MAX_TIMER_MILLIS);
+}
+
+function resolveEnvironment(given: unknown): Environment {
+  const env = record(
+    CALLER,
+    "worker.env",
+    given,
+    "an object of names and values, or { inherit: [...], set: {...} }",
+  );
+  // A variable may be called like that too, and then it is a string.
+  if (!Array.isArray(env.inherit) && !isRecord(env.set)) {
+    return { inherit: [], set: variables("worker.env", env) };
+  }
+  refuseUnknown(CALLER, env, ["inherit", "set"], [], {}, "worker.env.");
+  const { inherit: names = [], set = {} } = env;
+  const inherit = texts(CALLER, "worker.env.inherit", names, 0);
+  for (const [index, name] of inherit.entries()) {
+    checkName(`worker.env.inherit[${index}]`, name);
+  }
+  return { inherit, set: variables("worker.env.set", set) };
+}
+
+function variables(option: string, given: unknown): Readonly<Record<string, string>> {
+  const set: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(
+    record(CALLER, option, given, "an object of names and values"),
+  )) {
+    if (value === undefined) {
+      continue;
+    }
+    checkName(option, name);
+    if (typeof value !== "string" || value.includes("\0")) {
+      refuse(CALLER, `${option}.${name}`, value, "a string without NUL");
+    }
+    set[name] = value;
+  }
+  return set;
+}
+
+function checkName(option: string, name: string): void {
+  if (name === "" || /[=\0]/.test(name)) {
+    throw new InvalidOptionError(
+      `${CALLER}: "${option}" has ${describe(name)}, a variable's name is not empty and without "=" and NUL`,
+    );
+  }
+  if (BOOT_VARIABLES.includes(name)) {
+    throw new InvalidOptionError(
+      `${CALLER}: "${option}" has ${describe(name)}, which is set for each worker by itself`,
+    );
+  }
+}
+
+function resolveLimits(given: unknown, runtime: ResolvedWorker["runtime"]): LimitsInMegabytes | undefined {
+  const option = "worker.resourceLimits";
+  const limits = record(CALLER, option, given);
+  refuseUnknown(CALLER, limits, LIMITS.thread, [], {}, `${option}.`);
+  const resolved: Partial<Record<keyof ResourceLimits, number>> = {};
+  for (const name of LIMITS.thread) {
+    const limit = optional(limits[name], (value) =>
+      positiveNumber(CALLER, `${option}.${name}`, value, "a number of megabytes"),
+    );
+    if (limit === undefined) {
+      continue;
+    }
+    if (!LIMITS[runtime].includes(name)) {
+      throw new InvalidOptionError(
+        `${CALLER}: option "${option}.${name}" is not supported by worker.processRuntime: "${runtime}", which has no such limit. It has ${LIMITS[runtime].join(", ")}`,
+      );
+    }
+    resolved[name] = limit;
+  }
+  return Object.keys(resolved).length > 0 ? resolved : undefined;
+}
+
+function resolveDirectory(value: unknown): string {
+  const path = resolve(text(CALLER, "worker.cwd", value));
+  if (!isDirectory(path)) {
+    refuse(CALLER, "worker.cwd", value, "a directory that exists");
+  }
+  return path;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
