@@ -14,6 +14,8 @@ const EXIT_REFUSED = 121;
 const boot = (changes: object = {}) =>
   JSON.stringify({
     segment: { version: 1, arena_bytes: 65_536, nonce: new Array(16).fill(7), ...changes },
+    memory: "inherited",
+    host: [process.pid, 1],
     tasks: [],
   });
 

@@ -1,6 +1,7 @@
 /** The kinds of workers that every behaviour is proved on. */
 import type { WorkerOptions } from "knitting-native";
 import { describe } from "vitest";
+import { ensureRuntimes } from "../scripts/runtimes.mjs";
 
 export interface Kind {
   readonly name: string;
@@ -9,9 +10,21 @@ export interface Kind {
   readonly isProcess: boolean;
 }
 
+const runtimes = ensureRuntimes();
+
+const onNode: WorkerOptions = { runtime: "process", processRuntime: "node" };
+const onDeno: WorkerOptions = {
+  runtime: "process",
+  processRuntime: "deno",
+  processRuntimePath: runtimes.deno,
+};
+const onBun: WorkerOptions = { runtime: "process", processRuntime: "bun", processRuntimePath: runtimes.bun };
+
 export const kinds: readonly Kind[] = [
   { name: "thread", worker: { runtime: "thread" }, isProcess: false },
-  { name: "process on node", worker: { runtime: "process", processRuntime: "node" }, isProcess: true },
+  { name: "process on node", worker: onNode, isProcess: true },
+  { name: "process on deno", worker: onDeno, isProcess: true },
+  { name: "process on bun", worker: onBun, isProcess: true },
 ];
 
 /** Runs a suite once for each kind of worker. */
