@@ -43,6 +43,13 @@ declare class WorkerCrashedError extends KnittingError {
     /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
     readonly started: boolean;
 }
+/** The pool has killed the worker while it was running the call. The worker is replaced. */
+declare class WorkerKilledError extends KnittingError {
+    /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
+    readonly reason: "hardTimeout";
+    /** The task's name in the pool. */
+    readonly task: string;
+}
 /** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
 declare class ProtocolViolationError extends KnittingError {
 }
@@ -75,6 +82,152 @@ declare class UnsupportedPlatformError extends KnittingError {
  */
 declare const isMain: boolean;
 
+/** A worker of a pool, as it is at this moment. */
+interface WorkerInfo {
+    /** Which of the pool's workers, from 0. A replacement has the index of the worker it replaces. */
+    readonly index: number;
+    /**
+     * Id of the process that was started: the runtime's, or its wrapper's where `worker.processCommandPrefix` names one. `null`
+     * for a worker thread, and while no process runs.
+     */
+    readonly pid: number | null;
+    /** What runs the worker. */
+    readonly runtime: "thread" | "node" | "deno" | "bun";
+    /**
+     * `"booting"`: started, not ready yet. `"ready"`: serves calls. `"restarting"`: ended, and waits for its next start.
+     * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row. `"closed"`: the pool was shut down.
+     */
+    readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
+    /** Calls that it has answered since it was started. */
+    readonly served: number;
+    /** When it was started; `null` while none runs. */
+    readonly startedAt: Date | null;
+}
+/** A process worker that is about to be started. */
+interface WorkerStart {
+    /** Which of the pool's workers, from 0. */
+    readonly index: number;
+    /** How often this worker has been started before: 0 the first time, 1 for its first replacement. */
+    readonly start: number;
+    /** What will run it. */
+    readonly runtime: "node" | "deno" | "bun";
+}
+
+/** The runtimes that can run a process worker. */
+type ProcessRuntime = "node" | "deno" | "bun";
+/** What the workers of a pool are. */
+interface WorkerOptions {
+    /**
+     * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
+     * and exit are its own. Default `"thread"`.
+     */
+    runtime?: "thread" | "process" | undefined;
+    /**
+     * The runtime of a process worker. Default `"deno"`. It must be installed: `createPool` throws where it finds no executable.
+     */
+    processRuntime?: ProcessRuntime | undefined;
+    /**
+     * Path of the runtime's executable, or a name to be found on `PATH`. Default: for `"node"` the executable that runs this
+     * program, for `"deno"` and `"bun"` the one of that name on `PATH`. Process workers only.
+     *
+     * Behind a `processCommandPrefix` with named shared memory, as a container has, it is a path or name inside that container:
+     * nothing is looked for here, and the default is the plain name.
+     */
+    processRuntimePath?: string | undefined;
+    /**
+     * A command that stands before the worker's own, such as `["bwrap", "--ro-bind", "/", "/"]`: it has to run what follows it.
+     * Or a function that returns one, called for each start of a worker. At least one string, none of them empty. Process
+     * workers only.
+     */
+    processCommandPrefix?: readonly string[] | ((worker: WorkerStart) => readonly string[]) | undefined;
+    /**
+     * How a process worker finds the memory it shares with this process. `"inherit"`, the default: as its descriptor 0.
+     * `"named"`: by a name under `/dev/shm`, for a wrapper that gives its command another standard input, as containers do. The
+     * two need the same IPC namespace then (`--ipc=host`). Process workers only.
+     */
+    processSharedMemory?: "inherit" | "named" | SharedMemoryOptions | undefined;
+    /**
+     * Milliseconds that a worker may take from its start until it can serve, its tasks' modules included; then it is ended and
+     * that boot has failed. Default 10 000, at most 2 147 483 647.
+     */
+    startupTimeoutMs?: number | undefined;
+    /**
+     * Milliseconds that a worker may be busy without a sign of life; then it is killed and replaced, and the calls it had
+     * started reject with `WorkerKilledError`. At most 2 147 483 647; not limited where nothing is said.
+     */
+    hardTimeoutMs?: number | undefined;
+    /** Failed boots in a row after which a worker is given up, at least 1. Default 3. */
+    maxBootFailures?: number | undefined;
+    /**
+     * Where the workers' standard output and standard error go. `"inherit"`, the default: to this process's, by whole lines.
+     * `"pipe"`: to the listeners of the pool's events. `"ignore"`: nowhere.
+     */
+    stdio?: "inherit" | "pipe" | "ignore" | undefined;
+    /**
+     * The workers' environment variables. Default: those of this process.
+     *
+     * An object of names and values replaces them, one of the form `{ inherit: ["LANG"], set: { MODE: "test" } }` picks. A
+     * process worker gets beside it what is needed to start it, unless it is set: `PATH`, by which commands are found,
+     * `LD_LIBRARY_PATH`, by which libraries are, and in Deno `DENO_DIR`, its cache of modules. Names that are not set in this
+     * process are left out, as are values that are `undefined`.
+     */
+    env?: Readonly<Record<string, string | undefined>> | EnvironmentChoice | undefined;
+    /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
+    resourceLimits?: ResourceLimits | undefined;
+    /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
+    nice?: number | undefined;
+    /** Working directory of a process worker. It must exist; a relative one starts at that of this process, the default. */
+    cwd?: string | undefined;
+    /**
+     * A command that ends a worker for certain where killing its process does not, such as `["docker", "kill", id]`; or a
+     * function that returns one. It is run when a worker has been killed. Process workers only.
+     */
+    stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
+}
+/** How process workers find the memory that they share with the host. */
+interface SharedMemoryOptions {
+    /** See `processSharedMemory`. */
+    mode: "inherit" | "named";
+    /** What the names begin with: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first. Default `"knitting"`. Of `"named"` only. */
+    namePrefix?: string | undefined;
+    /**
+     * `false`, the default: a name is removed as soon as its worker has attached. `true`: it stays until the worker has ended.
+     * Of `"named"` only.
+     */
+    unlinkOnShutdown?: boolean | undefined;
+}
+/** A choice of environment variables. */
+interface EnvironmentChoice {
+    /** Names of the host's variables that the workers get too. */
+    inherit?: readonly string[] | undefined;
+    /** Variables beside those; they win. */
+    set?: Readonly<Record<string, string | undefined>> | undefined;
+}
+/**
+ * Limits of a worker's memory, in megabytes of 1 048 576 bytes; positive numbers. A worker that needs more heap than it may
+ * have ends as if it had crashed.
+ *
+ * | | thread | node, deno | bun |
+ * | --- | --- | --- | --- |
+ * | `maxOldGenerationSizeMb` | yes | `--max-old-space-size` | no |
+ * | `maxYoungGenerationSizeMb` | yes | `--max-semi-space-size`, a third of it | no |
+ * | `codeRangeSizeMb` | yes | no | `BUN_JSC_jitMemoryReservationSize` |
+ * | `stackSizeMb` | yes | `--stack-size` | `BUN_JSC_maxPerThreadStackUsage` |
+ *
+ * What has no flag is set through the environment: behind a wrapper that passes none on, as a container's, it has to be
+ * forwarded by name.
+ */
+interface ResourceLimits {
+    /** The heap for what lives long; process workers round it up to whole megabytes. */
+    maxOldGenerationSizeMb?: number | undefined;
+    /** The heap for new objects; V8 rounds a third of it up to a power of two. */
+    maxYoungGenerationSizeMb?: number | undefined;
+    /** Memory for compiled code. */
+    codeRangeSizeMb?: number | undefined;
+    /** The stack of JavaScript. */
+    stackSizeMb?: number | undefined;
+}
+
 /** What `createPool` takes. */
 interface PoolOptions {
     /** Number of workers, from 1 to 1024. Default 1. */
@@ -85,19 +238,52 @@ interface PoolOptions {
     } | undefined;
     /** What the workers are. */
     worker?: WorkerOptions | undefined;
+    /**
+     * Command line flags of the workers' runtime, such as `["--expose-gc"]`. A process worker gets them where its runtime's own
+     * stand: before the script. Default: for Node the flags of this process that suit a worker, if the same executable runs it;
+     * for Deno and Bun none. An empty array keeps Node's from being passed on.
+     */
+    workerExecArgv?: readonly string[] | undefined;
     /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
     permission?: "unsafe" | undefined;
 }
-/** What the workers of a pool are. */
-interface WorkerOptions {
-    /**
-     * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
-     * and exit are its own. Default `"thread"`.
-     */
-    runtime?: "thread" | "process" | undefined;
-    /** The runtime of a process worker. Only `"node"` so far, and it must be named. */
-    processRuntime?: "node" | undefined;
+
+/** What a pool tells of its workers: the events of {@link Pool.on}, and what their listeners get. */
+interface PoolEvents {
+    /** A worker's thread or command was started. */
+    spawn: {
+        readonly worker: WorkerInfo;
+    };
+    /** A worker has imported its tasks and serves calls. */
+    ready: {
+        readonly worker: WorkerInfo;
+    };
+    /** A worker has ended. */
+    exit: {
+        readonly worker: WorkerInfo;
+        /** Exit status, if it exited; of a wrapped worker its wrapper's. */
+        readonly exitCode: number | null;
+        /** Name of the signal that killed it, if one did. */
+        readonly signal: string | null;
+    };
+    /** Another worker is about to be started in the place of one that has ended. */
+    restart: {
+        readonly worker: WorkerInfo;
+        /** Milliseconds until then. */
+        readonly delayMs: number;
+        /** What went wrong, if the last one could not boot. */
+        readonly error: Error | undefined;
+    };
+    /** A worker wrote a line; with `worker.stdio: "pipe"`. */
+    output: {
+        readonly worker: WorkerInfo;
+        readonly stream: "stdout" | "stderr";
+        /** Without its end. A line of more than 16 KiB comes in pieces. */
+        readonly line: string;
+    };
 }
+/** Listens to a pool. */
+type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => void;
 
 /** What may be sent to a task and returned from it. Functions, symbols and class instances may not. */
 type Payload = undefined | null | boolean | number | bigint | string | Date | Error | ArrayBuffer | ArrayBufferView | readonly Payload[] | {
@@ -154,6 +340,17 @@ interface Pool<T extends Tasks> {
     readonly call: {
         readonly [Name in keyof T]: TaskCall<T[Name]>;
     };
+    /** The workers as they are now. */
+    readonly workers: readonly WorkerInfo[];
+    /**
+     * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
+     * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
+     */
+    on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+    /** Has `listener` called with the next event of that name. */
+    once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+    /** Has `listener` called no more. */
+    off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
     /**
      * Ends the workers. Calls in flight and later ones reject with `PoolClosedError`. Resolves when every thread and
      * process of the pool is gone.
@@ -183,5 +380,5 @@ interface Pool<T extends Tasks> {
  */
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
-export { InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, createPool, importTask, isMain, task };
-export type { Payload, Pool, PoolOptions, Task, TaskCall, TaskFunction, Tasks, WorkerOptions };
+export { InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
+export type { EnvironmentChoice, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskFunction, Tasks, WorkerInfo, WorkerOptions, WorkerStart };

@@ -1,6 +1,7 @@
 /** The kinds of workers that every behaviour is proved on. */
 import type { WorkerOptions } from "knitting-native";
 import { describe } from "vitest";
+// @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 
 export interface Kind {

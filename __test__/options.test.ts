@@ -1,5 +1,7 @@
 import { createPool, InvalidOptionError, importTask, isMain, task } from "knitting-native";
 import { describe, expect, test } from "vitest";
+import { resolveOptions } from "../dist/options.js";
+import { commandFor } from "../dist/worker-options.js";
 
 const echo = importTask<unknown, unknown>({ href: "./tasks/basic.mjs", name: "echo" });
 // Options as JavaScript gives them, with no compiler in between.
@@ -17,6 +19,133 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
       { worker: { processRuntime: "lua" } },
       '"worker.processRuntime" is "lua", it must be "node", "deno" or "bun"',
     ],
+    [
+      { worker: { processRuntimePath: "" } },
+      '"worker.processRuntimePath" is for process workers, and worker.runtime is "thread" (the default)',
+    ],
+    [
+      { worker: { runtime: "process", processRuntimePath: "" } },
+      '"worker.processRuntimePath" is "", it must be',
+    ],
+    [
+      { worker: { runtime: "process", processRuntimePath: 5 } },
+      '"worker.processRuntimePath" is 5, it must be',
+    ],
+    [
+      { worker: { runtime: "process", processCommandPrefix: "nice" } },
+      '"worker.processCommandPrefix" is "nice", it must be an array of at least one string, or a function that returns one',
+    ],
+    [
+      { worker: { runtime: "process", processCommandPrefix: [] } },
+      '"worker.processCommandPrefix" is an empty array, it must be an array of at least one string',
+    ],
+    [
+      { worker: { runtime: "process", processCommandPrefix: ["nice", ""] } },
+      '"worker.processCommandPrefix[1]" is "", it must be a string, not empty and without NUL',
+    ],
+    [
+      { worker: { runtime: "process", processCommandPrefix: ["a\0b"] } },
+      '"worker.processCommandPrefix[0]" is "a\\u0000b"',
+    ],
+    [
+      { worker: { runtime: "process", processCommandPrefix: new Array(1) } },
+      '"worker.processCommandPrefix[0]" is undefined',
+    ],
+    [
+      { worker: { runtime: "process", stopCommand: {} } },
+      '"worker.stopCommand" is an object, it must be an array of at least one string, or a function that returns one',
+    ],
+    [
+      { worker: { runtime: "process", processSharedMemory: "shared" } },
+      '"worker.processSharedMemory" is "shared", it must be "inherit" or "named"',
+    ],
+    [
+      { worker: { runtime: "process", processSharedMemory: true } },
+      '"worker.processSharedMemory" is true, it must be "inherit", "named" or an object: { mode }',
+    ],
+    [
+      { worker: { runtime: "process", processSharedMemory: {} } },
+      '"worker.processSharedMemory.mode" is undefined, it must be "inherit" or "named"',
+    ],
+    [
+      { worker: { runtime: "process", processSharedMemory: { mode: "inherit", namePrefix: "a" } } },
+      '"worker.processSharedMemory.namePrefix" is for mode: "named"',
+    ],
+    ...["", ".hidden", "a/b", "a b", "ä", "x".repeat(65), 5].map((namePrefix): [object, string] => [
+      { worker: { runtime: "process", processSharedMemory: { mode: "named", namePrefix } } },
+      '"worker.processSharedMemory.namePrefix" is ',
+    ]),
+    [
+      { worker: { runtime: "process", processSharedMemory: { mode: "named", unlinkOnShutdown: 1 } } },
+      '"worker.processSharedMemory.unlinkOnShutdown" is 1, it must be true or false',
+    ],
+    [
+      { worker: { runtime: "process", nice: 20 } },
+      '"worker.nice" is 20, it must be a whole number from -20 to 19',
+    ],
+    [{ worker: { runtime: "process", nice: 0.5 } }, '"worker.nice" is 0.5'],
+    [
+      { worker: { runtime: "process", cwd: "./no/such" } },
+      '"worker.cwd" is "./no/such", it must be a directory',
+    ],
+    [{ worker: { runtime: "process", cwd: __filename } }, "it must be a directory that exists"],
+    [{ worker: { runtime: "process", cwd: `${__filename}/in` } }, "it must be a directory that exists"],
+    [
+      { worker: { startupTimeoutMs: 0 } },
+      '"worker.startupTimeoutMs" is 0, it must be a number of milliseconds above 0',
+    ],
+    [{ worker: { startupTimeoutMs: Number.POSITIVE_INFINITY } }, '"worker.startupTimeoutMs" is Infinity'],
+    [{ worker: { startupTimeoutMs: 2 ** 31 } }, "above 0, at most 2147483647"],
+    [
+      { worker: { hardTimeoutMs: "5" } },
+      '"worker.hardTimeoutMs" is "5", it must be a number of milliseconds',
+    ],
+    [{ worker: { hardTimeoutMs: Number.NaN } }, '"worker.hardTimeoutMs" is NaN'],
+    [
+      { worker: { maxBootFailures: 0 } },
+      '"worker.maxBootFailures" is 0, it must be a whole number, at least 1',
+    ],
+    [{ worker: { stdio: "both" } }, '"worker.stdio" is "both", it must be "inherit", "pipe" or "ignore"'],
+    [
+      { worker: { env: ["A=b"] } },
+      '"worker.env" is an array, it must be an object of names and values, or {',
+    ],
+    [{ worker: { env: { A: 1 } } }, '"worker.env.A" is 1, it must be a string without NUL'],
+    [{ worker: { env: { A: "x\0" } } }, '"worker.env.A" is "x\\u0000"'],
+    [{ worker: { env: { "A=B": "x" } } }, '"worker.env" has "A=B", a variable\'s name is not empty'],
+    [{ worker: { env: { "": "x" } } }, '"worker.env" has ""'],
+    [{ worker: { env: { inherit: "all", set: {} } } }, '"worker.env.inherit" is "all", it must be an array'],
+    [{ worker: { env: { inherit: [""] } } }, '"worker.env.inherit[0]" is ""'],
+    [{ worker: { env: { set: { A: null } } } }, '"worker.env.set.A" is null'],
+    [
+      { worker: { env: { inherit: [], sets: {} } } },
+      'unknown option "worker.env.sets", did you mean "worker.env.set"?',
+    ],
+    [
+      { worker: { env: { KNITTING_PROCESS_WORKER: "1" } } },
+      '"worker.env" has "KNITTING_PROCESS_WORKER", which is set',
+    ],
+    [
+      { worker: { env: { inherit: ["KNITTING_PROCESS_WORKER_BOOT"] } } },
+      '"worker.env.inherit[0]" has "KNITTING_PROCESS_WORKER_BOOT", which is set',
+    ],
+    [{ workerExecArgv: "--expose-gc" }, '"workerExecArgv" is "--expose-gc", it must be an array of strings'],
+    [{ workerExecArgv: [1] }, '"workerExecArgv[0]" is 1'],
+    [{ worker: { resourceLimits: 512 } }, '"worker.resourceLimits" is 512, it must be an object'],
+    [
+      { worker: { resourceLimits: { stackSizeMb: -1 } } },
+      '"worker.resourceLimits.stackSizeMb" is -1, it must be a number of megabytes above 0',
+    ],
+    [
+      { worker: { runtime: "process", processRuntime: "node", resourceLimits: { codeRangeSizeMb: 16 } } },
+      '"worker.resourceLimits.codeRangeSizeMb" is not supported by worker.processRuntime: "node", which has no such limit. It has maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb',
+    ],
+    [
+      {
+        worker: { runtime: "process", processRuntime: "bun", resourceLimits: { maxOldGenerationSizeMb: 64 } },
+      },
+      '"worker.resourceLimits.maxOldGenerationSizeMb" is not supported by worker.processRuntime: "bun"',
+    ],
     [{ balancer: "fastest" }, '"balancer" is "fastest", it must be "roundRobin"'],
     [{ threads: null }, '"threads" is null, it must be a whole number from 1 to 1024'],
     [{ worker: null }, '"worker" is null, it must be an object'],
@@ -28,7 +157,7 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
     [{ balancer: {} }, '"balancer.strategy" is undefined, it must be "roundRobin"'],
     [{ permission: "lax" }, '"permission" is "lax", it must be "unsafe"'],
     [{ permission: null }, '"permission" is null, it must be "unsafe"'],
-    [[], '"options" is an array, it must be an object'],
+    [[], '"options" is an empty array, it must be an object'],
     [null, '"options" is null'],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(InvalidOptionError);
@@ -45,29 +174,170 @@ describe("an unknown option is refused with the nearest known name", () => {
       { balancer: { strategy: "roundRobin", strateggy: 1 } },
       'unknown option "balancer.strateggy", did you mean "balancer.strategy"?',
     ],
-    [{ zzz: 1 }, 'unknown option "zzz", known are threads, balancer, worker, permission'],
+    [{ worker: { resourceLimit: {} } }, 'did you mean "worker.resourceLimits"?'],
+    [
+      { worker: { resourceLimits: { maxOldGenerationSizeMB: 5 } } },
+      'did you mean "worker.resourceLimits.maxOldGenerationSizeMb"?',
+    ],
+    [
+      { worker: { runtime: "process", processSharedMemory: { mode: "named", nameprefix: "a" } } },
+      'did you mean "worker.processSharedMemory.namePrefix"?',
+    ],
+    [{ zzz: 1 }, 'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, permission'],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
   });
 });
 
+describe("an option that only a process worker can have is refused for a thread", () => {
+  test.each(
+    Object.entries({
+      processRuntimePath: "node",
+      processCommandPrefix: ["nice"],
+      processSharedMemory: "inherit",
+      nice: 5,
+      cwd: ".",
+      stopCommand: ["true"],
+    }),
+  )("%s", (name, value) => {
+    const message = `option "worker.${name}" is for process workers, and worker.runtime is "thread"`;
+    expect(create({ worker: { [name]: value } })).toThrow(`${message} (the default). Say runtime: "process"`);
+    expect(create({ worker: { runtime: "thread", [name]: value } })).toThrow(`${message}. Say`);
+  });
+});
+
+describe("what a worker's options come to", () => {
+  test("where nothing is said", () => {
+    expect(resolveOptions({})).toEqual({
+      threads: 1,
+      worker: {
+        runtime: "thread",
+        sharedMemory: { mode: "inherit" },
+        startupTimeoutMs: 10_000,
+        maxBootFailures: 3,
+        stdio: "inherit",
+      },
+    });
+    expect(resolveOptions({ worker: { processRuntime: "bun" } }).worker.runtime).toBe("thread");
+    expect(resolveOptions({ worker: { runtime: "process" } }).worker.runtime).toBe("deno");
+  });
+
+  test("where everything is said", () => {
+    const stopCommand = () => ["true"];
+    const worker = {
+      runtime: "process",
+      processRuntime: "node",
+      processRuntimePath: "./node",
+      processCommandPrefix: ["nice", "-n", "5"],
+      processSharedMemory: { mode: "named", namePrefix: "_a.b-9", unlinkOnShutdown: true },
+      startupTimeoutMs: 0.5,
+      hardTimeoutMs: 200,
+      maxBootFailures: 1,
+      stdio: "pipe",
+      env: { inherit: ["A"], set: { B: "", C: undefined } },
+      resourceLimits: { maxOldGenerationSizeMb: 0.5, stackSizeMb: undefined },
+      nice: -20,
+      cwd: "__test__",
+      stopCommand,
+    };
+    expect(resolveOptions({ threads: 1024, worker, workerExecArgv: [] })).toEqual({
+      threads: 1024,
+      worker: {
+        runtime: "node",
+        runtimePath: "./node",
+        prefix: ["nice", "-n", "5"],
+        sharedMemory: { mode: "named", namePrefix: "_a.b-9", unlinkOnShutdown: true },
+        startupTimeoutMs: 0.5,
+        hardTimeoutMs: 200,
+        maxBootFailures: 1,
+        stdio: "pipe",
+        env: { inherit: ["A"], set: { B: "" } },
+        execArgv: [],
+        resourceLimits: { maxOldGenerationSizeMb: 0.5 },
+        nice: -20,
+        cwd: __dirname,
+        stopCommand,
+      },
+    });
+  });
+
+  test("short forms", () => {
+    const resolve = (worker: object) => resolveOptions({ worker: { runtime: "process", ...worker } }).worker;
+    const named = { mode: "named", namePrefix: "knitting", unlinkOnShutdown: false };
+    expect(resolve({ processSharedMemory: "named" }).sharedMemory).toEqual(named);
+    expect(resolve({ processSharedMemory: { mode: "named" } }).sharedMemory).toEqual(named);
+    expect(resolve({ processSharedMemory: { mode: "inherit" } }).sharedMemory).toEqual({ mode: "inherit" });
+    expect(resolve({ env: {} }).env).toEqual({ inherit: [], set: {} });
+    expect(resolve({ env: { A: "b", C: undefined } }).env).toEqual({ inherit: [], set: { A: "b" } });
+    expect(resolve({ env: { inherit: ["A"] } }).env).toEqual({ inherit: ["A"], set: {} });
+    expect(resolve({ env: { set: { A: "b" } } }).env).toEqual({ inherit: [], set: { A: "b" } });
+    // Variables may have these names.
+    const variables = { inherit: "a", set: "b" };
+    expect(resolve({ env: variables }).env).toEqual({ inherit: [], set: variables });
+  });
+
+  test("a later change of what was given does nothing", () => {
+    const prefix = ["nice"];
+    const { worker } = resolveOptions({ worker: { runtime: "process", processCommandPrefix: prefix } });
+    prefix[0] = "nasty";
+    expect(worker.prefix).toEqual(["nice"]);
+  });
+});
+
+describe("a command that a function returns is checked when it is called", () => {
+  const start = { index: 2, start: 1, runtime: "node" };
+  const option = "worker.processCommandPrefix";
+
+  test("the function gets the worker", () => {
+    const command = ({ index, runtime }: typeof start) => ["run", `${runtime}-${index}`];
+    expect(commandFor(option, command, start)).toEqual(["run", "node-2"]);
+    expect(commandFor(option, ["nice"], start)).toEqual(["nice"]);
+  });
+
+  test.each([
+    [undefined, '"worker.processCommandPrefix()" is undefined, it must be an array of at least one string'],
+    [[], '"worker.processCommandPrefix()" is an empty array'],
+    [["a", 5], '"worker.processCommandPrefix()[1]" is 5, it must be a string'],
+    [Promise.resolve(["a"]), '"worker.processCommandPrefix()" is an object'],
+  ])("%j", (returned, message) => {
+    expect(() => commandFor(option, (() => returned) as never, start)).toThrow(InvalidOptionError);
+    expect(() => commandFor(option, (() => returned) as never, start)).toThrow(message);
+  });
+
+  test("what it throws is the cause", () => {
+    const cause = new Error("no free slot");
+    const command = () => {
+      throw cause;
+    };
+    let error: unknown;
+    try {
+      commandFor(option, command, start);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(error).toMatchObject({
+      message: 'createPool: "worker.processCommandPrefix()" has thrown: no free slot',
+      cause,
+    });
+  });
+});
+
 describe("an option that is still to come says so", () => {
   test.each([
-    [
-      { worker: { runtime: "process" } },
-      'worker.processRuntime: "deno" (the default) is not supported yet. Say "node"',
-    ],
-    [{ worker: { runtime: "process", processRuntime: "bun" } }, '"bun" is not supported yet'],
-    [{ worker: { processRuntime: "deno" } }, 'worker.processRuntime: "deno" is not supported yet'],
-    [{ worker: { runtime: "thread", processRuntime: "bun" } }, '"bun" is not supported yet'],
     [{ permission: "strict" }, 'permission: "strict" is not supported yet'],
     [{ permission: { mode: "strict" } }, "permission: an object is not supported yet"],
     [{ balancer: "firstIdle" }, 'balancer: "firstIdle" is not supported yet'],
     [{ balancer: { strategy: "randomLane" } }, 'balancer.strategy: "randomLane" is not supported yet'],
     [{ payload: {} }, '"payload" is not supported yet'],
-    [{ worker: { processCommandPrefix: ["nice"] } }, '"worker.processCommandPrefix" is not supported yet'],
-    [{ worker: { processSharedMemory: "named" } }, '"worker.processSharedMemory" is not supported yet'],
-    [{ worker: { hardTimeoutMs: 5 } }, '"worker.hardTimeoutMs" is not supported yet'],
+    [{ debug: true }, '"debug" is not supported yet'],
+    [{ abortSignalCapacity: 5 }, '"abortSignalCapacity" is not supported yet'],
+    [{ worker: { bootstrap: { href: "./a.js" } } }, '"worker.bootstrap" is not supported yet'],
+    [
+      { worker: { resolveAfterFinishingAll: true } },
+      '"worker.resolveAfterFinishingAll" is not supported yet',
+    ],
+    [{ worker: { timers: {} } }, '"worker.timers" is not supported yet'],
     [{ inliner: {} }, 'option "inliner" does not exist here: the host runs no tasks'],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);

@@ -26,14 +26,14 @@ import { afterAll, beforeAll, describe, expect, type TestContext, test } from "v
 // @ts-expect-error the scripts are plain JavaScript
 import { platform } from "../scripts/addon.mjs";
 // @ts-expect-error the scripts are plain JavaScript
-import { ensureRuntimes } from "../scripts/runtimes.mjs";
+import { ensureNodes } from "../scripts/runtimes.mjs";
 
 const root = join(__dirname, "..");
 const seeds = join(root, "..", "shared", "seeds", "blocks", "process-workers");
 /** Executables by major version: the system's and our own. */
 const nodes: Record<string, string> = {
   [process.versions.node.split(".")[0]]: process.execPath,
-  ...ensureRuntimes(),
+  ...ensureNodes(),
 };
 
 const minutes = 60_000;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createPool, importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
 import { describe, expect, test } from "vitest";
+// @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 import { onEveryKind, onProcesses } from "./kinds";
 import { childrenOf, descriptors, isAlive, threadsOf, until, within } from "./processes";

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { createPool, importTask, WorkerBootError } from "knitting-native";
 import { describe, expect, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
-import { ensureRuntimes } from "../scripts/runtimes.mjs";
+import { ensureNodes } from "../scripts/runtimes.mjs";
 
 describe("TypeScript hosts and tasks run as they are where Node strips types itself", () => {
-  test.each(Object.entries(ensureRuntimes() as Record<string, string>))("Node %s", (_, node) => {
+  test.each(Object.entries(ensureNodes() as Record<string, string>))("Node %s", (_, node) => {
     const stdout = execFileSync(node, [join(__dirname, "hosts", "typed-host.mts")], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],

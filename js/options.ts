@@ -23,7 +23,7 @@ export interface PoolOptions {
 
 export type { ResolvedWorker, WorkerOptions } from "./worker-options";
 
-/** @internal The options as the pool uses them. */
+/** The options as the pool uses them. */
 export interface ResolvedOptions {
   threads: number;
   worker: ResolvedWorker;
@@ -42,7 +42,7 @@ const LEFT_OUT = {
   source: "a task's module is found by itself; importTask names another",
 };
 
-/** @internal Checks what a user gave and fills in the defaults. */
+/** Checks what a user gave and fills in the defaults. */
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record(CALLER, "options", options);
   refuseUnknown(CALLER, pool, KNOWN, NOT_YET, LEFT_OUT);

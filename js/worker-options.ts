@@ -137,7 +137,7 @@ export interface ResourceLimits {
   stackSizeMb?: number | undefined;
 }
 
-/** @internal A worker's options as the pool uses them. */
+/** A worker's options as the pool uses them. */
 export interface ResolvedWorker {
   /** What runs the worker. */
   runtime: "thread" | ProcessRuntime;
@@ -159,18 +159,18 @@ export interface ResolvedWorker {
   stopCommand: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
 }
 
-/** @internal */
+/** */
 export type SharedMemory =
   | { readonly mode: "inherit" }
   | { readonly mode: "named"; readonly namePrefix: string; readonly unlinkOnShutdown: boolean };
 
-/** @internal Which of the host's variables, and which beside those. */
+/** Which of the host's variables, and which beside those. */
 export interface Environment {
   readonly inherit: readonly string[];
   readonly set: Readonly<Record<string, string>>;
 }
 
-/** @internal */
+/** */
 export type LimitsInMegabytes = Readonly<Partial<Record<keyof ResourceLimits, number>>>;
 
 const CALLER = "createPool";
@@ -216,7 +216,7 @@ const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof Resourc
   bun: ["codeRangeSizeMb", "stackSizeMb"],
 };
 
-/** @internal Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
+/** Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
 export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): ResolvedWorker {
   const worker = record(CALLER, "worker", given);
   refuseUnknown(CALLER, worker, KNOWN, NOT_YET, {}, "worker.");
@@ -247,7 +247,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
 }
 
 /**
- * @internal The command that an option is, or that its function returns for a worker. Throws `InvalidOptionError` if that
+ * The command that an option is, or that its function returns for a worker. Throws `InvalidOptionError` if that
  * throws or returns no command.
  */
 export function commandFor<Worker>(
@@ -268,7 +268,7 @@ export function commandFor<Worker>(
   return checkCommand(`${option}()`, returned);
 }
 
-/** @internal Checks a command. */
+/** Checks a command. */
 export function checkCommand(option: string, value: unknown): readonly string[] {
   return texts(CALLER, option, value, 1);
 }

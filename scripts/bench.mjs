@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "./addon.mjs";
-import { ensureRuntimes } from "./runtimes.mjs";
+import { ensureNodes } from "./runtimes.mjs";
 import { ensureBuilt, run } from "./setup.mjs";
 
 const NODE_MAJOR = 24;
@@ -17,4 +17,4 @@ const { values } = parseArgs({
 const flags = ["quick", "json"].filter((name) => values[name]).map((name) => `--${name}`);
 
 ensureBuilt();
-run(values.node ?? ensureRuntimes()[NODE_MAJOR], [join(root, "bench", "main.mjs"), ...flags]);
+run(values.node ?? ensureNodes()[NODE_MAJOR], [join(root, "bench", "main.mjs"), ...flags]);

@@ -1,0 +1,2 @@
+/** Prints its environment. */
+console.log(JSON.stringify(process.env));
