@@ -1,9 +1,10 @@
-//! The launcher: prepares a process and becomes the runtime.
+//! The launcher: prepares a process and becomes the runtime, or the wrapper around it.
 //!
 //! ```text
-//!   knitting-launcher <host pid> [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]
+//!   knitting-launcher <host pid> [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
-//!   3. default signals, none blocked     4. no core dumps; niceness, stack limit     5. exec
+//!   3. default signals, none blocked     4. no core dumps; niceness, stack limit
+//!   5. of a wrapper: a guard instead of the death signal            6. exec
 //! ```
 //!
 //! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
@@ -12,27 +13,38 @@
 //!
 //! The death signal guards the worker's start only. It would kill the worker alone and leave what that has started, so
 //! the worker clears it as soon as its watchdog stands, which ends the whole process group (see `process::handshake`).
+//!
+//! A wrapper must not be killed alone either: what it has started halfway would stay for ever, a sandbox that waits for
+//! its parent, a container that is created and not started. Its guard is a process of the same group, which waits for the
+//! host or the wrapper to end and kills the group; after the host's end it lets the wrapper go on for the given time.
 
 use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
-use nix::unistd::{Pid, execvp, getppid};
-use rustix::process::setpriority_process;
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, killpg, signal, sigprocmask};
+use nix::unistd::{
+    ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, execvp, fork, getpgrp, getpid, getppid,
+};
+use rustix::process::{PidfdFlags, pidfd_open, setpriority_process};
 
 const EXIT_CANNOT_EXECUTE: u8 = 126;
 const EXIT_NOT_FOUND: u8 = 127;
 
-const USAGE: &str =
-    "usage: knitting-launcher <host pid> [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]";
+const USAGE: &str = "usage: knitting-launcher <host pid> [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>] \
+                     -- <program> [argument...]";
 
 /// What is asked for, beside the command.
 struct Settings {
     host: Pid,
+    /// How long a wrapper may go on after the host's end, in milliseconds.
+    guard_millis: Option<u16>,
     nice: Option<i32>,
     stack_bytes: Option<u64>,
 }
@@ -60,10 +72,11 @@ impl Settings {
     /// Reads everything up to `--`.
     fn read(arguments: &mut impl Iterator<Item = OsString>) -> Option<Self> {
         let host = Pid::from_raw(arguments.next()?.to_str()?.parse().ok()?);
-        let mut settings = Self { host, nice: None, stack_bytes: None };
+        let mut settings = Self { host, guard_millis: None, nice: None, stack_bytes: None };
         loop {
             let argument = arguments.next()?;
             match argument.to_str()?.split_once('=') {
+                Some(("--guard", millis)) => settings.guard_millis = Some(millis.parse().ok()?),
                 Some(("--nice", nice)) => settings.nice = Some(nice.parse().ok()?),
                 Some(("--stack", bytes)) => settings.stack_bytes = Some(bytes.parse().ok()?),
                 _ => return (argument == "--").then_some(settings),
@@ -89,7 +102,51 @@ fn prepare(settings: &Settings) -> Result<(), String> {
             })?;
         }
     }
+    if let Some(millis) = settings.guard_millis {
+        start_guard(settings.host, millis)
+            .map_err(|errno| format!("cannot start the wrapper's guard: {}", errno.desc()))?;
+    }
     Ok(())
+}
+
+/// Starts the guard of this process, which it is to be instead of the death signal.
+fn start_guard(host: Pid, millis: u16) -> Result<(), Errno> {
+    let wrapper = pidfd(getpid())?;
+    // SAFETY: this process has one thread, so the child may do anything.
+    if let ForkResult::Child = unsafe { fork() }? {
+        guard(host, &wrapper, millis);
+    }
+    set_pdeathsig(None)
+}
+
+/// Waits until the wrapper has ended, which ends the group.
+fn guard(host: Pid, wrapper: &OwnedFd, millis: u16) -> ! {
+    // Whoever reads the wrapper's output is to see its end, and the memory is not this process's business.
+    let _ = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map(|null| (dup2_stdin(&null), dup2_stdout(&null), dup2_stderr(&null)));
+    // A host that can't be found any more has ended.
+    if let Ok(host) = pidfd(host) {
+        wait_for_end(&[&host, wrapper], PollTimeout::NONE);
+    }
+    wait_for_end(&[wrapper], millis.into());
+    // This process too.
+    let _ = killpg(getpgrp(), Signal::SIGKILL);
+    std::process::exit(0)
+}
+
+/// Waits until one of the processes has ended.
+fn wait_for_end(processes: &[&OwnedFd], timeout: PollTimeout) {
+    let mut ends: Vec<_> =
+        processes.iter().map(|process| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+    while poll(&mut ends, timeout) == Err(Errno::EINTR) {}
+}
+
+fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
+    let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(Errno::ESRCH)?;
+    pidfd_open(pid, PidfdFlags::empty()).map_err(|error| Errno::from_raw(error.raw_os_error()))
 }
 
 fn prepare_process(host: Pid) -> Result<(), Errno> {

@@ -15,7 +15,7 @@ use napi_derive::napi;
 
 use super::raw::{self, Cell};
 use super::worker_lane;
-use crate::process::reactor::{self, WorkerId};
+use crate::process::reactor::{self, Manner, WorkerId};
 use crate::process::shm_name::{self, Name, Named};
 use crate::transport::lane::HostEnd;
 use crate::transport::layout::Geometry;
@@ -205,7 +205,8 @@ impl HostLane {
             Ok(())
         })?;
         if let Worker::Process { id } = *self.worker.borrow() {
-            reactor::kill(id, grace).map_err(system("the reactor"))?;
+            let manner = if grace.is_zero() { Manner::Prompt } else { Manner::Orderly };
+            reactor::kill(id, grace, manner).map_err(system("the reactor"))?;
         }
         Ok(())
     }
@@ -268,7 +269,7 @@ fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
         Worker::Thread { token } => worker_lane::revoke(token),
         Worker::Process { id } => {
             // Without a reactor there is no worker either.
-            let _ = reactor::kill(id, Duration::ZERO);
+            let _ = reactor::kill(id, Duration::ZERO, Manner::Orderly);
         }
     }
 }

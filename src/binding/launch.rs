@@ -12,7 +12,7 @@ use nix::unistd::{getpgrp, getpid};
 
 use super::host_lane::{HostLane, Memory, system};
 use crate::process::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
-use crate::process::launch::{Launch, Limits, with_launcher};
+use crate::process::launch::{Launch, Limits, Role, with_launcher};
 use crate::process::output::{Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
 use crate::process::reactor::{self, Event, Order, WorkerId};
@@ -143,6 +143,12 @@ pub fn launch_worker(
         other => return Err(Error::new(Status::InvalidArg, format!("stdio cannot be {other}"))),
     };
     let (memory, segment) = lane.take_memory()?;
+    let role = match (options.wrapped, &memory) {
+        (false, _) => Role::Worker,
+        (true, Memory::Sealed(_)) => Role::Wrapper,
+        // What can't inherit a descriptor is a container's client.
+        (true, Memory::Named { .. }) => Role::ContainerClient,
+    };
     let failed = system("the worker's memory");
     let (stdin, lock, memory) = match memory {
         Memory::Sealed(descriptor) => {
@@ -167,12 +173,12 @@ pub fn launch_worker(
     env.push((BOOT_VARIABLE.into(), payload));
     let limits = Limits { nice: options.nice, stack_bytes: options.stack_bytes.map(|bytes| bytes as u64) };
     let launch = Launch {
-        argv: with_launcher(options.launcher, limits, options.command),
+        argv: with_launcher(options.launcher, role, limits, options.command),
         env,
         cwd: options.cwd.map(Into::into),
         stdin,
         reads_stdout: stdio != Stdio::Ignore,
-        wrapped: options.wrapped,
+        role,
     };
 
     let on_event = on_event

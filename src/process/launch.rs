@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
 use nix::sys::signal::{Signal, killpg};
@@ -28,9 +29,25 @@ pub struct Launch {
     pub stdin: OwnedFd,
     /// Whether its stdout is read, or goes nowhere.
     pub reads_stdout: bool,
-    /// Whether the command is a wrapper that starts the worker, or the worker itself.
-    pub wrapped: bool,
+    /// What the command is.
+    pub role: Role,
 }
+
+/// What a command is to its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is the worker.
+    Worker,
+    /// It becomes the worker, or the worker's parent.
+    Wrapper,
+    /// It has somebody else start the worker in a container, and must not be killed half way: see [`CONTAINER_GRACE`].
+    ContainerClient,
+}
+
+/// How long the client of a container may go on when its worker is not wanted any more before it has attached. Killed
+/// between creating and starting a container, a client leaves one that nobody ever starts or ends. Started, the worker
+/// finds that nobody wants it, and ends.
+pub const CONTAINER_GRACE: Duration = Duration::from_secs(5);
 
 /// What the launcher sets before it executes the command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,8 +90,13 @@ impl LaunchError {
 }
 
 /// The command line that starts `command` through the launcher.
-pub fn with_launcher(launcher: String, limits: Limits, command: Vec<String>) -> Vec<String> {
+pub fn with_launcher(launcher: String, role: Role, limits: Limits, command: Vec<String>) -> Vec<String> {
     let mut argv = vec![launcher, std::process::id().to_string()];
+    match role {
+        Role::Worker => {}
+        Role::Wrapper => argv.push("--guard=0".into()),
+        Role::ContainerClient => argv.push(format!("--guard={}", CONTAINER_GRACE.as_millis())),
+    }
     argv.extend(limits.nice.map(|nice| format!("--nice={nice}")));
     argv.extend(limits.stack_bytes.map(|bytes| format!("--stack={bytes}")));
     argv.push("--".into());
@@ -153,7 +175,7 @@ mod tests {
         let argv = ["/bin/sh", "-c", "sleep 1000"].map(Into::into).to_vec();
         let stdin = std::fs::File::open("/dev/null").unwrap().into();
         let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        let launch = Launch { argv, env, cwd: None, stdin, reads_stdout: false, wrapped: false };
+        let launch = Launch { argv, env, cwd: None, stdin, reads_stdout: false, role: Role::Worker };
         let launched = launch.start().unwrap();
         let pid = launched.pid;
         launched.discard();

@@ -39,7 +39,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use super::launch::{Launch, LaunchError, Launched};
+use super::launch::{CONTAINER_GRACE, Launch, LaunchError, Launched, Role};
 use super::output::{LINE_BYTES, Pipe, Queue, Receipt, Stdio, Stream, Untaken};
 use super::owner_lock::{self, Owner};
 
@@ -127,8 +127,17 @@ pub struct Order {
 enum Command {
     Launch { id: WorkerId, order: Box<Order> },
     Attached { id: WorkerId },
-    Kill { id: WorkerId, grace: Duration },
+    Kill { id: WorkerId, grace: Duration, manner: Manner },
     Flush { done: Sender<()> },
+}
+
+/// How a worker is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// A container's client that has not brought its worker yet may go on for a while, see [`CONTAINER_GRACE`].
+    Orderly,
+    /// At once, whatever that leaves.
+    Prompt,
 }
 
 struct Inbox {
@@ -149,8 +158,8 @@ pub fn attached(id: WorkerId) -> io::Result<()> {
 }
 
 /// Kills a worker, its wrapper and their group after `grace`, unless they have ended by then.
-pub fn kill(id: WorkerId, grace: Duration) -> io::Result<()> {
-    submit(Command::Kill { id, grace })
+pub fn kill(id: WorkerId, grace: Duration, manner: Manner) -> io::Result<()> {
+    submit(Command::Kill { id, grace, manner })
 }
 
 /// Hands on what the workers have written so far. Waits for that, but no longer than `patience`.
@@ -217,7 +226,9 @@ type Status = (Option<i32>, Option<&'static str>);
 
 struct Worker {
     child: Process,
-    wrapped: bool,
+    role: Role,
+    manner: Manner,
+    attached: bool,
     /// Once the child is reaped.
     status: Option<Status>,
     /// The worker's own process, where that is not the child.
@@ -323,11 +334,11 @@ impl Reactor {
         match command {
             Command::Launch { id, order } => {
                 let Order { launch, lock, stdio, sink } = *order;
-                let wrapped = launch.wrapped;
+                let role = launch.role;
                 match self.start(id, launch) {
                     Ok(launched) => {
                         sink(Event::Spawned { pid: launched.pid.as_raw() });
-                        self.workers.insert(id, Worker::new(launched, wrapped, lock, stdio, sink));
+                        self.workers.insert(id, Worker::new(launched, role, lock, stdio, sink));
                     }
                     Err(LaunchError { message, transient }) => sink(Event::Failed { message, transient }),
                 }
@@ -337,8 +348,11 @@ impl Reactor {
                     worker.attached(id, &self.epoll);
                 }
             }
-            Command::Kill { id, grace } => {
+            Command::Kill { id, grace, manner } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
+                    if manner == Manner::Prompt {
+                        worker.manner = manner;
+                    }
                     let at = Instant::now() + grace;
                     worker.kill_at = Some(worker.kill_at.map_or(at, |earlier| earlier.min(at)));
                 }
@@ -472,12 +486,14 @@ impl Reactor {
 }
 
 impl Worker {
-    fn new(launched: Launched, wrapped: bool, lock: File, stdio: Stdio, sink: Sink) -> Self {
+    fn new(launched: Launched, role: Role, lock: File, stdio: Stdio, sink: Sink) -> Self {
         let Launched { pid, pidfd, stdout, stderr, .. } = launched;
         let pipe = |fd: OwnedFd, stream| Pipe::new(File::from(fd), stream);
         Self {
             child: Process { pid, pidfd },
-            wrapped,
+            role,
+            manner: Manner::Orderly,
+            attached: false,
             status: None,
             inner: None,
             unseen: false,
@@ -492,6 +508,10 @@ impl Worker {
             outlived: None,
             sink,
         }
+    }
+
+    fn is_wrapped(&self) -> bool {
+        self.role != Role::Worker
     }
 
     /// When to look at it again, whatever happens.
@@ -531,7 +551,8 @@ impl Worker {
     fn attached(&mut self, id: WorkerId, epoll: &Epoll) {
         // An error means that it can't be found either.
         let mut pid = owner_lock::find_process(&self.lock).unwrap_or(None);
-        if self.wrapped && pid != Some(self.child.pid) {
+        self.attached = true;
+        if self.is_wrapped() && pid != Some(self.child.pid) {
             self.inner = pid.and_then(|pid| self.open_inner(pid));
             if let Some(inner) = &self.inner {
                 self.inner_is_ours = uses(inner.pid, &self.lock);
@@ -571,9 +592,11 @@ impl Worker {
         let _ = owner_lock::let_go(&self.lock, Owner::Host);
         if self.kill_inner() {
             self.await_wrapper();
-        } else if self.wrapped && self.unseen && !self.is_gone() {
+        } else if self.unseen && !self.is_gone() {
             // Its watchdog ends it now.
             self.await_wrapper();
+        } else if self.role == Role::ContainerClient && !self.attached && self.manner == Manner::Orderly {
+            self.kill_wrapper_at.get_or_insert(Instant::now() + CONTAINER_GRACE);
         } else {
             self.kill_child();
         }
@@ -615,7 +638,7 @@ impl Worker {
             _ => (None, None),
         });
         (self.kill_at, self.kill_wrapper_at) = (None, None);
-        if !self.wrapped || self.is_gone() {
+        if !self.is_wrapped() || self.is_gone() {
             return true;
         }
         let _ = owner_lock::let_go(&self.lock, Owner::Host);
@@ -641,7 +664,7 @@ impl Worker {
 
     /// The last that is told of it. The descriptors close, and with them epoll forgets them, before anybody hears of it.
     fn tell_exit(mut self) {
-        let lives_on = self.wrapped && !self.is_gone();
+        let lives_on = self.is_wrapped() && !self.is_gone();
         let (code, signal) = self.status.unwrap_or_default();
         let stderr_tail = self.pipes[Stream::Stderr as usize].as_mut().map(Pipe::tail).unwrap_or_default();
         let Self { child, inner, pipes, lock, sink, .. } = self;
@@ -717,7 +740,7 @@ mod tests {
             cwd: None,
             stdin: null().into(),
             reads_stdout: true,
-            wrapped: false,
+            role: Role::Worker,
         };
         Order { launch, lock: null(), stdio: Stdio::Inherit, sink }
     }
@@ -784,7 +807,7 @@ mod tests {
     fn killing_takes_the_whole_group_and_waits_for_grace() {
         let (id, events) = shell("sleep 1000 & echo $! >&2; wait");
         let started = Instant::now();
-        kill(id, Duration::from_millis(300)).unwrap();
+        kill(id, Duration::from_millis(300), Manner::Prompt).unwrap();
         let (_, signal, tail) = exit(&events);
         assert_eq!(signal, Some("SIGKILL"));
         assert!(started.elapsed() >= Duration::from_millis(300));
@@ -816,7 +839,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(500));
             let (_, events) = shell("exit 7");
             assert_eq!(exit(&events).0, Some(7));
-            kill(flood, Duration::ZERO).unwrap();
+            kill(flood, Duration::ZERO, Manner::Prompt).unwrap();
             assert_eq!(exit(&flood_events).1, Some("SIGKILL"));
             return;
         }
@@ -871,7 +894,7 @@ mod tests {
     fn nobody_to_kill_is_no_error_and_starts_nothing() {
         const CHILD: &str = "KNITTING_TEST_NO_REACTOR";
         if std::env::var_os(CHILD).is_some() {
-            kill(1, Duration::ZERO).unwrap();
+            kill(1, Duration::ZERO, Manner::Prompt).unwrap();
             assert!(running().is_none());
             return;
         }
@@ -888,7 +911,7 @@ mod tests {
         let Ok(Event::Spawned { pid }) = running.try_recv() else { panic!("it did not start") };
         let (command, queued) = launch_command(2, "exit 0");
         reactor.inbox.commands.push(command);
-        reactor.inbox.commands.push(Command::Kill { id: 1, grace: WATCHDOG });
+        reactor.inbox.commands.push(Command::Kill { id: 1, grace: WATCHDOG, manner: Manner::Orderly });
         drop(reactor);
         assert!(matches!(running.try_recv(), Ok(Event::Exited { code: None, signal: None, .. })));
         assert!(matches!(queued.try_recv(), Ok(Event::Failed { transient: true, .. })));
@@ -955,7 +978,7 @@ mod tests {
         assert!(bytes > 0 && bytes < 4 * 1024 * 1024, "{bytes} bytes");
         drop(untaken);
         assert!(matches!(told.recv_timeout(WATCHDOG), Ok(Event::Output { .. })), "it goes on");
-        kill(id, Duration::ZERO).unwrap();
+        kill(id, Duration::ZERO, Manner::Prompt).unwrap();
         drop(told.iter().find(|event| matches!(event, Event::Exited { .. })).unwrap());
     }
 
