@@ -153,6 +153,18 @@ describe("errors", () => {
     expect({ ...roundTrip(open) }).toEqual({ errors: { name: "is empty" }, cause: "the form" });
   });
 
+  test("errors of Node's modules are alike, whichever runtime has made them", () => {
+    const inDeno = Object.assign(new TypeError("wrong"), { code: "ERR_X", name: "TypeError", toString() {} });
+    const inBun = Object.setPrototypeOf(new TypeError("wrong"), {
+      __proto__: TypeError.prototype,
+      code: "ERR_X",
+    });
+    for (const error of [inDeno, inBun]) {
+      expect(roundTrip(error)).toMatchObject({ name: "TypeError", message: "wrong", code: "ERR_X" });
+      expect(Object.keys(roundTrip(error))).toEqual(["code"]);
+    }
+  });
+
   test("a built-in class survives another name", () => {
     const error = Object.assign(new TypeError("wrong"), { name: "WrongType" });
     expect(Object.getPrototypeOf(roundTrip(error))).toBe(TypeError.prototype);

@@ -41,7 +41,7 @@ const failure = (promise: Promise<unknown>) =>
     ),
   );
 
-onEveryKind(({ worker, isProcess }) => {
+onEveryKind(({ worker, isProcess, executable }) => {
   test("a worker that exits rejects its started call and is replaced", async () => {
     await using pool = createPool({ worker })(tasks);
     const error = await failure(pool.call.exit(3));
@@ -146,7 +146,7 @@ onEveryKind(({ worker, isProcess }) => {
     const error = await failure(pool.call.broken());
     expect(error).toBeInstanceOf(WorkerBootError);
     expect((error as Error).message).toContain("TypeError: no luck");
-    expect(error).toMatchObject({ argv: isProcess ? expect.arrayContaining([process.execPath]) : [] });
+    expect(error).toMatchObject({ argv: isProcess ? expect.arrayContaining([executable]) : [] });
     expect(await failure(pool.call.broken())).toBe(error);
   });
 

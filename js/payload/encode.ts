@@ -366,9 +366,12 @@ export class Encoder {
       parts.push([PART_ERRORS, "errors"]);
     }
     for (const key of Object.keys(error)) {
-      if (!SENT_FIRST.has(key)) {
+      if (!SENT_FIRST.has(key) && !isMethod(error, key)) {
         parts.push([PART_PROPERTY, key]);
       }
+    }
+    if (inheritsCode(error)) {
+      parts.push([PART_PROPERTY, "code"]);
     }
     const properties = error as unknown as Record<string, unknown>;
     for (const [part, key] of parts) {
@@ -399,6 +402,16 @@ export class Encoder {
 }
 
 const SENT_FIRST = new Set(["name", "message", "stack"]);
+
+/** Errors of Node's modules have a `toString` of their own in Deno. */
+function isMethod(error: Error, key: string): boolean {
+  return key === "toString" && typeof error.toString === "function";
+}
+
+/** Errors of Node's modules have their `code` from their class in Bun. */
+function inheritsCode(error: Error): boolean {
+  return "code" in error && !Object.hasOwn(error, "code");
+}
 
 /** Whether an error has a property as its constructor makes it: of its own, and not enumerable. */
 function hides(error: Error, key: string): boolean {

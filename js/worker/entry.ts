@@ -8,12 +8,11 @@
  */
 import "./mark";
 import { isMainThread, workerData } from "node:worker_threads";
+import { BOOT_VARIABLES } from "../boot-variables";
 import { WorkerEnd } from "../lane/worker-end";
 import { native } from "../native";
 import { loadTasks } from "./load";
 import type { ThreadData } from "./thread-data";
-
-const BOOT_VARIABLES = ["KNITTING_PROCESS_WORKER", "KNITTING_PROCESS_WORKER_BOOT"];
 
 async function main(): Promise<void> {
   const thread = isMainThread ? undefined : (workerData as ThreadData);

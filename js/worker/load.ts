@@ -1,7 +1,7 @@
 /** Finding a pool's tasks in the worker. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { inspect } from "node:util";
+import { inspect, stripVTControlCharacters } from "node:util";
 import { KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
 import type { ServedTask } from "../lane/worker-end";
 import type { TaskSource } from "../native";
@@ -29,7 +29,7 @@ export async function loadTasks(sources: readonly TaskSource[]): Promise<ServedT
 
 async function importModule({ task, href }: TaskSource): Promise<Module | TaskNotFoundError> {
   try {
-    return (await import(href)) as Module;
+    return (await import(specifierOf(href))) as Module;
   } catch (cause) {
     if (isMissing(cause, href)) {
       return new TaskNotFoundError(`task "${task}": its module ${href} does not exist`, { cause });
@@ -37,7 +37,10 @@ async function importModule({ task, href }: TaskSource): Promise<Module | TaskNo
     if (cause instanceof KnittingError) {
       throw cause;
     }
-    const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : inspect(cause);
+    // Deno colours the places in its messages.
+    const message = stripVTControlCharacters(
+      cause instanceof Error ? `${cause.name}: ${cause.message}` : inspect(cause),
+    );
     throw new WorkerBootError(
       `the module of task "${task}" failed in the worker: ${message} (${href})${advice(cause)}`,
       {},
@@ -46,7 +49,24 @@ async function importModule({ task, href }: TaskSource): Promise<Module | TaskNo
   }
 }
 
-/** What Node says of a module that it can't load. Anything may be thrown by one that it can. */
+/**
+ * What to import a module by. Bun takes what follows the last dot of a `data:` URL for a file's extension, and a module of an
+ * unknown one for a file's path: in Base64 there is no dot.
+ */
+function specifierOf(href: string): string {
+  const comma = href.indexOf(",");
+  if (process.versions.bun === undefined || !href.startsWith("data:") || comma < 0) {
+    return href;
+  }
+  const type = href.slice(0, comma);
+  if (type.endsWith(";base64")) {
+    return href;
+  }
+  const text = decodeURIComponent(href.slice(comma + 1));
+  return `${type};base64,${Buffer.from(text).toString("base64")}`;
+}
+
+/** What a runtime says of a module that it can't load. Anything may be thrown by one that it can. */
 type ImportFailure = { code?: unknown; url?: unknown } | null | undefined;
 
 /** Whether the module itself is missing, and not one that it imports. */
@@ -55,7 +75,8 @@ function isMissing(error: unknown, href: string): boolean {
   if (failure?.code !== "ERR_MODULE_NOT_FOUND") {
     return false;
   }
-  // Of a missing package the error has no URL, nor has it in older versions of Node.
+  // Of a missing package the error has no URL, nor has it in older versions of Node, in Deno and in Bun. Deno says the same of a
+  // module that it can't read.
   return failure.url === undefined
     ? href.startsWith("file:") && !existsSync(fileURLToPath(href))
     : failure.url === href;
