@@ -1,43 +1,104 @@
 /** The kinds of workers that every behaviour is proved on. */
+import { join } from "node:path";
 import type { WorkerOptions } from "knitting-native";
 import { describe } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
+import { ensureContainers, missing } from "./containers";
 
 export interface Kind {
   readonly name: string;
   readonly worker: WorkerOptions;
   /** Whether the worker is a process of its own. */
   readonly isProcess: boolean;
+  /** Whether it is started by a wrapper that stays, and counts processes by itself. */
+  readonly isWrapped: boolean;
+  /** Whether its program is at the same path as on the host, with the host's other files beside it. */
+  readonly sharesFiles: boolean;
+  /** Why it can't be had here. */
+  readonly skip?: string | undefined;
 }
 
-const runtimes = ensureRuntimes();
+const root = join(__dirname, "..");
+const runtimes: Record<string, string> = ensureRuntimes();
+const containers = ensureContainers();
 
-const onNode: WorkerOptions = { runtime: "process", processRuntime: "node" };
-const onDeno: WorkerOptions = {
-  runtime: "process",
-  processRuntime: "deno",
-  processRuntimePath: runtimes.deno,
-};
-const onBun: WorkerOptions = { runtime: "process", processRuntime: "bun", processRuntimePath: runtimes.bun };
+const processes = (["node", "deno", "bun"] as const).map((processRuntime) => ({
+  runtime: "process" as const,
+  processRuntime,
+  processRuntimePath: processRuntime === "node" ? process.execPath : runtimes[processRuntime],
+}));
+
+const bwrap = [
+  ...["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"],
+  "--die-with-parent",
+];
+
+const podmanRun = [
+  ...["podman", "run", "--rm", "--ipc=host", "--label", "knitting-test=kinds"],
+  ...["-v", `${root}:${root}:ro`, "-w", root],
+  ...["-e", "KNITTING_PROCESS_WORKER", "-e", "KNITTING_PROCESS_WORKER_BOOT"],
+  containers.image,
+];
+
+const plain = { isWrapped: false, sharesFiles: true };
 
 export const kinds: readonly Kind[] = [
-  { name: "thread", worker: { runtime: "thread" }, isProcess: false },
-  { name: "process on node", worker: onNode, isProcess: true },
-  { name: "process on deno", worker: onDeno, isProcess: true },
-  { name: "process on bun", worker: onBun, isProcess: true },
+  { name: "thread", worker: { runtime: "thread" }, isProcess: false, ...plain },
+  ...processes.map((worker) => ({
+    name: `process on ${worker.processRuntime}`,
+    worker,
+    isProcess: true,
+    ...plain,
+  })),
+  ...processes.map((worker) => ({
+    name: `process on ${worker.processRuntime} in bwrap`,
+    worker: { ...worker, processCommandPrefix: bwrap },
+    isProcess: true,
+    isWrapped: true,
+    sharesFiles: true,
+    skip: missing("bwrap"),
+  })),
+  {
+    name: "process on node in a container",
+    worker: {
+      runtime: "process",
+      processRuntime: "node",
+      processSharedMemory: "named",
+      processCommandPrefix: podmanRun,
+      env: { ...(process.env as Record<string, string>), ...containers.environment },
+    },
+    isProcess: true,
+    isWrapped: true,
+    sharesFiles: false,
+    skip: containers.available ? undefined : containers.reason,
+  },
 ];
 
 /** Runs a suite once for each kind of worker. */
 export function onEveryKind(suite: (kind: Kind) => void): void {
-  for (const kind of kinds) {
-    describe(kind.name, () => suite(kind));
-  }
+  on(kinds, suite);
 }
 
 /** Runs a suite once for each kind of worker that is a process. */
 export function onProcesses(suite: (kind: Kind) => void): void {
-  for (const kind of kinds.filter(({ isProcess }) => isProcess)) {
-    describe(kind.name, () => suite(kind));
+  on(
+    kinds.filter(({ isProcess }) => isProcess),
+    suite,
+  );
+}
+
+/** Runs a suite once for each kind of worker that is a direct child of the host. */
+export function onChildren(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isProcess, isWrapped }) => isProcess && !isWrapped),
+    suite,
+  );
+}
+
+function on(some: readonly Kind[], suite: (kind: Kind) => void): void {
+  for (const kind of some) {
+    const name = kind.skip === undefined ? kind.name : `${kind.name} (skipped: ${kind.skip})`;
+    describe.skipIf(kind.skip !== undefined)(name, () => suite(kind));
   }
 }

@@ -1,6 +1,7 @@
 /** Tasks for the behaviour suite. */
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isMainThread, threadId } from "node:worker_threads";
+import { isMainThread } from "node:worker_threads";
 import { isMain, task } from "knitting-native";
 
 export const add = ([a, b]) => a + b;
@@ -13,7 +14,9 @@ export const double = task({ f: (x) => x * 2 });
 export const nothing = () => {};
 export const typeOf = (value) => typeof value;
 export const reportIsMain = () => isMain;
-export const who = () => `${process.pid}/${threadId}`;
+const identity = randomUUID();
+/** Another for each worker: process ids are no use where each has a namespace of its own. */
+export const who = () => identity;
 export const pid = () => process.pid;
 export const inThread = () => !isMainThread;
 export const wait = async (millis) => {

@@ -7,6 +7,7 @@
  *      '--dies or fails--> restarting --delay--> booting   maxBootFailures in a row, or in vain: broken
  * ```
  */
+import { stripVTControlCharacters } from "node:util";
 import { clearTimeout, now, setTimeout } from "../clock";
 import {
   PoolClosedError,
@@ -381,8 +382,10 @@ function command(argv: readonly string[]): string {
   return argv.length === 0 ? "" : `\n  command: ${argv.join(" ")}`;
 }
 
+/** What a worker wrote, for a message: it may be colours, or worse, on its way to a terminal. */
 function tail(stderrTail: string): string {
-  return stderrTail === "" ? "" : `\n  stderr: ${stderrTail.trimEnd().split("\n").join("\n          ")}`;
+  const lines = stripVTControlCharacters(stderrTail).trimEnd().split("\n");
+  return stderrTail === "" ? "" : `\n  stderr: ${lines.join("\n          ")}`;
 }
 
 /** Keeps the process alive until the promise is settled. */
