@@ -21,7 +21,7 @@ import {
   STAGING_FIRST_SEQUENCE,
   WORD_SUBMISSION_HEAD,
 } from "../generated/layout";
-import { type Exchange, type NativeWorkerLane, native } from "../native";
+import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../native";
 import { Decoder } from "../payload/decode";
 import type { TaskFunction } from "../task";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
@@ -175,6 +175,10 @@ export class WorkerEnd {
   #receive(): boolean {
     const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? SPIN_NANOS : 0);
     if (arrived < 0) {
+      if (arrived === VIOLATED) {
+        // Nothing can be told to the host any more but by ending.
+        throw new Error("the memory that this worker shares with its host is gone");
+      }
       return false;
     }
     this.#stageWaiting();

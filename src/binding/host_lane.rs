@@ -171,11 +171,15 @@ impl HostLane {
         self.with(|end| Ok(end.started()))
     }
 
-    /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some.
+    /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some. What the worker
+    /// did wrong is told by the next `exchange`: nobody waits for this call who could be told.
     #[napi]
     pub fn trim(&self, keep: u32) -> Result<bool> {
         self.with(|end| {
-            end.trim(keep as usize).map_err(|lie| Error::new(Status::GenericFailure, lie.to_string()))
+            Ok(end.trim(keep as usize).unwrap_or_else(|violation| {
+                self.cell.violation.set(Some(violation));
+                false
+            }))
         })
     }
 

@@ -62,6 +62,8 @@ impl WorkerLane {
         let (descriptor, identity) = borrow(token)
             .ok_or_else(|| Error::new(Status::InvalidArg, format!("no memory is lent under {token}")))?;
         let segment = Segment::open(descriptor.into(), &identity).map_err(refused)?;
+        // A fault in this thread would end the host.
+        let segment = segment.guarded().map_err(refused)?;
         Self::attach(env, Arc::new(segment), Vec::new(), wake)
     }
 

@@ -3,3 +3,4 @@
 pub mod descriptors;
 pub mod environ;
 pub mod memory;
+pub mod signals;

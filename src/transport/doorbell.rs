@@ -11,13 +11,17 @@
 //!
 //! A JavaScript thread never sleeps here itself: its event loop has other things to do. It arms a [`Waiter`], whose
 //! thread sleeps in its place and calls it back once. Awake sides cost each other one load per exchange.
+//!
+//! The kernel knows a sleeper by its file and page. If the memory goes away, nobody can reach the sleeper any more: what the
+//! guard puts in its place is another page. So nobody waits for a thread whose segment is lost, and where a peer can
+//! truncate the segment, the thread looks after it from time to time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::thread::futex;
+use rustix::thread::futex::{self, Timespec};
 
 use super::layout::Word;
 use super::segment::Segment;
@@ -43,9 +47,16 @@ pub fn wake_all(word: &AtomicU32) {
 
 /// Waits until `word` is rung or is no longer `value`.
 pub fn wait(word: &AtomicU32, value: u32) {
-    // An interruption or a changed value is a reason to look again, which every caller does.
-    let _ = futex::wait(word, futex::Flags::empty(), value, None);
+    wait_at_most(word, value, None);
 }
+
+fn wait_at_most(word: &AtomicU32, value: u32, limit: Option<&Timespec>) {
+    // An interruption, a changed value or the limit is a reason to look again, which every caller does.
+    let _ = futex::wait(word, futex::Flags::empty(), value, limit);
+}
+
+/// How long a thread sleeps at most on memory that can be truncated.
+const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 const IDLE: u32 = 0;
 const ARMED: u32 = 1;
@@ -53,8 +64,8 @@ const QUIT: u32 = 2;
 
 /// A thread that sleeps on a doorbell for a side whose event loop cannot.
 ///
-/// Once armed it calls `wake` once, as soon as `ready` holds, and rests until it is armed again. It wakes for nothing
-/// else: at rest it costs no cycles.
+/// Once armed it calls `wake` once, as soon as `ready` holds or the segment is lost, and rests until it is armed again. It
+/// wakes for nothing else, if the segment is sealed: at rest it costs no cycles.
 pub struct Waiter {
     segment: Arc<Segment>,
     doorbell: Word,
@@ -74,6 +85,8 @@ impl Waiter {
     ) -> std::io::Result<Self> {
         let state = Arc::new(AtomicU32::new(IDLE));
         let asleep = Arc::new(AtomicBool::new(false));
+        let watched = segment.clone();
+        let ready: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(move || ready() || watched.lost());
         let sleeper = Sleeper {
             segment: segment.clone(),
             doorbell,
@@ -123,6 +136,11 @@ impl Drop for Waiter {
             let word = self.segment.word(self.doorbell);
             word.store(AWAKE, Ordering::SeqCst);
             wake_all(word);
+            // The thread, which may sleep on a page that is gone, has what it needs and ends by itself: when its wait has
+            // lasted LOOK_AFTER. (Of a sealed segment it stays, in the one case that it was asleep when memory ran out.)
+            if self.segment.lost() {
+                return;
+            }
             std::thread::sleep(Duration::from_micros(50));
         }
         let _ = thread.join();
@@ -140,6 +158,7 @@ struct Sleeper {
 impl Sleeper {
     fn run(self, wake: impl Fn()) {
         let word = self.segment.word(self.doorbell);
+        let limit = (!self.segment.is_sealed()).then_some(&LOOK_AFTER);
         loop {
             match self.state.load(Ordering::SeqCst) {
                 QUIT => return,
@@ -149,7 +168,7 @@ impl Sleeper {
                     self.rest();
                     wake();
                 }
-                _ if word.load(Ordering::SeqCst) == ASLEEP => wait(word, ASLEEP),
+                _ if word.load(Ordering::SeqCst) == ASLEEP => wait_at_most(word, ASLEEP, limit),
                 // A late ring.
                 _ if self.asleep.load(Ordering::SeqCst) => {
                     word.store(ASLEEP, Ordering::SeqCst);
@@ -198,7 +217,11 @@ mod tests {
     }
 
     fn fixture_with(ready: impl Fn(&Segment) -> bool + Send + Sync + 'static) -> Fixture {
-        let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap().0);
+        fixture_on(Segment::create(Geometry::new(1).unwrap()).unwrap().0, ready)
+    }
+
+    fn fixture_on(segment: Segment, ready: impl Fn(&Segment) -> bool + Send + Sync + 'static) -> Fixture {
+        let segment = Arc::new(segment);
         let (tell, woken) = mpsc::channel();
         let watched = segment.clone();
         let ready = Arc::new(move || ready(&watched));
@@ -272,6 +295,36 @@ mod tests {
             woken.recv_timeout(WATCHDOG).expect("a ring was lost");
             head.store(2 * round, Ordering::Release);
         }
+    }
+
+    /// A waiter that sleeps on memory which is truncated meanwhile.
+    fn asleep_on_nothing() -> Fixture {
+        let (segment, file) = Segment::create_unsealed(Geometry::new(1).unwrap());
+        let fixture =
+            fixture_on(segment, |segment| segment.word(Word::CompletionTail).load(Ordering::Acquire) != 0);
+        assert!(fixture.waiter.arm());
+        std::thread::sleep(Duration::from_millis(50));
+        file.set_len(0).unwrap();
+        fixture
+    }
+
+    #[test]
+    fn a_waiter_on_truncated_memory_can_be_dropped_at_once_and_its_thread_ends() {
+        let Fixture { segment, waiter, woken } = asleep_on_nothing();
+        let started = Instant::now();
+        drop(waiter);
+        assert!(started.elapsed() < Duration::from_millis(500), "it waited for the thread");
+        assert!(segment.lost());
+        // The thread has the other end of the channel.
+        assert_eq!(woken.recv_timeout(WATCHDOG), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn a_sleeping_waiter_notices_that_its_memory_was_truncated() {
+        let Fixture { segment, waiter, woken } = asleep_on_nothing();
+        woken.recv_timeout(WATCHDOG).expect("it sleeps on");
+        assert!(segment.lost());
+        assert!(!waiter.arm(), "what is lost is no place to sleep");
     }
 
     #[test]

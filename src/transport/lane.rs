@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The host end believes nothing: it copies a slot, then checks it against its own account of the calls in flight, then
-//! copies its payload. The worker end trusts its host. What is published by one exchange is released by a later one, so
-//! payloads may be read until then.
+//! copies its payload, and then asks whether what it has read was still the worker's (see [`super::guard`]). The worker
+//! end trusts its host. What is published by one exchange is released by a later one, so payloads may be read until then.
 
 use std::io;
 use std::ptr;
@@ -141,6 +141,11 @@ impl End {
         Ok(())
     }
 
+    /// What came of working with the segment, unless the segment was lost meanwhile: then nothing did.
+    fn unless_lost<T>(&self, done: Result<T, Violation>) -> Result<T, Violation> {
+        if self.segment.lost() { Err(Violation::Lost) } else { done }
+    }
+
     /// Publishes the first `staged` slots of staging. `on_slot` sees each before it goes.
     fn publish(&mut self, staged: u32, mut on_slot: impl FnMut(&Slot)) {
         for index in 0..staged as usize {
@@ -205,6 +210,9 @@ impl End {
             self.staging.set_word(StagingWord::LeasePosition, 0);
             self.staging.set_word(StagingWord::LeaseEnd, 0);
             reserved = self.arena.reserve(bytes);
+        }
+        if self.segment.lost() {
+            return Err(Reserve::NoMemory(io::Error::other(Violation::Lost)));
         }
         let offset = reserved?;
         if bytes <= super::layout::SMALL_BYTES {
@@ -273,7 +281,8 @@ impl End {
     /// Takes note of what was released since the last exchange, and punches out what is idle above the first `keep` bytes.
     /// True if the other side still holds some.
     fn trim(&mut self, keep: usize) -> Result<bool, Violation> {
-        self.reap()?;
+        let released = self.reap();
+        self.unless_lost(released)?;
         self.tell_staging();
         self.arena.trim(keep);
         Ok(self.arena.in_use())
@@ -293,7 +302,7 @@ impl End {
             ptr::copy_nonoverlapping(from.as_ptr(), block.as_mut_ptr(), bytes);
             block.set_len(bytes);
         }
-        Ok(block)
+        self.unless_lost(Ok(block)).map_err(io::Error::other)
     }
 }
 
@@ -379,6 +388,11 @@ impl HostEnd {
     /// Publishes the first `staged` slots and brings completions into staging: their number. Payloads of up to
     /// INBOX_PAYLOAD_BYTES are in the inbox, larger ones (FLAG_FETCH) wait for [`Self::copy_out`] until the next exchange.
     pub fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
+        let count = self.try_exchange(staged, spin);
+        self.end.unless_lost(count)
+    }
+
+    fn try_exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         self.end.disarm();
         self.hand_back();
         self.allow_spinning();
@@ -505,7 +519,8 @@ impl HostEnd {
     }
 
     /// What was submitted under a sequence number that the worker has not started: its slot, and its payload if it has one.
-    /// The slot is from private memory. The payload is from the segment, where the worker it was meant for can reach it.
+    /// The slot is from private memory. The payload is from the segment, where the worker it was meant for can reach it. An
+    /// error if the segment is lost: with it went what the worker said of what it had started.
     pub fn recover(&self, sequence: u32) -> io::Result<(Slot, Vec<u8>)> {
         let out = &self.end.out;
         if sequence.wrapping_sub(out.released()) >= out.tail().wrapping_sub(out.released()) {
@@ -518,7 +533,7 @@ impl HostEnd {
         } else {
             self.end.copy_out(self.end.arena.at(), slot.offset as usize, bytes)?
         };
-        Ok((slot, payload))
+        self.end.unless_lost(Ok((slot, payload))).map_err(io::Error::other)
     }
 
     /// Sequence number of the first submission that the worker has not started, as far as it says so.
@@ -557,6 +572,11 @@ impl WorkerEnd {
     /// Publishes the first `staged` slots and brings submissions into staging: their number. It spins for at most
     /// `spin`, less where the host says so. Payloads stay in the arena until the task is marked as started.
     pub fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
+        let count = self.try_exchange(staged, spin);
+        self.end.unless_lost(count)
+    }
+
+    fn try_exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         self.end.disarm();
         self.end.publish(staged, |_| ());
         let started = self.end.segment.word(Word::SubmissionHead).load(Ordering::Relaxed);
@@ -577,7 +597,8 @@ impl WorkerEnd {
     /// Publishes the first `staged` slots and brings nothing: what the last exchange brought is still being worked on.
     pub fn publish(&mut self, staged: u32) -> Result<(), Violation> {
         self.end.publish(staged, |_| ());
-        self.end.reap()?;
+        let released = self.end.reap();
+        self.end.unless_lost(released)?;
         self.end.tell_staging();
         Ok(())
     }
@@ -652,6 +673,7 @@ both_ends!(HostEnd, WorkerEnd);
 mod tests {
     use super::*;
     use crate::transport::layout::{FLAG_REJECTED, Geometry, Inline};
+    use std::fs::File;
     use std::sync::mpsc;
 
     const CHUNKS: usize = 64;
@@ -984,6 +1006,117 @@ mod tests {
         host.stop(Duration::from_millis(10));
         woken.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(worker.stopped());
+    }
+
+    const ROLE: &str = "KNITTING_TEST_TRUNCATED";
+
+    /// A lane whose peer has its memory as a file, with a call in flight that the worker has not started.
+    fn truncatable_lane() -> (HostEnd, WorkerEnd, File) {
+        let (segment, file) = Segment::create_unsealed(Geometry::new(CHUNKS * 64 * 1024).unwrap());
+        let again = Segment::open(file.try_clone().unwrap(), segment.identity()).unwrap();
+        let (mut host, mut worker) = (HostEnd::new(Arc::new(segment)), WorkerEnd::new(Arc::new(again)));
+        worker.send(&[Slot { call: NO_CALL, kind: Kind::Ready as u8, ..Slot::default() }]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        let offset = host.reserve(100_000).unwrap();
+        let submitted = [number(0, 1, 0.0), binary(1, offset, 100_000)];
+        host.send(&submitted).unwrap();
+        assert_eq!(worker.exchange(0, Duration::ZERO), Ok(2));
+        (host, worker, file)
+    }
+
+    fn binary(call: u32, offset: usize, length: u32) -> Slot {
+        let (kind, flags, offset) = (Kind::Binary as u8, FLAG_ARENA, offset as u32);
+        Slot { call, generation: 1, kind, flags, length, offset, ..Slot::default() }
+    }
+
+    /// The worker answers the first call with `bytes` in the arena.
+    fn answer(worker: &mut WorkerEnd, bytes: usize) -> u32 {
+        worker.mark_started(1);
+        let offset = worker.reserve(bytes).unwrap();
+        worker.send(&[binary(0, offset, bytes as u32)]);
+        offset as u32
+    }
+
+    fn truncated() {
+        const LOST: Result<u32, Violation> = Err(Violation::Lost);
+        const SPIN: Duration = Duration::from_micros(100);
+
+        // Everything is gone.
+        let (mut host, _worker, file) = truncatable_lane();
+        file.set_len(0).unwrap();
+        assert_eq!(host.send(&[number(2, 1, 0.0)]), LOST);
+        assert_eq!(host.exchange(0, SPIN), LOST);
+        assert!(!host.arm());
+        host.want_room(true);
+        host.stop(Duration::ZERO);
+        assert_eq!(host.trim(0), Err(Violation::Lost));
+        assert!(matches!(host.reserve(10), Err(Reserve::NoMemory(_))));
+        assert!(host.copy_out(0, 10).is_err());
+        assert!(host.recover(0).is_err() && host.recover(1).is_err());
+
+        // It goes while the host waits.
+        let (mut host, _worker, file) = truncatable_lane();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                file.set_len(0).unwrap();
+            });
+            let ended = (0..).find_map(|_| host.exchange(0, Duration::from_secs(10)).err());
+            assert_eq!(ended, Some(Violation::Lost));
+        });
+
+        // The rings are there and say that something has come; the payloads are not.
+        for bytes in [1000, 200_000] {
+            let (mut host, mut worker, file) = truncatable_lane();
+            let offset = answer(&mut worker, bytes);
+            let completions = host.segment().geometry().completion_arena();
+            file.set_len(completions as u64).unwrap();
+            if bytes <= INBOX_PAYLOAD_BYTES {
+                assert_eq!(host.exchange(0, SPIN), LOST, "zeros were delivered");
+            } else {
+                assert_eq!(host.exchange(0, SPIN), Ok(1));
+                let error = host.copy_out(offset as usize, bytes).unwrap_err();
+                assert_eq!(error.to_string(), Violation::Lost.to_string());
+                assert_eq!(host.exchange(0, Duration::ZERO), LOST);
+            }
+        }
+
+        // The arguments are not there when they are read back.
+        let (mut host, _worker, file) = truncatable_lane();
+        assert!(host.recover(1).is_ok());
+        file.set_len(host.segment().geometry().submission_arena() as u64).unwrap();
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(0));
+        assert!(host.recover(1).is_err());
+
+        // Nor the memory that an argument would be written to.
+        assert!(matches!(host.reserve(1_000_000), Err(Reserve::NoMemory(_))));
+
+        // A lane that is made later is as good as any.
+        a_call_goes_there_and_comes_back();
+    }
+
+    #[test]
+    fn a_lane_whose_memory_is_truncated_is_lost_and_the_host_lives() {
+        if std::env::var_os(ROLE).is_some() {
+            return truncated();
+        }
+        let name = "transport::lane::tests::a_lane_whose_memory_is_truncated_is_lost_and_the_host_lives";
+        let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = this.args(["--exact", name, "--test-threads=1"]).env(ROLE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {said}", output.status);
+    }
+
+    #[test]
+    fn a_thread_that_works_on_lost_memory_is_told() {
+        let (segment, file) = Segment::create_unsealed(Geometry::new(1).unwrap());
+        let again = Segment::open(file.try_clone().unwrap(), segment.identity()).unwrap();
+        let mut worker = WorkerEnd::new(Arc::new(again.guarded().unwrap()));
+        assert_eq!(worker.exchange(0, Duration::ZERO), Ok(0));
+        file.set_len(0).unwrap();
+        assert_eq!(worker.publish(0), Err(Violation::Lost));
+        assert_eq!(worker.exchange(0, Duration::ZERO), Err(Violation::Lost));
+        assert!(!segment.lost(), "the host has not touched its own");
     }
 
     #[test]

@@ -9,12 +9,14 @@
 //!
 //! One [`segment`] per worker, laid out by [`layout`]. Each direction is a [`ring`] of slots and an
 //! [`arena`] for what does not fit a slot. A side that has nothing to do sleeps on its [`doorbell`].
-//! [`lane`] puts these together into the two ends. JavaScript sees none of the segment's words: it reads
-//! and writes [`staging`], private memory, and large values arrive in [`blocks`] of a warm private pool.
+//! [`lane`] puts these together into the two ends, and [`guard`] has the host outlive a segment that goes away.
+//! JavaScript sees none of the segment's words: it reads and writes [`staging`], private memory, and large values
+//! arrive in [`blocks`] of a warm private pool.
 
 pub mod arena;
 pub mod blocks;
 pub mod doorbell;
+pub mod guard;
 pub mod lane;
 pub mod layout;
 pub mod ring;
@@ -34,6 +36,8 @@ pub enum Violation {
     UnknownKind,
     /// A slot's length or offset points outside the arena.
     OutOfRange,
+    /// The memory between the two is not there any more, see [`guard`].
+    Lost,
 }
 
 impl Violation {
@@ -44,6 +48,7 @@ impl Violation {
             Self::UnknownCall => "a completion names a call that is not in flight",
             Self::UnknownKind => "a completion has an unknown kind",
             Self::OutOfRange => "a completion's payload lies outside the arena",
+            Self::Lost => "the shared memory is gone (it was truncated, or there is no memory left for it)",
         }
     }
 }

@@ -17,6 +17,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
+use super::guard::Guard;
 use super::layout::{Geometry, Header, MAGIC, RING_SLOTS, Slot, VERSION, Word};
 use crate::sys::memory;
 
@@ -71,9 +72,12 @@ impl From<io::Error> for OpenError {
 /// A mapped segment. The mapping needs no descriptor.
 #[derive(Debug)]
 pub struct Segment {
+    /// Before the mapping: it is to be dropped first.
+    guard: Option<Guard>,
     map: MmapRaw,
     geometry: Geometry,
     identity: Identity,
+    sealed: bool,
 }
 
 impl Segment {
@@ -81,21 +85,26 @@ impl Segment {
     pub fn create(geometry: Geometry) -> io::Result<(Self, OwnedFd)> {
         let memory = memfd_create("knitting", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         let file = File::from(memory);
-        let segment = Self::create_in(&file, geometry)?;
+        file.set_len(geometry.segment_bytes() as u64)?;
         fcntl(
             &file,
             FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL),
         )?;
-        Ok((segment, file.into()))
+        Ok((Self::fresh(&file, geometry)?, file.into()))
     }
 
     /// Creates a segment in an empty file that nobody else has yet.
     pub fn create_in(file: &File, geometry: Geometry) -> io::Result<Self> {
         file.set_len(geometry.segment_bytes() as u64)?;
+        Self::fresh(file, geometry)
+    }
+
+    /// A guarded segment over `file`, which is as long as it has to be and has never been used.
+    fn fresh(file: &File, geometry: Geometry) -> io::Result<Self> {
         let mut nonce = [0; 16];
         rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
         let identity = Identity { version: VERSION, arena_bytes: geometry.arena_bytes as u64, nonce };
-        let segment = Self { map: Self::map(file, geometry)?, geometry, identity };
+        let segment = Self::over(file, geometry, identity)?.guarded()?;
         let header = Header {
             magic: MAGIC,
             version: VERSION,
@@ -108,7 +117,8 @@ impl Segment {
         unsafe { memory::populate(segment.at(0), geometry.submission_arena()) }?;
         // SAFETY: the mapping is longer than a header, page-aligned, and nobody else has it yet.
         unsafe { segment.map.as_mut_ptr().cast::<Header>().write(header) };
-        Ok(segment)
+        // What is full already cannot hold even the first page.
+        if segment.lost() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(segment) }
     }
 
     /// Maps the segment behind `file` if it is the one that `expected` describes.
@@ -139,11 +149,34 @@ impl Segment {
         }) else {
             return Err(OpenError::Foreign);
         };
-        Ok(Self { map: Self::map(&file, geometry)?, geometry, identity: expected.clone() })
+        Ok(Self::over(&file, geometry, expected.clone())?)
     }
 
-    fn map(file: &File, geometry: Geometry) -> io::Result<MmapRaw> {
-        MmapOptions::new().len(geometry.segment_bytes()).no_reserve_swap().map_raw(file)
+    fn over(file: &File, geometry: Geometry, identity: Identity) -> io::Result<Self> {
+        // Not every file system knows seals.
+        let seals =
+            fcntl(file, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_truncate);
+        let sealed = seals.contains(SealFlag::F_SEAL_SHRINK);
+        let map = MmapOptions::new().len(geometry.segment_bytes()).no_reserve_swap().map_raw(file)?;
+        Ok(Self { guard: None, map, geometry, identity, sealed })
+    }
+
+    /// The same, under the guard: this process lives on when the memory goes away. For a host, and for the threads that
+    /// are its workers. A worker process is to die of it: there is no other way to tell its host.
+    pub fn guarded(mut self) -> io::Result<Self> {
+        self.guard = Some(Guard::over(self.at(0), self.geometry.segment_bytes())?);
+        Ok(self)
+    }
+
+    /// True once anything that this process has read here may be the guard's zeros. Ask after reading, and before
+    /// believing it.
+    pub fn lost(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::lost)
+    }
+
+    /// True if nobody can truncate it.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     /// Sizes and places.
@@ -176,6 +209,17 @@ impl Segment {
 }
 
 #[cfg(test)]
+impl Segment {
+    /// A segment that its peer can truncate, as one with a name, and its memory.
+    pub(super) fn create_unsealed(geometry: Geometry) -> (Self, File) {
+        let file = File::from(memfd_create("unsealed", MFdFlags::MFD_CLOEXEC).unwrap());
+        let segment = Self::create_in(&file, geometry).unwrap();
+        assert!(!segment.is_sealed());
+        (segment, file)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::Ordering;
@@ -195,7 +239,8 @@ mod tests {
 
     #[test]
     fn its_size_is_sealed() {
-        let (_segment, file) = small();
+        let (segment, file) = small();
+        assert!(segment.is_sealed());
         assert!(file.set_len(0).is_err());
         assert!(file.set_len(1 << 40).is_err());
     }

@@ -1,0 +1,34 @@
+//! What the process does on a signal, asked for and set as it is: nix can only ask by setting something else.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// What the process does on `signal` now.
+pub fn action(signal: libc::c_int) -> Result<libc::sigaction, Errno> {
+    let mut now = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action nothing is changed; the old one is written where there is room for it.
+    Errno::result(unsafe { libc::sigaction(signal, ptr::null(), now.as_mut_ptr()) })?;
+    // SAFETY: the call has succeeded, so it was written.
+    Ok(unsafe { now.assume_init() })
+}
+
+/// Has the process do `action` on `signal`. Async-signal-safe.
+///
+/// # Safety
+/// If the action is a function, it does async-signal-safe things only, and stays as long as it is set.
+pub unsafe fn set_action(signal: libc::c_int, action: &libc::sigaction) -> Result<(), Errno> {
+    // SAFETY: the caller vouches for the action; the old one is not asked for.
+    Errno::result(unsafe { libc::sigaction(signal, action, ptr::null_mut()) }).map(drop)
+}
+
+/// The action of running `handler`, which is one of `SIG_DFL`, `SIG_IGN` or a function that `flags` fit.
+pub fn action_of(handler: libc::sighandler_t, flags: libc::c_int) -> libc::sigaction {
+    // SAFETY: the structure is integers and nullable pointers: all zeros is one, with an empty mask.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    action.sa_sigaction = handler;
+    action.sa_flags = flags;
+    action
+}
