@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { createPool, importTask } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { kinds, onProcesses } from "./kinds";
@@ -126,7 +125,6 @@ onProcesses(({ worker }) => {
   const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
   const tasks = {
     pid: of<void, number>("pid"),
-    traces: of<void, { environ: string; variables: string[]; stdin: string }>("traces"),
   };
 
   test("a worker at rest wakes at most once a second", async () => {
@@ -140,22 +138,6 @@ onProcesses(({ worker }) => {
     const seconds = 5;
     await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
     expect(wakeUpsOf(pid) - before).toBeLessThanOrEqual(seconds);
-  });
-
-  test("boot data is not readable from a task, and descriptor 0 is /dev/null", async () => {
-    await using pool = createPool({ worker })(tasks);
-    const traces = await pool.call.traces();
-    expect(traces.variables).toEqual([]);
-    expect(traces.environ).not.toContain("KNITTING");
-    expect(traces.environ).not.toContain("nonce");
-    expect(traces.environ).toContain("PATH=");
-    expect(traces.stdin).toBe("/dev/null");
-  });
-
-  test("nobody else can see the boot data either", async () => {
-    await using pool = createPool({ worker })(tasks);
-    const pid = await pool.call.pid();
-    expect(readFileSync(`/proc/${pid}/environ`, "latin1")).not.toContain("KNITTING");
   });
 
   test("the host has one reactor thread however many workers there are", async () => {

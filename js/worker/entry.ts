@@ -1,5 +1,5 @@
 /**
- * Where a worker begins: attach, import the tasks' modules, report ready, serve.
+ * Where a worker begins: attach, forget how, import the tasks' modules, report ready, serve.
  *
  * ```text
  *   thread    workerData names the lent memory and the tasks
@@ -8,9 +8,9 @@
  */
 import "./mark";
 import { isMainThread, workerData } from "node:worker_threads";
-import { BOOT_VARIABLES } from "../boot-variables";
 import { WorkerEnd } from "../lane/worker-end";
 import { native } from "../native";
+import { forgetBootData } from "./boot-data";
 import { loadTasks } from "./load";
 import type { ThreadData } from "./thread-data";
 
@@ -38,10 +38,7 @@ function attachProcess(): WorkerEnd {
     process.stderr.write(`knitting-native worker: ${(error as Error).message}\n`);
     return process.exit(native().EXIT_REFUSED);
   } finally {
-    for (const name of BOOT_VARIABLES) {
-      // The addon has erased them; a runtime may have kept a copy of its own.
-      delete process.env[name];
-    }
+    forgetBootData();
   }
 }
 
