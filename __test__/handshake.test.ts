@@ -104,7 +104,10 @@ describe("a worker refuses what is not meant for it, says why, and ends", () => 
 
 onProcesses(({ worker }) => {
   test("a failed boot carries the command line and what was written to stderr", async () => {
-    const code = 'process.stderr.write("cannot find my keys\\n"); process.exit(3); export const f = () => 1';
+    const code = `import { spawnSync } from "node:child_process";
+      process.stderr.write("cannot find my keys\\n");
+      spawnSync("sh", ["-c", "kill -9 " + process.pid]);
+      export const f = () => 1`;
     const lost = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
     await using pool = createPool({ worker })({ lost });
     const error = (await within(pool.call.lost().catch((error: unknown) => error))) as WorkerBootError;

@@ -1,10 +1,11 @@
 /** A worker dies in the middle of a call: that call rejects and says how, and another worker takes the next one. */
+import { spawnSync } from "node:child_process";
 import { createPool, isMain, WorkerCrashedError } from "knitting-native";
 
 export function divide([dividend, divisor]) {
   if (divisor === 0) {
     // What a native module with a bug would do. No `catch` in the worker can help.
-    process.kill(process.pid, "SIGKILL");
+    spawnSync("kill", ["-9", String(process.pid)]);
   }
   return dividend / divisor;
 }

@@ -53,7 +53,7 @@ switch (what) {
   // Nothing but a call to a worker that is about to be started again.
   case "restarting": {
     const broken = importTask({
-      href: "data:text/javascript,process.exit(5); export const f = 1",
+      href: "data:text/javascript,setTimeout(() => { throw 1 }); await new Promise(() => {}); export const f = 1",
       name: "f",
     });
     const worker = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
