@@ -50,6 +50,12 @@ declare class WorkerKilledError extends KnittingError {
     /** The task's name in the pool. */
     readonly task: string;
 }
+/**
+ * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
+ * error, it rejects the task's call, and the worker serves the next one.
+ */
+declare class GuardedCallError extends KnittingError {
+}
 /** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
 declare class ProtocolViolationError extends KnittingError {
 }
@@ -380,5 +386,5 @@ interface Pool<T extends Tasks> {
  */
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
-export { InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
+export { GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
 export type { EnvironmentChoice, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskFunction, Tasks, WorkerInfo, WorkerOptions, WorkerStart };

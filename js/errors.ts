@@ -125,6 +125,17 @@ export class WorkerKilledError extends KnittingError {
   }
 }
 
+/**
+ * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
+ * error, it rejects the task's call, and the worker serves the next one.
+ */
+export class GuardedCallError extends KnittingError {
+  /** @internal */
+  constructor(message: string) {
+    super("KNITTING_GUARDED", message);
+  }
+}
+
 /** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
 export class ProtocolViolationError extends KnittingError {
   /** @internal */
@@ -180,6 +191,7 @@ export const KNITTING_ERRORS = {
   WorkerBootError,
   WorkerCrashedError,
   WorkerKilledError,
+  GuardedCallError,
   ProtocolViolationError,
   PayloadTooLargeError,
   UnsupportedPayloadError,

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export {
+  GuardedCallError,
   InvalidOptionError,
   KnittingError,
   PayloadTooLargeError,

@@ -1,5 +1,5 @@
 /**
- * Where a worker begins: attach, forget how, import the tasks' modules, report ready, serve.
+ * Where a worker begins: attach, forget how, put up the guards, import the tasks' modules, report ready, serve.
  *
  * ```text
  *   thread    workerData names the lent memory and the tasks
@@ -11,6 +11,7 @@ import { isMainThread, workerData } from "node:worker_threads";
 import { WorkerEnd } from "../lane/worker-end";
 import { native } from "../native";
 import { forgetBootData } from "./boot-data";
+import { installGuards } from "./guards";
 import { loadTasks } from "./load";
 import type { ThreadData } from "./thread-data";
 
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
   const thread = isMainThread ? undefined : (workerData as ThreadData);
   const end = thread === undefined ? attachProcess() : attachThread(thread);
   try {
+    installGuards();
     end.serve(await loadTasks(thread?.tasks ?? end.sources));
   } catch (error) {
     end.fail(error);

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
-import { KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
+import { GuardedCallError, KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
 import type { ServedTask } from "../lane/worker-end";
 import type { TaskSource } from "../native";
 import { originOf, type TaskFunction } from "../task";
@@ -34,7 +34,7 @@ async function importModule({ task, href }: TaskSource): Promise<Module | TaskNo
     if (isMissing(cause, href)) {
       return new TaskNotFoundError(`task "${task}": its module ${href} does not exist`, { cause });
     }
-    if (cause instanceof KnittingError) {
+    if (cause instanceof KnittingError && !(cause instanceof GuardedCallError)) {
       throw cause;
     }
     // Deno colours the places in its messages.

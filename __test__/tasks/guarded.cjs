@@ -1,0 +1,3 @@
+const { exit, abort, kill } = require("node:process");
+
+module.exports = { exit, abort, kill };
