@@ -10,7 +10,7 @@ import {
   WorkerCrashedError,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onProcesses } from "./kinds";
+import { onChildren, onEveryKind, onProcesses, pidOf } from "./kinds";
 import { childrenOf, commandOf, descendantsOf, isAlive, until, within } from "./processes";
 
 const href = "./tasks/deadly.mjs";
@@ -202,17 +202,7 @@ onEveryKind(({ worker, isProcess, executable }) => {
   });
 });
 
-onProcesses(({ worker }) => {
-  const signals = ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT"];
-  test.each(signals)("a worker killed by %s rejects its started call with signal and pid", async (signal) => {
-    await using pool = createPool({ worker })(tasks);
-    const pid = await pool.call.pid();
-    const error = await failure(pool.call.kill(signal));
-    expect(error).toBeInstanceOf(WorkerCrashedError);
-    expect(error).toMatchObject({ signal, pid, exitCode: null, task: "kill", started: true });
-    expect(await within(pool.call.pid())).not.toBe(pid);
-  });
-
+onProcesses(({ worker, isWrapped }) => {
   test("the error carries the tail of stderr", async () => {
     await using pool = createPool({ worker })(tasks);
     const error = (await failure(pool.call.complainAndDie())) as WorkerCrashedError;
@@ -221,46 +211,36 @@ onProcesses(({ worker }) => {
   });
 
   describe("kill -9 from outside", () => {
-    test("while it boots: the call waits for the replacement", async () => {
-      const slow = importTask<void, number>({
-        href: "data:text/javascript,await new Promise((f) => setTimeout(f, 500)); export const f = () => process.pid",
-        name: "f",
-      });
-      const before = childrenOf(process.pid);
-      await using pool = createPool({ worker })({ slow });
-      const call = pool.call.slow();
-      const fresh = () => childrenOf(process.pid).filter((pid) => !before.includes(pid));
-      await until("the worker runs", () => fresh().length > 0);
-      const [victim] = fresh();
-      process.kill(victim, "SIGKILL");
-      expect(await within(call)).not.toBe(victim);
-    });
-
     test("while it is idle: the next call is served by another", async () => {
       await using pool = createPool({ worker })(tasks);
-      const pid = await pool.call.pid();
+      await pool.call.echo(0);
+      const pid = await pidOf(pool);
       process.kill(pid, "SIGKILL");
       await until("it is gone", () => !isAlive(pid));
-      expect(await within(pool.call.pid())).not.toBe(pid);
+      expect(await within(pool.call.echo("next"))).toBe("next");
+      expect(await pidOf(pool)).not.toBe(pid);
     });
 
     test("while it runs: that call rejects, a thousand others finish, the next is served", async () => {
       await using pool = createPool({ threads: 2, worker })(tasks);
-      const victim = await pool.call.pid();
-      await pool.call.echo(0);
+      await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
+      const victim = await pidOf(pool);
       const running = failure(pool.call.spinForEver());
       const others = Array.from({ length: 1_000 }, (_, index) => pool.call.echo(index));
       await new Promise((resolve) => setTimeout(resolve, 50));
       process.kill(victim, "SIGKILL");
-      expect(await running).toMatchObject({ signal: "SIGKILL", pid: victim, task: "spinForEver" });
+      const how = isWrapped ? { signal: null, exitCode: 137 } : { signal: "SIGKILL", exitCode: null };
+      expect(await running).toMatchObject({ ...how, pid: victim, task: "spinForEver" });
       expect(await within(Promise.all(others))).toHaveLength(1_000);
-      expect(await within(pool.call.pid())).not.toBe(victim);
+      await within(Promise.all([pool.call.echo(0), pool.call.echo(0)]));
+      expect(await pidOf(pool)).not.toBe(victim);
     });
 
     test("while it replies: every call either has its whole result or rejects", async () => {
       for (let round = 0; round < 10; round++) {
         await using pool = createPool({ worker })(tasks);
-        const victim = await pool.call.pid();
+        await pool.call.echo(0);
+        const victim = await pidOf(pool);
         const bytes = 300_000;
         const calls = Array.from({ length: 200 }, () =>
           pool.call.large(bytes).then(
@@ -275,6 +255,49 @@ onProcesses(({ worker }) => {
         expect(await within(pool.call.echo("next"))).toBe("next");
       }
     });
+  });
+
+  test("too many tasks for a boot payload are refused at once", () => {
+    const long = importTask({ href: `data:text/javascript,//${"x".repeat(140_000)}`, name: "f" });
+    expect(() => createPool({ worker })({ long })).toThrow(/longer than Linux allows/);
+  });
+
+  test("nothing is left after shutdown", async () => {
+    // What an earlier test has killed may still be on its way out.
+    const before = descendantsOf(process.pid);
+    const pool = createPool({ threads: 3, worker })(tasks);
+    await pool.call.echo(1);
+    const ours = descendantsOf(process.pid).filter((pid) => !before.includes(pid));
+    expect(ours.length).toBeGreaterThanOrEqual(3);
+    await pool.shutdown();
+    expect(ours.filter(isAlive).map(commandOf)).toEqual([]);
+  });
+});
+
+onChildren(({ worker }) => {
+  const signals = ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT"];
+  test.each(signals)("a worker killed by %s rejects its started call with signal and pid", async (signal) => {
+    await using pool = createPool({ worker })(tasks);
+    const pid = await pool.call.pid();
+    const error = await failure(pool.call.kill(signal));
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect(error).toMatchObject({ signal, pid, exitCode: null, task: "kill", started: true });
+    expect(await within(pool.call.pid())).not.toBe(pid);
+  });
+
+  test("kill -9 while it boots: the call waits for the replacement", async () => {
+    const slow = importTask<void, number>({
+      href: "data:text/javascript,await new Promise((f) => setTimeout(f, 500)); export const f = () => process.pid",
+      name: "f",
+    });
+    const before = childrenOf(process.pid);
+    await using pool = createPool({ worker })({ slow });
+    const call = pool.call.slow();
+    const fresh = () => childrenOf(process.pid).filter((pid) => !before.includes(pid));
+    await until("the worker runs", () => fresh().length > 0);
+    const [victim] = fresh();
+    process.kill(victim, "SIGKILL");
+    expect(await within(call)).not.toBe(victim);
   });
 
   test("what a worker has started itself goes with it", async () => {
@@ -309,22 +332,6 @@ onProcesses(({ worker }) => {
       await until("the liar is gone", () => !isAlive(pid));
       expect(await within(pool.call.echo("honest"))).toBe("honest");
     }
-  });
-
-  test("too many tasks for a boot payload are refused at once", () => {
-    const long = importTask({ href: `data:text/javascript,//${"x".repeat(140_000)}`, name: "f" });
-    expect(() => createPool({ worker })({ long })).toThrow(/longer than Linux allows/);
-  });
-
-  test("nothing is left after shutdown", async () => {
-    // What an earlier test has killed may still be on its way out.
-    const before = descendantsOf(process.pid);
-    const pool = createPool({ threads: 3, worker })(tasks);
-    await pool.call.echo(1);
-    const ours = descendantsOf(process.pid).filter((pid) => !before.includes(pid));
-    expect(ours.length).toBeGreaterThanOrEqual(3);
-    await pool.shutdown();
-    expect(ours.filter(isAlive).map(commandOf)).toEqual([]);
   });
 });
 

@@ -1,10 +1,11 @@
 /** The kinds of workers that every behaviour is proved on. */
 import { join } from "node:path";
-import type { WorkerOptions } from "knitting-native";
+import type { WorkerInfo, WorkerOptions } from "knitting-native";
 import { describe } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 import { ensureContainers, missing } from "./containers";
+import { commandOf, until } from "./processes";
 
 export interface Kind {
   readonly name: string;
@@ -13,8 +14,8 @@ export interface Kind {
   readonly isProcess: boolean;
   /** Whether it is started by a wrapper that stays, and counts processes by itself. */
   readonly isWrapped: boolean;
-  /** Whether its program is at the same path as on the host, with the host's other files beside it. */
-  readonly sharesFiles: boolean;
+  /** Its runtime's program, as it stands in the command line; empty for a thread. */
+  readonly executable: string;
   /** Why it can't be had here. */
   readonly skip?: string | undefined;
 }
@@ -41,22 +42,21 @@ const podmanRun = [
   containers.image,
 ];
 
-const plain = { isWrapped: false, sharesFiles: true };
-
 export const kinds: readonly Kind[] = [
-  { name: "thread", worker: { runtime: "thread" }, isProcess: false, ...plain },
+  { name: "thread", worker: { runtime: "thread" }, isProcess: false, isWrapped: false, executable: "" },
   ...processes.map((worker) => ({
     name: `process on ${worker.processRuntime}`,
     worker,
     isProcess: true,
-    ...plain,
+    isWrapped: false,
+    executable: worker.processRuntimePath,
   })),
   ...processes.map((worker) => ({
     name: `process on ${worker.processRuntime} in bwrap`,
     worker: { ...worker, processCommandPrefix: bwrap },
     isProcess: true,
     isWrapped: true,
-    sharesFiles: true,
+    executable: worker.processRuntimePath,
     skip: missing("bwrap"),
   })),
   {
@@ -70,7 +70,7 @@ export const kinds: readonly Kind[] = [
     },
     isProcess: true,
     isWrapped: true,
-    sharesFiles: false,
+    executable: "node",
     skip: containers.available ? undefined : containers.reason,
   },
 ];
@@ -94,6 +94,13 @@ export function onChildren(suite: (kind: Kind) => void): void {
     kinds.filter(({ isProcess, isWrapped }) => isProcess && !isWrapped),
     suite,
   );
+}
+
+/** The id here of a worker that has served a call; of a wrapped one the wrapper's is known first. */
+export async function pidOf(pool: { readonly workers: readonly WorkerInfo[] }, index = 0): Promise<number> {
+  const found = () => pool.workers[index].pid as number;
+  await until("the worker is found", () => !/bwrap|podman/.test(commandOf(found())));
+  return found();
 }
 
 function on(some: readonly Kind[], suite: (kind: Kind) => void): void {
