@@ -11,7 +11,7 @@ import {
   removeContainers,
   runningContainers,
 } from "./containers";
-import { processesOf } from "./marks";
+import { killProcessesOf, processesOf } from "./marks";
 import { childrenOf, isAlive, until, within } from "./processes";
 
 const { available, reason, podman, image, environment } = ensureContainers();
@@ -60,6 +60,8 @@ const nothingIsLeft = async () => {
 afterEach(() => {
   if (available) {
     removeContainers(label);
+    // A client that is killed while it creates a container can leave one that podman itself no longer knows.
+    killProcessesOf(label);
   }
 });
 

@@ -26,6 +26,17 @@ export function processesOf(mark: string, groups: ReadonlySet<number> = new Set(
   });
 }
 
+/** Kills what `processesOf` finds: for cleaning up after a test that has failed. */
+export function killProcessesOf(mark: string, groups?: ReadonlySet<number>): void {
+  for (const { pid } of processesOf(mark, groups)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
 function hasMark(pid: number, mark: string): boolean {
   return text(pid, "cmdline").includes(mark) || text(pid, "environ").includes(mark);
 }
