@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind, onProcesses } from "./kinds";
+import { onChildren, onEveryRuntime } from "./kinds";
 
 const href = "./tasks/boot-data.mjs";
 const tasks = {
@@ -11,7 +11,7 @@ const tasks = {
   stdin: importTask<void, string>({ href, name: "stdin" }),
 };
 
-onEveryKind(({ worker, isProcess }) => {
+onEveryRuntime(({ worker, isProcess }) => {
   test("what a worker was started with is nowhere to be found by a task", async () => {
     await using pool = createPool({ worker })(tasks);
     const nonce = isProcess ? await pool.call.nonce() : "no nonce in a thread";
@@ -33,7 +33,7 @@ onEveryKind(({ worker, isProcess }) => {
   });
 });
 
-onProcesses(({ worker }) => {
+onChildren(({ worker }) => {
   test("nobody else can see it either", async () => {
     await using pool = createPool({ worker })(tasks);
     const pid = await pool.call.pid();

@@ -12,7 +12,7 @@ import {
 import { afterAll, describe, expect, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
-import { type Kind, onEveryKind, onProcesses } from "./kinds";
+import { type Kind, onChildren, onEveryRuntime } from "./kinds";
 import { within } from "./processes";
 
 const href = "./tasks/guarded.mjs";
@@ -61,7 +61,7 @@ function whatWouldEndTheWorkerThrows({ worker }: Pick<Kind, "worker">): void {
   );
 }
 
-onEveryKind((kind) => {
+onEveryRuntime((kind) => {
   const { worker } = kind;
   whatWouldEndTheWorkerThrows(kind);
 
@@ -115,7 +115,7 @@ onEveryKind((kind) => {
   });
 });
 
-onProcesses(({ name, worker }) => {
+onChildren(({ name, worker }) => {
   test("at shutdown the worker still leaves in good order", async () => {
     const pool = createPool({ worker })(tasks);
     const path = join(temporary, name);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPool, importTask, WorkerBootError } from "knitting-native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { onProcesses } from "./kinds";
+import { onChildren } from "./kinds";
 import { within } from "./processes";
 
 const entry = join(__dirname, "..", "dist", "worker", "entry.js");
@@ -102,7 +102,7 @@ describe("a worker refuses what is not meant for it, says why, and ends", () => 
   });
 });
 
-onProcesses(({ worker }) => {
+onChildren(({ worker }) => {
   test("a failed boot carries the command line and what was written to stderr", async () => {
     const code = `import { spawnSync } from "node:child_process";
       process.stderr.write("cannot find my keys\\n");

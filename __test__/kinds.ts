@@ -80,6 +80,14 @@ export function onEveryKind(suite: (kind: Kind) => void): void {
   on(kinds, suite);
 }
 
+/** Runs a suite once for a thread and for a bare process of each runtime: for what a wrapper makes no difference to. */
+export function onEveryRuntime(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isWrapped }) => !isWrapped),
+    suite,
+  );
+}
+
 /** Runs a suite once for each kind of worker that is a process. */
 export function onProcesses(suite: (kind: Kind) => void): void {
   on(

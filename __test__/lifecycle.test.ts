@@ -1,6 +1,6 @@
 import { createPool, importTask } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { kinds, onProcesses } from "./kinds";
+import { kinds, onChildren } from "./kinds";
 import { descendantsOf, Host, isAlive, threadsOf, until, wakeUpsOf } from "./processes";
 
 const SIGNAL_EXIT = { code: null, signal: "SIGKILL" };
@@ -120,7 +120,7 @@ for (const { name, worker, isProcess } of kinds) {
   });
 }
 
-onProcesses(({ worker }) => {
+onChildren(({ worker }) => {
   const href = "./tasks/deadly.mjs";
   const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
   const tasks = {

@@ -26,9 +26,11 @@ export const exit = (code) => {
   });
   return new Promise(() => {});
 };
+/** A thread is not killed by signals, nor is the first process of a container by those from within. */
+const canBeKilled = isMainThread && process.pid !== 1;
 /** Ends the worker before it gets to another call. */
 export const die = () => {
-  if (isMainThread) {
+  if (canBeKilled) {
     kill("SIGKILL");
   }
   const dying = exit(1);
@@ -38,7 +40,7 @@ export const die = () => {
 };
 export const complainAndDie = () => {
   process.stderr.write("first line\nlast words\n");
-  kill("SIGKILL");
+  return canBeKilled ? kill("SIGKILL") : exit(1);
 };
 export const throwLater = () => {
   setTimeout(() => {

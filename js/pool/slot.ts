@@ -173,6 +173,10 @@ export class Slot {
       },
       ready: () => {
         clearTimeout(this.#bootTimer);
+        if (this.#state !== "booting") {
+          // The last that came from a worker of a pool that has been shut down.
+          return;
+        }
         this.#state = "ready";
         this.#bootFailures = 0;
         this.#readySince = now();
