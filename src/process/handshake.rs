@@ -26,7 +26,7 @@ use nix::unistd::{dup2_stdin, getpgrp, getpid, getppid};
 use super::boot::{BOOT_VARIABLE, Boot, Memory, WORKER_MARK, WORKER_VARIABLE};
 use super::owner_lock::{self, Owner};
 use super::shm_name;
-use crate::sys::environ;
+use crate::sys::{environ, signals};
 use crate::transport::doorbell;
 use crate::transport::layout::Word;
 use crate::transport::segment::Segment;
@@ -69,6 +69,7 @@ pub fn attach() -> Result<Attached, String> {
     // After that: closing any descriptor of the memory would hide it again. The host can do without.
     let _ = owner_lock::show_process(&lock);
 
+    signals::end_on_term_as_first_process().map_err(|error| format!("SIGTERM cannot be handled: {error}"))?;
     let segment = Arc::new(segment);
     let (host, host_group) = boot.host;
     watch(lock, segment.clone(), host_group)

@@ -24,6 +24,21 @@ pub unsafe fn set_action(signal: libc::c_int, action: &libc::sigaction) -> Resul
     Errno::result(unsafe { libc::sigaction(signal, action, ptr::null_mut()) }).map(drop)
 }
 
+/// Has this process end on SIGTERM where the kernel would not: the first process of a PID namespace, such as a container's,
+/// has no default actions. Without this whoever stops the container waits until its patience ends.
+pub fn end_on_term_as_first_process() -> Result<(), Errno> {
+    extern "C" fn end(signal: libc::c_int) {
+        // SAFETY: async-signal-safe. The status is a shell's for a process that a signal has ended.
+        unsafe { libc::_exit(128 + signal) }
+    }
+    if nix::unistd::getpid().as_raw() != 1 {
+        return Ok(());
+    }
+    let handler: extern "C" fn(libc::c_int) = end;
+    // SAFETY: the function does one thing, which is async-signal-safe, and stays.
+    unsafe { set_action(libc::SIGTERM, &action_of(handler as libc::sighandler_t, 0)) }
+}
+
 /// The action of running `handler`, which is one of `SIG_DFL`, `SIG_IGN` or a function that `flags` fit.
 pub fn action_of(handler: libc::sighandler_t, flags: libc::c_int) -> libc::sigaction {
     // SAFETY: the structure is integers and nullable pointers: all zeros is one, with an empty mask.
