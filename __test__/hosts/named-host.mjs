@@ -7,7 +7,7 @@ const pool = createPool({
     runtime: "process",
     processRuntime: "node",
     processSharedMemory: { mode: "named", namePrefix: process.argv[2] },
-    processCommandPrefix: ["sleep", "1000"],
+    processCommandPrefix: ["sh", "-c", "exec sleep 1000"],
     startupTimeoutMs: 60_000,
   },
 })({ add: importTask({ href, name: "add" }) });

@@ -243,8 +243,9 @@ export class HostEnd {
       try {
         call.parcel = recover(this.native, call.sequence);
         calls.unstarted.push(call);
-      } catch (error) {
-        call.reject(error);
+      } catch {
+        // Its argument has gone with the memory: no other worker can have it.
+        calls.started.push(call);
       }
     }
     calls.unstarted = calls.unstarted.concat(this.#waiting.slice(this.#waitingFrom));

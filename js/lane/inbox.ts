@@ -1,4 +1,6 @@
 /** The incoming half of a lane's end: slots that arrived, and their values. */
+
+import { KnittingError } from "../errors";
 import {
   FLAG_ARENA,
   FLAG_FETCH,
@@ -83,13 +85,21 @@ export class Inbox {
     const view = this.#u16[(slot + SLOT_VIEW) >> 1];
     const { isFar, base } = this.#payloads;
     if (isFar(flags, length)) {
-      const memory = this.#payloads.fetch(offset, length);
+      const memory = this.#fetch(offset, length);
       return kind === KIND_BINARY ? viewOver(view, memory) : new Decoder(memory).decode(0, length);
     }
     const decoder = this.#payloads.near(offset, length);
     return kind === KIND_BINARY
       ? viewOver(view, decoder.copy(base + offset, length))
       : decoder.decode(base + offset, length);
+  }
+
+  #fetch(offset: number, length: number): ArrayBuffer {
+    try {
+      return this.#payloads.fetch(offset, length);
+    } catch (cause) {
+      throw new KnittingError("KNITTING_NO_MEMORY", (cause as Error).message, { cause });
+    }
   }
 }
 
