@@ -210,6 +210,8 @@ describe("memory with a name", () => {
     const truncate = importTask<number, void>({ href: memory, name: "truncate" });
     const echo = importTask<Uint8Array, Uint8Array>({ href: memory, name: "echo" });
     await using pool = createPool({ worker: named })({ truncate, echo });
+    let exits = 0;
+    pool.on("exit", () => exits++);
     const bytes = new Uint8Array(3_000_000).fill(7);
     for (let round = 0; round < 5; round++) {
       await pool.call.truncate(round * 3);
@@ -231,7 +233,7 @@ describe("memory with a name", () => {
         expect(codes).toContain((failure as KnittingError).code);
       }
       expect(failures.length).toBeGreaterThan(0);
-      await until("a replacement serves", () => pool.workers[0].state === "ready");
+      await until("a replacement serves", () => exits > round && pool.workers[0].state === "ready");
       expect((await pool.call.echo(bytes)).length).toBe(bytes.length);
     }
   });
