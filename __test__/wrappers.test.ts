@@ -92,6 +92,129 @@ describe("a wrapper that fails is told of", () => {
   });
 });
 
+describe("a prefix function, when a worker is started again,", () => {
+  type Prefix = (worker: { index: number; start: number }) => string[];
+  const open = (processCommandPrefix: Prefix, options: WorkerOptions = {}, threads = 1) =>
+    createPool({ threads, worker: { ...onNode, ...options, processCommandPrefix } })(tasks);
+  const kill = (pool: ReturnType<typeof open>, index = 0) =>
+    process.kill(pool.workers[index].pid as number, "SIGKILL");
+  const state = (pool: ReturnType<typeof open>, wanted: string, index = 0) =>
+    until(`worker ${index} is ${wanted}`, () => pool.workers[index].state === wanted);
+
+  test("may shut the pool down: no worker comes after that", async () => {
+    let shutdown: Promise<void> | undefined;
+    const events: string[] = [];
+    const pool = open(({ start }) => {
+      if (start > 0) {
+        shutdown = pool.shutdown();
+      }
+      return ["env"];
+    });
+    pool.on("spawn", () => events.push("spawn")).on("exit", () => events.push("exit"));
+    await pool.call.pid();
+    kill(pool);
+    await until("it was started again", () => shutdown !== undefined);
+    await within(shutdown as Promise<void>);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(events).toEqual(["spawn", "exit"]);
+    expect(childrenOf(process.pid)).toEqual([]);
+  });
+
+  test("may shut the pool down and throw", async () => {
+    let shutdown: Promise<void> | undefined;
+    const pool = open(({ start }) => {
+      if (start > 0) {
+        shutdown = pool.shutdown();
+        throw new Error("not again");
+      }
+      return ["env"];
+    });
+    await pool.call.pid();
+    kill(pool);
+    await until("it was started again", () => shutdown !== undefined);
+    await within(shutdown as Promise<void>);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(pool.workers[0].state).toBe("closed");
+  });
+
+  test("may make calls", async () => {
+    let call: Promise<number> | undefined;
+    const pool = open(({ start }) => {
+      if (start > 0) {
+        call = pool.call.add([1, 2]);
+      }
+      return ["env"];
+    });
+    await pool.call.pid();
+    kill(pool);
+    await until("it was started again", () => call !== undefined);
+    expect(await within(call as Promise<number>)).toBe(3);
+    await pool.shutdown();
+  });
+
+  test("may throw: all calls that wait hear of it, however many they are", async () => {
+    const pool = open(
+      ({ start }) => {
+        if (start > 0) {
+          throw new Error("no container left");
+        }
+        return ["env"];
+      },
+      { maxBootFailures: 2 },
+    );
+    await pool.call.pid();
+    kill(pool);
+    await state(pool, "restarting");
+    const calls = Array.from({ length: 200_000 }, () => pool.call.add([1, 2]));
+    const results = await within(Promise.allSettled(calls));
+    expect(results.filter(({ status }) => status === "rejected").length).toBe(200_000);
+    await expect(pool.call.add([1, 2])).rejects.toThrow("no container left");
+    await pool.shutdown();
+  });
+
+  test("leaves no call behind whose argument shuts the pool down", async () => {
+    const pool = open(({ start }) => {
+      if (start > 0) {
+        throw new Error("no container left");
+      }
+      return ["env"];
+    });
+    await pool.call.pid();
+    kill(pool);
+    await state(pool, "restarting");
+    const argument = Object.defineProperty([1, 2] as [number, number], 0, {
+      get() {
+        void pool.shutdown();
+        return 1;
+      },
+      enumerable: true,
+    });
+    await expect(within(pool.call.add(argument))).rejects.toThrow("Thread closed");
+  });
+
+  test("may fail for one worker alone: calls wait for another that is to come", async () => {
+    const fails = new Set<number>();
+    const prefix: Prefix = ({ index }) => {
+      if (fails.has(index)) {
+        throw new Error("no container left");
+      }
+      return ["env"];
+    };
+    const pool = open(prefix, { maxBootFailures: 2 }, 2);
+    await state(pool, "ready", 0);
+    await state(pool, "ready", 1);
+    fails.add(0);
+    kill(pool, 0);
+    await state(pool, "broken", 0);
+    fails.add(1);
+    kill(pool, 1);
+    await state(pool, "restarting", 1);
+    fails.delete(1);
+    expect(await within(Promise.all([1, 2, 3].map((value) => pool.call.add([value, 1]))))).toEqual([2, 3, 4]);
+    await pool.shutdown();
+  });
+});
+
 onProcesses(({ worker }) => {
   test("a wrapper that becomes the worker", async () => {
     for (const processCommandPrefix of [

@@ -148,11 +148,17 @@ class WorkerPool implements SlotOwner {
     return promise;
   }
 
-  /** The next slot in turn that takes calls; if none does, the next one. */
+  /** The next slot in turn that has a worker; if none has, the next that will have one; else the next one. */
   #pick(): Slot {
-    for (let tries = 1; tries < this.#slots.length; tries++) {
+    for (let tries = 0; tries < this.#slots.length; tries++) {
       const slot = this.#turn();
       if (slot.available) {
+        return slot;
+      }
+    }
+    for (let tries = 0; tries < this.#slots.length; tries++) {
+      const slot = this.#turn();
+      if (!slot.broken) {
         return slot;
       }
     }
@@ -166,11 +172,12 @@ class WorkerPool implements SlotOwner {
   }
 
   reroute(call: Call, from: Slot): void {
-    const others = this.#slots.filter((slot) => slot !== from && slot.available);
-    const ready = others.filter((slot) => slot.ready);
-    const candidates =
-      ready.length > 0 ? ready : from.available ? [from] : others.length > 0 ? others : [from];
-    candidates[call.sequence % candidates.length].submit(call, undefined);
+    const others = this.#slots.filter((slot) => slot !== from && !slot.broken);
+    const available = others.filter((slot) => slot.available);
+    const ready = available.filter((slot) => slot.ready);
+    const candidates = [ready, from.available ? [from] : available, from.broken ? others : []];
+    const places = candidates.find(({ length }) => length > 0) ?? [from];
+    places[call.sequence % places.length].submit(call, undefined);
   }
 
   hasReady(except: Slot): boolean {

@@ -19,17 +19,21 @@ const STOP_COMMAND_MILLIS = 10_000;
 const LAUNCHER_FAILED = [126, 127];
 const LAUNCHER_SAYS = "knitting-launcher: ";
 
+/** The command that stands before a worker's own; empty without one. Throws `InvalidOptionError` if it can't be had. */
+export function wrapperFor({ worker: { prefix } }: Plan, start: WorkerStart): readonly string[] {
+  return prefix === undefined ? [] : commandFor("worker.processCommandPrefix", prefix, start);
+}
+
 /** Starts a process behind a lane. `info` is what the user's command to end it is told of the worker. */
 export function startProcess(
   lane: HostEnd,
   plan: Plan,
-  start: WorkerStart,
+  wrapper: readonly string[],
   info: () => WorkerInfo,
   events: WorkerEvents,
 ): Worker {
   const { worker, tasks, executable } = plan;
-  const { prefix, stdio, cwd, nice } = worker;
-  const wrapper = prefix === undefined ? [] : commandFor("worker.processCommandPrefix", prefix, start);
+  const { stdio, cwd, nice } = worker;
   const command = [...wrapper, ...runtimeCommand(worker, executable, ENTRY)];
   const launcher = nativePath(LAUNCHER);
   let pid: number | null = null;

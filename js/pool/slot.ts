@@ -21,7 +21,7 @@ import { type Call, HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
 import type { Listeners } from "./events";
 import type { WorkerInfo } from "./info";
-import { startProcess } from "./process";
+import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
@@ -99,6 +99,11 @@ export class Slot {
     return this.#state === "ready";
   }
 
+  /** Whether it was given up: there will be no worker any more. */
+  get broken(): boolean {
+    return this.#state === "broken";
+  }
+
   /** Takes a call over; its argument is in its parcel if it has one. */
   submit(call: Call, argument: unknown): void {
     switch (this.#state) {
@@ -108,9 +113,7 @@ export class Slot {
         break;
       case "restarting":
         if (call.parcel !== undefined || call.pack(argument)) {
-          this.#backlog.push(call);
-          // Somebody waits now.
-          this.#restart?.ref();
+          this.#keep(call);
         }
         break;
       case "broken":
@@ -119,6 +122,18 @@ export class Slot {
       case "closed":
         call.reject(new PoolClosedError());
     }
+  }
+
+  /** Keeps a call for the next worker. */
+  #keep(call: Call): void {
+    if (this.#state !== "restarting") {
+      // A getter of the argument has shut the pool down.
+      this.submit(call, undefined);
+      return;
+    }
+    this.#backlog.push(call);
+    // Somebody waits now.
+    this.#restart?.ref();
   }
 
   /** Rejects every call, ends the worker, and resolves when it is gone. */
@@ -156,15 +171,21 @@ export class Slot {
   /** Starts a worker. Throws if there can be none now. */
   #start(): void {
     const { plan, listeners } = this.#owner;
-    this.#state = "booting";
+    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime } = plan.worker;
     this.#attached = false;
     this.#tooSlow = false;
     this.#violation = undefined;
     this.#bootFault = undefined;
     this.#overdue = undefined;
+    // The user's function may make calls, and shut the pool down: it is asked before there is anything of the new worker.
+    const wrapper =
+      runtime === "thread" ? [] : wrapperFor(plan, { index: this.#index, start: this.#starts, runtime });
+    if (this.#state === "closed") {
+      return;
+    }
+    this.#state = "booting";
     this.#startedAt = new Date();
     let worker: Worker | undefined;
-    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime } = plan.worker;
     const named = sharedMemory.mode === "named" ? sharedMemory : undefined;
     const laneEvents: LaneEvents = {
       attached: () => {
@@ -205,11 +226,10 @@ export class Slot {
       laneEvents,
     );
     try {
-      const start = { index: this.#index, start: this.#starts };
       worker =
         runtime === "thread"
           ? startThread(lane, plan, workerEvents)
-          : startProcess(lane, plan, { ...start, runtime }, this.info, workerEvents);
+          : startProcess(lane, plan, wrapper, this.info, workerEvents);
     } catch (cause) {
       lane.close();
       throw cause;
@@ -267,7 +287,7 @@ export class Slot {
     this.#bootError = error;
     if (++this.#bootFailures >= maxBootFailures || inVain) {
       this.#state = "broken";
-      calls.push(...this.#takeBacklog());
+      calls = calls.concat(this.#takeBacklog());
     } else {
       this.#restartLater(this.#bootFailures, error);
     }
@@ -307,7 +327,9 @@ export class Slot {
     try {
       this.#start();
     } catch (error) {
-      this.#bootEnded(error as Error, false, []);
+      if (this.#state !== "closed") {
+        this.#bootEnded(error as Error, false, []);
+      }
     }
   }
 
