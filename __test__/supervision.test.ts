@@ -3,7 +3,7 @@ import { createPool, importTask, type PoolEvents, WorkerBootError, WorkerKilledE
 import { describe, expect, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
-import { onEveryKind, onProcesses } from "./kinds";
+import { onEveryKind, onEveryRuntime, onProcesses } from "./kinds";
 import { childrenOf, commandOf, descriptors, isAlive, threadsOf, until, within } from "./processes";
 
 const href = "./tasks/basic.mjs";
@@ -16,6 +16,11 @@ const tasks = {
 };
 
 const failure = (promise: Promise<unknown>) => within(promise.catch((error: unknown) => error));
+/** Keeps this thread busy, and its event loop out. */
+function block(millis: number): void {
+  const end = performance.now() + millis;
+  while (performance.now() < end) {}
+}
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 
 onEveryKind(({ worker, isProcess, isWrapped }) => {
@@ -153,6 +158,34 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     expect(
       new Set(lines.filter(([index]) => index === 1).map(([, stream, line]) => `${stream} ${line}`)),
     ).toEqual(new Set(["stderr two", `stdout ${"x".repeat(9_000)}`]));
+  });
+});
+
+onEveryRuntime(({ worker }) => {
+  test("a host that is held up blames no worker for it", async () => {
+    const limits = { hardTimeoutMs: 400, startupTimeoutMs: 20_000 };
+    await using pool = createPool({ worker: { ...worker, ...limits } })(tasks);
+    const ends: unknown[] = [];
+    pool.on("exit", (event) => ends.push(event));
+    await pool.call.add([1, 2]);
+    const calls = [pool.call.wait(100), ...Array.from({ length: 4 }, () => pool.call.spin(150))];
+    // A call has been seen to run, then many have been answered and nobody was there to hear it.
+    await pause(80);
+    block(700);
+    expect(await within(Promise.all(calls))).toEqual([100, 150, 150, 150, 150]);
+    await pause(100);
+    expect(ends).toEqual([]);
+  });
+
+  test("a host that is held up while its worker boots blames it neither", async () => {
+    await using pool = createPool({ worker: { ...worker, startupTimeoutMs: 3_000 } })(tasks);
+    const ends: unknown[] = [];
+    pool.on("exit", (event) => ends.push(event));
+    await pause(20);
+    block(3_500);
+    await until("it is ready", () => pool.workers[0].state === "ready");
+    await pause(100);
+    expect(ends).toEqual([]);
   });
 });
 

@@ -224,6 +224,14 @@ export class HostEnd {
     }
   }
 
+  /** Takes in what has arrived while the event loop was held up elsewhere, before the worker is judged by the clock. */
+  catchUp(): void {
+    this.drain();
+    if (this.#open) {
+      this.#turn(0);
+    }
+  }
+
   /**
    * Gives up the calls: those the worker had started, as far as it says so, and the others in their order. The lane takes
    * no more; it is still to be closed.
@@ -328,17 +336,24 @@ export class HostEnd {
     }
   }
 
-  /**
-   * Looks for a call that has run for too long. What the worker says of what it has started is a hint: where it runs nothing,
-   * the first call in line counts as running. False once there is nothing to look for.
-   */
+  /** Looks for a call that has run for too long, and tells of it. False once there is nothing to look for. */
   #findOverdue(limitMs: number): boolean {
-    if (!this.#open || this.load === 0) {
-      return false;
+    if (this.#open && !this.#booting && this.#overdueCall(limitMs) !== undefined) {
+      this.catchUp();
+      const call = this.#open ? this.#overdueCall(limitMs) : undefined;
+      if (call !== undefined) {
+        this.#events.overdue(call.task);
+        return false;
+      }
     }
-    if (this.#booting) {
-      return true;
-    }
+    return this.#open && this.load > 0;
+  }
+
+  /**
+   * A call that has run for too long as far as is known by now. What the worker says of what it has started is a hint: where
+   * it runs nothing, the first call in line counts as running.
+   */
+  #overdueCall(limitMs: number): Call | undefined {
     const time = now();
     const firstUnstarted = this.native.started();
     let running = 0;
@@ -354,17 +369,15 @@ export class HostEnd {
       running++;
       call.startedAt ||= time;
       if (time - call.startedAt > limitMs) {
-        this.#events.overdue(call.task);
-        return false;
+        return call;
       }
     }
     if (running > 0 || first === undefined || first.sequence !== this.#stalled.sequence) {
       this.#stalled = { sequence: running > 0 ? -1 : (first?.sequence ?? -1), since: time };
     } else if (time - this.#stalled.since > limitMs) {
-      this.#events.overdue(first.task);
-      return false;
+      return first;
     }
-    return true;
+    return undefined;
   }
 
   readonly #flush = (): void => {

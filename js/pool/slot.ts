@@ -238,8 +238,11 @@ export class Slot {
     this.#lane = lane;
     this.#worker = worker;
     this.#bootTimer = setTimeout(() => {
-      this.#tooSlow = true;
-      worker.kill();
+      lane.catchUp();
+      if (this.#state === "booting" && this.#bootFault === undefined) {
+        this.#tooSlow = true;
+        worker.kill();
+      }
     }, startupTimeoutMs).unref();
     for (const call of this.#takeBacklog()) {
       lane.submit(call, undefined);
