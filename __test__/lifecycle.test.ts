@@ -18,6 +18,12 @@ for (const { name, worker, isProcess } of kinds) {
       await until("the workers are gone", () => !workerPids(host).some(isAlive));
     });
 
+    test.each(["pipe", "ignore"])("an idle pool lets its process end with stdio: %s", async (stdio) => {
+      const host = start(`idle-${stdio}`);
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("idle");
+    });
+
     test("a pending call keeps the process alive until it is answered", async () => {
       const host = start("pending");
       expect(await host.exit()).toEqual({ code: 0, signal: null });

@@ -38,6 +38,18 @@ switch (what) {
     say("idle");
     break;
   }
+  // The same while somebody listens, or nobody, to what the workers write.
+  case "idle-pipe":
+  case "idle-ignore": {
+    const kind = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
+    const pool = createPool({ worker: { ...kind, stdio: what.slice("idle-".length) } })({
+      speak: of("speak"),
+    });
+    pool.on("output", ({ line }) => say("heard", line));
+    await pool.call.speak("something");
+    say("idle");
+    break;
+  }
   // Ends after the call, not before.
   case "pending": {
     const pool = openPool();

@@ -81,3 +81,4 @@ export const scribble = ({ offset, value, millis }) => {
   writeSync(openSync("/proc/self/mem", "r+"), bytes, 0, 4, start + offset);
   sleepBusily(millis);
 };
+export const speak = (line) => console.log(line);

@@ -1,5 +1,6 @@
 /** Worker threads of this process. */
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { Worker as Thread, type WorkerOptions } from "node:worker_threads";
 import type { HostEnd } from "../lane/host-end";
 import type { ThreadData } from "../worker/thread-data";
@@ -27,6 +28,10 @@ export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Wo
       : new Thread(ENTRY, { ...options, execArgv: [...execArgv] });
   // The lane keeps the process alive while somebody waits.
   thread.unref();
+  if (piped) {
+    letEnd(thread.stdout);
+    letEnd(thread.stderr);
+  }
   if (stdio === "ignore") {
     thread.stdout.resume();
     thread.stderr.resume();
@@ -53,6 +58,18 @@ export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Wo
     stop: () => void thread.terminate(),
     kill: () => void thread.terminate(),
   };
+}
+
+/**
+ * Has a thread's stream not keep the process alive while it is read. Node gives each such stream a hold of its own, whatever
+ * `unref` says, and no other way to do without: `lifecycle.test.ts` hears if a version of Node calls it otherwise.
+ */
+function letEnd(stream: Readable): void {
+  const symbols = Object.getOwnPropertySymbols(stream);
+  const holds = symbols.find(({ description }) => description === "kIncrementsPortRef");
+  if (holds !== undefined) {
+    Object.assign(stream, { [holds]: false });
+  }
 }
 
 let inherited: string[] | undefined;
