@@ -91,7 +91,8 @@ impl Pipe {
             }
             self.line.extend_from_slice(bytes);
             let whole = self.line.iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
-            let whole = if self.line.len() - whole > LINE_BYTES { self.line.len() } else { whole };
+            let whole =
+                if self.line.len() - whole > LINE_BYTES { whole_characters(&self.line) } else { whole };
             if whole > 0 {
                 lines(&self.line[..whole]);
                 self.line.drain(..whole);
@@ -118,6 +119,18 @@ impl Pipe {
         let mut tail = self.tail.take().unwrap_or_default();
         String::from_utf8_lossy(tail.make_contiguous()).into_owned()
     }
+}
+
+/// How many bytes of a piece stand before a character of UTF-8 that has only begun.
+fn whole_characters(piece: &[u8]) -> usize {
+    let Some(last) = piece.iter().rposition(|&byte| byte & 0xC0 != 0x80) else { return piece.len() };
+    let length = match piece[last] {
+        0xF0.. => 4,
+        0xE0.. => 3,
+        0xC0.. => 2,
+        _ => 1,
+    };
+    if piece.len() - last < length { last } else { piece.len() }
 }
 
 /// Whole lines on their way to one of the host's own streams.
@@ -243,6 +256,22 @@ mod tests {
         }
         assert!(pieces > 2);
         assert_eq!(pipe.tail(), "");
+    }
+
+    #[test]
+    fn no_character_is_cut_in_two() {
+        for line in ["é", "€", "😀", "a😀é€"] {
+            let (mut pipe, mut writer) = pipe(Stream::Stdout);
+            let text = format!("x{}", line.repeat(2 * LINE_BYTES / line.len()));
+            writer.write_all(text.as_bytes()).unwrap();
+            drop(writer);
+            let mut seen = String::new();
+            pipe.read(4 * LINE_BYTES, |piece| seen.push_str(std::str::from_utf8(piece).unwrap()));
+            assert_eq!(seen.trim_end(), text);
+        }
+        assert_eq!(whole_characters(&[0xFF, 0x80]), 0);
+        assert_eq!(whole_characters(&[0x80; 9]), 9);
+        assert_eq!(whole_characters(b"plain"), 5);
     }
 
     #[test]
