@@ -56,7 +56,8 @@ export function startProcess(
         }
         break;
       case "outlives":
-        stopBy(worker.stopCommand, info);
+        // Of a pool that was shut down the information has no process any more.
+        stopBy(worker.stopCommand, { ...info(), pid });
         break;
       default:
         end(exitOf(event));
@@ -114,16 +115,16 @@ function exitOf(event: WorkerEvent): Exit {
 
 /** The lines without their ends; the last has one too. */
 function linesOf(text: string): string[] {
-  return text.replace(/\n$/, "").split("\n");
+  return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
 /** Has a worker that can't be killed from here ended by the user's command. */
-function stopBy(command: Plan["worker"]["stopCommand"], info: () => WorkerInfo): void {
+function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void {
   if (command === undefined) {
     return;
   }
   try {
-    const [program, ...parameters] = commandFor("worker.stopCommand", command, info());
+    const [program, ...parameters] = commandFor("worker.stopCommand", command, info);
     execFile(program, parameters, { timeout: STOP_COMMAND_MILLIS }, (error) => {
       if (error) {
         process.emitWarning(error);
