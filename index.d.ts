@@ -93,15 +93,16 @@ interface WorkerInfo {
     /** Which of the pool's workers, from 0. A replacement has the index of the worker it replaces. */
     readonly index: number;
     /**
-     * Id of the process that was started: the runtime's, or its wrapper's where `worker.processCommandPrefix` names one. `null`
-     * for a worker thread, and while no process runs.
+     * Id of the worker's process, as this system counts. Behind a `worker.processCommandPrefix` it is the wrapper's until the
+     * worker has attached, and stays that if the worker can't be found from here. `null` for a worker thread, and while no
+     * process runs.
      */
     readonly pid: number | null;
     /** What runs the worker. */
     readonly runtime: "thread" | "node" | "deno" | "bun";
     /**
      * `"booting"`: started, not ready yet. `"ready"`: serves calls. `"restarting"`: ended, and waits for its next start.
-     * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row. `"closed"`: the pool was shut down.
+     * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row, or one that would only fail again. `"closed"`: the pool was shut down.
      */
     readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
     /** Calls that it has answered since it was started. */
@@ -158,11 +159,15 @@ interface WorkerOptions {
      */
     startupTimeoutMs?: number | undefined;
     /**
-     * Milliseconds that a worker may be busy without a sign of life; then it is killed and replaced, and the calls it had
-     * started reject with `WorkerKilledError`. At most 2 147 483 647; not limited where nothing is said.
+     * Milliseconds that a task may run, until what it returns has settled; then its worker is killed and replaced, and all calls
+     * that this had started reject with `WorkerKilledError`. So it is where a ready worker starts none of its calls for so long.
+     * At most 2 147 483 647; not limited where nothing is said.
      */
     hardTimeoutMs?: number | undefined;
-    /** Failed boots in a row after which a worker is given up, at least 1. Default 3. */
+    /**
+     * Failed boots in a row after which a worker is given up, at least 1. Default 3. One that another boot would only repeat, such
+     * as a command that does not exist, counts as all of them.
+     */
     maxBootFailures?: number | undefined;
     /**
      * Where the workers' standard output and standard error go. `"inherit"`, the default: to this process's, by whole lines.
@@ -186,7 +191,8 @@ interface WorkerOptions {
     cwd?: string | undefined;
     /**
      * A command that ends a worker for certain where killing its process does not, such as `["docker", "kill", id]`; or a
-     * function that returns one. It is run when a worker has been killed. Process workers only.
+     * function that returns one. It is run when a worker's wrapper has ended and something that can't be killed from here still
+     * holds its memory half a second later. It has ten seconds. Process workers only.
      */
     stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
 }
@@ -284,7 +290,7 @@ interface PoolEvents {
     output: {
         readonly worker: WorkerInfo;
         readonly stream: "stdout" | "stderr";
-        /** Without its end. A line of more than 16 KiB comes in pieces. */
+        /** Without its end. A process's line of more than 16 KiB comes in pieces. */
         readonly line: string;
     };
 }

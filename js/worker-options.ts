@@ -58,11 +58,15 @@ export interface WorkerOptions {
    */
   startupTimeoutMs?: number | undefined;
   /**
-   * Milliseconds that a worker may be busy without a sign of life; then it is killed and replaced, and the calls it had
-   * started reject with `WorkerKilledError`. At most 2 147 483 647; not limited where nothing is said.
+   * Milliseconds that a task may run, until what it returns has settled; then its worker is killed and replaced, and all calls
+   * that this had started reject with `WorkerKilledError`. So it is where a ready worker starts none of its calls for so long.
+   * At most 2 147 483 647; not limited where nothing is said.
    */
   hardTimeoutMs?: number | undefined;
-  /** Failed boots in a row after which a worker is given up, at least 1. Default 3. */
+  /**
+   * Failed boots in a row after which a worker is given up, at least 1. Default 3. One that another boot would only repeat, such
+   * as a command that does not exist, counts as all of them.
+   */
   maxBootFailures?: number | undefined;
   /**
    * Where the workers' standard output and standard error go. `"inherit"`, the default: to this process's, by whole lines.
@@ -86,7 +90,8 @@ export interface WorkerOptions {
   cwd?: string | undefined;
   /**
    * A command that ends a worker for certain where killing its process does not, such as `["docker", "kill", id]`; or a
-   * function that returns one. It is run when a worker has been killed. Process workers only.
+   * function that returns one. It is run when a worker's wrapper has ended and something that can't be killed from here still
+   * holds its memory half a second later. It has ten seconds. Process workers only.
    */
   stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
 }

@@ -29,7 +29,7 @@ export interface PoolEvents {
   output: {
     readonly worker: WorkerInfo;
     readonly stream: "stdout" | "stderr";
-    /** Without its end. A line of more than 16 KiB comes in pieces. */
+    /** Without its end. A process's line of more than 16 KiB comes in pieces. */
     readonly line: string;
   };
 }

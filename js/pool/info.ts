@@ -5,15 +5,16 @@ export interface WorkerInfo {
   /** Which of the pool's workers, from 0. A replacement has the index of the worker it replaces. */
   readonly index: number;
   /**
-   * Id of the process that was started: the runtime's, or its wrapper's where `worker.processCommandPrefix` names one. `null`
-   * for a worker thread, and while no process runs.
+   * Id of the worker's process, as this system counts. Behind a `worker.processCommandPrefix` it is the wrapper's until the
+   * worker has attached, and stays that if the worker can't be found from here. `null` for a worker thread, and while no
+   * process runs.
    */
   readonly pid: number | null;
   /** What runs the worker. */
   readonly runtime: "thread" | "node" | "deno" | "bun";
   /**
    * `"booting"`: started, not ready yet. `"ready"`: serves calls. `"restarting"`: ended, and waits for its next start.
-   * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row. `"closed"`: the pool was shut down.
+   * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row, or one that would only fail again. `"closed"`: the pool was shut down.
    */
   readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
   /** Calls that it has answered since it was started. */
