@@ -138,6 +138,6 @@ function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void 
 function livesOnError(): Error {
   return new KnittingError(
     "KNITTING_WORKER_LIVES_ON",
-    "a worker's wrapper has ended, and something that holds the worker's memory has not. It is out of this process's reach: worker.stopCommand can end it",
+    "a worker was given up: it, its wrapper or something else that holds its memory has not ended although it was to be killed. It is out of this process's reach: worker.stopCommand can end it",
   );
 }

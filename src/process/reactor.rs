@@ -16,7 +16,10 @@
 //!   worker ends first     its wrapper has a while to end by itself, and to tell its exit status
 //!   wrapper ends first    the host's owner lock is let go, by which an honest worker ends itself, and the worker is killed;
 //!                         one that is out of reach is told of, for a command of the user's to end it
+//!   a child stays         killed, it can stay all the same: as another user's process, or as a zombie of whoever traces it
 //! ```
+//!
+//! Nothing of this is waited for without an end: what stays is given up, and reaped with the start of a later worker.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -54,11 +57,11 @@ const OUTPUT_RETRY: Duration = Duration::from_millis(20);
 const LAST_WAIT_MILLIS: u16 = 1000;
 /// How long a wrapper may take to end after its worker has.
 const WRAPPER_GRACE: Duration = Duration::from_secs(2);
-/// How often to look whether a worker that has outlived its wrapper is gone.
-const OUTLIVED_LOOK: Duration = Duration::from_millis(10);
-/// How long it may outlive it before the user is asked for help, and before it is given up.
-const OUTLIVED_TOLD: Duration = Duration::from_millis(500);
-const OUTLIVED_GIVEN_UP: Duration = Duration::from_secs(10);
+/// How often to look whether a worker that should be gone is.
+const OVERDUE_LOOK: Duration = Duration::from_millis(10);
+/// How long one behind a wrapper may take before the user is asked for help, and any before it is given up.
+const OVERDUE_TOLD: Duration = Duration::from_millis(500);
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// How often to look for the lock of a worker whose process can't be found.
 const UNSEEN_LOOK: Duration = Duration::from_secs(1);
 
@@ -91,7 +94,7 @@ pub enum Event {
         /// To be dropped when they are taken.
         receipt: Receipt,
     },
-    /// Its wrapper has ended, and it can't be killed from here.
+    /// Its wrapper has ended or was killed, and it can't be killed from here.
     Outlives,
     /// It has ended and is reaped.
     Exited {
@@ -101,7 +104,7 @@ pub enum Event {
         signal: Option<&'static str>,
         /// The last of what it wrote to stderr.
         stderr_tail: String,
-        /// It was given up instead: somebody still holds the worker's lock.
+        /// It was given up instead: the command runs on, or somebody still holds the worker's lock.
         lives_on: bool,
     },
 }
@@ -146,6 +149,9 @@ struct Inbox {
 }
 
 static RUNNING: Mutex<Option<Arc<Inbox>>> = Mutex::new(None);
+
+/// Children that were given up before they could be reaped.
+static UNREAPED: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
 
 /// Starts a worker.
 pub fn launch(id: WorkerId, order: Order) -> io::Result<()> {
@@ -244,8 +250,8 @@ struct Worker {
     kill_at: Option<Instant>,
     kill_wrapper_at: Option<Instant>,
     look_at: Option<Instant>,
-    /// When the child was reaped while the worker was still there, and whether that was told.
-    outlived: Option<(Instant, bool)>,
+    /// Since when it should be gone, the child reaped or at least killed, and whether that was told.
+    overdue: Option<(Instant, bool)>,
     sink: Sink,
 }
 
@@ -370,6 +376,7 @@ impl Reactor {
     }
 
     fn start(&self, id: WorkerId, launch: Launch) -> Result<Launched, LaunchError> {
+        reap_given_up();
         let launched = launch.start()?;
         match self.watch(id, &launched) {
             Ok(()) => Ok(launched),
@@ -448,13 +455,13 @@ impl Reactor {
         }
     }
 
-    /// The child has ended.
+    /// The child has ended. If it can't be reaped yet its descriptor would tell that for ever: it is not watched again,
+    /// but looked after.
     fn reap(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        if worker.reap() {
+        let Some(worker) = self.workers.get_mut(&id) else { return reap_given_up() };
+        // It may have been found to have ended before that was told.
+        if worker.status.is_none() && worker.reap() {
             self.finish(id);
-        } else if worker.status.is_none() {
-            let _ = self.epoll.modify(&worker.child.pidfd, &mut event(id, CHILD));
         }
     }
 
@@ -505,7 +512,7 @@ impl Worker {
             kill_at: None,
             kill_wrapper_at: None,
             look_at: None,
-            outlived: None,
+            overdue: None,
             sink,
         }
     }
@@ -526,25 +533,39 @@ impl Worker {
             self.kill();
         }
         if due(&mut self.kill_wrapper_at) {
-            self.kill_child();
+            self.end_child();
         }
         if !due(&mut self.look_at) {
             return false;
         }
-        let is_gone = self.is_gone();
-        match &mut self.outlived {
-            Some(_) if is_gone => return true,
-            Some((since, _)) if now - *since >= OUTLIVED_GIVEN_UP => return true,
+        if self.status.is_none() && has_ended(&self.child.pidfd) {
+            return self.reap() || self.is_given_up(now);
+        }
+        let (is_wrapped, is_gone) = (self.is_wrapped(), self.is_gone());
+        let is_over = self.is_given_up(now) || (is_gone && self.status.is_some());
+        match &mut self.overdue {
+            Some(_) if is_over => return true,
             Some((since, told)) => {
-                if now - *since >= OUTLIVED_TOLD && !std::mem::replace(told, true) {
+                if is_wrapped && now - *since >= OVERDUE_TOLD && !std::mem::replace(told, true) {
                     (self.sink)(Event::Outlives);
                 }
-                self.look_at = Some(now + OUTLIVED_LOOK);
+                self.look_at = Some(now + OVERDUE_LOOK);
             }
             None if is_gone => self.await_wrapper(),
             None => self.look_at = Some(now + UNSEEN_LOOK),
         }
         false
+    }
+
+    fn is_given_up(&self, now: Instant) -> bool {
+        self.overdue.is_some_and(|(since, _)| now - since >= GIVEN_UP)
+    }
+
+    /// It should be gone, or will be in a moment.
+    fn look_after(&mut self) {
+        let now = Instant::now();
+        self.overdue.get_or_insert((now, false));
+        self.look_at = Some(now + OVERDUE_LOOK);
     }
 
     /// Finds the process that has attached.
@@ -598,7 +619,15 @@ impl Worker {
         } else if self.role == Role::ContainerClient && !self.attached && self.manner == Manner::Orderly {
             self.kill_wrapper_at.get_or_insert(Instant::now() + CONTAINER_GRACE);
         } else {
-            self.kill_child();
+            self.end_child();
+        }
+    }
+
+    /// Kills the child, and does not wait for ever until it has ended.
+    fn end_child(&mut self) {
+        self.kill_child();
+        if self.status.is_none() {
+            self.look_after();
         }
     }
 
@@ -621,12 +650,16 @@ impl Worker {
         }
     }
 
-    /// Reaps the child if it has ended. True when the worker is no more.
+    /// Reaps the child, which has ended. True when the worker is no more.
     fn reap(&mut self) -> bool {
         let pidfd = || Id::PIDFd(self.child.pidfd.as_fd());
         let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         match waitid(pidfd(), ended | WaitPidFlag::WNOWAIT) {
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => return false,
+            // Somebody traces it, and is to hear of it first. Perhaps that is one of its group.
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {
+                self.end_child();
+                return false;
+            }
             // Reaped by somebody else in this process: the number may be anybody's by now.
             Err(Errno::ECHILD) => {}
             _ => self.kill_child(),
@@ -643,9 +676,8 @@ impl Worker {
         }
         let _ = owner_lock::let_go(&self.lock, Owner::Host);
         self.kill_inner();
-        let now = Instant::now();
-        self.outlived = Some((now, false));
-        self.look_at = Some(now + OUTLIVED_LOOK);
+        self.overdue = None;
+        self.look_after();
         false
     }
 
@@ -664,13 +696,35 @@ impl Worker {
 
     /// The last that is told of it. The descriptors close, and with them epoll forgets them, before anybody hears of it.
     fn tell_exit(mut self) {
-        let lives_on = self.is_wrapped() && !self.is_gone();
+        let child_lives = self.status.is_none() && !has_ended(&self.child.pidfd);
+        let lives_on = child_lives || (self.is_wrapped() && !self.is_gone());
         let (code, signal) = self.status.unwrap_or_default();
         let stderr_tail = self.pipes[Stream::Stderr as usize].as_mut().map(Pipe::tail).unwrap_or_default();
-        let Self { child, inner, pipes, lock, sink, .. } = self;
-        drop((child, inner, pipes, lock));
+        let Self { child, status, inner, pipes, lock, sink, .. } = self;
+        drop((inner, pipes, lock));
+        if status.is_none() {
+            give_up(child.pidfd);
+        } else {
+            drop(child);
+        }
         sink(Event::Exited { code, signal, stderr_tail, lives_on });
     }
+}
+
+fn unreaped() -> std::sync::MutexGuard<'static, Vec<OwnedFd>> {
+    UNREAPED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a child in mind that may not have been reaped.
+fn give_up(child: OwnedFd) {
+    unreaped().push(child);
+    reap_given_up();
+}
+
+/// Reaps those given up that can be reaped now.
+fn reap_given_up() {
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+    unreaped().retain(|child| waitid(Id::PIDFd(child.as_fd()), ended) == Ok(WaitStatus::StillAlive));
 }
 
 /// Whether the process behind a pidfd has ended, reaped or not.
@@ -722,6 +776,7 @@ impl Drop for Reactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader, Write};
     use std::process;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, channel};
@@ -998,5 +1053,63 @@ mod tests {
         assert!(bystander.try_wait().unwrap().is_none(), "a bystander was killed");
         bystander.kill().unwrap();
         bystander.wait().unwrap();
+    }
+
+    /// This test binary as a worker of the test `name`, in which `role` says what it is to do.
+    fn this_test_as(name: &str, role: &str) -> Order {
+        let this = std::env::current_exe().unwrap();
+        let name = format!("process::reactor::tests::{name}");
+        let (sink, _) = sink();
+        let mut order = order(&[this.to_str().unwrap(), "--exact", &name, "--test-threads=1"], sink);
+        order.launch.env.push((ROLE.into(), role.into()));
+        order
+    }
+
+    const ROLE: &str = "KNITTING_TEST_REACTOR_ROLE";
+
+    /// Traces its parent, of whose end nobody else is told then, for as long as it lives itself.
+    fn trace_parent() {
+        let parent = nix::unistd::getppid().as_raw();
+        // SAFETY: takes numbers only.
+        let traced = unsafe { nix::libc::ptrace(nix::libc::PTRACE_SEIZE, parent, 0, 0) };
+        // Not captured, as what a macro prints would be.
+        writeln!(io::stderr(), "{traced} {}", process::id()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// Has itself traced by a process outside its group, and ends.
+    fn be_traced(name: &str) {
+        use std::os::unix::process::CommandExt;
+        // SAFETY: takes numbers only.
+        unsafe { nix::libc::prctl(nix::libc::PR_SET_PTRACER, nix::libc::PR_SET_PTRACER_ANY) };
+        let mut tracer = process::Command::new(std::env::current_exe().unwrap());
+        let tracer = only_this_test(&mut tracer, name).env(ROLE, "tracer").process_group(0);
+        let mut tracer = tracer.stderr(process::Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(tracer.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        write!(io::stderr(), "{line}").unwrap();
+        process::exit(3);
+    }
+
+    #[test]
+    fn a_worker_that_somebody_keeps_from_being_reaped_is_given_up() {
+        const NAME: &str = "a_worker_that_somebody_keeps_from_being_reaped_is_given_up";
+        match std::env::var(ROLE).as_deref() {
+            Ok("tracer") => return trace_parent(),
+            Ok(_) => return be_traced(NAME),
+            Err(_) => {}
+        }
+        let (sink, told) = sink();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
+        super::launch(id, Order { sink, ..this_test_as(NAME, "traced") }).unwrap();
+        let (code, signal, tail) = exit(&told);
+        assert!(started.elapsed() >= GIVEN_UP, "{code:?} {signal:?}: {tail}");
+        assert_eq!((code, signal), (None, None));
+        let (traced, tracer) = tail.trim().split_once(' ').unwrap();
+        assert_eq!(traced, "0", "it could not be traced");
+        nix::sys::signal::kill(Pid::from_raw(tracer.parse().unwrap()), Signal::SIGKILL).unwrap();
     }
 }
