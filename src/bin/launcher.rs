@@ -16,7 +16,8 @@
 //!
 //! A wrapper must not be killed alone either: what it has started halfway would stay for ever, a sandbox that waits for
 //! its parent, a container that is created and not started. Its guard is a process of the same group, which waits for the
-//! host or the wrapper to end and kills the group; after the host's end it lets the wrapper go on for the given time.
+//! host or the wrapper to end and kills the group; after the host's end it lets the wrapper go on for the given time. The
+//! wrapper is its parent and could put it into another group: it kills the one that it began in, or none.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -24,6 +25,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
+use knitting_native::sys::descriptors::close_from;
+use knitting_native::sys::signals::kill_group;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
@@ -111,29 +114,32 @@ fn prepare(settings: &Settings) -> Result<(), String> {
 
 /// Starts the guard of this process, which it is to be instead of the death signal.
 fn start_guard(host: Pid, millis: u16) -> Result<(), Errno> {
-    let wrapper = pidfd(getpid())?;
+    let (wrapper, host_process, group) = (pidfd(getpid())?, pidfd(host)?, getpgrp());
+    // The number could have become somebody else's before the descriptor was there.
+    if getppid() != host {
+        return Err(Errno::ESRCH);
+    }
     // SAFETY: this process has one thread, so the child may do anything.
     if let ForkResult::Child = unsafe { fork() }? {
-        guard(host, &wrapper, millis);
+        guard(&host_process, &wrapper, group, millis);
     }
     set_pdeathsig(None)
 }
 
-/// Waits until the wrapper has ended, which ends the group.
-fn guard(host: Pid, wrapper: &OwnedFd, millis: u16) -> ! {
+/// Waits until the wrapper, which leads the group, has ended or is not wanted any more, and ends the group.
+fn guard(host: &OwnedFd, wrapper: &OwnedFd, group: Pid, millis: u16) -> ! {
     // Whoever reads the wrapper's output is to see its end, and the memory is not this process's business.
     let _ = File::options()
         .read(true)
         .write(true)
         .open("/dev/null")
         .map(|null| (dup2_stdin(&null), dup2_stdout(&null), dup2_stderr(&null)));
-    // A host that can't be found any more has ended.
-    if let Ok(host) = pidfd(host) {
-        wait_for_end(&[&host, wrapper], PollTimeout::NONE);
-    }
+    wait_for_end(&[host, wrapper], PollTimeout::NONE);
     wait_for_end(&[wrapper], millis.into());
-    // This process too.
-    let _ = killpg(getpgrp(), Signal::SIGKILL);
+    // This process too. By its number only while this process keeps that from becoming another group's.
+    if kill_group(wrapper.as_fd()).is_err() && getpgrp() == group {
+        let _ = killpg(group, Signal::SIGKILL);
+    }
     std::process::exit(0)
 }
 
@@ -155,7 +161,7 @@ fn prepare_process(host: Pid) -> Result<(), Errno> {
     if getppid() != host {
         return Err(Errno::ESRCH);
     }
-    knitting_native::sys::descriptors::close_from(3)?;
+    close_from(3)?;
     for number in Signal::iterator().filter(|number| !matches!(number, Signal::SIGKILL | Signal::SIGSTOP)) {
         // SAFETY: the default disposition runs no code of ours.
         unsafe { signal(number, SigHandler::SigDfl) }?;

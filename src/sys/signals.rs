@@ -1,6 +1,8 @@
-//! What the process does on a signal, asked for and set as it is: nix can only ask by setting something else.
+//! What the process does on a signal, asked for and set as it is: nix can only ask by setting something else. And the end of
+//! a process group that cannot be mistaken for another.
 
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use nix::errno::Errno;
@@ -37,6 +39,16 @@ pub fn end_on_term_as_first_process() -> Result<(), Errno> {
     let handler: extern "C" fn(libc::c_int) = end;
     // SAFETY: the function does one thing, which is async-signal-safe, and stays.
     unsafe { set_action(libc::SIGTERM, &action_of(handler as libc::sighandler_t, 0)) }
+}
+
+/// Kills the process group that the process behind a pidfd leads or has led. Unlike by its number, no other group can be
+/// met. `EINVAL` before Linux 6.9, which knows no such thing.
+pub fn kill_group(leader: BorrowedFd<'_>) -> Result<(), Errno> {
+    const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+    let (call, information) = (libc::SYS_pidfd_send_signal, ptr::null::<libc::siginfo_t>());
+    let (leader, flags) = (leader.as_raw_fd(), PIDFD_SIGNAL_PROCESS_GROUP);
+    // SAFETY: numbers, and no information about the signal, which the kernel then makes up.
+    Errno::result(unsafe { libc::syscall(call, leader, libc::SIGKILL, information, flags) }).map(drop)
 }
 
 /// The action of running `handler`, which is one of `SIG_DFL`, `SIG_IGN` or a function that `flags` fit.
