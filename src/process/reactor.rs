@@ -23,7 +23,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::{Sender, channel};
@@ -45,6 +45,7 @@ use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use super::launch::{CONTAINER_GRACE, Launch, LaunchError, Launched, Role};
 use super::output::{LINE_BYTES, Pipe, Queue, Receipt, Stdio, Stream, Untaken};
 use super::owner_lock::{self, Owner};
+use crate::sys::signals::kill_group;
 
 /// What is read of a worker's stream at once: a flood is taken in portions, so that other workers get their turn.
 const PORTION_BYTES: usize = 4 * LINE_BYTES;
@@ -64,6 +65,9 @@ const OVERDUE_TOLD: Duration = Duration::from_millis(500);
 const GIVEN_UP: Duration = Duration::from_secs(10);
 /// How often to look for the lock of a worker whose process can't be found.
 const UNSEEN_LOOK: Duration = Duration::from_secs(1);
+
+/// How much is read of what a process has mapped; a runtime has some 100 KiB to tell.
+const MAPS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What happened to a worker.
 #[derive(Debug)]
@@ -241,8 +245,6 @@ struct Worker {
     inner: Option<Process>,
     /// Attached, and its process is out of sight.
     unseen: bool,
-    /// Whether the inner process is known to use this worker's memory: only such a one is killed.
-    inner_is_ours: bool,
     pipes: [Option<Pipe>; 2],
     stdio: Stdio,
     untaken: Untaken,
@@ -504,7 +506,6 @@ impl Worker {
             status: None,
             inner: None,
             unseen: false,
-            inner_is_ours: false,
             pipes: [stdout.map(|fd| pipe(fd, Stream::Stdout)), Some(pipe(stderr, Stream::Stderr))],
             stdio,
             untaken: Untaken::default(),
@@ -570,25 +571,40 @@ impl Worker {
 
     /// Finds the process that has attached.
     fn attached(&mut self, id: WorkerId, epoll: &Epoll) {
-        // An error means that it can't be found either.
-        let mut pid = owner_lock::find_process(&self.lock).unwrap_or(None);
         self.attached = true;
-        if self.is_wrapped() && pid != Some(self.child.pid) {
-            self.inner = pid.and_then(|pid| self.open_inner(pid));
-            if let Some(inner) = &self.inner {
-                self.inner_is_ours = uses(inner.pid, &self.lock);
+        self.find_inner();
+        let pid = match &self.inner {
+            Some(inner) => {
                 let _ = epoll.add(&inner.pidfd, event(id, INNER));
-            } else {
-                pid = None;
-                self.unseen = true;
-                self.look_at = Some(Instant::now() + UNSEEN_LOOK);
+                Some(inner.pid)
             }
-        }
+            None if self.is_the_child() => Some(self.child.pid),
+            None => {
+                self.unseen = true;
+                self.look_at.get_or_insert(Instant::now() + UNSEEN_LOOK);
+                None
+            }
+        };
         (self.sink)(Event::Attached { pid: pid.map(Pid::as_raw) });
     }
 
+    /// Whether the child is the worker, or has become it.
+    fn is_the_child(&self) -> bool {
+        !self.is_wrapped()
+            || owner_lock::find_process(&self.lock).is_ok_and(|pid| pid == Some(self.child.pid))
+    }
+
+    /// Finds the worker's own process, if it is not the child and shows itself. One that does not use the worker's memory is
+    /// somebody else, whose number the worker shows: it is not to be killed, and nobody is to be told of it.
+    fn find_inner(&mut self) {
+        if self.inner.is_none() && !self.is_the_child() {
+            self.inner = self.open_inner().filter(|inner| uses(inner.pid, &self.lock));
+        }
+    }
+
     /// The number may have become somebody else's before the descriptor was there: the lock tells.
-    fn open_inner(&self, pid: Pid) -> Option<Process> {
+    fn open_inner(&self) -> Option<Process> {
+        let pid = owner_lock::find_process(&self.lock).ok()??;
         let pidfd = pidfd_open(rustix::process::Pid::from_raw(pid.as_raw())?, PidfdFlags::NONBLOCK).ok()?;
         let still = owner_lock::find_process(&self.lock).ok()? == Some(pid);
         still.then_some(Process { pid, pidfd })
@@ -631,10 +647,13 @@ impl Worker {
         }
     }
 
-    /// Kills the worker behind a wrapper. False if there is none that can be killed.
-    fn kill_inner(&self) -> bool {
+    /// Kills the worker behind a wrapper, and the group if it leads one of its own. False if there is none that can be killed.
+    fn kill_inner(&mut self) -> bool {
+        // It may have told nobody that it has attached.
+        self.find_inner();
         self.inner.as_ref().is_some_and(|inner| {
-            self.inner_is_ours && pidfd_send_signal(&inner.pidfd, rustix::process::Signal::KILL).is_ok()
+            let _ = kill_group(inner.pidfd.as_fd());
+            pidfd_send_signal(&inner.pidfd, rustix::process::Signal::KILL).is_ok()
         })
     }
 
@@ -732,18 +751,20 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
     poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(1)
 }
 
-/// Whether a process has the memory behind `file` mapped. A worker could show the number of somebody else: such a one has
-/// nothing to do with the memory, and is not to be killed.
+/// Whether a process has the memory behind `file` mapped, as far as can be seen in a moment: how much there is to read, and
+/// what stands in it, is up to the worker.
 fn uses(pid: Pid, file: &File) -> bool {
     let Ok(metadata) = file.metadata() else { return false };
     let device = format!("{:02x}:{:02x}", major(metadata.dev()), minor(metadata.dev()));
     let inode = metadata.ino().to_string();
-    std::fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| {
-        maps.lines().any(|line| {
-            let mut fields = line.split_ascii_whitespace().skip(3);
-            fields.next() == Some(&device) && fields.next() == Some(&inode)
+    let mut maps = Vec::new();
+    let read =
+        File::open(format!("/proc/{pid}/maps")).and_then(|file| file.take(MAPS_BYTES).read_to_end(&mut maps));
+    read.is_ok()
+        && maps.split(|&byte| byte == b'\n').any(|line| {
+            let mut fields = line.split(|&byte| byte == b' ').skip(3);
+            fields.next() == Some(device.as_bytes()) && fields.next() == Some(inode.as_bytes())
         })
-    })
 }
 
 impl Drop for Reactor {
@@ -754,7 +775,7 @@ impl Drop for Reactor {
             *running = None;
         }
         drop(running);
-        for worker in self.workers.values() {
+        for worker in self.workers.values_mut() {
             worker.kill_inner();
             worker.kill_child();
         }
@@ -776,6 +797,8 @@ impl Drop for Reactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::layout::Geometry;
+    use crate::transport::segment::Segment;
     use std::io::{BufRead, BufReader, Write};
     use std::process;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -1111,5 +1134,96 @@ mod tests {
         let (traced, tracer) = tail.trim().split_once(' ').unwrap();
         assert_eq!(traced, "0", "it could not be traced");
         nix::sys::signal::kill(Pid::from_raw(tracer.parse().unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    /// A process of the test `name`, which tells of itself on stderr: its number and that of one it has started.
+    fn inner_process(name: &str, role: &str) {
+        use std::os::unix::process::CommandExt;
+        let mut inner = process::Command::new(std::env::current_exe().unwrap());
+        let inner = only_this_test(&mut inner, name).env(ROLE, role).process_group(0);
+        inner.spawn().unwrap().wait().unwrap();
+    }
+
+    /// Attaches to the memory on descriptor 0, maps it if it is to be `honest`, and starts another process.
+    fn work(honest: bool) {
+        let lock = owner_lock::reopen(io::stdin()).unwrap();
+        let _mapped = honest.then(|| memmap2::MmapRaw::map_raw(&lock).unwrap());
+        owner_lock::hold(&lock, Owner::Worker).unwrap();
+        owner_lock::show_process(&lock).unwrap();
+        let mut started = process::Command::new("sleep").arg("1000").spawn().unwrap();
+        writeln!(io::stderr(), "{} {}", process::id(), started.id()).unwrap();
+        started.wait().unwrap();
+    }
+
+    /// Launches a wrapper of the test `name`, with a worker in a group of its own, and waits for that.
+    fn launch_wrapper(name: &str, role: &str) -> (WorkerId, Receiver<Event>, Vec<i32>) {
+        let (_, memory) = Segment::create(Geometry::new(1).unwrap()).unwrap();
+        let lock = owner_lock::reopen(&memory).unwrap();
+        let (sink, told) = sink();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut order = Order { sink, lock, stdio: Stdio::Pipe, ..this_test_as(name, role) };
+        order.launch.role = Role::Wrapper;
+        order.launch.stdin = memory;
+        super::launch(id, order).unwrap();
+        loop {
+            let event = told.recv_timeout(WATCHDOG).unwrap();
+            if let Event::Output { stream: Stream::Stderr, lines, .. } = event {
+                let line = String::from_utf8(lines).unwrap();
+                let pids = line.split_whitespace().map(|pid| pid.parse().expect(&line)).collect();
+                return (id, told, pids);
+            }
+        }
+    }
+
+    fn lives(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[test]
+    fn a_worker_behind_a_wrapper_is_killed_with_its_group_whether_it_has_told_of_itself_or_not() {
+        const NAME: &str =
+            "a_worker_behind_a_wrapper_is_killed_with_its_group_whether_it_has_told_of_itself_or_not";
+        match std::env::var(ROLE).as_deref() {
+            Ok("wrapper") => return inner_process(NAME, "worker"),
+            Ok(_) => return work(true),
+            Err(_) => {}
+        }
+        for tells in [true, false] {
+            let (id, told, pids) = launch_wrapper(NAME, "wrapper");
+            if tells {
+                attached(id).unwrap();
+                let attached = told.iter().find(|event| matches!(event, Event::Attached { .. })).unwrap();
+                assert!(matches!(attached, Event::Attached { pid: Some(pid) } if pid == pids[0]));
+            }
+            kill(id, Duration::ZERO, Manner::Prompt).unwrap();
+            let exited = told.iter().find(|event| matches!(event, Event::Exited { .. })).unwrap();
+            assert!(matches!(exited, Event::Exited { lives_on: false, .. }), "{exited:?}");
+            let gone = Instant::now() + WATCHDOG;
+            while pids.iter().any(|&pid| lives(pid)) {
+                assert!(Instant::now() < gone, "of {pids:?} some are left");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_does_not_use_the_memory_is_neither_told_of_nor_killed() {
+        const NAME: &str = "a_process_that_does_not_use_the_memory_is_neither_told_of_nor_killed";
+        match std::env::var(ROLE).as_deref() {
+            Ok("wrapper") => return inner_process(NAME, "bystander"),
+            Ok(_) => return work(false),
+            Err(_) => {}
+        }
+        let (id, told, pids) = launch_wrapper(NAME, "wrapper");
+        attached(id).unwrap();
+        let attached = told.iter().find(|event| matches!(event, Event::Attached { .. })).unwrap();
+        assert!(matches!(attached, Event::Attached { pid: None }), "{attached:?}");
+        kill(id, Duration::ZERO, Manner::Prompt).unwrap();
+        assert!(told.iter().any(|event| matches!(event, Event::Outlives)));
+        assert!(pids.iter().all(|&pid| lives(pid)), "a bystander was killed");
+        for pid in pids {
+            nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        }
+        assert!(told.iter().any(|event| matches!(event, Event::Exited { lives_on: false, .. })));
     }
 }
