@@ -536,8 +536,10 @@ impl HostEnd {
         self.end.unless_lost(Ok((slot, payload))).map_err(io::Error::other)
     }
 
-    /// Sequence number of the first submission that the worker has not started, as far as it says so.
-    pub fn started(&self) -> u32 {
+    /// Sequence number of the first submission that the worker has not started, as far as it says so now.
+    pub fn started(&mut self) -> u32 {
+        // A lie is kept for the next exchange to meet.
+        let _ = self.end.reap();
         self.end.out.released()
     }
 
