@@ -1,6 +1,6 @@
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind } from "./kinds";
+import { onEveryRuntime } from "./kinds";
 import { until } from "./processes";
 
 const href = "./tasks/deadly.mjs";
@@ -12,7 +12,7 @@ const tasks = {
   startServer: of<void, number>("startServer"),
 };
 
-onEveryKind(({ worker }) => {
+onEveryRuntime(({ worker }) => {
   test("an interval that a task leaves behind ticks while the worker waits for calls", async () => {
     await using pool = createPool({ worker })(tasks);
     await pool.call.startTicking();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { inheritedExecArgv } from "../dist/pool/exec-argv.js";
-import { onEveryKind } from "./kinds";
+import { onEveryRuntime } from "./kinds";
 
 test.each([
   ["--env-file .env", ""],
@@ -20,7 +20,7 @@ test.each([
   expect(inheritedExecArgv(given.split(" ")).join(" ")).toBe(inherited);
 });
 
-onEveryKind(({ worker }) => {
+onEveryRuntime(({ worker }) => {
   test("a host with an environment file has workers", () => {
     const folder = mkdtempSync(join(tmpdir(), "knitting-exec-argv-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
