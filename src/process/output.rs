@@ -28,6 +28,8 @@ pub const LINE_BYTES: usize = 16 * 1024;
 const QUEUE_BYTES: usize = 256 * 1024;
 /// Bytes in events that the host has not taken yet, above which a worker's pipes are not read.
 const UNTAKEN_BYTES: usize = 256 * 1024;
+/// What an event takes up beside its bytes, about: a worker that writes one byte at a time makes an event of each.
+const EVENT_BYTES: usize = 512;
 
 /// What becomes of a worker's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,8 +188,9 @@ impl Untaken {
         self.0.load(Ordering::Acquire) > UNTAKEN_BYTES
     }
 
-    /// Counts `bytes` until the receipt is dropped, which calls `room` if there was none before.
+    /// Counts an event of `bytes` until the receipt is dropped, which calls `room` if there was none before.
     pub fn count(&self, bytes: usize, room: impl FnOnce() + Send + 'static) -> Receipt {
+        let bytes = bytes + EVENT_BYTES;
         self.0.fetch_add(bytes, Ordering::AcqRel);
         Receipt { untaken: self.clone(), bytes, room: Some(Box::new(room)) }
     }
@@ -275,13 +278,22 @@ mod tests {
     }
 
     #[test]
+    fn many_small_events_are_too_much_as_well() {
+        let untaken = Untaken::default();
+        let receipts: Vec<_> = (0..1000).map(|_| untaken.count(1, || {})).collect();
+        assert!(untaken.is_full());
+        drop(receipts);
+        assert!(!untaken.is_full());
+    }
+
+    #[test]
     fn room_is_told_once_when_enough_is_taken() {
         let untaken = Untaken::default();
         let (tell, told) = std::sync::mpsc::channel();
         let receipts: Vec<_> = (0..4)
             .map(|_| {
                 let tell = tell.clone();
-                untaken.count(UNTAKEN_BYTES / 2, move || tell.send(()).unwrap())
+                untaken.count(UNTAKEN_BYTES / 2 - EVENT_BYTES, move || tell.send(()).unwrap())
             })
             .collect();
         assert!(untaken.is_full());
