@@ -14,6 +14,12 @@ declare class InvalidOptionError extends KnittingError {
 /** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
 declare class PoolClosedError extends KnittingError {
 }
+/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
+declare class TaskTimeoutError extends KnittingError {
+}
+/** More abortable calls are under way than `abortSignalCapacity` allows. */
+declare class AbortCapacityError extends KnittingError {
+}
 /** A task's module or export doesn't exist. */
 declare class TaskNotFoundError extends KnittingError {
 }
@@ -73,6 +79,17 @@ declare class UnsupportedPayloadError extends KnittingError {
 }
 /** This package runs on Linux alone. */
 declare class UnsupportedPlatformError extends KnittingError {
+}
+
+/** The second argument of a task with `abortSignal: true`. */
+declare class AbortToolkit {
+    #private;
+    /** Whether nobody waits for the call any more. It costs a look into shared memory, and is true at once, also in a busy loop. */
+    readonly hasAborted: () => boolean;
+    /** Milliseconds since some moment, with fractions. */
+    readonly now: () => number;
+    /** The same as a standard signal. It tells when the event loop gets a turn. */
+    get signal(): AbortSignal;
 }
 
 /**
@@ -256,8 +273,48 @@ interface PoolOptions {
      * for Deno and Bun none. An empty array keeps Node's from being passed on.
      */
     workerExecArgv?: readonly string[] | undefined;
+    /**
+     * How many calls of tasks with `abortSignal: true` may be under way at once, from 1 to 65536. A call too many rejects with
+     * `AbortCapacityError`. Default 258.
+     */
+    abortSignalCapacity?: number | undefined;
     /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
     permission?: "unsafe" | undefined;
+}
+
+/**
+ * How long a task may take from its start, in milliseconds, and what its call comes to then. A number: it rejects with
+ * `TaskTimeoutError`. The task itself goes on; see `worker.hardTimeoutMs` for one that must be ended. The end may come
+ * late by an eighth of the time, and is noticed by a host whose event loop is not busy.
+ */
+type Timeout<Result = unknown> = number
+/** It resolves with `default`. */
+ | {
+    readonly time: number;
+    readonly default: Result;
+}
+/** It resolves with `undefined`. */
+ | {
+    readonly time: number;
+    readonly maybe: true;
+}
+/** It rejects with `error`. */
+ | {
+    readonly time: number;
+    readonly error: unknown;
+};
+
+/** The second argument of `pool.call.f(argument, options)`. */
+interface CallOptions<Result = unknown> {
+    /** Gives the call up when it is aborted: the promise rejects with the signal's reason. The task is told if it has `abortSignal`. */
+    signal?: AbortSignal | undefined;
+    /** How long the task may take this time, instead of what its definition says. */
+    timeout?: Timeout<Result> | undefined;
+}
+/** The promise of a call whose task has `abortSignal: true`. */
+interface AbortablePromise<Result> extends Promise<Result> {
+    /** Gives the call up: the promise rejects with `reason`, an `AbortError` where there is none, and the task is told. */
+    reject(reason?: unknown): void;
 }
 
 /** What a pool tells of its workers: the events of {@link Pool.on}, and what their listeners get. */
@@ -302,12 +359,50 @@ type Payload = undefined | null | boolean | number | bigint | string | Date | Er
     readonly [key: string]: Payload;
 };
 /** A function that runs in a worker: one argument in, one value out, either may be missing. */
-type TaskFunction = (argument: any) => unknown;
+type TaskFunction = (argument: any, toolkit: AbortToolkit) => unknown;
 /** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
 declare const SIGNATURE: unique symbol;
+/** For types alone too: whether a task is to be told of aborts. */
+declare const ABORTABLE: unique symbol;
 /** What `task` and `importTask` return: export it and put it among a pool's tasks. */
-interface Task<Argument = unknown, Result = unknown> {
+interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
     readonly [SIGNATURE]: (argument: Argument) => Result;
+    readonly [ABORTABLE]: Abortable;
+}
+/** What `task` and `importTask` take besides. */
+interface TaskOptions<Result> {
+    /** How long the task may take, from its start. Default: as long as it likes. */
+    timeout?: Timeout<Awaited<Result>> | undefined;
+    /**
+     * Whether the task is to be told when nobody waits for its call any more: its second argument is then an `AbortToolkit`, and
+     * the promise of a call has `reject(reason)`. Default `false`.
+     */
+    abortSignal?: boolean | undefined;
+}
+/** What `task` takes. */
+interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
+    /** The function. It runs in a worker and sees that worker's module, not the host's. */
+    f: (argument: Argument, toolkit: AbortToolkit) => Result;
+}
+/** What `importTask` takes. */
+interface ImportDefinition<Result> extends TaskOptions<Result> {
+    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
+    href: string | URL;
+    /** The export, `"default"` where nothing is said. */
+    name?: string | undefined;
+}
+/** A task of which nothing may come: its result is `undefined` when its time is over. */
+interface Maybe {
+    timeout: {
+        readonly time: number;
+        readonly maybe: true;
+    };
+}
+interface Abortable {
+    abortSignal: true;
+}
+interface NotAbortable {
+    abortSignal?: false | undefined;
 }
 /**
  * Defines a task by its function. Export the result under the name it has in the pool: a worker imports this module and
@@ -316,37 +411,37 @@ interface Task<Argument = unknown, Result = unknown> {
  * @example
  * export const double = task({ f: (x: number) => x * 2 });
  */
-declare function task<Argument = void, Result = unknown>(definition: {
-    /** The function. It runs in a worker and sees that worker's module, not the host's. */
-    f: (argument: Argument) => Result;
-}): Task<Argument, Result>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): Task<Argument, Awaited<Result> | undefined, true>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): Task<Argument, Awaited<Result> | undefined, false>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): Task<Argument, Result, true>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): Task<Argument, Result, false>;
 /**
  * Names a task without importing it: the host never evaluates the module, only workers do.
  *
  * @example
  * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
  */
-declare function importTask<Argument = void, Result = unknown>(definition: {
-    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
-    href: string | URL;
-    /** The export, `"default"` where nothing is said. */
-    name?: string | undefined;
-}): Task<Argument, Result>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & Abortable): Task<Argument, Awaited<Result> | undefined, true>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & NotAbortable): Task<Argument, Awaited<Result> | undefined, false>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Abortable): Task<Argument, Result, true>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & NotAbortable): Task<Argument, Result, false>;
 
 /** The tasks of a pool, by the names under which their modules export them. */
 type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
 /** The argument of a task, `undefined` where it takes none. */
 type ArgumentOf<T> = T extends Task<infer Argument, unknown> ? Argument : T extends (...parameters: infer Parameters) => unknown ? Parameters extends [] ? undefined : Parameters[0] : never;
 type ResultOf<T> = T extends Task<never, infer Result> ? Awaited<Result> : T extends (argument: never) => infer Result ? Awaited<Result> : never;
-/** How a task is called: with its argument or a promise of it, or without where it takes none. */
-type TaskCall<T> = unknown extends ArgumentOf<T> ? (argument?: unknown) => Promise<ResultOf<T>> : [
+/** What a call returns. */
+type PromiseOf<T> = T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>> : Promise<ResultOf<T>>;
+/** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
+type TaskCall<T> = unknown extends ArgumentOf<T> ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : [
     ArgumentOf<T>
-] extends [void] ? () => Promise<ResultOf<T>> : undefined extends ArgumentOf<T> ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>> : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>;
+] extends [void] ? (argument?: undefined, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : undefined extends ArgumentOf<T> ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>;
 /** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
 interface Pool<T extends Tasks> {
     /**
      * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
-     * arrives. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
+     * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
      * `PayloadTooLargeError`.
      */
     readonly call: {
@@ -392,5 +487,5 @@ interface Pool<T extends Tasks> {
  */
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
-export { GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
-export type { EnvironmentChoice, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskFunction, Tasks, WorkerInfo, WorkerOptions, WorkerStart };
+export { AbortCapacityError, AbortToolkit, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
+export type { AbortablePromise, CallOptions, EnvironmentChoice, ImportDefinition, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart };

@@ -183,7 +183,10 @@ describe("an unknown option is refused with the nearest known name", () => {
       { worker: { runtime: "process", processSharedMemory: { mode: "named", nameprefix: "a" } } },
       'did you mean "worker.processSharedMemory.namePrefix"?',
     ],
-    [{ zzz: 1 }, 'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, permission'],
+    [
+      { zzz: 1 },
+      'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, abortSignalCapacity, permission',
+    ],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
   });
@@ -210,6 +213,7 @@ describe("what a worker's options come to", () => {
   test("where nothing is said", () => {
     expect(resolveOptions({})).toEqual({
       threads: 1,
+      abortSignalCapacity: 258,
       worker: {
         runtime: "thread",
         sharedMemory: { mode: "inherit" },
@@ -242,6 +246,7 @@ describe("what a worker's options come to", () => {
     };
     expect(resolveOptions({ threads: 1024, worker, workerExecArgv: [] })).toEqual({
       threads: 1024,
+      abortSignalCapacity: 258,
       worker: {
         runtime: "node",
         runtimePath: "./node",
@@ -331,7 +336,6 @@ describe("an option that is still to come says so", () => {
     [{ balancer: { strategy: "randomLane" } }, 'balancer.strategy: "randomLane" is not supported yet'],
     [{ payload: {} }, '"payload" is not supported yet'],
     [{ debug: true }, '"debug" is not supported yet'],
-    [{ abortSignalCapacity: 5 }, '"abortSignalCapacity" is not supported yet'],
     [{ worker: { bootstrap: { href: "./a.js" } } }, '"worker.bootstrap" is not supported yet'],
     [
       { worker: { resolveAfterFinishingAll: true } },
@@ -341,15 +345,6 @@ describe("an option that is still to come says so", () => {
     [{ inliner: {} }, 'option "inliner" does not exist here: the host runs no tasks'],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
-  });
-
-  test("time limits and abort signals of tasks", () => {
-    expect(() => importTask({ href: "./a.js", timeout: 5 } as never)).toThrow(
-      '"timeout" is not supported yet',
-    );
-    expect(() => task({ f: () => 1, abortSignal: true } as never)).toThrow(
-      '"abortSignal" is not supported yet',
-    );
   });
 });
 

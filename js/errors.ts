@@ -36,6 +36,25 @@ export class PoolClosedError extends KnittingError {
   }
 }
 
+/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
+export class TaskTimeoutError extends KnittingError {
+  /** @internal */
+  constructor() {
+    super("KNITTING_TASK_TIMEOUT", "Task timeout");
+  }
+}
+
+/** More abortable calls are under way than `abortSignalCapacity` allows. */
+export class AbortCapacityError extends KnittingError {
+  /** @internal */
+  constructor(capacity: number) {
+    super(
+      "KNITTING_ABORT_CAPACITY",
+      `${capacity} calls of tasks with abortSignal are under way, as many as abortSignalCapacity allows`,
+    );
+  }
+}
+
 /** A task's module or export doesn't exist. */
 export class TaskNotFoundError extends KnittingError {
   /** @internal */
@@ -187,6 +206,8 @@ export const KNITTING_ERRORS = {
   KnittingError,
   InvalidOptionError,
   PoolClosedError,
+  TaskTimeoutError,
+  AbortCapacityError,
   TaskNotFoundError,
   WorkerBootError,
   WorkerCrashedError,

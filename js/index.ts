@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export {
+  AbortCapacityError,
   GuardedCallError,
   InvalidOptionError,
   KnittingError,
@@ -11,18 +12,31 @@ export {
   PoolClosedError,
   ProtocolViolationError,
   TaskNotFoundError,
+  TaskTimeoutError,
   UnsupportedPayloadError,
   UnsupportedPlatformError,
   WorkerBootError,
   WorkerCrashedError,
   WorkerKilledError,
 } from "./errors";
+export type { AbortToolkit } from "./lane/abort-toolkit";
 export { isMain } from "./main";
 export type { PoolOptions } from "./options";
+export type { AbortablePromise, CallOptions } from "./pool/call-options";
 export type { PoolEvents, PoolListener } from "./pool/events";
 export type { WorkerInfo, WorkerStart } from "./pool/info";
 export { createPool, type Pool, type TaskCall, type Tasks } from "./pool/pool";
-export { importTask, type Payload, type Task, type TaskFunction, task } from "./task";
+export {
+  type ImportDefinition,
+  importTask,
+  type Payload,
+  type Task,
+  type TaskDefinition,
+  type TaskFunction,
+  type TaskOptions,
+  task,
+} from "./task";
+export type { Timeout } from "./time-limit";
 export type {
   EnvironmentChoice,
   ResourceLimits,

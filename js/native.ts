@@ -13,6 +13,8 @@ export interface TaskSource {
   href: string;
   /** Name of the export. */
   name: string;
+  /** Whether it is to be told of aborts. */
+  abortable: boolean;
 }
 
 /**
@@ -49,6 +51,8 @@ export interface NativeHostLane extends NativeLane {
   started(): number;
   /** What the worker did wrong. */
   violation(): string | null;
+  /** Tells the worker that nobody waits for a call any more. */
+  abort(call: number): void;
   /** A token with which one thread can attach as the worker. */
   lend(): number;
   /** The worker has attached: finds its process, and unlinks the name it has come by unless that is to stay. */

@@ -1,5 +1,6 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
 import { InvalidOptionError } from "./errors";
+import { MAX_CALLS } from "./generated/layout";
 import { describe, isRecord, record, refuse, refuseUnknown, wholeNumber } from "./validate";
 import { type ResolvedWorker, resolveWorker, type WorkerOptions } from "./worker-options";
 
@@ -17,6 +18,11 @@ export interface PoolOptions {
    * for Deno and Bun none. An empty array keeps Node's from being passed on.
    */
   workerExecArgv?: readonly string[] | undefined;
+  /**
+   * How many calls of tasks with `abortSignal: true` may be under way at once, from 1 to 65536. A call too many rejects with
+   * `AbortCapacityError`. Default 258.
+   */
+  abortSignalCapacity?: number | undefined;
   /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
   permission?: "unsafe" | undefined;
 }
@@ -27,14 +33,16 @@ export type { ResolvedWorker, WorkerOptions } from "./worker-options";
 export interface ResolvedOptions {
   threads: number;
   worker: ResolvedWorker;
+  abortSignalCapacity: number;
 }
 
 const CALLER = "createPool";
 const MAX_WORKERS = 1024;
+const ABORT_SIGNAL_CAPACITY = 258;
 
 const STRATEGIES_NOT_YET = ["firstIdle", "randomLane", "firstIdleOrRandom"];
-const KNOWN = ["threads", "balancer", "worker", "workerExecArgv", "permission"];
-const NOT_YET = ["payload", "abortSignalCapacity", "debug"];
+const KNOWN = ["threads", "balancer", "worker", "workerExecArgv", "abortSignalCapacity", "permission"];
+const NOT_YET = ["payload", "debug"];
 const LEFT_OUT = {
   inliner: "the host runs no tasks",
   host: "the host runs no tasks",
@@ -55,7 +63,12 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   if (permission !== "unsafe") {
     refuse(CALLER, "permission", permission, '"unsafe", or left out');
   }
-  return { threads: count, worker: resolveWorker(pool.worker, pool.workerExecArgv) };
+  const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
+  return {
+    threads: count,
+    worker: resolveWorker(pool.worker, pool.workerExecArgv),
+    abortSignalCapacity: wholeNumber(CALLER, "abortSignalCapacity", abortSignalCapacity, 1, MAX_CALLS),
+  };
 }
 
 function checkBalancer(balancer: unknown): void {

@@ -111,3 +111,34 @@ export async function dispose() {
   await done;
   return [await first.call.add([1, 2]), await second.call.add([1, 2])];
 }
+
+const limited = createPool()({
+  plain: importTask<string, number>({ href: "./tasks.js", timeout: 10 }),
+  otherwise: importTask<string, number>({ href: "./tasks.js", timeout: { time: 10, default: 5 } }),
+  maybe: importTask<string, number>({ href: "./tasks.js", timeout: { time: 10, maybe: true } }),
+  abortable: importTask<string, number>({ href: "./tasks.js", abortSignal: true }),
+  both: task({
+    f: async (name: string, { hasAborted, now, signal }) =>
+      hasAborted() || signal.aborted ? now() : name.length,
+    timeout: { time: 10, maybe: true },
+    abortSignal: true,
+  }),
+});
+export const limits: Promise<number>[] = [
+  limited.call.plain("x"),
+  limited.call.otherwise("x", { timeout: 5 }),
+];
+export const maybe: Promise<number | undefined> = limited.call.maybe("x");
+export const both: Promise<number | undefined> = limited.call.both("x", { signal: AbortSignal.timeout(5) });
+limited.call.abortable("x").reject("enough");
+limited.call.both("x").reject();
+limited.call.plain("x", { timeout: { time: 5, default: 7 } });
+
+// @ts-expect-error it may be undefined
+export const surely: Promise<number> = limited.call.maybe("x");
+// @ts-expect-error its task is not to be told of aborts
+limited.call.plain("x").reject();
+// @ts-expect-error a default of another type
+limited.call.plain("x", { timeout: { time: 5, default: "7" } });
+// @ts-expect-error a default of another type
+importTask<string, number>({ href: "./tasks.js", timeout: { time: 10, default: "5" } });

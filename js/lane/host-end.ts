@@ -24,38 +24,12 @@ import {
 } from "../generated/layout";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../native";
 import { Decoder, MalformedPayload } from "../payload/decode";
-import { HardLimit } from "./hard-limit";
+import type { Call, Carrier } from "./call";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
 import { hold, release } from "./keep-alive";
-import { Outbox, type Parcel, pack, recover } from "./outbox";
-
-/** One call, from `pool.call` to its result. */
-export class Call {
-  resolve!: (value: unknown) => void;
-  reject!: (error: unknown) => void;
-  /** Its argument as it was when the call was made, while it waits for room or for another worker. */
-  parcel: Parcel | undefined = undefined;
-  /** Sequence number of its submission, while it is in flight. */
-  sequence = 0;
-  /** How many workers have died before they started it. */
-  moves = 0;
-  /** When it was seen to have started, 0 before that. */
-  startedAt = 0;
-
-  constructor(readonly task: number) {}
-
-  /** Keeps the argument as it is now. False, and the call has rejected, if it can't be sent. */
-  pack(argument: unknown): boolean {
-    try {
-      this.parcel = pack(0, argument);
-      return true;
-    } catch (error) {
-      this.reject(error);
-      return false;
-    }
-  }
-}
+import { Limits } from "./limits";
+import { Outbox, type Parcel, recover } from "./outbox";
 
 /** What a lane tells its slot, which may not use it before they have returned. */
 export interface LaneEvents {
@@ -104,7 +78,7 @@ const TURN_MILLIS = 1;
 /** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
 const EARLY_SLOTS = 64;
 
-export class HostEnd {
+export class HostEnd implements Carrier {
   readonly native: NativeHostLane;
   readonly #events: LaneEvents;
   readonly #exchange: Exchange;
@@ -115,6 +89,8 @@ export class HostEnd {
   readonly #generations = new Uint32Array(MAX_CALLS);
   readonly #freeIds: number[] = [];
   #inFlight = 0;
+  /** Of those, how many nobody waits for. */
+  #forsaken = 0;
   #sequence = 0;
   #waiting: Call[] = [];
   #waitingFrom = 0;
@@ -135,7 +111,8 @@ export class HostEnd {
     }
   });
 
-  readonly #hardLimit: HardLimit | undefined;
+  readonly #hardTimeoutMs: number;
+  readonly #limits = new Limits(() => this.#enforceLimits());
   /** The call that was first in line when nothing was running, and since when. */
   #stalled = { sequence: -1, since: 0 };
 
@@ -154,9 +131,7 @@ export class HostEnd {
   constructor({ arenaBytes, namePrefix, hardTimeoutMs }: LaneOptions, events: LaneEvents) {
     this.#events = events;
     this.native = new (native().HostLane)(arenaBytes, namePrefix, this.#wake);
-    if (hardTimeoutMs !== undefined) {
-      this.#hardLimit = new HardLimit(hardTimeoutMs, () => this.#findOverdue(hardTimeoutMs));
-    }
+    this.#hardTimeoutMs = hardTimeoutMs ?? Number.POSITIVE_INFINITY;
     this.#exchange = this.native.exchangeFunction();
     const staging = this.native.staging();
     this.#words = new Uint32Array(staging);
@@ -178,6 +153,9 @@ export class HostEnd {
 
   /** Takes a call over. Its promise rejects if its argument can't be sent. */
   submit(call: Call, argument: unknown): void {
+    if (call.forsaken) {
+      return;
+    }
     const first = this.#waitingFrom === this.#waiting.length;
     if (call.parcel === undefined) {
       if (!this.#open || !first || !this.#hasRoom()) {
@@ -204,7 +182,9 @@ export class HostEnd {
     if (!this.#open) {
       return;
     }
-    this.#hardLimit?.touch();
+    if (call.limit !== undefined || this.#hardTimeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#limits.watch(Math.min(call.limit?.millis ?? Number.POSITIVE_INFINITY, this.#hardTimeoutMs));
+    }
     if (this.#outbox.staged >= EARLY_SLOTS) {
       this.#turn(0);
     } else if (!this.#flushScheduled) {
@@ -243,6 +223,10 @@ export class HostEnd {
     const inFlight = this.#calls.filter((call) => call !== undefined);
     inFlight.sort((a, b) => (a.sequence - b.sequence) | 0);
     for (const call of inFlight) {
+      call.carrier = undefined;
+      if (call.forsaken) {
+        continue;
+      }
       // Sequence numbers wrap.
       if (((call.sequence - firstUnstarted) | 0) < 0) {
         calls.started.push(call);
@@ -256,16 +240,19 @@ export class HostEnd {
         calls.started.push(call);
       }
     }
-    calls.unstarted = calls.unstarted.concat(this.#waiting.slice(this.#waitingFrom));
+    calls.unstarted = calls.unstarted.concat(
+      this.#waiting.slice(this.#waitingFrom).filter((call) => !call.forsaken),
+    );
     this.#open = false;
     this.#abandoned = true;
     this.#calls.length = 0;
     this.#waiting = [];
     this.#waitingFrom = 0;
     this.#inFlight = 0;
+    this.#forsaken = 0;
     this.#release();
     this.#idle.stop();
-    this.#hardLimit?.stop();
+    this.#limits.stop();
     return calls;
   }
 
@@ -274,7 +261,7 @@ export class HostEnd {
     this.#open = false;
     this.#release();
     this.#idle.stop();
-    this.#hardLimit?.stop();
+    this.#limits.stop();
     this.native.close();
     this.#outbox.close();
   }
@@ -307,6 +294,8 @@ export class HostEnd {
     this.#generations[id] = generation;
     this.#calls[id] = call;
     call.sequence = this.#sequence;
+    call.id = id;
+    call.carrier = this;
     call.startedAt = 0;
     this.#sequence = (this.#sequence + 1) >>> 0;
     this.#inFlight++;
@@ -318,7 +307,7 @@ export class HostEnd {
     while (this.#waitingFrom < this.#waiting.length && this.#hasRoom()) {
       const call = this.#waiting[this.#waitingFrom];
       try {
-        if (this.#stage(call, undefined) !== undefined) {
+        if (!call.forsaken && this.#stage(call, undefined) !== undefined) {
           break;
         }
         call.parcel = undefined;
@@ -336,24 +325,51 @@ export class HostEnd {
     }
   }
 
-  /** Looks for a call that has run for too long, and tells of it. False once there is nothing to look for. */
-  #findOverdue(limitMs: number): boolean {
-    if (this.#open && !this.#booting && this.#overdueCall(limitMs) !== undefined) {
+  /** Nobody waits for the call any more: tells the worker, and lets the process end if nobody waits for another. */
+  forsake(call: Call): void {
+    this.#forsaken++;
+    this.native.abort(call.id);
+    if (this.load === this.#forsaken) {
+      this.#release();
+    }
+  }
+
+  /** Ends the calls whose task has run for too long. Returns the shortest limit that is left, infinity if there is none. */
+  #enforceLimits(): number {
+    if (this.#open && !this.#booting && this.#lateCalls().length > 0) {
       this.catchUp();
-      const call = this.#open ? this.#overdueCall(limitMs) : undefined;
-      if (call !== undefined) {
-        this.#events.overdue(call.task);
-        return false;
+      for (const { call, isOverdue } of this.#open ? this.#lateCalls() : []) {
+        if (isOverdue) {
+          this.#events.overdue(call.task);
+          return Number.POSITIVE_INFINITY;
+        }
+        call.forsake(({ limit }) => limit?.end(call));
       }
     }
-    return this.#open && this.load > 0;
+    let shortest = Number.POSITIVE_INFINITY;
+    if (this.#open && this.load > 0) {
+      shortest = this.#hardTimeoutMs;
+      for (const call of [...this.#calls, ...this.#waiting.slice(this.#waitingFrom)]) {
+        if (call?.limit !== undefined && !call.forsaken) {
+          shortest = Math.min(shortest, call.limit.millis);
+        }
+      }
+    }
+    return shortest;
   }
 
   /**
-   * A call that has run for too long as far as is known by now. What the worker says of what it has started is a hint: where
-   * it runs nothing, the first call in line counts as running.
+   * The calls that have run for longer than they may, as far as is known by now. What the worker says of what it has started is
+   * a hint: where it runs nothing, the first call in line counts as running.
    */
-  #overdueCall(limitMs: number): Call | undefined {
+  #lateCalls(): { call: Call; isOverdue: boolean }[] {
+    const late: { call: Call; isOverdue: boolean }[] = [];
+    const look = (call: Call, elapsed: number) => {
+      const isOverdue = elapsed > this.#hardTimeoutMs;
+      if (isOverdue || (call.limit !== undefined && !call.forsaken && elapsed >= call.limit.millis)) {
+        late.push({ call, isOverdue });
+      }
+    };
     const time = now();
     const firstUnstarted = this.native.started();
     let running = 0;
@@ -368,16 +384,14 @@ export class HostEnd {
       }
       running++;
       call.startedAt ||= time;
-      if (time - call.startedAt > limitMs) {
-        return call;
-      }
+      look(call, time - call.startedAt);
     }
     if (running > 0 || first === undefined || first.sequence !== this.#stalled.sequence) {
       this.#stalled = { sequence: running > 0 ? -1 : (first?.sequence ?? -1), since: time };
-    } else if (time - this.#stalled.since > limitMs) {
-      return first;
+    } else {
+      look(first, time - this.#stalled.since);
     }
-    return undefined;
+    return late;
   }
 
   readonly #flush = (): void => {
@@ -493,11 +507,11 @@ export class HostEnd {
       this.#wantsRoom = waits;
       this.native.wantRoom(waits);
     }
-    if (this.load > 0 && !this.#holding) {
+    if (this.load === this.#forsaken) {
+      this.#release();
+    } else if (!this.#holding) {
       this.#holding = true;
       hold();
-    } else if (this.load === 0) {
-      this.#release();
     }
     if (!this.#asleep) {
       this.#asleep = this.native.arm();
@@ -558,6 +572,10 @@ export class HostEnd {
       this.#freeIds.push(id);
       this.#inFlight--;
       this.served++;
+      call.carrier = undefined;
+      if (call.forsaken) {
+        this.#forsaken--;
+      }
       if (rejected) {
         call.reject(value);
       } else {

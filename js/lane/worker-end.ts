@@ -19,11 +19,13 @@ import {
   KIND_BOOT_FAILED,
   KIND_READY,
   STAGING_FIRST_SEQUENCE,
+  WORD_ABORTS,
   WORD_SUBMISSION_HEAD,
 } from "../generated/layout";
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../native";
 import { Decoder } from "../payload/decode";
 import type { TaskFunction } from "../task";
+import { AbortToolkit, isAborted } from "./abort-toolkit";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox } from "./inbox";
 import { hold } from "./keep-alive";
@@ -51,6 +53,8 @@ const FETCH_BYTES = 32 * 1024;
 
 /** Index of the word in which the worker says what it has started. */
 const STARTED = WORD_SUBMISSION_HEAD >> 2;
+/** And of the one that tells how often the host has aborted a call. */
+const ABORTS = WORD_ABORTS >> 2;
 
 interface Reply {
   readonly call: number;
@@ -67,6 +71,12 @@ export class WorkerEnd {
   readonly #words: Uint32Array;
   readonly #idle: Idle;
   #tasks: readonly ServedTask[] = [];
+  /** Which of them are to be told of aborts. */
+  #abortable: readonly boolean[] = [];
+  /** How often the host has aborted a call, as far as this side has seen. */
+  #aborts = 0;
+  /** Toolkits whose signal somebody listens to. */
+  readonly #listening = new Set<AbortToolkit>();
   #arena: Decoder;
   #pending = 0;
   #waiting: Reply[] = [];
@@ -114,8 +124,9 @@ export class WorkerEnd {
   }
 
   /** Tells the host that boot is over and serves calls from now on. */
-  serve(tasks: readonly ServedTask[]): void {
+  serve(tasks: readonly ServedTask[], abortable: readonly boolean[]): void {
     this.#tasks = tasks;
+    this.#abortable = abortable;
     this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
     hold();
     this.#outbox.stageReport(KIND_READY, undefined);
@@ -174,6 +185,13 @@ export class WorkerEnd {
   /** Exchanges. False if there is nothing to run: then it is clear what happens next. */
   #receive(): boolean {
     const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? SPIN_NANOS : 0);
+    const aborts = Atomics.load(this.#words, ABORTS);
+    if (aborts !== this.#aborts) {
+      this.#aborts = aborts;
+      for (const toolkit of this.#listening) {
+        toolkit.look();
+      }
+    }
     if (arrived < 0) {
       if (arrived === VIOLATED) {
         // Nothing can be told to the host any more but by ending.
@@ -256,6 +274,7 @@ export class WorkerEnd {
     const started = this.#first + index + 1;
     let result: unknown;
     let flags = 0;
+    let toolkit: AbortToolkit | undefined;
     try {
       const argument = inbox.value(index);
       Atomics.store(this.#words, STARTED, started);
@@ -263,12 +282,21 @@ export class WorkerEnd {
       if (typeof served !== "function") {
         throw served.missing;
       }
-      result = served(argument);
+      if (Atomics.load(this.#words, ABORTS) !== 0 && isAborted(this.#words, call)) {
+        // Nobody waits for it, and it has not begun.
+        throw undefined;
+      }
+      if (this.#abortable[task]) {
+        toolkit = new AbortToolkit(this.#words, call, this.#listening);
+        result = served(argument, toolkit);
+      } else {
+        result = (served as (argument: unknown) => unknown)(argument);
+      }
       if (isThenable(result)) {
         // Foreign thenables may call back twice, or throw; a native promise does neither.
         Promise.resolve(result).then(
-          (value) => this.#settle(call, generation, 0, value),
-          (error) => this.#settle(call, generation, FLAG_REJECTED, error),
+          (value) => this.#settle(call, generation, 0, value, toolkit),
+          (error) => this.#settle(call, generation, FLAG_REJECTED, error, toolkit),
         );
         this.#pending++;
         return;
@@ -278,6 +306,7 @@ export class WorkerEnd {
       result = error;
       flags = FLAG_REJECTED;
     }
+    toolkit?.close();
     this.#reply(call, generation, flags, result);
   }
 
@@ -287,8 +316,15 @@ export class WorkerEnd {
   }
 
   /** A promise has settled. */
-  #settle(call: number, generation: number, flags: number, value: unknown): void {
+  #settle(
+    call: number,
+    generation: number,
+    flags: number,
+    value: unknown,
+    toolkit: AbortToolkit | undefined,
+  ): void {
     this.#pending--;
+    toolkit?.close();
     this.#reply(call, generation, flags, value);
     if (!this.#serving) {
       this.#schedule(queueMicrotask, this.#serve);

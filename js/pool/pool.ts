@@ -2,12 +2,13 @@
 import { types } from "node:util";
 import { callerFile } from "../caller";
 import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
-import { Call } from "../lane/host-end";
+import { Call, type TimeLimit } from "../lane/call";
 import { isMain } from "../main";
 import { native, type TaskSource } from "../native";
 import { type PoolOptions, resolveOptions } from "../options";
 import { originOf, type Task, type TaskFunction } from "../task";
 import { describe, record } from "../validate";
+import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, obey } from "./call-options";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { assertExported } from "./exports";
 import type { WorkerInfo } from "./info";
@@ -35,23 +36,33 @@ type ResultOf<T> =
       ? Awaited<Result>
       : never;
 
-/** How a task is called: with its argument or a promise of it, or without where it takes none. */
+/** What a call returns. */
+type PromiseOf<T> =
+  T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>> : Promise<ResultOf<T>>;
+
+/** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
 export type TaskCall<T> =
   unknown extends ArgumentOf<T>
-    ? (argument?: unknown) => Promise<ResultOf<T>>
+    ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>
     : // `task({ f: () => 1 })` is a Task<void, number>, and a Task<never, number> where it stands among the tasks.
       // biome-ignore lint/suspicious/noConfusingVoidType: it is the type parameter of such a task
       [ArgumentOf<T>] extends [void]
-      ? () => Promise<ResultOf<T>>
+      ? (argument?: undefined, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>
       : undefined extends ArgumentOf<T>
-        ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>
-        : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>) => Promise<ResultOf<T>>;
+        ? (
+            argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>,
+            options?: CallOptions<ResultOf<T>>,
+          ) => PromiseOf<T>
+        : (
+            argument: ArgumentOf<T> | Promise<ArgumentOf<T>>,
+            options?: CallOptions<ResultOf<T>>,
+          ) => PromiseOf<T>;
 
 /** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
 export interface Pool<T extends Tasks> {
   /**
    * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
-   * arrives. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
+   * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
    * `PayloadTooLargeError`.
    */
   readonly call: { readonly [Name in keyof T]: TaskCall<T[Name]> };
@@ -95,30 +106,44 @@ export interface Pool<T extends Tasks> {
  * }
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
-  const { threads, worker } = resolveOptions(options);
+  const { threads, worker, abortSignalCapacity } = resolveOptions(options);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
   return (tasks) => {
     refuseInWorker();
     const sources = locate(tasks, callerFile());
-    return new WorkerPool(threads, { tasks: sources, worker, executable }) as unknown as Pool<typeof tasks>;
+    const limits = Object.values(tasks).map((task) => originOf(task)?.limit);
+    const plan = { tasks: sources, limits, worker, executable, abortSignalCapacity };
+    return new WorkerPool(threads, plan) as unknown as Pool<typeof tasks>;
   };
 }
 
+/** What a pool is made of. */
+interface PoolPlan extends Plan {
+  /** Each task's own time limit. */
+  readonly limits: readonly (TimeLimit | undefined)[];
+  readonly abortSignalCapacity: number;
+}
+
+const NO_OPTIONS = { limit: undefined, signal: undefined };
+
 class WorkerPool implements SlotOwner {
-  readonly call: Readonly<Record<string, (argument?: unknown) => Promise<unknown>>>;
+  readonly call: Readonly<Record<string, (argument?: unknown, options?: CallOptions) => Promise<unknown>>>;
   readonly listeners = new Listeners();
   readonly #slots: Slot[] = [];
+  readonly #abortables: Abortables;
   #next = 0;
   #closed: Promise<void> | undefined;
 
   constructor(
     threads: number,
-    readonly plan: Plan,
+    readonly plan: PoolPlan,
   ) {
-    const call: Record<string, (argument?: unknown) => Promise<unknown>> = Object.create(null);
+    this.#abortables = new Abortables(plan.abortSignalCapacity);
+    const call: Record<string, (argument?: unknown, options?: CallOptions) => Promise<unknown>> =
+      Object.create(null);
     for (const [index, { task }] of plan.tasks.entries()) {
-      call[task] = (argument) => this.#call(index, argument);
+      call[task] = (argument, options) => this.#call(index, argument, options);
     }
     this.call = Object.freeze(call);
     try {
@@ -131,21 +156,35 @@ class WorkerPool implements SlotOwner {
     }
   }
 
-  #call(task: number, argument: unknown): Promise<unknown> {
-    if (typeof argument === "object" && types.isPromise(argument)) {
-      return argument.then((value) => this.#call(task, value));
-    }
-    const call = new Call(task);
+  #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
+    const { limits, tasks } = this.plan;
+    const { limit, signal } =
+      options === undefined ? NO_OPTIONS : checkCallOptions(tasks[task].task, options);
+    const call = new Call(task, limit ?? limits[task]);
     const promise = new Promise((resolve, reject) => {
       call.resolve = resolve;
       call.reject = reject;
     });
+    if (tasks[task].abortable && !this.#abortables.add(call, promise)) {
+      return promise;
+    }
+    if (signal !== undefined && !obey(signal, call, promise)) {
+      return promise;
+    }
+    if (typeof argument === "object" && types.isPromise(argument)) {
+      argument.then((value) => this.#submit(call, value), call.reject);
+    } else {
+      this.#submit(call, argument);
+    }
+    return promise;
+  }
+
+  #submit(call: Call, argument: unknown): void {
     if (this.#closed !== undefined) {
       call.reject(new PoolClosedError());
     } else {
       this.#pick().submit(call, argument);
     }
-    return promise;
   }
 
   /** The next slot in turn that has a worker; if none has, the next that will have one; else the next one. */
@@ -240,7 +279,7 @@ function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
     const origin = originOf(value);
     if (origin?.kind === "imported") {
       assertExported(task, origin.href, origin.name);
-      return { task, href: origin.href, name: origin.name };
+      return { task, href: origin.href, name: origin.name, abortable: origin.abortable };
     }
     if (origin === undefined && typeof value !== "function") {
       throw new InvalidOptionError(
@@ -254,6 +293,6 @@ function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
       );
     }
     assertExported(task, href, task);
-    return { task, href, name: task };
+    return { task, href, name: task, abortable: origin?.abortable ?? false };
   });
 }

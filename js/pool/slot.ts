@@ -17,7 +17,8 @@ import {
   WorkerKilledError,
 } from "../errors";
 import { DEFAULT_ARENA_BYTES } from "../generated/layout";
-import { type Call, HostEnd, type LaneEvents } from "../lane/host-end";
+import type { Call } from "../lane/call";
+import { HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
 import type { Listeners } from "./events";
 import type { WorkerInfo } from "./info";
@@ -106,6 +107,9 @@ export class Slot {
 
   /** Takes a call over; its argument is in its parcel if it has one. */
   submit(call: Call, argument: unknown): void {
+    if (call.forsaken) {
+      return;
+    }
     switch (this.#state) {
       case "booting":
       case "ready":

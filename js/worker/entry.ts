@@ -20,7 +20,11 @@ async function main(): Promise<void> {
   const end = thread === undefined ? attachProcess() : attachThread(thread);
   try {
     installGuards();
-    end.serve(await loadTasks(thread?.tasks ?? end.sources));
+    const sources = thread?.tasks ?? end.sources;
+    end.serve(
+      await loadTasks(sources),
+      sources.map(({ abortable }) => abortable),
+    );
   } catch (error) {
     end.fail(error);
     if (thread === undefined) {

@@ -171,6 +171,15 @@ impl HostLane {
         self.with(|end| Ok(end.started()))
     }
 
+    /// Tells the worker that nobody waits for a call any more.
+    #[napi]
+    pub fn abort(&self, call: u32) -> Result<()> {
+        self.with(|end| {
+            end.abort(call);
+            Ok(())
+        })
+    }
+
     /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some. What the worker
     /// did wrong is told by the next `exchange`: nobody waits for this call who could be told.
     #[napi]

@@ -35,17 +35,19 @@ pub struct TaskSource {
     pub href: String,
     /// Name of the export.
     pub name: String,
+    /// Whether it is to be told of aborts.
+    pub abortable: bool,
 }
 
 impl From<TaskSource> for boot::TaskSource {
     fn from(source: TaskSource) -> Self {
-        Self { task: source.task, href: source.href, name: source.name }
+        Self { task: source.task, href: source.href, name: source.name, abortable: source.abortable }
     }
 }
 
 impl From<boot::TaskSource> for TaskSource {
     fn from(source: boot::TaskSource) -> Self {
-        Self { task: source.task, href: source.href, name: source.name }
+        Self { task: source.task, href: source.href, name: source.name, abortable: source.abortable }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct TaskSource {
     pub href: String,
     /// Name of the export.
     pub name: String,
+    /// Whether it is to be told of aborts.
+    pub abortable: bool,
 }
 
 /// Where a worker finds its segment.
@@ -74,7 +76,8 @@ mod tests {
 
     fn boot(href: &str) -> Boot {
         let segment = Identity { version: 1, arena_bytes: 1 << 28, nonce: [7; 16] };
-        let task = TaskSource { task: "add".into(), href: href.into(), name: "default".into() };
+        let task =
+            TaskSource { task: "add".into(), href: href.into(), name: "default".into(), abortable: true };
         Boot { segment, memory: Memory::Inherited, host: (1, 1), tasks: vec![task] }
     }
 

@@ -12,6 +12,7 @@
 //! copies its payload, and then asks whether what it has read was still the worker's (see [`super::guard`]). The worker
 //! end trusts its host. What is published by one exchange is released by a later one, so payloads may be read until then.
 
+use std::collections::HashSet;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -54,8 +55,8 @@ struct Side {
     other_doorbell: Word,
     own_wants_room: Word,
     other_wants_room: Word,
-    /// Whether [`Word::Stop`] is meant for this side.
-    obeys_stop: bool,
+    /// Whether [`Word::Stop`] and [`Word::Aborts`] are meant for this side.
+    obeys: bool,
 }
 
 const HOST: Side = Side {
@@ -65,7 +66,7 @@ const HOST: Side = Side {
     other_doorbell: Word::WorkerDoorbell,
     own_wants_room: Word::HostWantsRoom,
     other_wants_room: Word::WorkerWantsRoom,
-    obeys_stop: false,
+    obeys: false,
 };
 
 const WORKER: Side = Side {
@@ -75,7 +76,7 @@ const WORKER: Side = Side {
     other_doorbell: HOST.own_doorbell,
     own_wants_room: HOST.other_wants_room,
     other_wants_room: HOST.own_wants_room,
-    obeys_stop: true,
+    obeys: true,
 };
 
 /// What the waiter thread goes by while its side sleeps.
@@ -87,6 +88,8 @@ struct Seen {
     taken: AtomicU32,
     /// Outgoing sequence number that was last known to be released.
     released: AtomicU32,
+    /// How many abort bits were known to be set.
+    aborts: AtomicU32,
 }
 
 /// What both ends do alike.
@@ -135,7 +138,8 @@ impl End {
             word(side.into.0) != seen.taken.load(Ordering::Acquire)
                 || (seen.wants_room.load(Ordering::Acquire)
                     && word(side.out.1) != seen.released.load(Ordering::Acquire))
-                || (side.obeys_stop && word(Word::Stop) != 0)
+                || (side.obeys
+                    && (word(Word::Stop) != 0 || word(Word::Aborts) != seen.aborts.load(Ordering::Acquire)))
         });
         self.waiter = Some(Waiter::start(self.segment.clone(), side.own_doorbell, ready, wake)?);
         Ok(())
@@ -322,6 +326,8 @@ fn cores_to_spare() -> bool {
 struct Calls {
     generations: Vec<u32>,
     in_flight: u32,
+    /// Those whose abort bit is set.
+    aborted: HashSet<u32>,
 }
 
 impl Calls {
@@ -336,6 +342,10 @@ impl Calls {
         if self.in_flight == 1 {
             BUSY_LANES.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn is_in_flight(&self, call: u32) -> bool {
+        self.generations.get(call as usize).is_some_and(|&generation| generation != 0)
     }
 
     /// True if exactly this call was in flight; it no longer is.
@@ -506,6 +516,10 @@ impl HostEnd {
             }
             _ => !self.booting && self.calls.finish(slot.call, slot.generation),
         };
+        if self.calls.aborted.remove(&slot.call) {
+            let (word, bit) = self.end.segment.abort_bit(slot.call);
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
         if expected { Ok(()) } else { Err(Violation::UnknownCall) }
     }
 
@@ -541,6 +555,16 @@ impl HostEnd {
         // A lie is kept for the next exchange to meet.
         let _ = self.end.reap();
         self.end.out.released()
+    }
+
+    /// Tells the worker that nobody waits for a call any more. Nothing if the call is not in flight.
+    pub fn abort(&mut self, call: u32) {
+        if self.calls.is_in_flight(call) && self.calls.aborted.insert(call) {
+            let (word, bit) = self.end.segment.abort_bit(call);
+            word.fetch_or(bit, Ordering::Relaxed);
+            self.end.segment.word(Word::Aborts).fetch_add(1, Ordering::Release);
+            self.end.ring_other();
+        }
     }
 
     /// Tells the worker to end, and that it has `grace` to do so.
@@ -581,6 +605,9 @@ impl WorkerEnd {
     fn try_exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         self.end.disarm();
         self.end.publish(staged, |_| ());
+        // JavaScript looks at the word after this.
+        let aborts = self.end.segment.word(Word::Aborts).load(Ordering::Acquire);
+        self.end.seen.aborts.store(aborts, Ordering::Release);
         let started = self.end.segment.word(Word::SubmissionHead).load(Ordering::Relaxed);
         self.end.tell_room(started);
         let mut count = self.receive()?;
@@ -946,6 +973,41 @@ mod tests {
             worker.end.out.publish();
             assert_eq!(host.exchange(0, Duration::ZERO), Err(violation), "{lie:?}");
         }
+    }
+
+    #[test]
+    fn an_aborted_call_has_its_bit_until_it_completes() {
+        let (mut host, mut worker) = lane();
+        let bit_of = |end: &End, call| {
+            let (word, bit) = end.segment.abort_bit(call);
+            word.load(Ordering::Acquire) & bit != 0
+        };
+        host.abort(33);
+        assert!(!bit_of(&worker.end, 33), "it is not in flight");
+        host.send(&[number(33, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        host.abort(33);
+        host.abort(33);
+        assert!(bit_of(&worker.end, 33) && !bit_of(&worker.end, 32) && !bit_of(&worker.end, 34));
+        assert_eq!(worker.end.segment.word(Word::Aborts).load(Ordering::Acquire), 1);
+        worker.send(&[number(33, 1, 1.0)]);
+        host.exchange(0, Duration::ZERO).unwrap();
+        assert!(!bit_of(&worker.end, 33));
+    }
+
+    #[test]
+    fn an_abort_wakes_a_sleeping_worker() {
+        let (mut host, mut worker) = lane();
+        let (tell, woken) = mpsc::channel();
+        worker.watch(move || tell.send(()).unwrap()).unwrap();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.end.segment.word(Word::SubmissionHead).store(1, Ordering::Release);
+        assert!(worker.arm());
+        host.abort(0);
+        woken.recv_timeout(Duration::from_secs(10)).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        assert!(worker.arm(), "one abort wakes once");
     }
 
     #[test]

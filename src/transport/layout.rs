@@ -43,8 +43,10 @@ pub const INITIAL_WINDOW_BYTES: usize = 1024 * 1024;
 
 const HEADER_WORDS_AT: usize = 1024;
 const WORD_STRIDE: usize = 128;
+/// Where the abort bits begin, one for each call id. Written by the host.
+pub const ABORTS_AT: usize = 4096;
 /// Where the rings begin.
-pub const RINGS_AT: usize = 4096;
+pub const RINGS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
 
 /// The atomic words of a segment, by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub enum Word {
     Stop = 8,
     /// Nanoseconds the worker may spin; the host lowers it to 0 when runnable lanes exceed cores.
     WorkerSpin = 9,
+    /// How many abort bits the host has set so far.
+    Aborts = 10,
 }
 
 impl Word {
@@ -261,7 +265,7 @@ pub const STAGING_BYTES: usize = STAGING_INBOX_AT + INBOX_BYTES;
 const _: () = {
     assert!(size_of::<Slot>() == SLOT_BYTES && align_of::<Slot>() == 8);
     assert!(size_of::<Header>() <= HEADER_WORDS_AT);
-    assert!(Word::WorkerSpin.at() + WORD_STRIDE <= RINGS_AT);
+    assert!(Word::Aborts.at() + WORD_STRIDE <= ABORTS_AT);
     assert!(RING_SLOTS.is_power_of_two() && MAX_CALLS > RING_SLOTS);
     assert!(RINGS_AT.is_multiple_of(4096) && (RING_SLOTS * SLOT_BYTES).is_multiple_of(4096));
     assert!(CHUNK_BYTES.is_multiple_of(4096) && SMALL_BYTES < CHUNK_BYTES);
@@ -308,6 +312,8 @@ fn typescript() -> String {
     constant("FLAG_FETCH", FLAG_FETCH as usize);
     constant("NO_CALL", NO_CALL as usize);
     constant("WORD_SUBMISSION_HEAD", Word::SubmissionHead.at());
+    constant("WORD_ABORTS", Word::Aborts.at());
+    constant("ABORTS_AT", ABORTS_AT);
     constant("STAGING_ROOM", StagingWord::Room as usize);
     constant("STAGING_LEASE_POSITION", StagingWord::LeasePosition as usize);
     constant("STAGING_LEASE_END", StagingWord::LeaseEnd as usize);

@@ -18,7 +18,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use super::guard::Guard;
-use super::layout::{Geometry, Header, MAGIC, RING_SLOTS, Slot, VERSION, Word};
+use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, Slot, VERSION, Word};
 use crate::sys::memory;
 
 /// What tells one segment from any other; it travels in the boot payload.
@@ -193,6 +193,15 @@ impl Segment {
     pub fn word(&self, word: Word) -> &AtomicU32 {
         // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use atomics.
         unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(word.at()).cast()) }
+    }
+
+    /// The word with the abort bit of a call, and the bit.
+    pub(super) fn abort_bit(&self, call: u32) -> (&AtomicU32, u32) {
+        assert!((call as usize) < MAX_CALLS);
+        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use atomics.
+        let word =
+            unsafe { AtomicU32::from_ptr(self.at(ABORTS_AT + call as usize / 32 * 4).as_ptr().cast()) };
+        (word, 1 << (call % 32))
     }
 
     /// The first slot of the ring at byte `at`.
