@@ -354,8 +354,11 @@ interface PoolEvents {
 /** Listens to a pool. */
 type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => void;
 
-/** What may be sent to a task and returned from it. Functions, symbols and class instances may not. */
-type Payload = undefined | null | boolean | number | bigint | string | Date | Error | ArrayBuffer | ArrayBufferView | readonly Payload[] | {
+/**
+ * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
+ * `Symbol.for`.
+ */
+type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
     readonly [key: string]: Payload;
 };
 /** A function that runs in a worker: one argument in, one value out, either may be missing. */

@@ -4,7 +4,7 @@ import { UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { Decoder, MalformedPayload } from "../dist/payload/decode.js";
 import { rawBinary, withEncoder } from "../dist/payload/encode.js";
-import { ARRAY, BIGINT, ERROR, LATIN1, OBJECT, SPARSE, UNDEFINED } from "../dist/payload/format.js";
+import { ARRAY, BIGINT, END, ERROR, LATIN1, OBJECT, SPARSE, UNDEFINED } from "../dist/payload/format.js";
 
 const MIB = 1024 * 1024;
 
@@ -66,7 +66,7 @@ describe("decoding bytes that no encoder writes", () => {
   test("what the engine refuses to make is malformed too", () => {
     let nested = [UNDEFINED];
     for (let depth = 0; depth < 400; depth++) {
-      nested = [OBJECT, 1, LATIN1, 1, 120, ...nested];
+      nested = [OBJECT, LATIN1, 1, 120, ...nested, END];
     }
     /** Decodes with less and less stack left, and gives back the first thing that is thrown. */
     function deeper(): unknown {
@@ -128,21 +128,40 @@ describe("Error.stackTraceLimit", () => {
 });
 
 describe("errors", () => {
-  test("a thrown one that holds itself twice loses those properties", () => {
+  test("one that holds itself arrives so", () => {
     const error: Error & { again?: Error; kept?: number } = new Error("round and round");
     error.cause = { error, others: [error] };
     error.again = error;
     error.kept = 1;
-    const sent = roundTrip(error, true);
-    expect(sent).toMatchObject({ message: "round and round", kept: 1 });
-    expect(Object.keys(sent)).toEqual(["kept"]);
-    expect(() => encode({ error })).toThrow("$.error.cause.error contains itself");
-    expect(() => encode({ error })).toThrow(UnsupportedPayloadError);
+    for (const thrown of [true, false]) {
+      const sent = roundTrip(error, thrown);
+      expect(sent).toMatchObject({ message: "round and round", kept: 1 });
+      expect(sent.again).toBe(sent);
+      expect((sent.cause as { others: Error[] }).others[0]).toBe(sent);
+    }
   });
 
-  test("one that stands in a value twice is sent twice", () => {
+  test("what was met first in a part that is left out arrives where it is met again", () => {
+    for (const before of [0, 100]) {
+      const shared = { one: 1 };
+      const error = Object.assign(new Error("partly"), {
+        padding: Array.from({ length: before }, () => [{}]),
+        lost: { shared, bytes: new Uint8Array(5_000), callback() {} },
+        first: shared,
+        second: [shared],
+      });
+      const sent = roundTrip(error, true);
+      expect(sent).not.toHaveProperty("lost");
+      expect(sent.first).toEqual(shared);
+      expect(sent.second[0]).toBe(sent.first);
+    }
+  });
+
+  test("one that stands in a value twice is one", () => {
     const error = new Error("twice");
-    expect(roundTrip([error, { error }])).toEqual([error, { error }]);
+    const sent = roundTrip([error, { error }]) as [Error, { error: Error }];
+    expect(sent).toEqual([error, { error }]);
+    expect(sent[1].error).toBe(sent[0]);
   });
 
   test("errors and cause arrive as they are: hidden or not, a list or not", () => {

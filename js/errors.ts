@@ -171,11 +171,12 @@ export class PayloadTooLargeError extends KnittingError {
   readonly maxByteLength: number;
 
   /** @internal */
-  constructor(byteLength: number, maxByteLength: number) {
-    super(
-      "KNITTING_PAYLOAD_TOO_LARGE",
-      `the value takes ${byteLength} bytes, at most ${maxByteLength} are possible`,
-    );
+  constructor(
+    byteLength: number,
+    maxByteLength: number,
+    message = `the value takes ${byteLength} bytes, at most ${maxByteLength} are possible`,
+  ) {
+    super("KNITTING_PAYLOAD_TOO_LARGE", message);
     this.byteLength = byteLength;
     this.maxByteLength = maxByteLength;
   }
@@ -187,8 +188,8 @@ export class UnsupportedPayloadError extends KnittingError {
   readonly path: string;
 
   /** @internal */
-  constructor(path: string, reason: string) {
-    super("KNITTING_UNSUPPORTED_PAYLOAD", `${path} ${reason}`);
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super("KNITTING_UNSUPPORTED_PAYLOAD", `${path} ${reason}`, options);
     this.path = path;
   }
 }

@@ -7,7 +7,10 @@ import type { TimeLimit } from "./lane/call";
 import { type Timeout, timeLimitOf } from "./time-limit";
 import { describe, record, refuse, refuseUnknown } from "./validate";
 
-/** What may be sent to a task and returned from it. Functions, symbols and class instances may not. */
+/**
+ * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
+ * `Symbol.for`.
+ */
 export type Payload =
   | undefined
   | null
@@ -15,10 +18,14 @@ export type Payload =
   | number
   | bigint
   | string
+  | symbol
   | Date
+  | RegExp
   | Error
   | ArrayBuffer
   | ArrayBufferView
+  | ReadonlyMap<Payload, Payload>
+  | ReadonlySet<Payload>
   | readonly Payload[]
   | { readonly [key: string]: Payload };
 

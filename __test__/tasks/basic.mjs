@@ -43,14 +43,13 @@ export const unsendable = (kind) => {
   class Point {
     x = 1;
   }
-  const cyclic = {};
-  cyclic.self = cyclic;
   return {
     function: () => ({ a: { b: [1, () => {}] } }),
     symbol: () => Symbol("s"),
-    map: () => new Map(),
+    weakMap: () => new WeakMap(),
+    promise: () => ({ later: Promise.resolve(1) }),
     instance: () => ({ point: new Point() }),
-    cyclic: () => cyclic,
+    deep: () => Array.from({ length: 500 }).reduce((inner) => [inner], []),
     throwingThen: () => ({
       // biome-ignore lint/suspicious/noThenProperty: that is the point
       get then() {

@@ -2,54 +2,74 @@
  * Bytes to values, see format.ts. The bytes may come from a hostile worker: every count is checked against what is left, the
  * depth is bounded, keys become own properties whatever they are called, and no code is made.
  */
-import { KNITTING_ERRORS } from "../errors";
+import { makeView, viewName } from "./binary";
+import { errorPrototype } from "./error-class";
 import {
   ARRAY,
   BIGINT,
   BINARY,
   DATE,
+  END,
   ERROR,
   FALSE,
   FLOAT64,
   INT32,
   LATIN1,
+  MAP,
+  MARK,
   MAX_DEPTH,
-  makeView,
+  MAX_SYMBOL_UNITS,
   NULL,
   OBJECT,
   PART_CAUSE,
   PART_ERRORS,
   PART_PROPERTY,
+  REFERENCE,
+  REGEXP,
+  SET,
   SPARSE,
+  SYMBOL,
   TRUE,
   UNDEFINED,
   UTF16,
-  viewName,
+  VIEW,
 } from "./format";
+import {
+  ARRAY_BYTES,
+  BINARY_BYTES,
+  COLLECTION_BYTES,
+  DATE_BYTES,
+  ELEMENT_BYTES,
+  ERROR_BYTES,
+  ERROR_PART_BYTES,
+  FEW_PROPERTIES,
+  MAP_ENTRY_BYTES,
+  MARK_BYTES,
+  MAX_HEAP_BYTES,
+  OBJECT_BYTES,
+  PROPERTY_BYTES,
+  REGEXP_BYTES,
+  SET_MEMBER_BYTES,
+  SPARSE_BYTES,
+  SPARSE_ELEMENT_BYTES,
+  TABLE_PROPERTY_BYTES,
+} from "./heap-cost";
 
 /** The bytes are no encoding. */
 export class MalformedPayload extends Error {}
 
-const ERROR_CLASSES: Readonly<Record<string, { prototype: object }>> = {
-  ...KNITTING_ERRORS,
-  Error,
-  TypeError,
-  RangeError,
-  SyntaxError,
-  ReferenceError,
-  EvalError,
-  URIError,
-  AggregateError,
-};
-
-/** Short strings are put together by a loop; longer ones by a call. */
-const SHORT_UNITS = 12;
+/** Strings of at most this many code units are made from their codes, longer ones by a call into the runtime. */
+const SHORT_UNITS = 8;
 /** Longest array, by the language. */
 const MAX_LENGTH = 2 ** 32 - 1;
 /** An index that no array has a contiguous store for, and low enough that the array may get one later. */
 const FAR_INDEX = 2 ** 24;
 /** Bytes of the largest bigint that V8 makes. */
 const MAX_BIGINT_BYTES = 2 ** 27;
+
+/** Symbols of different keys that are made in this process. Engines never forget one. */
+const MAX_SYMBOLS = 65_536;
+const symbolKeys = new Set<string>();
 
 /** Keys that are no longer than this are remembered, so many of them. A power of two. */
 const KEY_UNITS = 32;
@@ -61,8 +81,13 @@ const keys: string[] = new Array(KEYS).fill("");
 export class Decoder {
   readonly #bytes: Buffer;
   readonly #view: DataView;
+  #start = 0;
   #position = 0;
   #end = 0;
+  /** What the value may still take of the heap. */
+  #heapBytes = 0;
+  /** Objects that references may refer to, by the offsets of their tags. */
+  #marked: Map<number, object> | undefined;
 
   constructor(memory: ArrayBuffer, byteOffset = 0, byteLength = memory.byteLength - byteOffset) {
     this.#bytes = Buffer.from(memory, byteOffset, byteLength);
@@ -79,8 +104,10 @@ export class Decoder {
     if (offset + length > this.#bytes.length) {
       throw new MalformedPayload("it lies outside its memory");
     }
+    this.#start = offset;
     this.#position = offset;
     this.#end = offset + length;
+    this.#heapBytes = MAX_HEAP_BYTES;
     let value: unknown;
     try {
       value = this.#value(0);
@@ -90,6 +117,8 @@ export class Decoder {
       }
       // What the engine refuses to make: no memory for it, no stack left.
       throw new MalformedPayload(`it can't be made: ${(cause as Error).message}`, { cause });
+    } finally {
+      this.#marked = undefined;
     }
     if (this.#position !== this.#end) {
       throw new MalformedPayload("something follows the value");
@@ -142,7 +171,16 @@ export class Decoder {
     return count;
   }
 
+  /** Takes from what the value may take of the heap. */
+  #spend(bytes: number): void {
+    this.#heapBytes -= bytes;
+    if (this.#heapBytes < 0) {
+      throw new MalformedPayload(`it takes more than ${MAX_HEAP_BYTES} bytes of memory`);
+    }
+  }
+
   #value(depth: number): unknown {
+    const at = this.#position;
     const tag = this.#byte();
     switch (tag) {
       case UNDEFINED:
@@ -162,26 +200,73 @@ export class Decoder {
         return this.#string(tag);
       case BIGINT:
         return this.#bigint();
-      case DATE:
-        return new Date(this.#view.getFloat64(this.#skip(8), true));
-      case BINARY:
-        return this.#binary();
+      case REFERENCE:
+        return this.#reference();
+      case SYMBOL:
+        return this.#symbol();
+    }
+    return tag < MARK ? this.#object(tag, -1, depth) : this.#object(tag - MARK, at - this.#start, depth);
+  }
+
+  /** An object; `mark` is the offset by which references refer to it, -1 if there are none. */
+  #object(tag: number, mark: number, depth: number): unknown {
+    if (tag === DATE) {
+      return this.#date(mark);
+    }
+    if (tag === BINARY) {
+      return this.#binary(mark);
     }
     if (depth >= MAX_DEPTH) {
       throw new MalformedPayload(`it is nested more than ${MAX_DEPTH} levels deep`);
     }
     switch (tag) {
       case ARRAY:
-        return this.#array(depth);
+        return this.#array(mark, depth);
       case OBJECT:
-        return this.#object(depth);
+        return this.#plain(mark, depth);
       case SPARSE:
-        return this.#sparse(depth);
+        return this.#sparse(mark, depth);
       case ERROR:
-        return this.#error(depth);
+        return this.#error(mark, depth);
+      case MAP:
+        return this.#map(mark, depth);
+      case SET:
+        return this.#set(mark, depth);
+      case REGEXP:
+        return this.#regExp(mark);
+      case VIEW:
+        return this.#shownBy(mark, depth);
       default:
         throw new MalformedPayload(`no value begins with ${tag}`);
     }
+  }
+
+  /** Keeps an object that references refer to. What it holds may do so too, so it is kept before that is decoded. */
+  #keep(mark: number, object: object): void {
+    if (mark >= 0) {
+      this.#spend(MARK_BYTES);
+      this.#marked ??= new Map();
+      this.#marked.set(mark, object);
+    }
+  }
+
+  #reference(): object {
+    const object = this.#marked?.get(this.#count());
+    if (object === undefined) {
+      throw new MalformedPayload("a reference refers to nothing");
+    }
+    return object;
+  }
+
+  #symbol(): symbol {
+    const key = this.#text();
+    if (!symbolKeys.has(key)) {
+      if (key.length > MAX_SYMBOL_UNITS || symbolKeys.size >= MAX_SYMBOLS) {
+        throw new MalformedPayload("a symbol's key is too long, or there are too many");
+      }
+      symbolKeys.add(key);
+    }
+    return Symbol.for(key);
   }
 
   #text(): string {
@@ -204,11 +289,7 @@ export class Decoder {
     if (length > SHORT_UNITS) {
       return this.#bytes.toString("latin1", start, start + length);
     }
-    let text = "";
-    for (let index = start; index < start + length; index++) {
-      text += String.fromCharCode(this.#bytes[index]);
-    }
-    return text;
+    return shortText(this.#bytes, start, length);
   }
 
   /** A string that is the key of a property. */
@@ -246,32 +327,74 @@ export class Decoder {
     return negative ? -magnitude : magnitude;
   }
 
-  #binary(): unknown {
-    const view = this.#byte();
-    const length = this.#countOf(1);
-    return viewOver(view, this.copy(this.#skip(length), length));
+  #date(mark: number): Date {
+    this.#spend(DATE_BYTES);
+    const date = new Date(this.#view.getFloat64(this.#skip(8), true));
+    this.#keep(mark, date);
+    return date;
   }
 
-  #array(depth: number): unknown[] {
+  #binary(mark: number): unknown {
+    this.#spend(BINARY_BYTES);
+    const view = this.#byte();
     const length = this.#countOf(1);
+    const value = viewOver(view, this.copy(this.#skip(length), length));
+    this.#keep(mark, value);
+    return value;
+  }
+
+  /** A view of a buffer that others may show too. */
+  #shownBy(mark: number, depth: number): unknown {
+    this.#spend(BINARY_BYTES);
+    const view = this.#byte();
+    const offset = this.#count();
+    const length = this.#count();
+    const buffer = this.#value(depth + 1);
+    if (!(buffer instanceof ArrayBuffer)) {
+      throw new MalformedPayload("a view has no buffer");
+    }
+    const value = viewOver(view, buffer, offset, length);
+    this.#keep(mark, value);
+    return value;
+  }
+
+  #regExp(mark: number): RegExp {
+    this.#spend(REGEXP_BYTES);
+    // A pattern that is none throws.
+    const regExp = new RegExp(this.#text(), this.#text());
+    const lastIndex = this.#value(MAX_DEPTH);
+    if (typeof lastIndex !== "number") {
+      throw new MalformedPayload("a regular expression has no lastIndex");
+    }
+    regExp.lastIndex = lastIndex;
+    this.#keep(mark, regExp);
+    return regExp;
+  }
+
+  #array(mark: number, depth: number): unknown[] {
+    const length = this.#countOf(1);
+    this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
     const array: unknown[] = [];
+    this.#keep(mark, array);
     for (let index = 0; index < length; index++) {
       array.push(this.#value(depth + 1));
     }
     return array;
   }
 
-  #sparse(depth: number): unknown[] {
+  #sparse(mark: number, depth: number): unknown[] {
     const length = this.#count();
     if (length > MAX_LENGTH) {
       throw new MalformedPayload("an array is longer than arrays can be");
     }
     const count = this.#countOf(2);
+    this.#spend(SPARSE_BYTES + count * SPARSE_ELEMENT_BYTES);
     const array: unknown[] = [];
     // A length alone has V8 reserve memory for all of it. After an element far away it keeps those there are in a table.
     array[FAR_INDEX] = undefined;
     delete array[FAR_INDEX];
     array.length = length;
+    this.#keep(mark, array);
     for (let done = 0; done < count; done++) {
       const index = this.#count();
       if (index >= length) {
@@ -282,10 +405,11 @@ export class Decoder {
     return array;
   }
 
-  #object(depth: number): Record<string, unknown> {
-    const count = this.#countOf(3);
+  #plain(mark: number, depth: number): Record<string, unknown> {
     const object: Record<string, unknown> = {};
-    for (let done = 0; done < count; done++) {
+    this.#keep(mark, object);
+    let count = 0;
+    while (!this.#ends()) {
       const key = this.#key();
       const value = this.#value(depth + 1);
       if (key === "__proto__") {
@@ -293,17 +417,58 @@ export class Decoder {
       } else {
         object[key] = value;
       }
+      if (++count > FEW_PROPERTIES) {
+        this.#spend(TABLE_PROPERTY_BYTES);
+      }
     }
+    this.#spend(OBJECT_BYTES + Math.min(count, FEW_PROPERTIES) * PROPERTY_BYTES);
     return object;
   }
 
-  #error(depth: number): Error {
+  /** Whether an object ends here; then steps over that. */
+  #ends(): boolean {
+    if (this.#position >= this.#end) {
+      throw new MalformedPayload("it ends too early");
+    }
+    if (this.#bytes[this.#position] !== END) {
+      return false;
+    }
+    this.#position++;
+    return true;
+  }
+
+  #map(mark: number, depth: number): Map<unknown, unknown> {
+    const count = this.#countOf(2);
+    this.#spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
+    const map = new Map<unknown, unknown>();
+    this.#keep(mark, map);
+    for (let done = 0; done < count; done++) {
+      const key = this.#value(depth + 1);
+      map.set(key, this.#value(depth + 1));
+    }
+    return map;
+  }
+
+  #set(mark: number, depth: number): Set<unknown> {
+    const count = this.#countOf(1);
+    this.#spend(COLLECTION_BYTES + count * SET_MEMBER_BYTES);
+    const set = new Set<unknown>();
+    this.#keep(mark, set);
+    for (let done = 0; done < count; done++) {
+      set.add(this.#value(depth + 1));
+    }
+    return set;
+  }
+
+  #error(mark: number, depth: number): Error {
+    this.#spend(ERROR_BYTES);
     const className = this.#text();
     const name = this.#text();
     const error = makeError(this.#text());
-    const errorClass = Object.hasOwn(ERROR_CLASSES, className) ? ERROR_CLASSES[className] : Error;
-    if (errorClass !== Error) {
-      Object.setPrototypeOf(error, errorClass.prototype);
+    this.#keep(mark, error);
+    const prototype = errorPrototype(className) ?? Error.prototype;
+    if (prototype !== Error.prototype) {
+      Object.setPrototypeOf(error, prototype);
     }
     const stack = this.#value(depth + 1);
     define(error, "stack", stack, false);
@@ -311,6 +476,7 @@ export class Decoder {
       define(error, "name", name, false);
     }
     while (this.#byte() !== 0) {
+      this.#spend(ERROR_PART_BYTES);
       const part = this.#byte();
       if (part === PART_PROPERTY) {
         const key = this.#text();
@@ -341,13 +507,15 @@ function makeError(message: string): Error {
   }
 }
 
-/** A binary value over a buffer that is its own. Throws `MalformedPayload` where that can't be. */
-export function viewOver(view: number, buffer: ArrayBuffer): unknown {
-  let value: unknown;
+/**
+ * A binary value over a buffer that is its own, or over these bytes of one. Throws `MalformedPayload` where that can't be.
+ */
+export function viewOver(view: number, buffer: ArrayBuffer, byteOffset = 0, byteLength?: number): object {
+  let value: object | undefined;
   try {
-    value = makeView(view, buffer);
+    value = makeView(view, buffer, byteOffset, byteLength);
   } catch {
-    throw new MalformedPayload(`${buffer.byteLength} bytes are no whole ${viewName(view)}`);
+    throw new MalformedPayload(`${byteLength ?? buffer.byteLength} bytes are no whole ${viewName(view)}`);
   }
   if (value === undefined) {
     throw new MalformedPayload(`this runtime has no ${viewName(view)}`);
@@ -358,6 +526,32 @@ export function viewOver(view: number, buffer: ArrayBuffer): unknown {
 function define(object: object, key: string, value: unknown, enumerable: boolean): void {
   Object.defineProperty(object, key, { value, enumerable, configurable: true, writable: true });
 }
+
+/** A string of at most `SHORT_UNITS`. One call with all codes makes one string; engines are slow to append to them. */
+function shortText(b: Uint8Array, at: number, units: number): string {
+  switch (units) {
+    case 0:
+      return "";
+    case 1:
+      return fromCodes(b[at]);
+    case 2:
+      return fromCodes(b[at], b[at + 1]);
+    case 3:
+      return fromCodes(b[at], b[at + 1], b[at + 2]);
+    case 4:
+      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3]);
+    case 5:
+      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4]);
+    case 6:
+      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5]);
+    case 7:
+      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6]);
+    default:
+      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7]);
+  }
+}
+
+const fromCodes = String.fromCharCode;
 
 /** Whether these Latin-1 bytes are that string. */
 function isAt(text: string, bytes: Uint8Array, start: number, length: number): boolean {

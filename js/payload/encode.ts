@@ -6,32 +6,62 @@
  * where the encoding goes.
  */
 import { types } from "node:util";
-import { KNITTING_ERRORS, UnsupportedPayloadError } from "../errors";
+import { PayloadTooLargeError, UnsupportedPayloadError } from "../errors";
+import { BUFFER_VIEW, binaryOf, isBinary } from "./binary";
+import { errorClass } from "./error-class";
 import {
   ARRAY,
   BIGINT,
   BINARY,
-  bytesOf,
   DATE,
+  END,
   ERROR,
   FALSE,
   FLOAT64,
   INT32,
-  isBinary,
   LATIN1,
+  MAP,
+  MARK,
   MAX_DEPTH,
+  MAX_SYMBOL_UNITS,
   NULL,
   OBJECT,
   PART_CAUSE,
   PART_ERRORS,
   PART_PROPERTY,
+  REFERENCE,
+  REGEXP,
+  SET,
   SPARSE,
+  SYMBOL,
   TRUE,
   UNDEFINED,
   UTF16,
-  viewName,
-  viewOf,
+  VIEW,
 } from "./format";
+import {
+  ARRAY_BYTES,
+  BINARY_BYTES,
+  COLLECTION_BYTES,
+  DATE_BYTES,
+  ELEMENT_BYTES,
+  ERROR_BYTES,
+  ERROR_PART_BYTES,
+  FEW_PROPERTIES,
+  MAP_ENTRY_BYTES,
+  MARK_BYTES,
+  MAX_HEAP_BYTES,
+  OBJECT_BYTES,
+  PROPERTY_BYTES,
+  REGEXP_BYTES,
+  SET_MEMBER_BYTES,
+  SPARSE_BYTES,
+  SPARSE_ELEMENT_BYTES,
+  TABLE_PROPERTY_BYTES,
+} from "./heap-cost";
+import { type Region, Regions } from "./overlap";
+import { Seen } from "./seen";
+import { entry, located, property, Unsupported, whatIs } from "./unsupported";
 
 /** Strings and binary values of more bytes than this are noted instead of copied. */
 const NOTE_BYTES = 4096;
@@ -43,6 +73,8 @@ const SHORT_UNITS = 48;
 /** Bytes that belong into the encoding after its first `at` scratch bytes. */
 interface Note {
   at: number;
+  /** Bytes of the notes before it. */
+  before: number;
   bytes: Uint8Array | undefined;
   text: string;
   encoding: "latin1" | "utf16le";
@@ -58,8 +90,15 @@ export class Encoder {
   #noted = 0;
   /** Thrown values lose what can't be sent; other values are refused as a whole. */
   #lenient = false;
-  /** The errors that are being encoded, one inside the other. */
-  #within: Error[] = [];
+  /** Objects by the scratch positions of their tags. */
+  readonly #seen = new Seen();
+  /** The bytes of all binary values, and the buffers among them. */
+  #binaries: Uint8Array[] = [];
+  #buffers: Set<ArrayBufferLike> | undefined;
+  /** What several of them show. Known once all are. */
+  #regions: Regions | undefined;
+  /** What the value will take of a heap. */
+  #heapBytes = 0;
 
   /** Bytes of the encoding. */
   get byteLength(): number {
@@ -67,12 +106,21 @@ export class Encoder {
   }
 
   /**
-   * Encodes a value. Of an error in a `thrown` one only what can be sent is kept. Throws `Unsupported`, or what a getter
-   * throws.
+   * Encodes a value. Of an error in a `thrown` one only what can be sent is kept. Throws `Unsupported` or
+   * `PayloadTooLargeError`.
    */
   encode(value: unknown, thrown: boolean): void {
     this.#lenient = thrown;
     this.#value(value, 0);
+    if (this.#binaries.length > 1) {
+      const regions = new Regions(this.#binaries, this.#buffers ?? new Set());
+      if (!regions.isEmpty) {
+        // Once more, with what overlaps known before it is met.
+        this.reset();
+        this.#regions = regions;
+        this.#value(value, 0);
+      }
+    }
     for (const { bytes, length } of this.#notes) {
       // A getter that came later has taken them away; what lies in their place would be sent instead.
       if (bytes !== undefined && bytes.length !== length) {
@@ -118,9 +166,13 @@ export class Encoder {
     if (this.#notes.length > 0) {
       this.#notes = [];
     }
-    if (this.#within.length > 0) {
-      this.#within = [];
+    if (this.#binaries.length > 0) {
+      this.#binaries = [];
+      this.#buffers = undefined;
+      this.#regions = undefined;
     }
+    this.#seen.clear();
+    this.#heapBytes = 0;
     if (this.#scratch.length > KEEP_BYTES) {
       this.#replaceScratch(Buffer.allocUnsafeSlow(4096));
     }
@@ -137,6 +189,18 @@ export class Encoder {
       const larger = Buffer.allocUnsafeSlow(Math.max(this.#scratch.length * 2, this.#position + bytes));
       this.#scratch.copy(larger, 0, 0, this.#position);
       this.#replaceScratch(larger);
+    }
+  }
+
+  /** Adds to what the value will take of a heap. */
+  #spend(bytes: number): void {
+    this.#heapBytes += bytes;
+    if (this.#heapBytes > MAX_HEAP_BYTES) {
+      throw new PayloadTooLargeError(
+        this.#heapBytes,
+        MAX_HEAP_BYTES,
+        `the value takes ${this.#heapBytes} bytes of memory or more, at most ${MAX_HEAP_BYTES} are possible`,
+      );
     }
   }
 
@@ -187,9 +251,24 @@ export class Encoder {
           this.#object(value, depth);
         }
         break;
+      case "symbol":
+        this.#symbol(value);
+        break;
       default:
         throw new Unsupported(`is a ${typeof value}`);
     }
+  }
+
+  #symbol(symbol: symbol): void {
+    const key = Symbol.keyFor(symbol);
+    if (key === undefined) {
+      throw new Unsupported("is a symbol, only those of Symbol.for can be sent");
+    }
+    if (key.length > MAX_SYMBOL_UNITS) {
+      throw new Unsupported(`is a symbol with a key of more than ${MAX_SYMBOL_UNITS} characters`);
+    }
+    this.#byte(SYMBOL);
+    this.#string(key);
   }
 
   #number(value: number): void {
@@ -208,6 +287,7 @@ export class Encoder {
     const magnitude = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
     this.#byte(BIGINT);
     this.#byte(value < 0n ? 1 : 0);
+    this.#count(magnitude.length);
     this.#bytes(magnitude);
   }
 
@@ -242,7 +322,7 @@ export class Encoder {
     this.#byte(tag);
     this.#count(length);
     if (length > NOTE_BYTES) {
-      this.#note({ at: this.#position, bytes: undefined, text, encoding, length });
+      this.#note(undefined, text, encoding, length);
     } else {
       this.#need(length);
       this.#scratch.write(text, this.#position, length, encoding);
@@ -250,12 +330,10 @@ export class Encoder {
     }
   }
 
-  /** A count and that many bytes. */
   #bytes(bytes: Uint8Array): void {
     const length = bytes.length;
-    this.#count(length);
     if (length > NOTE_BYTES) {
-      this.#note({ at: this.#position, bytes, text: "", encoding: "latin1", length });
+      this.#note(bytes, "", "latin1", length);
     } else {
       this.#need(length);
       this.#scratch.set(bytes, this.#position);
@@ -263,14 +341,19 @@ export class Encoder {
     }
   }
 
-  #note(note: Note): void {
-    this.#notes.push(note);
-    this.#noted += note.length;
+  #note(bytes: Uint8Array | undefined, text: string, encoding: Note["encoding"], length: number): void {
+    this.#notes.push({ at: this.#position, before: this.#noted, bytes, text, encoding, length });
+    this.#noted += length;
   }
 
   #object(value: object, depth: number): void {
+    const first = this.#seen.put(value, this.#position);
+    if (first >= 0) {
+      this.#reference(first);
+      return;
+    }
     if (depth >= MAX_DEPTH) {
-      throw new Unsupported(`is nested more than ${MAX_DEPTH} levels deep, or contains itself`);
+      throw new Unsupported(`is nested more than ${MAX_DEPTH} levels deep`);
     }
     if (Array.isArray(value)) {
       this.#array(value, depth);
@@ -279,12 +362,44 @@ export class Encoder {
     } else if (isBinary(value)) {
       this.#binary(value);
     } else if (types.isDate(value)) {
+      this.#spend(DATE_BYTES);
       this.#float(DATE, Date.prototype.getTime.call(value));
+    } else if (types.isMap(value)) {
+      this.#map(value, depth);
+    } else if (types.isSet(value)) {
+      this.#set(value, depth);
+    } else if (types.isRegExp(value)) {
+      this.#regExp(value);
     } else if (types.isNativeError(value) || value instanceof Error) {
-      this.#nested(value as Error, depth);
+      this.#error(value as Error, depth);
     } else {
       throw new Unsupported(`is ${whatIs(value)}`);
     }
+  }
+
+  /** Refers to what was put at this position of the scratch memory. */
+  #reference(position: number): void {
+    if (this.#scratch[position] < MARK) {
+      this.#scratch[position] += MARK;
+      this.#spend(MARK_BYTES);
+    }
+    this.#byte(REFERENCE);
+    this.#count(position + this.#notedBefore(position));
+  }
+
+  /** Bytes of the notes before a position of the scratch memory. */
+  #notedBefore(position: number): number {
+    let from = 0;
+    let to = this.#notes.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#notes[middle].at <= position) {
+        from = middle + 1;
+      } else {
+        to = middle;
+      }
+    }
+    return from === 0 ? 0 : this.#notes[from - 1].before + this.#notes[from - 1].length;
   }
 
   #array(array: readonly unknown[], depth: number): void {
@@ -293,6 +408,7 @@ export class Encoder {
     try {
       const keys = hasHole(array) ? elementKeys(array) : undefined;
       if (keys === undefined) {
+        this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
         this.#byte(ARRAY);
         this.#count(length);
         for (; index < length; index++) {
@@ -300,6 +416,7 @@ export class Encoder {
         }
         return;
       }
+      this.#spend(SPARSE_BYTES + keys.length * SPARSE_ELEMENT_BYTES);
       this.#byte(SPARSE);
       this.#count(length);
       this.#count(keys.length);
@@ -308,50 +425,121 @@ export class Encoder {
         this.#value(array[index], depth + 1);
       }
     } catch (error) {
-      throw located(error, `[${index}]`);
+      throw told(error, `[${index}]`);
     }
   }
 
   #plain(object: Record<string, unknown>, depth: number): void {
-    const keys = Object.keys(object);
     this.#byte(OBJECT);
-    this.#count(keys.length);
+    let count = 0;
     let key = "";
     try {
-      for (key of keys) {
-        this.#string(key);
-        this.#value(object[key], depth + 1);
+      // Unlike Object.keys, this lets the engine load properties by their place in the object's shape.
+      for (key in object) {
+        if (isOwn.call(object, key)) {
+          count++;
+          this.#string(key);
+          this.#value(object[key], depth + 1);
+        }
       }
     } catch (error) {
-      throw located(error, step(key));
+      throw told(error, property(key));
     }
+    this.#byte(END);
+    const few = Math.min(count, FEW_PROPERTIES);
+    this.#spend(OBJECT_BYTES + few * PROPERTY_BYTES + (count - few) * TABLE_PROPERTY_BYTES);
+  }
+
+  #map(map: Map<unknown, unknown>, depth: number): void {
+    // As it is now: a getter of what is in it may change it.
+    const entries: unknown[] = [];
+    forEachEntry.call(map, (value, key) => entries.push(key, value));
+    const count = entries.length / 2;
+    this.#spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
+    this.#byte(MAP);
+    this.#count(count);
+    let index = 0;
+    try {
+      for (; index < entries.length; index++) {
+        this.#value(entries[index], depth + 1);
+      }
+    } catch (error) {
+      const place = index >> 1;
+      throw told(error, index % 2 === 0 ? `.keys()[${place}]` : entry(entries[index - 1], place));
+    }
+  }
+
+  #set(set: Set<unknown>, depth: number): void {
+    const members: unknown[] = [];
+    forEachMember.call(set, (member) => members.push(member));
+    this.#spend(COLLECTION_BYTES + members.length * SET_MEMBER_BYTES);
+    this.#byte(SET);
+    this.#count(members.length);
+    let index = 0;
+    try {
+      for (; index < members.length; index++) {
+        this.#value(members[index], depth + 1);
+      }
+    } catch (error) {
+      throw told(error, `.values()[${index}]`);
+    }
+  }
+
+  #regExp(regExp: RegExp): void {
+    const { source, flags, lastIndex } = regExp;
+    if (typeof lastIndex !== "number") {
+      throw told(new Unsupported("is no number"), ".lastIndex");
+    }
+    this.#spend(REGEXP_BYTES);
+    this.#byte(REGEXP);
+    this.#string(source);
+    this.#string(flags);
+    this.#number(lastIndex);
   }
 
   #binary(value: ArrayBuffer | ArrayBufferView): void {
     const { view, bytes } = binaryOf(value);
-    this.#byte(BINARY);
+    this.#spend(BINARY_BYTES);
+    this.#binaries.push(bytes);
+    if (view === BUFFER_VIEW) {
+      this.#buffers ??= new Set();
+      this.#buffers.add(bytes.buffer);
+    }
+    const region = view === BUFFER_VIEW ? undefined : this.#regions?.of(bytes);
+    if (region === undefined) {
+      this.#byte(BINARY);
+      this.#byte(view);
+      this.#count(bytes.length);
+      this.#bytes(bytes);
+      return;
+    }
+    this.#byte(VIEW);
     this.#byte(view);
-    this.#bytes(bytes);
+    this.#count(bytes.byteOffset - region.start);
+    this.#count(bytes.length);
+    this.#region(region);
   }
 
-  /**
-   * An error, if it is in none of its own properties: when those that can't be sent are left out, each step of a circle
-   * would go round again.
-   */
-  #nested(error: Error, depth: number): void {
-    if (this.#within.includes(error)) {
-      throw new Unsupported("contains itself");
+  #region({ identity, start, bytes }: Region): void {
+    const first = this.#seen.put(identity, this.#position);
+    if (first >= 0) {
+      this.#reference(first);
+      return;
     }
-    this.#within.push(error);
-    try {
-      this.#error(error, depth);
-    } finally {
-      this.#within.pop();
+    this.#spend(BINARY_BYTES);
+    const slack = bytes.byteOffset - start;
+    this.#byte(BINARY);
+    this.#byte(BUFFER_VIEW);
+    this.#count(slack + bytes.length);
+    for (let done = 0; done < slack; done++) {
+      this.#byte(0);
     }
+    this.#bytes(bytes);
   }
 
   #error(error: Error, depth: number): void {
     const name = text(error.name, "Error");
+    this.#spend(ERROR_BYTES);
     this.#byte(ERROR);
     this.#string(errorClass(error, name));
     this.#string(name);
@@ -375,8 +563,9 @@ export class Encoder {
     }
     const properties = error as unknown as Record<string, unknown>;
     for (const [part, key] of parts) {
-      const { position, notes, noted } = this.#mark();
+      const before = this.#progress();
       try {
+        this.#spend(ERROR_PART_BYTES);
         // One more follows.
         this.#byte(1);
         this.#byte(part);
@@ -386,20 +575,48 @@ export class Encoder {
         this.#value(properties[key], depth + 1);
       } catch (failure) {
         if (!this.#lenient) {
-          throw located(failure, step(key));
+          throw told(failure, property(key));
         }
-        this.#position = position;
-        this.#notes.length = notes;
-        this.#noted = noted;
+        this.#returnTo(before);
       }
     }
     this.#byte(0);
   }
 
-  #mark(): { position: number; notes: number; noted: number } {
-    return { position: this.#position, notes: this.#notes.length, noted: this.#noted };
+  #progress(): Progress {
+    return {
+      position: this.#position,
+      notes: this.#notes.length,
+      noted: this.#noted,
+      binaries: this.#binaries.length,
+      heapBytes: this.#heapBytes,
+    };
+  }
+
+  /** Takes back what was encoded since then. */
+  #returnTo({ position, notes, noted, binaries, heapBytes }: Progress): void {
+    this.#position = position;
+    this.#notes.length = notes;
+    this.#noted = noted;
+    this.#binaries.length = binaries;
+    this.#heapBytes = heapBytes;
+    this.#seen.forgetFrom(position);
   }
 }
+
+/** How far an encoding has come. */
+interface Progress {
+  readonly position: number;
+  readonly notes: number;
+  readonly noted: number;
+  readonly binaries: number;
+  readonly heapBytes: number;
+}
+
+// As they are before anybody replaces them, for values of every realm.
+const { hasOwnProperty: isOwn } = Object.prototype;
+const { forEach: forEachEntry } = Map.prototype;
+const { forEach: forEachMember } = Set.prototype;
 
 const SENT_FIRST = new Set(["name", "message", "stack"]);
 
@@ -441,7 +658,7 @@ function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (
   try {
     encoder.encode(value, thrown);
   } catch (error) {
-    throw error instanceof Unsupported ? new UnsupportedPayloadError(`$${error.path}`, error.reason) : error;
+    throw error instanceof Unsupported ? refused(error) : error;
   }
   return use(encoder);
 }
@@ -460,7 +677,7 @@ export function rawBinary(
   try {
     return binaryOf(value);
   } catch (error) {
-    throw error instanceof Unsupported ? new UnsupportedPayloadError("$", error.reason) : error;
+    throw error instanceof Unsupported ? refused(error) : error;
   }
 }
 
@@ -473,36 +690,14 @@ function isLonger(value: ArrayBuffer | ArrayBufferView, bytes: number): boolean 
   }
 }
 
-function binaryOf(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
-  const view = viewOf(value);
-  if (view < 0 || (ArrayBuffer.isView(value) && !types.isArrayBuffer(value.buffer))) {
-    throw new Unsupported(view < 0 ? `is ${whatIs(value)}` : `is a ${viewName(view)} of shared memory`);
-  }
-  try {
-    return { view, bytes: bytesOf(value) };
-  } catch {
-    throw new Unsupported(`is a detached ${viewName(view)}`);
-  }
+function refused({ path, reason, cause }: Unsupported): UnsupportedPayloadError {
+  return new UnsupportedPayloadError(`$${path}`, reason, cause === undefined ? undefined : { cause });
 }
 
-/** What can't be sent, on its way out of the value: the path grows as it passes each level. */
-class Unsupported extends Error {
-  path = "";
-
-  constructor(readonly reason: string) {
-    super(reason);
-  }
-}
-
-function located(error: unknown, step: string): unknown {
-  if (error instanceof Unsupported) {
-    error.path = step + error.path;
-  }
-  return error;
-}
-
-function step(key: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+/** What to throw from a value's part that failed. */
+function told(error: unknown, step: string): unknown {
+  // Of the whole value, whichever part was the last.
+  return error instanceof PayloadTooLargeError ? error : located(error, step);
 }
 
 /** An object literal of whatever realm, or an object without a prototype. */
@@ -538,58 +733,6 @@ function elementKeys(array: readonly unknown[]): number[] {
   return keys;
 }
 
-const BUILT_IN_ERRORS = [
-  Error,
-  TypeError,
-  RangeError,
-  SyntaxError,
-  ReferenceError,
-  EvalError,
-  URIError,
-  AggregateError,
-] as const;
-
-/** The classes that an error can arrive as, by their prototypes. */
-const CLASS_BY_PROTOTYPE = new Map<object, string>(
-  [...BUILT_IN_ERRORS, ...Object.values(KNITTING_ERRORS)].map(({ prototype, name }) => [prototype, name]),
-);
-const BUILT_IN_NAMES = new Set<string>(BUILT_IN_ERRORS.map(({ name }) => name));
-
-/**
- * The class an error arrives as: its own if it is built in or ours, else `Error`. Classes that Node derives from built-in
- * ones and gives no name of their own count as what they are derived from: its `TypeError [ERR_INVALID_ARG_TYPE]` is one.
- */
-function errorClass(error: Error, name: string): string {
-  const own: object | null = Object.getPrototypeOf(error);
-  for (let prototype = own; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
-    const found = CLASS_BY_PROTOTYPE.get(prototype) ?? foreignClass(prototype);
-    if (found !== undefined) {
-      return prototype === own || found === name ? found : "Error";
-    }
-  }
-  return "Error";
-}
-
-/** The name of the built-in error class that has this prototype in another realm. */
-function foreignClass(prototype: object): string | undefined {
-  const make: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
-  if (typeof make !== "function") {
-    return undefined;
-  }
-  // Names can be chosen; only what is built in has no source.
-  const source = Function.prototype.toString.call(make);
-  const name = /^function (\w+)\(\) \{ \[native code\] \}$/.exec(source)?.[1];
-  return name !== undefined && BUILT_IN_NAMES.has(name) ? name : undefined;
-}
-
 function text(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : otherwise;
-}
-
-function whatIs(value: object): string {
-  const name = value.constructor?.name;
-  if (typeof name === "string" && name !== "" && name !== "Object") {
-    return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
-  }
-  return "an object with a prototype of its own";
 }

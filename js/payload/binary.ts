@@ -1,0 +1,107 @@
+/** The classes of binary values, and the bytes behind them. */
+import { types } from "node:util";
+import { Unsupported, whatIs } from "./unsupported";
+
+interface ViewConstructor {
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): ArrayBufferView;
+  /** A DataView has none. */
+  readonly BYTES_PER_ELEMENT?: number;
+}
+
+type Make = (buffer: ArrayBuffer, byteOffset: number, byteLength?: number) => object;
+
+/** The classes of binary values; a view travels as its index. */
+const VIEWS: readonly (readonly [name: string, make: Make | undefined])[] = [
+  ["ArrayBuffer", (buffer) => buffer],
+  ["Buffer", (buffer, offset, byteLength) => Buffer.from(buffer, offset, byteLength)],
+  ...[
+    "DataView",
+    "Int8Array",
+    "Uint8Array",
+    "Uint8ClampedArray",
+    "Int16Array",
+    "Uint16Array",
+    "Int32Array",
+    "Uint32Array",
+    "Float32Array",
+    "Float64Array",
+    "BigInt64Array",
+    "BigUint64Array",
+    // Node 24 and later.
+    "Float16Array",
+  ].map((name) => {
+    const View = (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name];
+    return [name, View && makerOf(View)] as const;
+  }),
+];
+
+function makerOf(View: ViewConstructor): Make {
+  const bytesEach = View.BYTES_PER_ELEMENT ?? 1;
+  return (buffer, byteOffset, byteLength) => {
+    if (byteLength === undefined) {
+      return new View(buffer);
+    }
+    if (byteLength % bytesEach !== 0) {
+      throw new RangeError("not a whole number of elements");
+    }
+    return new View(buffer, byteOffset, byteLength / bytesEach);
+  };
+}
+
+/** The number of ArrayBuffer itself. */
+export const BUFFER_VIEW = 0;
+
+const VIEW_BY_NAME = new Map(VIEWS.map(([name], index) => [name, index]));
+
+/** The number of a binary value's class; -1 for one that is none of them. */
+export function viewOf(value: ArrayBuffer | ArrayBufferView): number {
+  if (Buffer.isBuffer(value)) {
+    return 1;
+  }
+  const name = (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag];
+  return VIEW_BY_NAME.get(name ?? "") ?? -1;
+}
+
+/** The bytes of a binary value. Throws a TypeError if it is detached. */
+export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
+  return ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value);
+}
+
+/**
+ * A binary value of the class with this number over `buffer`, or over these bytes of it; `undefined` if there is no such
+ * class here. Throws a RangeError if the bytes are no whole elements or lie outside.
+ */
+export function makeView(
+  view: number,
+  buffer: ArrayBuffer,
+  byteOffset = 0,
+  byteLength?: number,
+): object | undefined {
+  const make = VIEWS[view]?.[1];
+  return make?.(buffer, byteOffset, byteLength);
+}
+
+/** The name of a class of binary values, for messages. */
+export function viewName(view: number): string {
+  return VIEWS[view]?.[0] ?? `view ${view}`;
+}
+
+/** True for an ArrayBuffer or a view, of whatever realm. */
+export function isBinary(value: object): value is ArrayBuffer | ArrayBufferView {
+  return ArrayBuffer.isView(value) || types.isArrayBuffer(value);
+}
+
+/** The class and the bytes of a binary value. Throws `Unsupported` if they are detached or lie in shared memory. */
+export function binaryOf(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
+  const view = viewOf(value);
+  if (view < 0 || (ArrayBuffer.isView(value) && !types.isArrayBuffer(value.buffer))) {
+    throw new Unsupported(view < 0 ? `is ${whatIs(value)}` : `is a ${viewName(view)} of shared memory`);
+  }
+  try {
+    return { view, bytes: bytesOf(value) };
+  } catch {
+    throw new Unsupported(`is a detached ${viewName(view)}`);
+  }
+}

@@ -1,0 +1,73 @@
+/** What can't be sent: how it is called, and where in its value it stands. */
+import { types } from "node:util";
+
+/** Thrown on the way out of a value: the path grows as it passes each level. */
+export class Unsupported extends Error {
+  path = "";
+
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(reason, options);
+  }
+}
+
+/**
+ * An error on its way through the level that `step` leads from. What a getter has thrown becomes the cause of one that tells
+ * the place.
+ */
+export function located(error: unknown, step: string): Unsupported {
+  const found =
+    error instanceof Unsupported
+      ? error
+      : new Unsupported(`can't be read: ${messageOf(error)}`, { cause: error });
+  found.path = step + found.path;
+  return found;
+}
+
+/** From an object to its property. */
+export function property(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
+/** From a Map to what is stored under a key: `.get("key")`, or its place in the order of keys where that says nothing. */
+export function entry(key: unknown, index: number): string {
+  switch (typeof key) {
+    case "string":
+      return `.get(${JSON.stringify(key.length > 60 ? `${key.slice(0, 60)}…` : key)})`;
+    case "bigint":
+      return `.get(${key}n)`;
+    case "object":
+      return key === null ? ".get(null)" : `.values()[${index}]`;
+    default:
+      return `.get(${String(key)})`;
+  }
+}
+
+/** What an object is that can't be sent, in words that follow "is". */
+export function whatIs(value: object): string {
+  if (types.isBoxedPrimitive(value)) {
+    return "a boxed primitive, only what is in it can be sent";
+  }
+  const { constructor: made } = value as { constructor?: unknown };
+  const name = typeof made === "function" ? made.name : "";
+  if (typeof name !== "string" || name === "" || name === "Object") {
+    return "an object with a prototype of its own";
+  }
+  const article = /^[AEIOU]/.test(name) ? "an" : "a";
+  return isNative(made as object) ? `${article} ${name}` : `an instance of ${name}`;
+}
+
+/** Whether a class is one of the runtime's: only what is built in has no source. */
+function isNative(made: object): boolean {
+  return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(made));
+}
+
+function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.message}` : String(thrown);
+  } catch {
+    return "something was thrown";
+  }
+}
