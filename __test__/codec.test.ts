@@ -1,10 +1,29 @@
 /** The encoding by itself: what a pool's own calls don't reach, such as bytes that no encoder writes. */
 import { runInNewContext } from "node:vm";
-import { UnsupportedPayloadError } from "knitting-native";
+import { PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
+import { viewOf } from "../dist/payload/binary.js";
 import { Decoder, MalformedPayload } from "../dist/payload/decode.js";
 import { rawBinary, withEncoder } from "../dist/payload/encode.js";
-import { ARRAY, BIGINT, END, ERROR, LATIN1, OBJECT, SPARSE, UNDEFINED } from "../dist/payload/format.js";
+import {
+  ARRAY,
+  BIGINT,
+  BINARY,
+  END,
+  ERROR,
+  INT32,
+  LATIN1,
+  MAP,
+  MARK,
+  NULL,
+  OBJECT,
+  REFERENCE,
+  REGEXP,
+  SET,
+  SPARSE,
+  UNDEFINED,
+  VIEW,
+} from "../dist/payload/format.js";
 
 const MIB = 1024 * 1024;
 
@@ -101,6 +120,84 @@ describe("decoding bytes that no encoder writes", () => {
       Error.prepareStackTrace = prepareStackTrace;
     }
     expect(stacks).toBe(0);
+  });
+});
+
+describe("hostile bytes", () => {
+  const refused = (bytes: readonly number[]) => (message: string | RegExp) => {
+    expect(() => decode(bytes)).toThrow(message);
+    expect(() => decode(bytes)).toThrow(MalformedPayload);
+  };
+  const text = (of: string) => [LATIN1, of.length, ...Buffer.from(of, "latin1")];
+
+  test("a reference to nothing, or to what is not marked, is refused", () => {
+    for (const offset of [0, 1, 2, 3, 100, 2 ** 40]) {
+      refused([ARRAY, 2, OBJECT, END, REFERENCE, ...count(offset)])("a reference refers to nothing");
+    }
+    const [first, second] = decode([ARRAY, 2, OBJECT + MARK, END, REFERENCE, 2]) as object[];
+    expect(first).toBe(second);
+  });
+
+  test("a marked value that is no object is refused", () => {
+    refused([LATIN1 + MARK, 0])(`no value begins with ${LATIN1}`);
+    refused([REFERENCE + MARK, 0])(`no value begins with ${REFERENCE}`);
+  });
+
+  test("a pattern that is none is refused", () => {
+    refused([REGEXP, ...text("("), ...text(""), INT32, 0, 0, 0, 0])(
+      /^it can't be made: Invalid regular expression/,
+    );
+    refused([REGEXP, ...text("x"), ...text("gg"), INT32, 0, 0, 0, 0])(/^it can't be made: Invalid/);
+    refused([REGEXP, ...text("x"), ...text("g"), NULL])("a regular expression has no lastIndex");
+  });
+
+  test("a view of what is no buffer, or beyond its end, is refused", () => {
+    const buffer = [BINARY, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+    const uint16 = viewOf(new Uint16Array());
+    expect(decode([VIEW, uint16, 2, 4, ...buffer])).toEqual(Uint16Array.of(0x0403, 0x0605));
+    refused([VIEW, uint16, 2, 4, NULL])("a view has no buffer");
+    for (const [offset, length] of [
+      [1, 2],
+      [0, 3],
+      [0, 10],
+      [8, 2],
+      [100, 0],
+    ]) {
+      refused([VIEW, uint16, offset, length, ...buffer])(`${length} bytes are no whole Uint16Array`);
+    }
+  });
+
+  test.each([
+    ["__proto__", '{"__proto__":{"polluted":1}}'],
+    ["constructor", '{"constructor":{"prototype":{"polluted":1}}}'],
+    ["toString", '{"toString":1,"hasOwnProperty":2,"valueOf":3}'],
+  ])("%s is own data", (_, json) => {
+    const sent = roundTrip(JSON.parse(json));
+    expect(JSON.stringify(sent)).toBe(json);
+    expect(Object.getPrototypeOf(sent)).toBe(Object.prototype);
+    expect({}).not.toHaveProperty("polluted");
+    const error = roundTrip(Object.assign(new Error("x"), JSON.parse(json)));
+    expect(Object.getPrototypeOf(error)).toBe(Error.prototype);
+  });
+
+  test("few bytes that would fill the heap are refused before they do", () => {
+    const many = 20_000_000;
+    for (const small of [
+      [UNDEFINED],
+      [ARRAY, 0],
+      [OBJECT, END],
+      [MAP, 0],
+      [SET, 0],
+      [SPARSE, 0, 0],
+      [BINARY, 0, 0],
+    ]) {
+      const head = [ARRAY, ...count(many * (small.length === 1 ? 2 : 1))];
+      const hostile = new Uint8Array(head.length + many * Math.max(2, small.length));
+      hostile.set(head);
+      hostile.set(Buffer.alloc(hostile.length - head.length, Uint8Array.from(small)), head.length);
+      const taken = memoryOf(() => expect(() => decode(hostile)).toThrow("it takes more than") ?? 1);
+      expect(taken).toBeLessThan(600 * MIB);
+    }
   });
 });
 
@@ -218,6 +315,314 @@ describe("errors", () => {
     const sent = roundTrip(error);
     expect(Object.getPrototypeOf(sent)).toBe(TypeError.prototype);
     expect(sent).toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+  });
+});
+
+describe("collections", () => {
+  test("Maps and Sets keep their order, of whatever is in them", () => {
+    const map = new Map<unknown, unknown>([
+      ["b", 1],
+      [{ key: true }, new Set([NaN, "x", [1]])],
+      [-0, undefined],
+      [undefined, new Map()],
+      [Symbol.for("shared"), null],
+    ]);
+    expect(roundTrip(map)).toStrictEqual(map);
+    expect([...roundTrip(map).keys()]).toStrictEqual([...map.keys()]);
+  });
+
+  test("they are sent as they were met, though a getter changes them", () => {
+    const map = new Map<string, unknown>();
+    map.set("grows", {
+      get now() {
+        map.set("late", 1);
+        return map.delete("next");
+      },
+    });
+    map.set("next", 2);
+    expect(roundTrip(map)).toEqual(
+      new Map<string, unknown>([
+        ["grows", { now: true }],
+        ["next", 2],
+      ]),
+    );
+  });
+
+  test("those of another realm and of derived classes arrive as ours", () => {
+    const foreign = runInNewContext(
+      '({ map: new Map([["a", new Set([1])]]), regExp: /x/g, date: new Date(1) })',
+    );
+    const sent = roundTrip(foreign);
+    expect(sent.map).toStrictEqual(new Map([["a", new Set([1])]]));
+    expect(sent.regExp).toStrictEqual(/x/g);
+    expect(sent.date).toStrictEqual(new Date(1));
+    class Registry extends Map<string, number> {}
+    expect(Object.getPrototypeOf(roundTrip(new Registry([["a", 1]])))).toBe(Map.prototype);
+  });
+});
+
+describe("regular expressions", () => {
+  test.each([
+    /(?:)/,
+    /a\/b\n"/dgimsuy,
+    Reflect.construct(RegExp, ["[a--b]", "v"]),
+    /(?<year>\d{4})/u,
+    /\ud800/,
+  ])("%s", (regExp) => {
+    regExp.lastIndex = 3;
+    const sent = roundTrip(regExp);
+    expect([sent.source, sent.flags, sent.lastIndex]).toEqual([regExp.source, regExp.flags, 3]);
+    expect(Object.getPrototypeOf(sent)).toBe(RegExp.prototype);
+  });
+
+  test("a lastIndex that is no number is refused", () => {
+    const odd = Object.assign(/x/, { lastIndex: {} });
+    expect(() => encode([odd])).toThrow("$[0].lastIndex is no number");
+  });
+});
+
+describe("symbols", () => {
+  test("registered ones are what they are, others are refused", () => {
+    expect(roundTrip([Symbol.for("a"), Symbol.for("€")])).toEqual([Symbol.for("a"), Symbol.for("€")]);
+    for (const refused of [Symbol("a"), Symbol.iterator]) {
+      expect(() => encode({ refused })).toThrow(
+        "$.refused is a symbol, only those of Symbol.for can be sent",
+      );
+    }
+    expect(() => encode(Symbol.for("x".repeat(257)))).toThrow(
+      "$ is a symbol with a key of more than 256 characters",
+    );
+  });
+});
+
+describe("what stands in a value more than once", () => {
+  test("arrives as one, whatever it is", () => {
+    const shared = [
+      {},
+      [1],
+      new Array(3),
+      new Date(1),
+      /x/,
+      new Map([[1, 2]]),
+      new Set([1]),
+      new Error("x"),
+      new ArrayBuffer(8),
+      new Uint8Array(8),
+      Buffer.from("abc"),
+      new Uint8Array(10_000),
+    ];
+    for (const padding of [0, 100]) {
+      const value = { padding: Array.from({ length: padding }, () => ({})), shared, again: [...shared] };
+      const sent = roundTrip(value);
+      expect(sent.shared).toHaveLength(shared.length);
+      expect(sent.again.every((each, index) => each === sent.shared[index])).toBe(true);
+      expect(new Set(sent.shared).size).toBe(shared.length);
+    }
+  });
+
+  test("may contain itself, in every way there is", () => {
+    const object: Record<string, unknown> = { text: "x".repeat(10_000) };
+    const array: unknown[] = [object, undefined, object];
+    const map = new Map<unknown, unknown>([[object, array]]);
+    const set = new Set<unknown>([map, array]);
+    Object.assign(object, { object, array, map, set });
+    map.set(map, map);
+    set.add(set);
+    const sent = roundTrip(object) as { object: unknown; array: unknown[]; map: typeof map; set: typeof set };
+    expect(sent.object).toBe(sent);
+    expect([sent.array[0], sent.array[2]]).toEqual([sent, sent]);
+    expect(sent.map.get(sent)).toBe(sent.array);
+    expect(sent.map.get(sent.map)).toBe(sent.map);
+    expect([...sent.set]).toEqual([sent.map, sent.array, sent.set]);
+  });
+
+  test("is encoded once, though there are paths without number to it", () => {
+    let value: unknown[] = [];
+    for (let level = 0; level < 400; level++) {
+      value = [value, value];
+    }
+    expect(encode(value).length).toBeLessThan(5_000);
+    let sent = roundTrip(value);
+    let levels = 0;
+    for (; sent.length > 0; sent = sent[0] as unknown[]) {
+      expect(sent[0]).toBe(sent[1]);
+      levels++;
+    }
+    expect(levels).toBe(400);
+  });
+});
+
+describe("views of one buffer", () => {
+  const source = Uint8Array.from({ length: 64 }, (_, index) => index);
+
+  test("show the same bytes again where they overlap", () => {
+    for (const scale of [1, 1000]) {
+      const { buffer } = new Uint8Array(64 * scale);
+      const bytes = new Uint8Array(buffer, 3, 30 * scale);
+      const numbers = new Float64Array(buffer, 16 * scale, 2);
+      const data = new DataView(buffer, 4, 20);
+      const apart = new Uint8Array(buffer, 60 * scale, 4);
+      const sent = roundTrip({ numbers, bytes, data, apart });
+      expect(sent.numbers.buffer).toBe(sent.bytes.buffer);
+      expect(sent.data.buffer).toBe(sent.bytes.buffer);
+      sent.numbers[0] = 0.1;
+      expect(Buffer.from(sent.bytes.buffer, sent.numbers.byteOffset, 8)).toEqual(
+        Buffer.from(new Float64Array([0.1]).buffer),
+      );
+      sent.data.setUint8(1, 77);
+      expect(sent.bytes[2]).toBe(77);
+      expect([sent.bytes.length, sent.data.byteLength, sent.apart.length]).toEqual([30 * scale, 20, 4]);
+      expect(sent.apart.buffer.byteLength).toBe(4);
+    }
+  });
+
+  test("bring no bytes with them that none of them shows", () => {
+    const { buffer } = Uint8Array.from(source);
+    const sent = roundTrip([
+      new Uint8Array(buffer, 13, 10),
+      new Uint8Array(buffer, 20, 10),
+      new Uint8Array(buffer, 40, 2),
+    ]);
+    expect(sent.map((view) => [...view])).toEqual([
+      [...source.subarray(13, 23)],
+      [...source.subarray(20, 30)],
+      [40, 41],
+    ]);
+    expect([...new Uint8Array(sent[0].buffer)]).toEqual([0, 0, 0, 0, 0, ...source.subarray(13, 30)]);
+  });
+
+  test("are views of that buffer where it is sent too, before or after them", () => {
+    const { buffer } = Uint8Array.from(source);
+    const view = new Uint16Array(buffer, 8, 4);
+    for (const value of [
+      { buffer, view },
+      { view, buffer, again: buffer },
+      [{ view }, view, { buffer }].reduce(Object.assign),
+    ]) {
+      const sent = roundTrip(value) as { buffer: ArrayBuffer; view: Uint16Array };
+      expect(sent.view.buffer).toBe(sent.buffer);
+      expect([sent.view.byteOffset, sent.view.length, sent.buffer.byteLength]).toEqual([8, 4, 64]);
+      expect(new Uint8Array(sent.buffer)).toEqual(source);
+    }
+  });
+});
+
+describe("what can't be sent", () => {
+  class Point {
+    x = 1;
+  }
+  class Url extends URL {}
+
+  test.each<[string, unknown, string]>([
+    ["an instance", { a: { b: [0, 0, 0, new Point()] } }, "$.a.b[3] is an instance of Point"],
+    ["an instance of a derived class", [new Url("data:x")], "$[0] is an instance of Url"],
+    ["a prototype without class", [Object.create({})], "$[0] is an object with a prototype of its own"],
+    ["a number object", { n: Object(1) }, "$.n is a boxed primitive, only what is in it can be sent"],
+    ["a symbol object", Object(Symbol.for("x")), "$ is a boxed primitive, only what is in it can be sent"],
+    ["a WeakMap", { "my key": new WeakMap() }, '$["my key"] is a WeakMap'],
+    ["a promise", new Map([["key", { p: Promise.resolve() }]]), '$.get("key").p is a Promise'],
+    ["under a number", new Map([[5, () => {}]]), "$.get(5) is a function"],
+    ["under a bigint", new Map([[5n, () => {}]]), "$.get(5n) is a function"],
+    ["under a symbol", new Map([[Symbol.for("s"), () => {}]]), "$.get(Symbol(s)) is a function"],
+    [
+      "under an object",
+      new Map<unknown, unknown>([
+        [1, 1],
+        [{}, () => {}],
+      ]),
+      "$.values()[1] is a function",
+    ],
+    [
+      "as a key",
+      {
+        map: new Map<unknown, unknown>([
+          [1, 1],
+          [[() => {}], 1],
+        ]),
+      },
+      "$.map.keys()[1][0] is a function",
+    ],
+    ["in a Set", new Set<unknown>([1, { f() {} }]), "$.values()[1].f is a function"],
+    ["a generator", { g: (function* () {})() }, "$.g is an object with a prototype of its own"],
+    ["in an error", new Error("x", { cause: () => {} }), "$.cause is a function"],
+  ])("%s", (_, value, message) => {
+    expect(() => encode(value)).toThrow(message);
+    expect(() => encode(value)).toThrow(UnsupportedPayloadError);
+  });
+
+  test("what a getter throws is the cause of an error that tells its place", () => {
+    const thrown = new RangeError("out of tea");
+    const value = {
+      map: new Map([
+        [
+          "key",
+          {
+            get tea() {
+              throw thrown;
+            },
+          },
+        ],
+      ]),
+    };
+    let error: unknown;
+    try {
+      encode(value);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(UnsupportedPayloadError);
+    expect(error).toMatchObject({
+      message: '$.map.get("key").tea can\'t be read: out of tea',
+      path: '$.map.get("key").tea',
+      cause: thrown,
+    });
+  });
+
+  test("a value that would fill the heap of its receiver", () => {
+    const row = new Array(1000).fill(0);
+    const rows = new Array(40_000);
+    for (let index = 0; index < rows.length; index++) {
+      rows[index] = index < 34_000 ? row.slice() : 0;
+    }
+    expect(() => encode(rows)).toThrow(PayloadTooLargeError);
+    expect(() => encode(rows)).toThrow(
+      /^the value takes \d+ bytes of memory or more, at most 1073741824 are possible$/,
+    );
+    expect(encode(rows.fill(row)).length).toBeLessThan(200_000);
+  });
+});
+
+describe("objects without a prototype", () => {
+  test("arrive as plain objects", () => {
+    const sent = roundTrip(Object.assign(Object.create(null), { a: 1 }));
+    expect(sent).toStrictEqual({ a: 1 });
+  });
+
+  test("inherited properties stay behind", () => {
+    Object.defineProperty(Object.prototype, "inherited", {
+      value: 1,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+    try {
+      expect(Object.keys(roundTrip({ own: 1 }))).toEqual(["own"]);
+    } finally {
+      delete (Object.prototype as { inherited?: number }).inherited;
+    }
+  });
+
+  test("properties are own ones, though Object's prototype lets nobody assign them", () => {
+    const descriptor = Object.getOwnPropertyDescriptor(Object.prototype, "toString") as PropertyDescriptor;
+    Object.defineProperty(Object.prototype, "toString", { ...descriptor, writable: false });
+    try {
+      expect(Object.entries(roundTrip({ toString: 1, after: 2 }))).toEqual([
+        ["toString", 1],
+        ["after", 2],
+      ]);
+    } finally {
+      Object.defineProperty(Object.prototype, "toString", descriptor);
+    }
   });
 });
 

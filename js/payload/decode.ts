@@ -411,12 +411,7 @@ export class Decoder {
     let count = 0;
     while (!this.#ends()) {
       const key = this.#key();
-      const value = this.#value(depth + 1);
-      if (key === "__proto__") {
-        define(object, key, value, true);
-      } else {
-        object[key] = value;
-      }
+      put(object, key, this.#value(depth + 1));
       if (++count > FEW_PROPERTIES) {
         this.#spend(TABLE_PROPERTY_BYTES);
       }
@@ -521,6 +516,20 @@ export function viewOver(view: number, buffer: ArrayBuffer, byteOffset = 0, byte
     throw new MalformedPayload(`this runtime has no ${viewName(view)}`);
   }
   return value;
+}
+
+/** Makes an own property, whatever the object inherits. */
+function put(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    define(object, key, value, true);
+    return;
+  }
+  try {
+    object[key] = value;
+  } catch {
+    // Where `Object.prototype` is frozen, nothing that it has can be assigned.
+    define(object, key, value, true);
+  }
 }
 
 function define(object: object, key: string, value: unknown, enumerable: boolean): void {
