@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";
 import { onEveryKind } from "./kinds";
-import { pattern, payloads } from "./values";
+import { same } from "./same";
+import { GRAMMAR, pattern, payloads, survey } from "./values";
 
 const href = "./tasks/basic.mjs";
 const tasks = {
@@ -19,6 +20,22 @@ const seed = Date.now() & 0x7fffffff;
 console.log(`payloads: seed ${seed}`);
 // Drawn once and sent over and over in other company: drawing is what takes the time.
 const values = fc.sample(payloads, { seed, numRuns: ROUND_TRIPS / 5 });
+
+test("the random values have all of the grammar, outermost and within one another", () => {
+  const found = new Set<string>();
+  for (const value of values) {
+    survey(value, found);
+  }
+  // What it takes two objects for can't stand outermost.
+  const inner = new Set<string>(["met again", "cycle", "overlapping views"]);
+  const missing = (depth: number) => GRAMMAR.filter((kind) => !found.has(`${kind} at ${depth}`));
+  expect(
+    missing(0).filter((kind) => !inner.has(kind)),
+    `seed ${seed}`,
+  ).toEqual([]);
+  expect(missing(1), `seed ${seed}`).toEqual([]);
+  expect(missing(2), `seed ${seed}`).toEqual([]);
+});
 
 onEveryKind(({ worker }) => {
   test(`${ROUND_TRIPS} random values come back equal`, { timeout: 300_000 }, async () => {
@@ -116,38 +133,3 @@ onEveryKind(({ worker }) => {
     expect(Object.keys(result)).toHaveLength(1);
   });
 });
-
-/**
- * Equal in class and structure, by Object.is in the leaves, with holes as holes, and in the parts of errors that are not
- * enumerable. Node's own comparison takes two invalid dates for different ones.
- */
-function same(actual: unknown, expected: unknown): boolean {
-  if (typeof expected !== "object" || expected === null || typeof actual !== "object" || actual === null) {
-    return Object.is(actual, expected);
-  }
-  if (Object.getPrototypeOf(actual) !== Object.getPrototypeOf(expected)) {
-    return false;
-  }
-  if (expected instanceof Date) {
-    return Object.is((actual as Date).getTime(), expected.getTime());
-  }
-  if (expected instanceof ArrayBuffer || ArrayBuffer.isView(expected)) {
-    return Buffer.compare(bytesOf(actual as ArrayBuffer), bytesOf(expected)) === 0;
-  }
-  const keys = expected instanceof Error ? ERROR_KEYS.filter((key) => Object.hasOwn(expected, key)) : [];
-  keys.push(...Object.keys(expected));
-  const [actuals, expecteds] = [actual, expected] as Record<string, unknown>[];
-  return (
-    Object.keys(actual).length === Object.keys(expected).length &&
-    (!Array.isArray(expected) || (actual as unknown[]).length === expected.length) &&
-    keys.every((key) => Object.hasOwn(actuals, key) && same(actuals[key], expecteds[key]))
-  );
-}
-
-const ERROR_KEYS = ["message", "stack", "cause"];
-
-function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
-  return ArrayBuffer.isView(value)
-    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-    : new Uint8Array(value);
-}

@@ -58,7 +58,10 @@ const bigints = fc.oneof(
   fc.constantFrom(0n, -1n, 2n ** 64n, -(10n ** 300n)),
 );
 
-const dates = fc.date({ noInvalidDate: false });
+const dates = fc.oneof(
+  { weight: 5, arbitrary: fc.date() },
+  { weight: 1, arbitrary: fc.constant(NaN).map((time) => new Date(time)) },
+);
 
 const bytes = fc.oneof(
   { weight: 8, arbitrary: fc.uint8Array({ maxLength: 100 }) },
@@ -106,6 +109,44 @@ const binaries = fc
     }
   });
 
+const symbols = fc
+  .oneof(fc.constantFrom("", "knitting", "é", "€", "\ud800", "x".repeat(256)), fc.string({ maxLength: 1 }))
+  .map((key) => Symbol.for(key));
+
+const regExps = fc
+  .tuple(
+    fc.constantFrom("", "a", "/", "\\d+(?<year>x)?", "[^\\]]\n", "é\u2028", "€", "(?:x|y){2,}$"),
+    fc.constantFrom("", "g", "i", "dgimsuy", "y", "u"),
+    fc.oneof(fc.nat(), fc.constantFrom(0, 2 ** 40, -1, 0.5)),
+  )
+  .map(([source, flags, lastIndex]) => Object.assign(new RegExp(source, flags), { lastIndex }));
+
+/** Views of one buffer, some over one another, with or without the buffer itself. */
+const overlapping = fc
+  .tuple(
+    fc.integer({ min: 8, max: 600 }),
+    fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat({ max: 3 })), { minLength: 1, maxLength: 4 }),
+    fc.boolean(),
+  )
+  .map(([size, cuts, whole]) => {
+    const { buffer } = pattern(size * 8, size);
+    const views: unknown[] = cuts.map(([from, to, kind]) => {
+      const start = (from % size) * 8;
+      const length = to % (size * 8 - start + 1);
+      switch (kind) {
+        case 0:
+          return new Float64Array(buffer, start, length >> 3);
+        case 1:
+          return new DataView(buffer, start + (length > 0 ? 1 : 0), Math.max(0, length - 1));
+        case 2:
+          return Buffer.from(buffer, start, length);
+        default:
+          return new Uint16Array(buffer, start, length >> 1);
+      }
+    });
+    return whole ? [...views, buffer] : views;
+  });
+
 const keys = fc.oneof(
   { weight: 4, arbitrary: fc.string({ maxLength: 10 }) },
   {
@@ -126,8 +167,46 @@ function nested(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
         .map((entries) => Object.fromEntries(entries)),
     },
     { weight: 1, arbitrary: sparse(inner) },
-    { weight: 1, arbitrary: errors(inner) },
+    { weight: 1, arbitrary: fc.oneof(errors(inner), aggregates(inner)) },
+    {
+      weight: 1,
+      arbitrary: fc.array(fc.tuple(inner, inner), { maxLength: 6 }).map((entries) => new Map(entries)),
+    },
+    { weight: 1, arbitrary: fc.array(inner, { maxLength: 6 }).map((members) => new Set(members)) },
+    { weight: 1, arbitrary: graphs(inner) },
   );
+}
+
+/** Containers that hold one another and themselves, and share what else they hold. */
+function graphs(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  return fc
+    .tuple(
+      fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 6 }),
+      fc.array(inner, { maxLength: 3 }),
+      fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 16 }),
+    )
+    .map(([containers, contents, edges]) => {
+      const nodes = containers.map((kind) => [{}, [], new Map(), new Set(), new RangeError("node")][kind]);
+      const targets = [...nodes, ...contents];
+      for (const [index, [from, to]] of edges.entries()) {
+        // At first from the root on, so that most of them are within its reach.
+        const source = nodes[from % Math.min(nodes.length, index + 1)];
+        connect(source, targets[to % targets.length], index);
+      }
+      return nodes[0];
+    });
+}
+
+function connect(source: object, target: unknown, index: number): void {
+  if (Array.isArray(source)) {
+    source.push(target);
+  } else if (source instanceof Map) {
+    source.set(index % 2 === 0 ? index : target, target);
+  } else if (source instanceof Set) {
+    source.add(target);
+  } else {
+    Object.assign(source, { [`edge${index}`]: target });
+  }
 }
 
 function sparse(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
@@ -152,6 +231,12 @@ function errors(inner: fc.Arbitrary<unknown>): fc.Arbitrary<Error> {
     });
 }
 
+function aggregates(inner: fc.Arbitrary<unknown>): fc.Arbitrary<AggregateError> {
+  return fc
+    .tuple(fc.array(inner, { maxLength: 3 }), strings)
+    .map(([all, message]) => new AggregateError(all, message));
+}
+
 const leaves = fc.oneof(
   fc.constantFrom(undefined, null, true, false),
   numbers,
@@ -159,6 +244,8 @@ const leaves = fc.oneof(
   bigints,
   dates,
   binaries,
+  regExps,
+  symbols,
 );
 
 /** Any value that can be sent. */
@@ -168,6 +255,7 @@ export const payloads: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 2, arbitrary: nested(nested(leaves)) },
   { weight: 1, arbitrary: nested(nested(nested(leaves))) },
   { weight: 1, arbitrary: fc.nat({ max: 200 }).map((depth) => tower(depth)) },
+  { weight: 1, arbitrary: nested(overlapping) },
 );
 
 /** An array in an array in an array. */
@@ -177,6 +265,112 @@ function tower(depth: number): unknown {
     value = level % 2 === 0 ? [value] : { level: value };
   }
   return value;
+}
+
+/** All that a value can be. */
+export const GRAMMAR = [
+  ...["undefined", "null", "boolean", "string", "wide string", "long string", "bigint", "symbol"],
+  ...["whole number", "fraction", "-0", "NaN", "Date", "invalid Date", "RegExp"],
+  ...["object", "object with __proto__", "array", "array with holes", "Map", "Set", "met again", "cycle"],
+  ...["error", "error with cause", "error with errors", "error with properties"],
+  ...["ArrayBuffer", "Buffer", "DataView", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array"],
+  ...["Uint16Array", "Int32Array", "Uint32Array", "Float32Array", "Float64Array", "BigInt64Array"],
+  ...["BigUint64Array", "long binary", "overlapping views"],
+] as const;
+
+/** Adds to `found` what of the grammar a value has, each with how deep in it: `"Map at 2"`. */
+export function survey(value: unknown, found: Set<string>): void {
+  const within = new Set<unknown>();
+  const met = new Set<unknown>();
+  const shown: { view: ArrayBufferView; depth: number }[] = [];
+  visit(value, 0);
+
+  function visit(each: unknown, depth: number): void {
+    const add = (kind: (typeof GRAMMAR)[number]) => found.add(`${kind} at ${depth}`);
+    if (typeof each !== "object" || each === null) {
+      for (const kind of kindsOfPrimitive(each)) {
+        add(kind);
+      }
+      return;
+    }
+    if (met.has(each)) {
+      add(within.has(each) ? "cycle" : "met again");
+      return;
+    }
+    met.add(each);
+    within.add(each);
+    for (const kind of kindsOfObject(each)) {
+      add(kind);
+    }
+    if (ArrayBuffer.isView(each)) {
+      const { buffer, byteOffset, byteLength } = each;
+      const isOver = ({ view }: { view: ArrayBufferView }) =>
+        view.buffer === buffer &&
+        view.byteOffset < byteOffset + byteLength &&
+        byteOffset < view.byteOffset + view.byteLength;
+      if (shown.some(isOver)) {
+        add("overlapping views");
+      }
+      shown.push({ view: each, depth });
+    } else if (each instanceof Map) {
+      for (const [key, inner] of each) {
+        visit(key, depth + 1);
+        visit(inner, depth + 1);
+      }
+    } else if (each instanceof Set) {
+      for (const member of each) {
+        visit(member, depth + 1);
+      }
+    } else {
+      const hidden = each instanceof Error ? [each.cause, (each as AggregateError).errors] : [];
+      for (const inner of [...Object.values(each), ...hidden]) {
+        visit(inner, depth + 1);
+      }
+    }
+    within.delete(each);
+  }
+}
+
+function kindsOfPrimitive(value: unknown): (typeof GRAMMAR)[number][] {
+  switch (typeof value) {
+    case "number":
+      if (Object.is(value, -0)) {
+        return ["-0"];
+      }
+      return [Number.isNaN(value) ? "NaN" : Number.isInteger(value) ? "whole number" : "fraction"];
+    case "string":
+      return [value.length > 4_096 ? "long string" : /[^\0-\xff]/.test(value) ? "wide string" : "string"];
+    case "object":
+      return ["null"];
+    default:
+      return [typeof value as "undefined"];
+  }
+}
+
+function kindsOfObject(value: object): (typeof GRAMMAR)[number][] {
+  if (Array.isArray(value)) {
+    return [Object.keys(value).length < value.length ? "array with holes" : "array"];
+  }
+  if (value instanceof Error) {
+    const has = (key: string) => Object.hasOwn(value, key);
+    return [
+      "error",
+      ...(has("cause") ? (["error with cause"] as const) : []),
+      ...(has("errors") ? (["error with errors"] as const) : []),
+      ...(Object.keys(value).length > 0 ? (["error with properties"] as const) : []),
+    ];
+  }
+  if (value instanceof Date) {
+    return [Number.isNaN(value.getTime()) ? "invalid Date" : "Date"];
+  }
+  const name = value.constructor?.name;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    return [name as "Buffer", ...(value.byteLength > 4_096 ? (["long binary"] as const) : [])];
+  }
+  if (value instanceof Map || value instanceof Set || value instanceof RegExp) {
+    return [name as "Map"];
+  }
+  return [Object.hasOwn(value, "__proto__") ? "object with __proto__" : "object"];
 }
 
 /** Bytes that differ from place to place. */

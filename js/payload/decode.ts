@@ -374,6 +374,18 @@ export class Decoder {
   #array(mark: number, depth: number): unknown[] {
     const length = this.#countOf(1);
     this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
+    if (mark < 0) {
+      const inside = depth + 1;
+      // The first element that is added has V8 make room for 17.
+      switch (length) {
+        case 1:
+          return [this.#value(inside)];
+        case 2:
+          return [this.#value(inside), this.#value(inside)];
+        case 3:
+          return [this.#value(inside), this.#value(inside), this.#value(inside)];
+      }
+    }
     const array: unknown[] = [];
     this.#keep(mark, array);
     for (let index = 0; index < length; index++) {
