@@ -105,6 +105,9 @@ declare class AbortToolkit {
  */
 declare const isMain: boolean;
 
+/** The ways to choose, as the option `balancer` names them. */
+type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
+
 /** A worker of a pool, as it is at this moment. */
 interface WorkerInfo {
     /** Which of the pool's workers, from 0. A replacement has the index of the worker it replaces. */
@@ -261,9 +264,13 @@ interface ResourceLimits {
 interface PoolOptions {
     /** Number of workers, from 1 to 1024. Default 1. */
     threads?: number | undefined;
-    /** How calls are spread over the workers: one after the other. */
-    balancer?: "roundRobin" | {
-        strategy: "roundRobin";
+    /**
+     * Which worker gets a call. `"roundRobin"`, the default: one after the other. `"firstIdle"`: the first that has nothing to do,
+     * else the one with the fewest calls. `"randomLane"`: any. `"firstIdleOrRandom"`: the first that has nothing to do, else any.
+     * Workers that can't serve are passed over as long as there are others.
+     */
+    balancer?: Strategy | {
+        strategy: Strategy;
     } | undefined;
     /** What the workers are. */
     worker?: WorkerOptions | undefined;

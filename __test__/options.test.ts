@@ -146,12 +146,18 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
       },
       '"worker.resourceLimits.maxOldGenerationSizeMb" is not supported by worker.processRuntime: "bun"',
     ],
-    [{ balancer: "fastest" }, '"balancer" is "fastest", it must be "roundRobin"'],
+    [
+      { balancer: "fastest" },
+      '"balancer" is "fastest", it must be "roundRobin", "firstIdle", "randomLane" or "firstIdleOrRandom"',
+    ],
     [{ threads: null }, '"threads" is null, it must be a whole number from 1 to 1024'],
     [{ worker: null }, '"worker" is null, it must be an object'],
     [{ worker: { runtime: null } }, '"worker.runtime" is null, it must be "thread" or "process"'],
     [{ worker: { processRuntime: null } }, '"worker.processRuntime" is null'],
-    [{ balancer: null }, '"balancer" is null, it must be "roundRobin" or { strategy: "roundRobin" }'],
+    [
+      { balancer: null },
+      '"balancer" is null, it must be "roundRobin", "firstIdle", "randomLane", "firstIdleOrRandom" or { strategy }',
+    ],
     [{ balancer: ["roundRobin"] }, '"balancer" is an array'],
     [{ balancer: { strategy: "round" } }, '"balancer.strategy" is "round", it must be "roundRobin"'],
     [{ balancer: {} }, '"balancer.strategy" is undefined, it must be "roundRobin"'],
@@ -214,6 +220,7 @@ describe("what a worker's options come to", () => {
     expect(resolveOptions({})).toEqual({
       threads: 1,
       abortSignalCapacity: 258,
+      balancer: "roundRobin",
       worker: {
         runtime: "thread",
         sharedMemory: { mode: "inherit" },
@@ -244,9 +251,11 @@ describe("what a worker's options come to", () => {
       cwd: "__test__",
       stopCommand,
     };
-    expect(resolveOptions({ threads: 1024, worker, workerExecArgv: [] })).toEqual({
+    const balancer = { strategy: "firstIdle" };
+    expect(resolveOptions({ threads: 1024, balancer, worker, workerExecArgv: [] })).toEqual({
       threads: 1024,
       abortSignalCapacity: 258,
+      balancer: "firstIdle",
       worker: {
         runtime: "node",
         runtimePath: "./node",
@@ -332,8 +341,6 @@ describe("an option that is still to come says so", () => {
   test.each([
     [{ permission: "strict" }, 'permission: "strict" is not supported yet'],
     [{ permission: { mode: "strict" } }, "permission: an object is not supported yet"],
-    [{ balancer: "firstIdle" }, 'balancer: "firstIdle" is not supported yet'],
-    [{ balancer: { strategy: "randomLane" } }, 'balancer.strategy: "randomLane" is not supported yet'],
     [{ payload: {} }, '"payload" is not supported yet'],
     [{ debug: true }, '"debug" is not supported yet'],
     [{ worker: { bootstrap: { href: "./a.js" } } }, '"worker.bootstrap" is not supported yet'],
@@ -361,7 +368,7 @@ test("options that are undefined are as if they were left out", async () => {
 });
 
 test("what can be said today is accepted", async () => {
-  for (const balancer of ["roundRobin", { strategy: "roundRobin" }] as const) {
+  for (const balancer of ["firstIdle", { strategy: "firstIdleOrRandom" }] as const) {
     await using pool = createPool({ threads: 1, balancer, permission: "unsafe" })({ echo });
     expect(await pool.call.echo(balancer)).toEqual(balancer);
   }

@@ -1,15 +1,20 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
 import { InvalidOptionError } from "./errors";
 import { MAX_CALLS } from "./generated/layout";
-import { describe, isRecord, record, refuse, refuseUnknown, wholeNumber } from "./validate";
+import { STRATEGIES, type Strategy } from "./pool/balancer";
+import { choice, describe, isRecord, record, refuse, refuseUnknown, wholeNumber } from "./validate";
 import { type ResolvedWorker, resolveWorker, type WorkerOptions } from "./worker-options";
 
 /** What `createPool` takes. */
 export interface PoolOptions {
   /** Number of workers, from 1 to 1024. Default 1. */
   threads?: number | undefined;
-  /** How calls are spread over the workers: one after the other. */
-  balancer?: "roundRobin" | { strategy: "roundRobin" } | undefined;
+  /**
+   * Which worker gets a call. `"roundRobin"`, the default: one after the other. `"firstIdle"`: the first that has nothing to do,
+   * else the one with the fewest calls. `"randomLane"`: any. `"firstIdleOrRandom"`: the first that has nothing to do, else any.
+   * Workers that can't serve are passed over as long as there are others.
+   */
+  balancer?: Strategy | { strategy: Strategy } | undefined;
   /** What the workers are. */
   worker?: WorkerOptions | undefined;
   /**
@@ -32,6 +37,7 @@ export type { ResolvedWorker, WorkerOptions } from "./worker-options";
 /** The options as the pool uses them. */
 export interface ResolvedOptions {
   threads: number;
+  balancer: Strategy;
   worker: ResolvedWorker;
   abortSignalCapacity: number;
 }
@@ -40,7 +46,6 @@ const CALLER = "createPool";
 const MAX_WORKERS = 1024;
 const ABORT_SIGNAL_CAPACITY = 258;
 
-const STRATEGIES_NOT_YET = ["firstIdle", "randomLane", "firstIdleOrRandom"];
 const KNOWN = ["threads", "balancer", "worker", "workerExecArgv", "abortSignalCapacity", "permission"];
 const NOT_YET = ["payload", "debug"];
 const LEFT_OUT = {
@@ -56,7 +61,6 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   refuseUnknown(CALLER, pool, KNOWN, NOT_YET, LEFT_OUT);
   const { threads = 1, balancer = "roundRobin", permission = "unsafe" } = pool;
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
-  checkBalancer(balancer);
   if (permission === "strict" || isRecord(permission)) {
     refuseYet("permission", permission);
   }
@@ -66,24 +70,20 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
   return {
     threads: count,
+    balancer: resolveBalancer(balancer),
     worker: resolveWorker(pool.worker, pool.workerExecArgv),
     abortSignalCapacity: wholeNumber(CALLER, "abortSignalCapacity", abortSignalCapacity, 1, MAX_CALLS),
   };
 }
 
-function checkBalancer(balancer: unknown): void {
-  let [option, strategy] = ["balancer", balancer];
-  if (typeof balancer !== "string") {
-    const given = record(CALLER, "balancer", balancer, '"roundRobin" or { strategy: "roundRobin" }');
-    refuseUnknown(CALLER, given, ["strategy"], [], {}, "balancer.");
-    [option, strategy] = ["balancer.strategy", given.strategy];
+function resolveBalancer(balancer: unknown): Strategy {
+  if (typeof balancer === "string") {
+    return choice(CALLER, "balancer", balancer, STRATEGIES);
   }
-  if (STRATEGIES_NOT_YET.includes(strategy as string)) {
-    refuseYet(option, strategy);
-  }
-  if (strategy !== "roundRobin") {
-    refuse(CALLER, option, strategy, '"roundRobin"');
-  }
+  const words = STRATEGIES.map((word) => JSON.stringify(word)).join(", ");
+  const given = record(CALLER, "balancer", balancer, `${words} or { strategy }`);
+  refuseUnknown(CALLER, given, ["strategy"], [], {}, "balancer.");
+  return choice(CALLER, "balancer.strategy", given.strategy, STRATEGIES);
 }
 
 function refuseYet(option: string, value: unknown): never {

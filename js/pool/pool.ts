@@ -8,6 +8,7 @@ import { native, type TaskSource } from "../native";
 import { type PoolOptions, resolveOptions } from "../options";
 import { originOf, type Task, type TaskFunction } from "../task";
 import { describe, record } from "../validate";
+import { balancer, type Strategy } from "./balancer";
 import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, obey } from "./call-options";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { assertExported } from "./exports";
@@ -106,7 +107,7 @@ export interface Pool<T extends Tasks> {
  * }
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
-  const { threads, worker, abortSignalCapacity } = resolveOptions(options);
+  const { threads, balancer, worker, abortSignalCapacity } = resolveOptions(options);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
   return (tasks) => {
@@ -114,7 +115,7 @@ export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: 
     const sources = locate(tasks, callerFile());
     const limits = Object.values(tasks).map((task) => originOf(task)?.limit);
     const plan = { tasks: sources, limits, worker, executable, abortSignalCapacity };
-    return new WorkerPool(threads, plan) as unknown as Pool<typeof tasks>;
+    return new WorkerPool(threads, balancer, plan) as unknown as Pool<typeof tasks>;
   };
 }
 
@@ -132,11 +133,12 @@ class WorkerPool implements SlotOwner {
   readonly listeners = new Listeners();
   readonly #slots: Slot[] = [];
   readonly #abortables: Abortables;
-  #next = 0;
+  readonly #pick: () => Slot;
   #closed: Promise<void> | undefined;
 
   constructor(
     threads: number,
+    strategy: Strategy,
     readonly plan: PoolPlan,
   ) {
     this.#abortables = new Abortables(plan.abortSignalCapacity);
@@ -154,6 +156,7 @@ class WorkerPool implements SlotOwner {
       void this.shutdown();
       throw error;
     }
+    this.#pick = balancer(strategy, this.#slots);
   }
 
   #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
@@ -185,29 +188,6 @@ class WorkerPool implements SlotOwner {
     } else {
       this.#pick().submit(call, argument);
     }
-  }
-
-  /** The next slot in turn that has a worker; if none has, the next that will have one; else the next one. */
-  #pick(): Slot {
-    for (let tries = 0; tries < this.#slots.length; tries++) {
-      const slot = this.#turn();
-      if (slot.available) {
-        return slot;
-      }
-    }
-    for (let tries = 0; tries < this.#slots.length; tries++) {
-      const slot = this.#turn();
-      if (!slot.broken) {
-        return slot;
-      }
-    }
-    return this.#turn();
-  }
-
-  #turn(): Slot {
-    const slot = this.#slots[this.#next];
-    this.#next = (this.#next + 1) % this.#slots.length;
-    return slot;
   }
 
   reroute(call: Call, from: Slot): void {

@@ -105,6 +105,11 @@ export class Slot {
     return this.#state === "broken";
   }
 
+  /** Calls that it has and has not answered. */
+  get load(): number {
+    return this.available ? this.#lane.load : this.#backlog.length;
+  }
+
   /** Takes a call over; its argument is in its parcel if it has one. */
   submit(call: Call, argument: unknown): void {
     if (call.forsaken) {
