@@ -81,6 +81,8 @@ const ERROR_KEYS = ["message", "stack", "cause", "errors"];
 function overlap(a: Uint8Array, b: Uint8Array): boolean {
   return (
     a.buffer === b.buffer &&
+    a.byteLength > 0 &&
+    b.byteLength > 0 &&
     a.byteOffset < b.byteOffset + b.byteLength &&
     b.byteOffset < a.byteOffset + a.byteLength
   );

@@ -306,6 +306,8 @@ export function survey(value: unknown, found: Set<string>): void {
       const { buffer, byteOffset, byteLength } = each;
       const isOver = ({ view }: { view: ArrayBufferView }) =>
         view.buffer === buffer &&
+        view.byteLength > 0 &&
+        byteLength > 0 &&
         view.byteOffset < byteOffset + byteLength &&
         byteOffset < view.byteOffset + view.byteLength;
       if (shown.some(isOver)) {
