@@ -333,14 +333,16 @@ describe("memory with a name", () => {
     const truncate = importTask<number, void>({ href: memory, name: "truncate" });
     const echo = importTask<Uint8Array, Uint8Array>({ href: memory, name: "echo" });
     await using pool = createPool({ worker: named })({ truncate, echo });
-    let exits = 0;
-    pool.on("exit", () => exits++);
     const bytes = new Uint8Array(3_000_000).fill(7);
+    let ends = 0;
+    pool.on("exit", () => ends++);
     for (let round = 0; round < 5; round++) {
-      await pool.call.truncate(round * 3);
+      // Its answer may be lost with the memory.
+      await pool.call.truncate(round * 3).catch(() => undefined);
       const failures: unknown[] = [];
       const end = Date.now() + 20_000;
-      while (failures.length === 0 && Date.now() < end) {
+      // A call that finds its memory gone before it is sent goes to the next worker.
+      while (ends === round && Date.now() < end) {
         const calls = Array.from({ length: 8 }, () => pool.call.echo(bytes));
         for (const result of await within(Promise.allSettled(calls))) {
           if (result.status === "rejected") {
@@ -350,13 +352,12 @@ describe("memory with a name", () => {
           }
         }
       }
-      // The last is of a call for which the missing memory was asked.
+      // The last is of a call that waited for room.
       const codes = ["KNITTING_WORKER_CRASHED", "KNITTING_PROTOCOL_VIOLATION", "KNITTING_NO_MEMORY"];
       for (const failure of failures) {
         expect(codes).toContain((failure as KnittingError).code);
       }
-      expect(failures.length).toBeGreaterThan(0);
-      await until("a replacement serves", () => exits > round && pool.workers[0].state === "ready");
+      expect(ends).toBe(round + 1);
       expect((await pool.call.echo(bytes)).length).toBe(bytes.length);
     }
   });

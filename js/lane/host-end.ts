@@ -10,7 +10,7 @@
  * Calls for which the ring or the arena has no room wait here, encoded, in order.
  */
 import { now, queueMicrotask, setImmediate } from "../clock";
-import { ProtocolViolationError } from "../errors";
+import { KnittingError, ProtocolViolationError } from "../errors";
 import {
   FLAG_REJECTED,
   KIND_ATTACHED,
@@ -166,8 +166,13 @@ export class HostEnd implements Carrier {
         try {
           call.parcel = this.#stage(call, argument);
         } catch (error) {
-          call.reject(error);
-          return;
+          if (!this.#isLost(error)) {
+            call.reject(error);
+            return;
+          }
+          if (!call.pack(argument)) {
+            return;
+          }
         }
       }
     }
@@ -264,6 +269,14 @@ export class HostEnd implements Carrier {
     this.#limits.stop();
     this.native.close();
     this.#outbox.close();
+  }
+
+  /** Whether there was no room because the memory itself is gone, which an exchange tells: another worker gets the call then. */
+  #isLost(error: unknown): boolean {
+    if (error instanceof KnittingError && error.code === "KNITTING_NO_MEMORY") {
+      this.catchUp();
+    }
+    return !this.#open;
   }
 
   #hasRoom(): boolean {
