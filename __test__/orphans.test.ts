@@ -141,7 +141,9 @@ async function killOnce(transport: Transport, phase: string, named: string | und
     } else {
       await host.announced(phase, phase === "shutting-down" ? 1 : THREADS);
       const workers = processesOf(host.mark).filter(({ pid }) => pid !== host.pid);
-      expect(workers.length, "processes found by the mark").toBeGreaterThanOrEqual(THREADS);
+      // A host that is shutting down ends them by itself, on a slow machine before this has looked.
+      const least = phase === "shutting-down" ? 0 : THREADS;
+      expect(workers.length, "processes found by the mark").toBeGreaterThanOrEqual(least);
       if (named !== undefined && beforeAttach.includes(phase)) {
         // What the host would leave; any pool that starts on this machine from now on may sweep it.
         expect(namesOf(named).length, "names in /dev/shm").toBeGreaterThanOrEqual(THREADS);

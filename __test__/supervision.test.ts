@@ -243,8 +243,11 @@ describe("a pool's host", () => {
       pid = await within(pool.call.pid().catch(() => pool.call.pid()));
       expect(pid).not.toBe(old);
     }
-    await until("all is back", () => descriptors() <= before.descriptors && ours() <= before.threads);
-    expect({ descriptors: descriptors(), mappings: mappings(), threads: ours() }).toEqual(before);
+    // No more than before: what an earlier test has left may have gone meanwhile.
+    await until(
+      "all is back",
+      () => descriptors() <= before.descriptors && ours() <= before.threads && mappings() <= before.mappings,
+    );
     await pool.shutdown();
     await until("nothing is left", () => mappings() === 0 && ours() === 0);
     expect(childrenOf(process.pid).filter(isAlive)).toEqual([]);
