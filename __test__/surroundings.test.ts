@@ -82,15 +82,17 @@ onChildren(({ worker }) => {
 
   test.skipIf(missing("python3", "setsid"))("a worker out of reach is left to stopCommand", async () => {
     const told = join(folder, `told-${worker.processRuntime}`);
-    // Keeps the worker's lock when the worker has ended, as an accomplice outside its group could.
+    // Has the worker's own descriptor, and with it the worker's lock, as an accomplice outside its group could.
     const accomplice = join(folder, "accomplice.py");
     writeFileSync(
       accomplice,
-      `import fcntl, os, struct, sys
-memory = os.open(f"/proc/{sys.argv[1]}/fd/{sys.argv[2]}", os.O_RDWR)
-open(sys.argv[3], "w").write(str(os.getpid()))
-fcntl.fcntl(memory, 38, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 1, 1, 0))
-while True: sys.stdin.read() or __import__("time").sleep(1000)
+      `import ctypes, os, sys, time
+PIDFD_OPEN, PIDFD_GETFD = 434, 438
+syscall = ctypes.CDLL(None).syscall
+if syscall(PIDFD_GETFD, syscall(PIDFD_OPEN, int(sys.argv[1]), 0), int(sys.argv[2]), 0) < 0: sys.exit(1)
+open(sys.argv[3] + ".new", "w").write(str(os.getpid()))
+os.rename(sys.argv[3] + ".new", sys.argv[3])
+time.sleep(1000)
 `,
     );
     const code = `import { spawn } from "node:child_process";
@@ -101,7 +103,6 @@ while True: sys.stdin.read() or __import__("time").sleep(1000)
         });
         spawn("setsid", ["python3", files[0], String(process.pid), fd, files[1]], { stdio: "ignore" });
         while (!existsSync(files[1])) await new Promise((f) => setTimeout(f, 5));
-        await new Promise((f) => setTimeout(f, 50));
         return true;
       }`;
     const conspire = importTask<string[], boolean>({
