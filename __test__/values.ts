@@ -255,6 +255,7 @@ export const payloads: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 2, arbitrary: nested(nested(leaves)) },
   { weight: 1, arbitrary: nested(nested(nested(leaves))) },
   { weight: 1, arbitrary: fc.nat({ max: 200 }).map((depth) => tower(depth)) },
+  { weight: 1, arbitrary: overlapping },
   { weight: 1, arbitrary: nested(overlapping) },
 );
 
