@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createPool, importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
 import { describe, expect, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
@@ -234,6 +234,10 @@ describe("a pool's host", () => {
     const worker = { runtime: "process", processRuntime: "bun", processRuntimePath } as const;
     const mappings = () => readFileSync("/proc/self/maps", "utf8").match(/memfd:knitting/g)?.length ?? 0;
     const ours = () => threadsOf(process.pid).filter((name) => name.startsWith("knitting")).length;
+    await until("nothing of an earlier test is left", () => mappings() === 0 && ours() === 0);
+    // Other pools of this machine have names of their own.
+    const names = () => readdirSync("/dev/shm").filter((name) => name.endsWith(".knitting"));
+    const others = new Set(names());
     const pool = createPool({ worker })(tasks);
     let pid = await pool.call.pid();
     const before = { descriptors: descriptors(), mappings: mappings(), threads: ours() };
@@ -243,13 +247,11 @@ describe("a pool's host", () => {
       pid = await within(pool.call.pid().catch(() => pool.call.pid()));
       expect(pid).not.toBe(old);
     }
-    // No more than before: what an earlier test has left may have gone meanwhile.
-    await until(
-      "all is back",
-      () => descriptors() <= before.descriptors && ours() <= before.threads && mappings() <= before.mappings,
-    );
+    await until("all is back", () => descriptors() <= before.descriptors && ours() <= before.threads);
+    expect({ descriptors: descriptors(), mappings: mappings(), threads: ours() }).toEqual(before);
     await pool.shutdown();
     await until("nothing is left", () => mappings() === 0 && ours() === 0);
     expect(childrenOf(process.pid).filter(isAlive)).toEqual([]);
+    await until("no name is left", () => names().every((name) => others.has(name)));
   }, 120_000);
 });

@@ -8,7 +8,7 @@
  *   plan.named     what the memory's names begin with; left out where it is inherited
  *   plan.threads   how many workers
  */
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createPool, importTask } from "knitting-native";
@@ -65,8 +65,7 @@ if (phase === "next") {
   }
   // It would live for ever, if it were let.
   setInterval(() => {
-    const busy = readdirSync(folder).filter((file) => file.startsWith("running.")).length;
-    if (phase === "shutting-down" && busy === threads) {
+    if (phase === "shutting-down" && existsSync(join(folder, "shut"))) {
       announce(phase);
       pool.shutdown();
     }
