@@ -9,19 +9,7 @@
  *   unbuilt   the same with the native parts taken out: cargo has to build them
  * ```
  */
-import { spawn } from "node:child_process";
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
@@ -30,6 +18,7 @@ import { platform } from "../scripts/addon.mjs";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes, ensureRuntimes } from "../scripts/runtimes.mjs";
 import { allContainers, ensureContainers, missing, removeContainers } from "./containers";
+import { install, type Packed, pack, place, run, write } from "./installed";
 
 const root = join(__dirname, "..");
 const seeds = join(root, "..", "shared", "seeds", "blocks", "process-workers");
@@ -49,19 +38,16 @@ const alias = join(visible, "alias");
 const bin = join(visible, "bin");
 const plain = join(temporary, "plain");
 const unbuilt = join(temporary, "unbuilt");
-let packed: { filename: string; files: { path: string }[] };
+let packed: Packed;
 
 beforeAll(async () => {
-  // It builds what is missing, and what that prints comes first.
-  const pack = await run("npm", ["pack", "--json", "--pack-destination", temporary], { cwd: root });
-  expect(pack, pack.stderr).toMatchObject({ status: 0 });
-  packed = JSON.parse(pack.stdout.slice(pack.stdout.search(/^\[$/m)))[0];
-  await install(alias, "knitting");
+  packed = await pack(temporary);
+  await install(packed, alias, "knitting");
   mkdirSync(bin);
   for (const [name, path] of Object.entries({ ...ensureRuntimes(), node: ensureNodes()[24] })) {
     place(path as string, join(bin, name));
   }
-  await install(plain, "knitting-native", "--ignore-scripts");
+  await install(packed, plain, "knitting-native", "--ignore-scripts");
 }, 10 * minutes);
 
 afterAll(() => {
@@ -287,7 +273,7 @@ describe("where the native parts are missing", () => {
   const script = join(installed, "scripts", "install.mjs");
 
   beforeAll(async () => {
-    await install(unbuilt, "knitting-native", "--ignore-scripts");
+    await install(packed, unbuilt, "knitting-native", "--ignore-scripts");
     rmSync(join(installed, native, "knitting-native.node"));
     rmSync(join(installed, native, "knitting-launcher"));
     write(unbuilt, {
@@ -335,64 +321,8 @@ describe("where the native parts are missing", () => {
   );
 });
 
-async function install(folder: string, name: string, ...flags: string[]): Promise<void> {
-  write(folder, { "package.json": '{ "private": true, "type": "module" }' });
-  const spec = `${name}@file:${join(temporary, packed.filename)}`;
-  const outcome = await run("npm", ["install", "--prefer-offline", ...flags, spec], { cwd: folder });
-  expect(outcome, outcome.stderr).toMatchObject({ status: 0 });
-}
-
-/** Makes a program available under another path, without a copy where that is possible. */
-function place(program: string, path: string): void {
-  try {
-    linkSync(program, path);
-  } catch {
-    copyFileSync(program, path);
-  }
-}
-
 /** The seeds stand beside this checkout, not in it. */
 function copySeeds(context: TestContext): void {
   context.skip(!existsSync(seeds), `there is no ${seeds}`);
   cpSync(seeds, alias, { recursive: true });
-}
-
-function write(folder: string, files: Record<string, string>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(join(folder, name, ".."), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-}
-
-interface RunOptions {
-  cwd: string;
-  /** On top of ours. */
-  env?: Record<string, string>;
-  /** Milliseconds after which the program is taken to hang. */
-  watchdog?: number;
-}
-
-/** Runs a program to its end. Rejects if it doesn't come to one. */
-function run(program: string, argv: string[], { cwd, env, watchdog = minutes }: RunOptions) {
-  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-    // What vitest tells its own children is not for these.
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name));
-    const child = spawn(program, argv, { cwd, env: { ...Object.fromEntries(inherited), ...env } });
-    const output = { stdout: "", stderr: "" };
-    for (const stream of ["stdout", "stderr"] as const) {
-      child[stream].setEncoding("utf8").on("data", (text: string) => {
-        output[stream] += text;
-      });
-    }
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      const said = `${output.stdout}${output.stderr}`;
-      reject(new Error(`${program} ${argv.join(" ")} did not end within ${watchdog} ms. It wrote: ${said}`));
-    }, watchdog);
-    child.on("error", reject);
-    child.on("close", (status) => {
-      clearTimeout(timer);
-      resolve({ status, ...output });
-    });
-  });
 }
