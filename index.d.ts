@@ -469,10 +469,11 @@ interface Pool<T extends Tasks> {
     /** Has `listener` called no more. */
     off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
     /**
-     * Ends the workers. Calls in flight and later ones reject with `PoolClosedError`. Resolves when every thread and
-     * process of the pool is gone.
+     * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
+     * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity` waits for all of them. Resolves when
+     * every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
      */
-    shutdown(): Promise<void>;
+    readonly shutdown: (delayMs?: number) => Promise<void>;
     /** Starts to shut down, at the end of a `using` block. */
     [Symbol.dispose](): void;
     /** Shuts down, at the end of an `await using` block. */

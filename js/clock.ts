@@ -6,3 +6,6 @@ export const { clearTimeout, queueMicrotask, setImmediate, setInterval, setTimeo
 
 /** Milliseconds since some moment, with fractions. */
 export const now: () => number = performance.now.bind(performance);
+
+/** The longest time that a timer can measure, about 25 days. */
+export const LONGEST_TIMER_MILLIS = 2 ** 31 - 1;

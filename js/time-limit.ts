@@ -1,4 +1,5 @@
 /** How long a task may take, as users say it. */
+import { LONGEST_TIMER_MILLIS } from "./clock";
 import { InvalidOptionError, TaskTimeoutError } from "./errors";
 import type { TimeLimit } from "./lane/call";
 import { describe, isRecord, positiveNumber, refuse, refuseUnknown } from "./validate";
@@ -17,8 +18,6 @@ export type Timeout<Result = unknown> =
   /** It rejects with `error`. */
   | { readonly time: number; readonly error: unknown };
 
-/** The longest time a timer can have. */
-const MOST_MILLIS = 2 ** 31 - 1;
 const FORMS = "a number of milliseconds, or { time } with one of default, maybe: true and error";
 
 /** @internal Checks a time limit; `undefined` is none. */
@@ -27,7 +26,7 @@ export function timeLimitOf(caller: string, option: string, value: unknown): Tim
     return undefined;
   }
   if (typeof value === "number") {
-    const millis = positiveNumber(caller, option, value, "a number of milliseconds", MOST_MILLIS);
+    const millis = positiveNumber(caller, option, value, "a number of milliseconds", LONGEST_TIMER_MILLIS);
     return { millis, end: (call) => call.reject(new TaskTimeoutError()) };
   }
   if (!isRecord(value)) {
@@ -39,7 +38,7 @@ export function timeLimitOf(caller: string, option: string, value: unknown): Tim
     `${option}.time`,
     value.time,
     "a number of milliseconds",
-    MOST_MILLIS,
+    LONGEST_TIMER_MILLIS,
   );
   const forms = ["default", "maybe", "error"].filter((form) => form in value);
   if (forms.length !== 1 || (forms[0] === "maybe" && value.maybe !== true)) {

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { BOOT_VARIABLES } from "./boot-variables";
+import { LONGEST_TIMER_MILLIS } from "./clock";
 import { InvalidOptionError } from "./errors";
 import type { WorkerInfo, WorkerStart } from "./pool/info";
 import {
@@ -209,8 +210,6 @@ const PROCESS_ONLY = [
 
 const STARTUP_TIMEOUT_MILLIS = 10_000;
 const MAX_BOOT_FAILURES = 3;
-/** The longest time that a timer can measure, about 25 days. */
-const MAX_TIMER_MILLIS = 2 ** 31 - 1;
 const NAME_PREFIX = "knitting";
 
 /** Which limits there are for what runs the worker. */
@@ -338,7 +337,7 @@ function resolveSharedMemory(given: unknown = "inherit"): SharedMemory {
 }
 
 function milliseconds(option: string, value: unknown): number {
-  return positiveNumber(CALLER, option, value, "a number of milliseconds", MAX_TIMER_MILLIS);
+  return positiveNumber(CALLER, option, value, "a number of milliseconds", LONGEST_TIMER_MILLIS);
 }
 
 function resolveEnvironment(given: unknown): Environment {

@@ -57,6 +57,22 @@ switch (what) {
     pool.call.sleepBusily(700).then((millis) => say("answered", millis));
     break;
   }
+  // Shuts down with a call in flight.
+  case "draining": {
+    const pool = openPool();
+    await ready(pool);
+    pool.call.sleepBusily(300).then((millis) => say("answered", millis));
+    pool.shutdown(10_000).then(() => say("gone"));
+    break;
+  }
+  case "draining-exit": {
+    const pool = openPool();
+    await ready(pool);
+    pool.call.never();
+    pool.shutdown(Number.POSITIVE_INFINITY);
+    setTimeout(() => process.exit(7), 50);
+    break;
+  }
   // Waits for its first answer with nothing else to do, while the worker boots.
   case "booting": {
     openPool().call.echo("booted").then(say);

@@ -151,6 +151,12 @@ export class HostEnd implements Carrier {
     return this.#inFlight + this.#waiting.length - this.#waitingFrom;
   }
 
+  /** The same, one by one. */
+  get calls(): Call[] {
+    const inFlight = this.#calls.filter((call) => call !== undefined);
+    return inFlight.concat(this.#waiting.slice(this.#waitingFrom));
+  }
+
   /** Takes a call over. Its promise rejects if its argument can't be sent. */
   submit(call: Call, argument: unknown): void {
     if (call.forsaken) {
@@ -362,8 +368,8 @@ export class HostEnd implements Carrier {
     let shortest = Number.POSITIVE_INFINITY;
     if (this.#open && this.load > 0) {
       shortest = this.#hardTimeoutMs;
-      for (const call of [...this.#calls, ...this.#waiting.slice(this.#waitingFrom)]) {
-        if (call?.limit !== undefined && !call.forsaken) {
+      for (const call of this.calls) {
+        if (call.limit !== undefined && !call.forsaken) {
           shortest = Math.min(shortest, call.limit.millis);
         }
       }

@@ -2,10 +2,7 @@
  * Keeps the process alive while somebody waits. Native wake-ups don't: an idle pool must let its process end.
  */
 
-import { setInterval } from "../clock";
-
-/** The longest interval a timer can have, about 25 days. */
-const FOREVER_MILLIS = 2 ** 31 - 1;
+import { LONGEST_TIMER_MILLIS, setInterval } from "../clock";
 
 let timer: NodeJS.Timeout | undefined;
 let holders = 0;
@@ -13,7 +10,7 @@ let holders = 0;
 /** One more reason to stay alive. */
 export function hold(): void {
   if (holders++ === 0) {
-    timer ??= setInterval(() => {}, FOREVER_MILLIS);
+    timer ??= setInterval(() => {}, LONGEST_TIMER_MILLIS);
     timer.ref();
   }
 }

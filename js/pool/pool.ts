@@ -14,6 +14,7 @@ import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { assertExported } from "./exports";
 import type { WorkerInfo } from "./info";
 import { findRuntime } from "./runtime";
+import { Shutdown } from "./shutdown";
 import { Slot, type SlotOwner } from "./slot";
 import type { Plan } from "./worker";
 
@@ -79,10 +80,11 @@ export interface Pool<T extends Tasks> {
   /** Has `listener` called no more. */
   off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
   /**
-   * Ends the workers. Calls in flight and later ones reject with `PoolClosedError`. Resolves when every thread and
-   * process of the pool is gone.
+   * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
+   * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity` waits for all of them. Resolves when
+   * every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
    */
-  shutdown(): Promise<void>;
+  readonly shutdown: (delayMs?: number) => Promise<void>;
   /** Starts to shut down, at the end of a `using` block. */
   [Symbol.dispose](): void;
   /** Shuts down, at the end of an `await using` block. */
@@ -134,7 +136,17 @@ class WorkerPool implements SlotOwner {
   readonly #slots: Slot[] = [];
   readonly #abortables: Abortables;
   readonly #pick: () => Slot;
-  #closed: Promise<void> | undefined;
+  /** Calls whose argument is a promise that has not settled. */
+  readonly #expecting = new Set<Call>();
+  readonly #shutdown = new Shutdown(
+    () => [...this.#expecting, ...this.#slots.flatMap((slot) => slot.calls)],
+    () => {
+      for (const call of this.#expecting) {
+        call.reject(new PoolClosedError());
+      }
+      return Promise.all(this.#slots.map((slot) => slot.close()));
+    },
+  );
 
   constructor(
     threads: number,
@@ -174,20 +186,28 @@ class WorkerPool implements SlotOwner {
     if (signal !== undefined && !obey(signal, call, promise)) {
       return promise;
     }
-    if (typeof argument === "object" && types.isPromise(argument)) {
-      argument.then((value) => this.#submit(call, value), call.reject);
+    if (this.#shutdown.begun) {
+      call.reject(new PoolClosedError());
+    } else if (typeof argument === "object" && types.isPromise(argument)) {
+      this.#expect(argument, call);
     } else {
-      this.#submit(call, argument);
+      this.#pick().submit(call, argument);
     }
     return promise;
   }
 
-  #submit(call: Call, argument: unknown): void {
-    if (this.#closed !== undefined) {
-      call.reject(new PoolClosedError());
-    } else {
-      this.#pick().submit(call, argument);
-    }
+  #expect(argument: Promise<unknown>, call: Call): void {
+    this.#expecting.add(call);
+    argument.then(
+      (value) => {
+        this.#expecting.delete(call);
+        this.#pick().submit(call, value);
+      },
+      (error) => {
+        this.#expecting.delete(call);
+        call.reject(error);
+      },
+    );
   }
 
   reroute(call: Call, from: Slot): void {
@@ -222,10 +242,7 @@ class WorkerPool implements SlotOwner {
     return this;
   }
 
-  shutdown(): Promise<void> {
-    this.#closed ??= Promise.all(this.#slots.map((slot) => slot.close())).then(() => undefined);
-    return this.#closed;
-  }
+  readonly shutdown = (delayMs?: number): Promise<void> => this.#shutdown.within(delayMs);
 
   [Symbol.dispose](): void {
     void this.shutdown();

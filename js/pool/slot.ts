@@ -110,6 +110,11 @@ export class Slot {
     return this.available ? this.#lane.load : this.#backlog.length;
   }
 
+  /** The same, one by one. */
+  get calls(): Call[] {
+    return this.available ? this.#lane.calls : this.#backlog;
+  }
+
   /** Takes a call over; its argument is in its parcel if it has one. */
   submit(call: Call, argument: unknown): void {
     if (call.forsaken) {

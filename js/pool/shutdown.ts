@@ -1,0 +1,100 @@
+/**
+ * The end of a pool.
+ *
+ * ```text
+ *   open --within(delay)--> draining --all calls have settled, or the delay is over--> closing --> closed
+ *     '----within(0)-------------------------------------------------------------------^
+ * ```
+ */
+import { clearTimeout, LONGEST_TIMER_MILLIS, now, queueMicrotask, setTimeout } from "../clock";
+import { InvalidOptionError } from "../errors";
+import type { Call } from "../lane/call";
+import { describe } from "../validate";
+
+export class Shutdown {
+  readonly #calls: () => readonly Call[];
+  readonly #close: () => Promise<unknown>;
+  /** Whether new calls are refused. */
+  begun = false;
+  #closing = false;
+  /** Calls that have time to finish. */
+  #awaited = new Set<Call>();
+  #deadline = Number.POSITIVE_INFINITY;
+  /** Keeps the process alive: somebody waits for the end. */
+  #timer: NodeJS.Timeout | undefined;
+  readonly #ended: Promise<void>;
+  #end!: (ended: Promise<void>) => void;
+
+  /** `calls` are those under way; `close` rejects what is left of them and resolves when every worker is gone. */
+  constructor(calls: () => readonly Call[], close: () => Promise<unknown>) {
+    this.#calls = calls;
+    this.#close = close;
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  /** Begins, or makes the delay shorter. Throws `InvalidOptionError`. */
+  within(delayMs: unknown = 0): Promise<void> {
+    const delay = checkDelay(delayMs);
+    if (!this.begun) {
+      this.begun = true;
+      for (const call of this.#calls()) {
+        this.#await(call);
+      }
+    }
+    const deadline = now() + delay;
+    if (delay === 0 || this.#awaited.size === 0) {
+      this.#finish();
+    } else if (deadline < this.#deadline && !this.#closing) {
+      this.#deadline = deadline;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#finish(), delay);
+    }
+    return this.#ended;
+  }
+
+  #await(call: Call): void {
+    if (call.forsaken) {
+      return;
+    }
+    this.#awaited.add(call);
+    const { resolve, reject } = call;
+    call.resolve = (value) => {
+      resolve(value);
+      this.#settled(call);
+    };
+    call.reject = (error) => {
+      reject(error);
+      this.#settled(call);
+    };
+  }
+
+  #settled(call: Call): void {
+    // A call that was given up is settled once more by its answer.
+    if (this.#awaited.delete(call) && this.#awaited.size === 0) {
+      // The lane or slot that has settled it is not done yet.
+      queueMicrotask(() => this.#finish());
+    }
+  }
+
+  #finish(): void {
+    if (!this.#closing) {
+      this.#closing = true;
+      clearTimeout(this.#timer);
+      this.#end(this.#close().then(() => undefined));
+    }
+  }
+}
+
+function checkDelay(value: unknown): number {
+  if (
+    typeof value !== "number" ||
+    !(value >= 0 && (value <= LONGEST_TIMER_MILLIS || value === Number.POSITIVE_INFINITY))
+  ) {
+    throw new InvalidOptionError(
+      `pool.shutdown: "delayMs" is ${describe(value)}, it must be a number of milliseconds from 0 to ${LONGEST_TIMER_MILLIS}, or Infinity`,
+    );
+  }
+  return value;
+}
