@@ -1,10 +1,10 @@
 //! The launcher: prepares a process and becomes the runtime, or the wrapper around it.
 //!
 //! ```text
-//!   knitting-launcher <host pid> [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]
+//!   knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
 //!   3. default signals, none blocked     4. no core dumps; niceness, stack limit
-//!   5. of a wrapper: a guard instead of the death signal            6. exec
+//!   5. of a wrapper: a guard instead of the death signal            6. descriptor 0, and the control socket on 3     7. exec
 //! ```
 //!
 //! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
@@ -25,6 +25,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
+use knitting_native::process::control;
 use knitting_native::sys::descriptors::close_from;
 use knitting_native::sys::signals::kill_group;
 use nix::errno::Errno;
@@ -40,12 +41,14 @@ use rustix::process::{PidfdFlags, pidfd_open, setpriority_process};
 const EXIT_CANNOT_EXECUTE: u8 = 126;
 const EXIT_NOT_FOUND: u8 = 127;
 
-const USAGE: &str = "usage: knitting-launcher <host pid> [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>] \
-                     -- <program> [argument...]";
+const USAGE: &str = "usage: knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] \
+                     [--stack=<bytes>] -- <program> [argument...]";
 
 /// What is asked for, beside the command.
 struct Settings {
     host: Pid,
+    /// Whether descriptor 0 is the control socket.
+    control: bool,
     /// How long a wrapper may go on after the host's end, in milliseconds.
     guard_millis: Option<u16>,
     nice: Option<i32>,
@@ -75,9 +78,13 @@ impl Settings {
     /// Reads everything up to `--`.
     fn read(arguments: &mut impl Iterator<Item = OsString>) -> Option<Self> {
         let host = Pid::from_raw(arguments.next()?.to_str()?.parse().ok()?);
-        let mut settings = Self { host, guard_millis: None, nice: None, stack_bytes: None };
+        let mut settings = Self { host, control: false, guard_millis: None, nice: None, stack_bytes: None };
         loop {
             let argument = arguments.next()?;
+            if argument == "--control" {
+                settings.control = true;
+                continue;
+            }
             match argument.to_str()?.split_once('=') {
                 Some(("--guard", millis)) => settings.guard_millis = Some(millis.parse().ok()?),
                 Some(("--nice", nice)) => settings.nice = Some(nice.parse().ok()?),
@@ -108,6 +115,10 @@ fn prepare(settings: &Settings) -> Result<(), String> {
     if let Some(millis) = settings.guard_millis {
         start_guard(settings.host, millis)
             .map_err(|errno| format!("cannot start the wrapper's guard: {}", errno.desc()))?;
+    }
+    if settings.control {
+        // After the guard, which has no business with it.
+        control::take_stdin().map_err(|error| format!("cannot take the control socket: {error}"))?;
     }
     Ok(())
 }

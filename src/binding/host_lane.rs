@@ -15,6 +15,7 @@ use napi_derive::napi;
 
 use super::raw::{self, Cell};
 use super::worker_lane;
+use crate::process::control::ControlSocket;
 use crate::process::reactor::{self, Manner, WorkerId};
 use crate::process::shm_name::{self, Name, Named};
 use crate::transport::lane::HostEnd;
@@ -48,6 +49,8 @@ enum Worker {
     },
     Process {
         id: WorkerId,
+        #[expect(dead_code, reason = "memory is sent by it in the next change")]
+        control: ControlSocket,
     },
 }
 
@@ -109,7 +112,7 @@ impl HostLane {
             drop(self.name.take());
         }
         match *self.worker.borrow() {
-            Worker::Process { id } => reactor::attached(id).map_err(system("the reactor")),
+            Worker::Process { id, .. } => reactor::attached(id).map_err(system("the reactor")),
             _ => Ok(()),
         }
     }
@@ -217,7 +220,7 @@ impl HostLane {
             end.stop(grace);
             Ok(())
         })?;
-        if let Worker::Process { id } = *self.worker.borrow() {
+        if let Worker::Process { id, .. } = *self.worker.borrow() {
             let manner = if grace.is_zero() { Manner::Prompt } else { Manner::Orderly };
             reactor::kill(id, grace, manner).map_err(system("the reactor"))?;
         }
@@ -258,9 +261,9 @@ impl HostLane {
         }
     }
 
-    /// The process that works behind this lane.
-    pub(super) fn set_worker(&self, worker: WorkerId) {
-        self.worker.replace(Worker::Process { id: worker });
+    /// The process that works behind this lane, and how further memory gets to it.
+    pub(super) fn set_worker(&self, id: WorkerId, control: ControlSocket) {
+        self.worker.replace(Worker::Process { id, control });
     }
 }
 
@@ -280,7 +283,7 @@ fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
     match worker.replace(Worker::None) {
         Worker::None => {}
         Worker::Thread { token } => worker_lane::revoke(token),
-        Worker::Process { id } => {
+        Worker::Process { id, .. } => {
             // Without a reactor there is no worker either.
             let _ = reactor::kill(id, Duration::ZERO, Manner::Orderly);
         }

@@ -12,6 +12,7 @@ use nix::unistd::{getpgrp, getpid};
 
 use super::host_lane::{HostLane, Memory, system};
 use crate::process::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
+use crate::process::control::ControlSocket;
 use crate::process::launch::{Launch, Limits, Role, with_launcher};
 use crate::process::output::{Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
@@ -162,6 +163,8 @@ pub fn launch_worker(
             (File::open("/dev/null").map_err(&failed)?.into(), lock, boot::Memory::Named(path))
         }
     };
+    let (control, stdin) =
+        ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
     let host = (getpid().as_raw(), getpgrp().as_raw());
     let tasks = options.tasks.into_iter().map(Into::into).collect();
     let payload = Boot { segment, memory, host, tasks }.encode().map_err(|excess| {
@@ -192,7 +195,7 @@ pub fn launch_worker(
     });
     let id: WorkerId = NEXT_WORKER.fetch_add(1, Ordering::Relaxed);
     reactor::launch(id, Order { launch, lock, stdio, sink }).map_err(system("the reactor"))?;
-    lane.set_worker(id);
+    lane.set_worker(id, control);
     Ok(())
 }
 

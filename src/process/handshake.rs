@@ -5,7 +5,7 @@
 //!   2. open the memory: descriptor 0 anew, or the name; check magic, version, sizes, nonce; map it
 //!   3. take the worker's owner lock; put /dev/null on descriptor 0; show the host which process this is
 //!   4. start the watchdogs: the host's lock is released, or the segment says stop -> the process group ends
-//!   5. clear the death signal that the launcher set
+//!   5. take the control socket, if the wrapper has left it; clear the death signal that the launcher set
 //! ```
 //!
 //! The death signal kills this process alone, and sooner than a watchdog gets to run: with it, whatever a task has
@@ -24,6 +24,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{dup2_stdin, getpgrp, getpid, getppid};
 
 use super::boot::{BOOT_VARIABLE, Boot, Memory, WORKER_MARK, WORKER_VARIABLE};
+use super::control::Receiver;
 use super::owner_lock::{self, Owner};
 use super::shm_name;
 use crate::sys::{environ, signals};
@@ -37,6 +38,8 @@ pub struct Attached {
     pub segment: Arc<Segment>,
     /// What it is to do.
     pub boot: Boot,
+    /// By which further memory comes, if that is there.
+    pub control: Option<Receiver>,
 }
 
 /// Attaches this process to its segment. The error is a sentence for stderr.
@@ -70,6 +73,7 @@ pub fn attach() -> Result<Attached, String> {
     let _ = owner_lock::show_process(&lock);
 
     signals::end_on_term_as_first_process().map_err(|error| format!("SIGTERM cannot be handled: {error}"))?;
+    let control = Receiver::claim(&boot.segment.nonce);
     let segment = Arc::new(segment);
     let (host, host_group) = boot.host;
     watch(lock, segment.clone(), host_group)
@@ -77,7 +81,7 @@ pub fn attach() -> Result<Attached, String> {
     if getppid().as_raw() == host {
         set_pdeathsig(None).map_err(|error| format!("the death signal cannot be cleared: {error}"))?;
     }
-    Ok(Attached { segment, boot })
+    Ok(Attached { segment, boot, control })
 }
 
 /// Opens the memory twice: to map it, and to hold locks on.

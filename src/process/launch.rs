@@ -1,7 +1,7 @@
 //! Starting a worker process: `launcher ++ wrapper ++ runtime ++ runtime flags ++ worker entry`.
 //!
-//! The child's descriptor 0 is the segment, or nothing where the worker opens it by name; 1 and 2 are pipes to the reactor;
-//! the launcher closes the rest. It leads a process group of its own from its first instruction. `std::process::Command` uses posix_spawn here: its
+//! The child's descriptor 0 is the segment, or nothing where the worker opens it by name, and 3 the control socket (both come by
+//! that, see [`super::control`]); 1 and 2 are pipes to the reactor; the launcher closes the rest. It leads a process group of its own from its first instruction. `std::process::Command` uses posix_spawn here: its
 //! cost does not grow with the host's memory, as that of fork does.
 
 use std::io;
@@ -25,7 +25,7 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Where it runs, if not where the host does.
     pub cwd: Option<PathBuf>,
-    /// What becomes descriptor 0.
+    /// What becomes descriptor 0; of a launcher the control socket, which brings another.
     pub stdin: OwnedFd,
     /// Whether its stdout is read, or goes nowhere.
     pub reads_stdout: bool,
@@ -91,7 +91,7 @@ impl LaunchError {
 
 /// The command line that starts `command` through the launcher.
 pub fn with_launcher(launcher: String, role: Role, limits: Limits, command: Vec<String>) -> Vec<String> {
-    let mut argv = vec![launcher, std::process::id().to_string()];
+    let mut argv = vec![launcher, std::process::id().to_string(), "--control".into()];
     match role {
         Role::Worker => {}
         Role::Wrapper => argv.push("--guard=0".into()),

@@ -4,11 +4,12 @@
 //!   host                                      worker
 //!   reactor: launch(argv, boot, memory) ----> launcher: group, death signal, descriptors; exec wrapper or runtime
 //!                                             handshake: boot variables, fd 0 or the name, segment, owner lock,
-//!                                             watchdogs instead of the death signal
+//!                                             watchdogs instead of the death signal; the control socket, if it is there
 //!   reactor: pidfd, lock, stdout, stderr <--- (lives, or dies)
 //! ```
 
 pub mod boot;
+pub mod control;
 pub mod handshake;
 pub mod host_output;
 pub mod launch;

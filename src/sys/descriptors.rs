@@ -1,4 +1,7 @@
-//! Closing descriptors in bulk.
+//! Descriptors by their numbers: those that a process has been started with, and closing in bulk.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -7,4 +10,17 @@ use nix::libc;
 pub fn close_from(first: u32) -> Result<(), Errno> {
     // SAFETY: takes numbers only. What it closes is not used again: the caller execs next.
     Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
+}
+
+/// Another descriptor of what has this number, above the standard three. An error if nothing has it.
+pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: used for one call, which the kernel answers with an error if nothing has this number.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, 3)?)
+}
+
+/// Closes a descriptor that this process was started with and nobody owns.
+pub fn close(number: RawFd) {
+    // SAFETY: takes a number; the caller knows that nobody has it.
+    unsafe { libc::close(number) };
 }

@@ -1,0 +1,290 @@
+//! The control socket: how further memory gets to a process that runs.
+//!
+//! ```text
+//!   host       a pair of sockets; two messages wait in it before the process starts:
+//!                [stdin]     with what is to become descriptor 0
+//!                [hello]     the nonce of the worker's segment
+//!   launcher   its descriptor 0 is the worker's end: moves it to 3, takes the first message, puts what it brings on 0
+//!   wrapper    keeps descriptor 3 or not: nobody depends on it
+//!   worker     believes descriptor 3 if the second message is there, and takes it out of its children's reach
+//!   later      [memory, id, size] with its descriptor, [forget, id]: from the host to the worker
+//! ```
+//!
+//! One way: the host never reads, and the worker can't send. Neither side ever waits for the other: what finds no room is not
+//! sent, and the host is told. Descriptors travel in this way because only what is there at the start can be inherited.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+
+use nix::unistd::dup2_stdin;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
+    socketpair,
+};
+
+use crate::sys::descriptors;
+
+/// Where a worker finds its end.
+pub const DESCRIPTOR: i32 = 3;
+
+const STDIN: u64 = 0;
+const HELLO: u64 = 1;
+const MEMORY: u64 = 2;
+const FORGET: u64 = 3;
+
+/// Bytes of a message: its kind, and two numbers or a nonce.
+const MESSAGE_BYTES: usize = 24;
+
+type Message = [u8; MESSAGE_BYTES];
+
+/// What the worker is sent.
+#[derive(Debug)]
+pub enum Arrival {
+    /// Memory that values will refer to by this id.
+    Memory {
+        /// Never used for any other memory.
+        id: u64,
+        /// How long it is.
+        bytes: u64,
+        /// The memory.
+        descriptor: OwnedFd,
+    },
+    /// No value will refer to this id any more.
+    Forget {
+        /// The id.
+        id: u64,
+    },
+}
+
+/// Whether a message could be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It waits for the worker, or nobody will ever read it: then the worker misses it when it needs it.
+    Yes,
+    /// There is no room now: the worker has to take something first.
+    Full,
+}
+
+/// The host's end.
+#[derive(Debug)]
+pub struct ControlSocket(OwnedFd);
+
+impl ControlSocket {
+    /// A socket and the worker's end of it, which the launcher wants as descriptor 0; it puts `stdin` there then.
+    pub fn open(stdin: &OwnedFd, nonce: &[u8; 16]) -> io::Result<(Self, OwnedFd)> {
+        let (host, worker) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        // From now on the worker can't send: nothing of it could pile up here.
+        shutdown(&host, Shutdown::Read)?;
+        let socket = Self(host);
+        let mut hello = message(HELLO, 0, 0);
+        hello[8..].copy_from_slice(nonce);
+        for (bytes, descriptor) in [(message(STDIN, 0, 0), Some(stdin.as_fd())), (hello, None)] {
+            if socket.send(&bytes, descriptor)? == Sent::Full {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        Ok((socket, worker))
+    }
+
+    /// Sends memory that values are going to refer to by `id`.
+    pub fn send_memory(&self, id: u64, bytes: u64, descriptor: BorrowedFd<'_>) -> io::Result<Sent> {
+        self.send(&message(MEMORY, id, bytes), Some(descriptor))
+    }
+
+    /// Tells that no value will refer to `id` any more.
+    pub fn send_forget(&self, id: u64) -> io::Result<Sent> {
+        self.send(&message(FORGET, id, 0), None)
+    }
+
+    fn send(&self, bytes: &Message, descriptor: Option<BorrowedFd<'_>>) -> io::Result<Sent> {
+        let descriptors = descriptor.as_slice();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            let fits = ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+            debug_assert!(fits);
+        }
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        loop {
+            return match sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, flags) {
+                Ok(_) => Ok(Sent::Yes),
+                Err(Errno::INTR) => continue,
+                // So many descriptors may be under way, and no more.
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::TOOMANYREFS) => Ok(Sent::Full),
+                // The worker's end is closed: it has none, or it has ended.
+                Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Yes),
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct Receiver(OwnedFd);
+
+impl Receiver {
+    /// Takes descriptor [`DESCRIPTOR`] over, if that is the worker's end of the socket that its host has opened for the segment
+    /// with this nonce. Anything else that has the number is left alone.
+    pub fn claim(nonce: &[u8; 16]) -> Option<Self> {
+        let socket = descriptors::duplicate(DESCRIPTOR).ok()?;
+        let mut expected = message(HELLO, 0, 0);
+        expected[8..].copy_from_slice(nonce);
+        let found = receive(socket.as_fd(), RecvFlags::PEEK).ok()??;
+        if found.0 != expected {
+            return None;
+        }
+        receive(socket.as_fd(), RecvFlags::empty()).ok()?;
+        descriptors::close(DESCRIPTOR);
+        Some(Self(socket))
+    }
+
+    /// What has arrived next, if anything has.
+    pub fn receive(&self) -> io::Result<Option<Arrival>> {
+        let Some((bytes, descriptor)) = receive(self.0.as_fd(), RecvFlags::empty())? else {
+            return Ok(None);
+        };
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
+        match (number(0), descriptor) {
+            (MEMORY, Some(descriptor)) => {
+                Ok(Some(Arrival::Memory { id: number(8), bytes: number(16), descriptor }))
+            }
+            (FORGET, None) => Ok(Some(Arrival::Forget { id: number(8) })),
+            // A descriptor is lost where the process may have no more of them.
+            (MEMORY, None) => Err(io::Error::other(
+                "its descriptor got lost: this process may have no more descriptors open",
+            )),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+/// For the launcher: moves the socket from descriptor 0 to [`DESCRIPTOR`], and puts what it brings on descriptor 0. Descriptors
+/// above 2 are closed by then.
+pub fn take_stdin() -> io::Result<()> {
+    let socket = descriptors::duplicate(0)?;
+    let Some((bytes, Some(stdin))) = receive(socket.as_fd(), RecvFlags::empty())? else {
+        return Err(io::Error::other("descriptor 0 is not the control socket"));
+    };
+    if bytes != message(STDIN, 0, 0) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    dup2_stdin(&stdin)?;
+    drop(stdin);
+    // It has the lowest free number, and is to stay open in the program that is executed next.
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty())?;
+    if socket.as_raw_fd() != DESCRIPTOR {
+        return Err(io::Error::other("descriptor 3 is in use"));
+    }
+    let _ = socket.into_raw_fd();
+    Ok(())
+}
+
+fn message(kind: u64, first: u64, second: u64) -> Message {
+    let mut bytes = [0; MESSAGE_BYTES];
+    for (part, number) in bytes.chunks_exact_mut(8).zip([kind, first, second]) {
+        part.copy_from_slice(&number.to_le_bytes());
+    }
+    bytes
+}
+
+/// The next message with its descriptor, `None` if none has arrived. What it brings is closed in programs executed from here.
+fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Option<(Message, Option<OwnedFd>)>> {
+    let mut bytes = [0; MESSAGE_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = flags | RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = loop {
+        match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags) {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(None),
+            other => break other?,
+        }
+    };
+    let descriptor = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    match received.bytes {
+        // The host's end is closed.
+        0 => Ok(None),
+        MESSAGE_BYTES => Ok(Some((bytes, descriptor))),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn null() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    /// A socket whose first two messages have been taken.
+    fn open() -> (ControlSocket, Receiver) {
+        let (host, worker) = ControlSocket::open(&null(), &[7; 16]).unwrap();
+        for _ in 0..2 {
+            receive(worker.as_fd(), RecvFlags::empty()).unwrap().unwrap();
+        }
+        (host, Receiver(worker))
+    }
+
+    #[test]
+    fn memory_arrives_with_its_id_and_size_and_in_order() {
+        let (host, worker) = open();
+        assert!(worker.receive().unwrap().is_none());
+        assert_eq!(host.send_memory(1 << 50, 4096, null().as_fd()).unwrap(), Sent::Yes);
+        assert_eq!(host.send_forget(9).unwrap(), Sent::Yes);
+        let Some(Arrival::Memory { id, bytes, descriptor }) = worker.receive().unwrap() else {
+            panic!("no memory has arrived")
+        };
+        assert_eq!((id, bytes), (1 << 50, 4096));
+        assert!(rustix::io::fcntl_getfd(&descriptor).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
+        assert!(matches!(worker.receive().unwrap(), Some(Arrival::Forget { id: 9 })));
+        assert!(worker.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_worker_that_takes_nothing_holds_nobody_up() {
+        let (host, worker) = open();
+        let mut sent = 0;
+        while host.send_memory(sent, 1, null().as_fd()).unwrap() == Sent::Yes {
+            sent += 1;
+            assert!(sent < 1_000_000, "it takes everything");
+        }
+        assert!(sent > 10, "{sent}");
+        worker.receive().unwrap().unwrap();
+        assert_eq!(host.send_forget(0).unwrap(), Sent::Yes);
+        drop(worker);
+        assert_eq!(host.send_forget(1).unwrap(), Sent::Yes);
+    }
+
+    #[test]
+    fn a_worker_cannot_send() {
+        let (_host, worker) = open();
+        let mut none = SendAncillaryBuffer::default();
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let sent = sendmsg(&worker.0, &[IoSlice::new(&[1])], &mut none, flags);
+        assert_eq!(sent.unwrap_err(), Errno::PIPE);
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        let (host, worker) = open();
+        let mut none = SendAncillaryBuffer::default();
+        sendmsg(&host.0, &[IoSlice::new(&[1; 5])], &mut none, SendFlags::empty()).unwrap();
+        assert_eq!(worker.receive().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        host.send(&message(MEMORY, 1, 1), None).unwrap();
+        assert!(worker.receive().is_err());
+        host.send(&message(9, 1, 1), None).unwrap();
+        assert!(worker.receive().is_err());
+        drop(host);
+        assert!(worker.receive().unwrap().is_none());
+    }
+}
