@@ -20,7 +20,7 @@ declare class TaskTimeoutError extends KnittingError {
 /** More abortable calls are under way than `abortSignalCapacity` allows. */
 declare class AbortCapacityError extends KnittingError {
 }
-/** A task's module or export doesn't exist. */
+/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
 declare class TaskNotFoundError extends KnittingError {
 }
 /** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
@@ -203,6 +203,11 @@ interface WorkerOptions {
      * process are left out, as are values that are `undefined`.
      */
     env?: Readonly<Record<string, string | undefined>> | EnvironmentChoice | undefined;
+    /**
+     * A function that runs in each worker before the modules of its tasks are imported, also in a replacement. It is awaited. If it
+     * throws, that worker can't boot and no other would: calls reject with `WorkerBootError`.
+     */
+    bootstrap?: BootstrapOptions | undefined;
     /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
     resourceLimits?: ResourceLimits | undefined;
     /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
@@ -215,6 +220,18 @@ interface WorkerOptions {
      * holds its memory half a second later. It has ten seconds. Process workers only.
      */
     stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
+}
+/** A function for the workers to begin with. */
+interface BootstrapOptions {
+    /** Its module: relative to the one that calls `createPool`, an absolute path, or a `file:` or `data:` URL; `https:` in Deno. */
+    href: string | URL;
+    /** The export, `"default"` where nothing is said. */
+    name?: string | undefined;
+    /**
+     * What it is called with: a value as a task's argument may be, copied now. For process workers it and the tasks' names and URLs
+     * may take 96 KiB in all.
+     */
+    data?: unknown;
 }
 /** How process workers find the memory that they share with the host. */
 interface SharedMemoryOptions {
@@ -396,7 +413,7 @@ interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
 }
 /** What `importTask` takes. */
 interface ImportDefinition<Result> extends TaskOptions<Result> {
-    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
+    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL; with workers on Deno also an `https:` URL. */
     href: string | URL;
     /** The export, `"default"` where nothing is said. */
     name?: string | undefined;
@@ -499,4 +516,4 @@ interface Pool<T extends Tasks> {
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
 export { AbortCapacityError, AbortToolkit, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
-export type { AbortablePromise, CallOptions, EnvironmentChoice, ImportDefinition, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart };
+export type { AbortablePromise, BootstrapOptions, CallOptions, EnvironmentChoice, ImportDefinition, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart };

@@ -55,7 +55,7 @@ export class AbortCapacityError extends KnittingError {
   }
 }
 
-/** A task's module or export doesn't exist. */
+/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
 export class TaskNotFoundError extends KnittingError {
   /** @internal */
   constructor(message: string, options?: ErrorOptions) {

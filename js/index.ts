@@ -38,6 +38,7 @@ export {
 } from "./task";
 export type { Timeout } from "./time-limit";
 export type {
+  BootstrapOptions,
   EnvironmentChoice,
   ResourceLimits,
   SharedMemoryOptions,

@@ -5,18 +5,6 @@
 import { UnsupportedPlatformError } from "./errors";
 import { ADDON, installScript, nativePath, platformName } from "./platform";
 
-/** Where a task is found. */
-export interface TaskSource {
-  /** Its key in the pool, for messages. */
-  task: string;
-  /** URL of its module. */
-  href: string;
-  /** Name of the export. */
-  name: string;
-  /** Whether it is to be told of aborts. */
-  abortable: boolean;
-}
-
 /**
  * Publishes what is staged and brings what has arrived into staging: the number of slots, -1 if the lane is closed, or `VIOLATED`.
  * With nothing there it spins for at most `spinNanos`.
@@ -66,8 +54,8 @@ export interface NativeHostLane extends NativeLane {
 }
 
 export interface NativeWorkerLane extends NativeLane {
-  /** The pool's tasks, from the boot payload; empty in a thread. */
-  readonly tasks: TaskSource[];
+  /** What the worker is to run, from the boot payload; empty in a thread. See `js/worker/program.ts`. */
+  readonly program: string;
   /** The first bytes of the incoming arena. */
   incoming(bytes: number): ArrayBuffer;
   /** The segment's words. */
@@ -90,7 +78,8 @@ export interface LaunchOptions {
   nice: number | undefined;
   /** Bytes of stack that the main thread may use. */
   stackBytes: number | undefined;
-  tasks: TaskSource[];
+  /** What the worker is to run. */
+  program: string;
 }
 
 export interface WorkerEvent {

@@ -1,9 +1,9 @@
 /** Tasks: what they are on the host, and where a worker finds them. */
-import { pathToFileURL } from "node:url";
 import { callerFile } from "./caller";
-import { InvalidOptionError, TaskNotFoundError } from "./errors";
+import { InvalidOptionError } from "./errors";
 import type { AbortToolkit } from "./lane/abort-toolkit";
 import type { TimeLimit } from "./lane/call";
+import { moduleHref } from "./module-href";
 import { type Timeout, timeLimitOf } from "./time-limit";
 import { describe, record, refuse, refuseUnknown } from "./validate";
 
@@ -79,7 +79,7 @@ export interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
 
 /** What `importTask` takes. */
 export interface ImportDefinition<Result> extends TaskOptions<Result> {
-  /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL. */
+  /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL; with workers on Deno also an `https:` URL. */
   href: string | URL;
   /** The export, `"default"` where nothing is said. */
   name?: string | undefined;
@@ -160,43 +160,15 @@ export function importTask(definition: ImportDefinition<unknown>): Task {
   record("importTask", "definition", definition, "an object: { href, name }");
   refuseUnknown("importTask", definition, ["href", "name", ...LIMITS], []);
   const { name = "default" } = definition;
-  const href = definition.href instanceof URL ? definition.href.href : definition.href;
-  if (typeof href !== "string" || href === "") {
-    throw new InvalidOptionError(
-      `importTask: "href" is ${describe(href)}, it must be a path or a URL such as "./tasks.js"`,
-    );
-  }
+  const href = moduleHref("importTask", "href", definition.href, callerFile());
   if (typeof name !== "string" || name === "") {
     throw new InvalidOptionError(`importTask: "name" is ${describe(name)}, it must be the name of an export`);
   }
-  const origin: TaskOrigin = { kind: "imported", href: resolve(href, callerFile()), name };
+  const origin: TaskOrigin = { kind: "imported", href, name };
   return { [DEFINITION]: { ...origin, ...limitsOf("importTask", definition) } } as unknown as Task;
 }
 
 /** @internal The origin of a definition; `undefined` for any other value. */
 export function originOf(value: unknown): (TaskOrigin & TaskLimits) | undefined {
   return typeof value === "object" && value !== null ? (value as Task)[DEFINITION] : undefined;
-}
-
-function resolve(href: string, caller: string | undefined): string {
-  if (href.startsWith("/")) {
-    return pathToFileURL(href).href;
-  }
-  if (/^(file|data):/.test(href)) {
-    return href;
-  }
-  if (/^[a-z][a-z0-9+.-]+:/i.test(href)) {
-    throw new InvalidOptionError(
-      `importTask: "href" is ${JSON.stringify(href)}, it must be a path, a file: URL or a data: URL`,
-    );
-  }
-  if (caller === undefined) {
-    throw new TaskNotFoundError(
-      `importTask: "${href}" is relative, and the calling code has no file to start from. Give an absolute path or URL`,
-    );
-  }
-  if (!URL.canParse(href, caller)) {
-    throw new InvalidOptionError(`importTask: "href" is ${describe(href)}, it leads nowhere from ${caller}`);
-  }
-  return new URL(href, caller).href;
 }

@@ -2,8 +2,11 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { BOOT_VARIABLES } from "./boot-variables";
+import { callerFile } from "./caller";
 import { LONGEST_TIMER_MILLIS } from "./clock";
-import { InvalidOptionError } from "./errors";
+import { InvalidOptionError, UnsupportedPayloadError } from "./errors";
+import { moduleHref } from "./module-href";
+import { withEncoder } from "./payload/encode";
 import type { WorkerInfo, WorkerStart } from "./pool/info";
 import {
   choice,
@@ -18,6 +21,7 @@ import {
   texts,
   wholeNumber,
 } from "./validate";
+import type { BootstrapSource } from "./worker/program";
 
 /** The runtimes that can run a process worker. */
 export type ProcessRuntime = "node" | "deno" | "bun";
@@ -83,6 +87,11 @@ export interface WorkerOptions {
    * process are left out, as are values that are `undefined`.
    */
   env?: Readonly<Record<string, string | undefined>> | EnvironmentChoice | undefined;
+  /**
+   * A function that runs in each worker before the modules of its tasks are imported, also in a replacement. It is awaited. If it
+   * throws, that worker can't boot and no other would: calls reject with `WorkerBootError`.
+   */
+  bootstrap?: BootstrapOptions | undefined;
   /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
   resourceLimits?: ResourceLimits | undefined;
   /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
@@ -95,6 +104,19 @@ export interface WorkerOptions {
    * holds its memory half a second later. It has ten seconds. Process workers only.
    */
   stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
+}
+
+/** A function for the workers to begin with. */
+export interface BootstrapOptions {
+  /** Its module: relative to the one that calls `createPool`, an absolute path, or a `file:` or `data:` URL; `https:` in Deno. */
+  href: string | URL;
+  /** The export, `"default"` where nothing is said. */
+  name?: string | undefined;
+  /**
+   * What it is called with: a value as a task's argument may be, copied now. For process workers it and the tasks' names and URLs
+   * may take 96 KiB in all.
+   */
+  data?: unknown;
 }
 
 /** How process workers find the memory that they share with the host. */
@@ -158,6 +180,7 @@ export interface ResolvedWorker {
   env: Environment | undefined;
   /** The pool's option `workerExecArgv`. */
   execArgv: readonly string[] | undefined;
+  bootstrap: BootstrapSource | undefined;
   resourceLimits: LimitsInMegabytes | undefined;
   nice: number | undefined;
   /** Absolute, and a directory. */
@@ -192,12 +215,13 @@ const KNOWN = [
   "maxBootFailures",
   "stdio",
   "env",
+  "bootstrap",
   "resourceLimits",
   "nice",
   "cwd",
   "stopCommand",
 ];
-const NOT_YET = ["bootstrap", "resolveAfterFinishingAll", "timers"];
+const NOT_YET = ["resolveAfterFinishingAll", "timers"];
 /** What a thread has no use for. Not `processRuntime`: it says what process workers would be. */
 const PROCESS_ONLY = [
   "processRuntimePath",
@@ -243,6 +267,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     stdio: choice(CALLER, "worker.stdio", stdio, ["inherit", "pipe", "ignore"]),
     env: optional(worker.env, resolveEnvironment),
     execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
+    bootstrap: optional(worker.bootstrap, resolveBootstrap),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
     nice: optional(worker.nice, (nice) => wholeNumber(CALLER, "worker.nice", nice, -20, 19)),
     cwd: optional(worker.cwd, resolveDirectory),
@@ -334,6 +359,36 @@ function resolveSharedMemory(given: unknown = "inherit"): SharedMemory {
     refuse(CALLER, `${option}.unlinkOnShutdown`, unlinkOnShutdown, "true or false");
   }
   return { mode, namePrefix, unlinkOnShutdown };
+}
+
+function resolveBootstrap(given: unknown): BootstrapSource {
+  const option = "worker.bootstrap";
+  const bootstrap = record(CALLER, option, given, "an object: { href, name, data }");
+  refuseUnknown(CALLER, bootstrap, ["href", "name", "data"], [], {}, `${option}.`);
+  const { href, name = "default", data } = bootstrap;
+  if (typeof name !== "string" || name === "") {
+    refuse(CALLER, `${option}.name`, name, "the name of an export");
+  }
+  return {
+    href: moduleHref(CALLER, `${option}.href`, href, callerFile()),
+    name,
+    data: encoded(`${option}.data`, data),
+  };
+}
+
+/** A value as a worker decodes it. Throws `UnsupportedPayloadError` that names the option. */
+function encoded(option: string, value: unknown): string {
+  try {
+    return withEncoder(value, false, (encoder) => encoder.toBytes().toString("base64"));
+  } catch (error) {
+    if (error instanceof UnsupportedPayloadError) {
+      const { path, message } = error;
+      throw new UnsupportedPayloadError(option + path.slice(1), message.slice(path.length + 1), {
+        cause: error.cause,
+      });
+    }
+    throw error;
+  }
 }
 
 function milliseconds(option: string, value: unknown): number {

@@ -37,8 +37,8 @@ export interface LaneEvents {
   attached(): void;
   /** The worker is ready for calls. */
   ready(): void;
-  /** The worker could not boot. */
-  bootFailed(error: unknown): void;
+  /** The worker could not boot: what it says of it, a `BootFault` if it is honest. */
+  bootFailed(fault: unknown): void;
   /** The worker broke the protocol; the lane does nothing any more. */
   violated(error: ProtocolViolationError): void;
   /** The lane was given up while this call was being made. */

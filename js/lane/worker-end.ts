@@ -25,6 +25,7 @@ import {
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../native";
 import { Decoder } from "../payload/decode";
 import type { TaskFunction } from "../task";
+import type { BootFault, Program } from "../worker/program";
 import { AbortToolkit, isAborted } from "./abort-toolkit";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox } from "./inbox";
@@ -118,9 +119,9 @@ export class WorkerEnd {
     this.#publish();
   }
 
-  /** The pool's tasks as the boot payload names them. */
-  get sources(): NativeWorkerLane["tasks"] {
-    return this.#native.tasks;
+  /** What a process is to run, as its boot payload says. */
+  get program(): Program {
+    return JSON.parse(this.#native.program);
   }
 
   /** Tells the host that boot is over and serves calls from now on. */
@@ -134,8 +135,8 @@ export class WorkerEnd {
   }
 
   /** Tells the host that boot has failed, and why. */
-  fail(error: unknown): void {
-    this.#outbox.stageReport(KIND_BOOT_FAILED, error);
+  fail(fault: BootFault): void {
+    this.#outbox.stageReport(KIND_BOOT_FAILED, fault);
     this.#exchange(this.#outbox.takeStaged(), 0);
   }
 

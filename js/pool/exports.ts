@@ -4,39 +4,41 @@ import { fileURLToPath } from "node:url";
 import * as esm from "es-module-lexer";
 import { InvalidOptionError, TaskNotFoundError } from "../errors";
 
+/** What to say beside a name that a task's module doesn't export. */
+export const TASK_ADVICE =
+  ". A task goes into the pool under the name by which its own module exports it; importTask names an export of any other";
+
 /**
- * Throws `TaskNotFoundError` if the module at `href` provably doesn't exist or doesn't export `name`, and
+ * Throws `TaskNotFoundError` if the module at `href`, which is that of `what`, provably doesn't exist or doesn't export `name`, and
  * `InvalidOptionError` if `href` is no file's URL. What the module's text doesn't settle (`export *`, exports made at run
  * time, text that can't be read here) is left to the worker.
  */
-export function assertExported(task: string, href: string, name: string): void {
+export function assertExported(what: string, href: string, name: string, advice = ""): void {
   if (!href.startsWith("file:")) {
     return;
   }
-  const path = pathOf(task, href);
+  const path = pathOf(what, href);
   if (!existsSync(path)) {
-    throw new TaskNotFoundError(`task "${task}": its module ${path} does not exist`);
+    throw new TaskNotFoundError(`${what}: its module ${path} does not exist`);
   }
   if (isTestFile(path)) {
     throw new TaskNotFoundError(
-      `task "${task}": ${path} is a test file, which only its test runner can import. Put the task in a module of its own and name it by importTask`,
+      `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of its own, and name a task by importTask`,
     );
   }
   const exported = exportsOf(path);
   if (exported !== undefined && !exported.includes(name)) {
     const names = exported.length === 0 ? "nothing" : exported.join(", ");
-    throw new TaskNotFoundError(
-      `task "${task}": ${path} has no export "${name}" (it exports ${names}). A task goes into the pool under the name by which its own module exports it; importTask names an export of any other`,
-    );
+    throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
   }
 }
 
-function pathOf(task: string, href: string): string {
+function pathOf(what: string, href: string): string {
   try {
     return fileURLToPath(href);
   } catch (error) {
     throw new InvalidOptionError(
-      `task "${task}": ${href} is not the URL of a file here: ${(error as Error).message}`,
+      `${what}: ${href} is not the URL of a file here: ${(error as Error).message}`,
     );
   }
 }

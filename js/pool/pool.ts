@@ -4,14 +4,16 @@ import { callerFile } from "../caller";
 import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
 import { Call, type TimeLimit } from "../lane/call";
 import { isMain } from "../main";
-import { native, type TaskSource } from "../native";
+import { assertImportable } from "../module-href";
+import { native } from "../native";
 import { type PoolOptions, resolveOptions } from "../options";
 import { originOf, type Task, type TaskFunction } from "../task";
 import { describe, record } from "../validate";
+import type { TaskSource } from "../worker/program";
 import { balancer, type Strategy } from "./balancer";
 import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, obey } from "./call-options";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
-import { assertExported } from "./exports";
+import { assertExported, TASK_ADVICE } from "./exports";
 import type { WorkerInfo } from "./info";
 import { findRuntime } from "./runtime";
 import { Shutdown } from "./shutdown";
@@ -110,13 +112,17 @@ export interface Pool<T extends Tasks> {
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
   const { threads, balancer, worker, abortSignalCapacity } = resolveOptions(options);
+  checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
   return (tasks) => {
     refuseInWorker();
-    const sources = locate(tasks, callerFile());
+    const program = { tasks: locate(tasks, callerFile()), bootstrap: worker.bootstrap };
+    for (const { task, href } of program.tasks) {
+      assertImportable(`task "${task}"`, href, worker.runtime);
+    }
     const limits = Object.values(tasks).map((task) => originOf(task)?.limit);
-    const plan = { tasks: sources, limits, worker, executable, abortSignalCapacity };
+    const plan = { program, limits, worker, executable, abortSignalCapacity };
     return new WorkerPool(threads, balancer, plan) as unknown as Pool<typeof tasks>;
   };
 }
@@ -133,6 +139,7 @@ const NO_OPTIONS = { limit: undefined, signal: undefined };
 class WorkerPool implements SlotOwner {
   readonly call: Readonly<Record<string, (argument?: unknown, options?: CallOptions) => Promise<unknown>>>;
   readonly listeners = new Listeners();
+  readonly #tasks: readonly TaskSource[];
   readonly #slots: Slot[] = [];
   readonly #abortables: Abortables;
   readonly #pick: () => Slot;
@@ -153,10 +160,11 @@ class WorkerPool implements SlotOwner {
     strategy: Strategy,
     readonly plan: PoolPlan,
   ) {
+    this.#tasks = plan.program.tasks;
     this.#abortables = new Abortables(plan.abortSignalCapacity);
     const call: Record<string, (argument?: unknown, options?: CallOptions) => Promise<unknown>> =
       Object.create(null);
-    for (const [index, { task }] of plan.tasks.entries()) {
+    for (const [index, { task }] of this.#tasks.entries()) {
       call[task] = (argument, options) => this.#call(index, argument, options);
     }
     this.call = Object.freeze(call);
@@ -172,15 +180,14 @@ class WorkerPool implements SlotOwner {
   }
 
   #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
-    const { limits, tasks } = this.plan;
-    const { limit, signal } =
-      options === undefined ? NO_OPTIONS : checkCallOptions(tasks[task].task, options);
-    const call = new Call(task, limit ?? limits[task]);
+    const { task: name, abortable } = this.#tasks[task];
+    const { limit, signal } = options === undefined ? NO_OPTIONS : checkCallOptions(name, options);
+    const call = new Call(task, limit ?? this.plan.limits[task]);
     const promise = new Promise((resolve, reject) => {
       call.resolve = resolve;
       call.reject = reject;
     });
-    if (tasks[task].abortable && !this.#abortables.add(call, promise)) {
+    if (abortable && !this.#abortables.add(call, promise)) {
       return promise;
     }
     if (signal !== undefined && !obey(signal, call, promise)) {
@@ -266,6 +273,14 @@ function refuseInWorker(): void {
   }
 }
 
+/** Throws what can be told at once of the function that the workers are to begin with. */
+function checkBootstrap({ bootstrap, runtime }: PoolPlan["worker"]): void {
+  if (bootstrap !== undefined) {
+    assertImportable("worker.bootstrap", bootstrap.href, runtime);
+    assertExported("worker.bootstrap", bootstrap.href, bootstrap.name);
+  }
+}
+
 /** Where the workers will find each task. Throws what can be told at once. */
 function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
   const entries = Object.entries(record("createPool", "tasks", tasks, "an object such as { add }"));
@@ -275,7 +290,7 @@ function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
   return entries.map(([task, value]) => {
     const origin = originOf(value);
     if (origin?.kind === "imported") {
-      assertExported(task, origin.href, origin.name);
+      assertExported(`task "${task}"`, origin.href, origin.name, TASK_ADVICE);
       return { task, href: origin.href, name: origin.name, abortable: origin.abortable };
     }
     if (origin === undefined && typeof value !== "function") {
@@ -289,7 +304,7 @@ function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
         `task "${task}": the code that defines it has no file for a worker to import. Put it in a module, or name one by importTask`,
       );
     }
-    assertExported(task, href, task);
+    assertExported(`task "${task}"`, href, task, TASK_ADVICE);
     return { task, href, name: task, abortable: origin?.abortable ?? false };
   });
 }

@@ -32,7 +32,7 @@ export function startProcess(
   info: () => WorkerInfo,
   events: WorkerEvents,
 ): Worker {
-  const { worker, tasks, executable } = plan;
+  const { worker, program, executable } = plan;
   const { stdio, cwd, nice } = worker;
   const command = [...wrapper, ...runtimeCommand(worker, executable, ENTRY)];
   const launcher = nativePath(LAUNCHER);
@@ -74,7 +74,7 @@ export function startProcess(
       stdio,
       nice,
       stackBytes: stackBytes(worker),
-      tasks: [...tasks],
+      program: JSON.stringify(program),
     },
     onEvent,
   );

@@ -20,6 +20,7 @@ import { DEFAULT_ARENA_BYTES } from "../generated/layout";
 import type { Call } from "../lane/call";
 import { HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
+import { isRecord } from "../validate";
 import type { Listeners } from "./events";
 import type { WorkerInfo } from "./info";
 import { startProcess, wrapperFor } from "./process";
@@ -65,6 +66,8 @@ export class Slot {
   #violation: ProtocolViolationError | undefined;
   /** What the worker says went wrong in its boot. */
   #bootFault: Error | undefined;
+  /** And that another worker would say the same. */
+  #inVain = false;
   /** The task that ran for too long. */
   #overdue: string | undefined;
   #backlog: Call[] = [];
@@ -190,6 +193,7 @@ export class Slot {
     this.#tooSlow = false;
     this.#violation = undefined;
     this.#bootFault = undefined;
+    this.#inVain = false;
     this.#overdue = undefined;
     // The user's function may make calls, and shut the pool down: it is asked before there is anything of the new worker.
     const wrapper =
@@ -217,8 +221,10 @@ export class Slot {
         this.#readySince = now();
         listeners.emit("ready", { worker: this.info() });
       },
-      bootFailed: (error) => {
+      bootFailed: (fault) => {
+        const { error, inVain } = isRecord(fault) ? fault : { error: fault, inVain: false };
         this.#bootFault = error instanceof Error ? error : new Error(String(error));
+        this.#inVain = inVain === true;
         worker?.stop();
       },
       violated: (error) => {
@@ -227,7 +233,7 @@ export class Slot {
       },
       refused: (call) => this.submit(call, undefined),
       overdue: (task) => {
-        this.#overdue = plan.tasks[task].task;
+        this.#overdue = plan.program.tasks[task].task;
         worker?.kill();
       },
     };
@@ -279,7 +285,7 @@ export class Slot {
       call.reject(this.#crash(worker, exit, call, true));
     }
     if (!wasReady) {
-      this.#bootEnded(this.#describeBoot(worker, exit), exit.deterministic, unstarted);
+      this.#bootEnded(this.#describeBoot(worker, exit), this.#inVain || exit.deterministic, unstarted);
       return;
     }
     const hasWorked = lane.served > 0 || started.length > 0 || now() - this.#readySince > STEADY_MILLIS;
@@ -354,7 +360,7 @@ export class Slot {
     if (this.#violation !== undefined) {
       return this.#violation;
     }
-    const task = this.#owner.plan.tasks[call.task].task;
+    const task = this.#owner.plan.program.tasks[call.task].task;
     if (this.#overdue !== undefined && started) {
       const { hardTimeoutMs } = this.#owner.plan.worker;
       return new WorkerKilledError(
@@ -391,7 +397,8 @@ export class Slot {
   #describeDelay({ wrapper }: Worker): string {
     const limit = `within worker.startupTimeoutMs, which is ${this.#owner.plan.worker.startupTimeoutMs}`;
     if (this.#attached) {
-      return `a worker has not imported its tasks ${limit}`;
+      const first = this.#owner.plan.program.bootstrap === undefined ? "" : "finished worker.bootstrap and ";
+      return `a worker has not ${first}imported its tasks ${limit}`;
     }
     return wrapper === undefined
       ? `a worker has not attached to its memory ${limit}`

@@ -12,7 +12,7 @@ import { ENTRY, type Exit, type Plan, type Worker, type WorkerEvents } from "./w
 export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Worker {
   const token = lane.native.lend();
   const { stdio, resourceLimits, execArgv } = plan.worker;
-  const data: ThreadData = { token, tasks: plan.tasks };
+  const data: ThreadData = { token, program: plan.program };
   const piped = stdio !== "inherit";
   const options: WorkerOptions = {
     workerData: data,

@@ -1,11 +1,11 @@
 /** A worker as its slot sees it: a thread or a process that is started, asked to stop, and ends once. */
 import { join } from "node:path";
-import type { TaskSource } from "../native";
 import type { ResolvedWorker } from "../options";
+import type { Program } from "../worker/program";
 
 /** What every worker of a pool is started with. */
 export interface Plan {
-  readonly tasks: readonly TaskSource[];
+  readonly program: Program;
   readonly worker: ResolvedWorker;
   /** The runtime's executable; empty for threads. */
   readonly executable: string;

@@ -1,5 +1,6 @@
 /**
- * Where a worker begins: attach, forget how, put up the guards, import the tasks' modules, report ready, serve.
+ * Where a worker begins: attach, forget how, put up the guards, run `worker.bootstrap`, import the tasks' modules, report ready,
+ * serve.
  *
  * ```text
  *   thread    workerData names the lent memory and the tasks
@@ -12,24 +13,40 @@ import { WorkerEnd } from "../lane/worker-end";
 import { native } from "../native";
 import { forgetBootData } from "./boot-data";
 import { installGuards } from "./guards";
-import { loadTasks } from "./load";
+import { loadTasks, runBootstrap } from "./load";
+import type { BootFault, Program } from "./program";
 import type { ThreadData } from "./thread-data";
 
 async function main(): Promise<void> {
   const thread = isMainThread ? undefined : (workerData as ThreadData);
   const end = thread === undefined ? attachProcess() : attachThread(thread);
-  try {
-    installGuards();
-    const sources = thread?.tasks ?? end.sources;
-    end.serve(
-      await loadTasks(sources),
-      sources.map(({ abortable }) => abortable),
-    );
-  } catch (error) {
-    end.fail(error);
+  const program = thread?.program ?? end.program;
+  const fault = await boot(program, end);
+  if (fault !== undefined) {
+    end.fail(fault);
     if (thread === undefined) {
       process.exitCode = 1;
     }
+  }
+}
+
+/** Returns what went wrong, if anything has. */
+async function boot({ bootstrap, tasks }: Program, end: WorkerEnd): Promise<BootFault | undefined> {
+  let inVain = false;
+  try {
+    installGuards();
+    if (bootstrap !== undefined) {
+      inVain = true;
+      await runBootstrap(bootstrap);
+      inVain = false;
+    }
+    end.serve(
+      await loadTasks(tasks),
+      tasks.map(({ abortable }) => abortable),
+    );
+    return undefined;
+  } catch (error) {
+    return { error, inVain };
   }
 }
 

@@ -1,11 +1,12 @@
-/** Finding a pool's tasks in the worker. */
+/** Finding a pool's functions in the worker: its tasks, and what runs before them. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
 import { GuardedCallError, KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
 import type { ServedTask } from "../lane/worker-end";
-import type { TaskSource } from "../native";
+import { Decoder } from "../payload/decode";
 import { originOf, type TaskFunction } from "../task";
+import type { BootstrapSource, TaskSource } from "./program";
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -19,7 +20,7 @@ export async function loadTasks(sources: readonly TaskSource[]): Promise<ServedT
   for (const source of sources) {
     let module = modules.get(source.href);
     if (module === undefined) {
-      module = await importModule(source);
+      module = await importModule(`task "${source.task}"`, source.href);
       modules.set(source.href, module);
     }
     tasks.push(module instanceof TaskNotFoundError ? { missing: module } : find(module, source));
@@ -27,26 +28,51 @@ export async function loadTasks(sources: readonly TaskSource[]): Promise<ServedT
   return tasks;
 }
 
-async function importModule({ task, href }: TaskSource): Promise<Module | TaskNotFoundError> {
+/** Runs the function that is to run before the tasks' modules are imported. Throws what every worker's boot fails by. */
+export async function runBootstrap({ href, name, data }: BootstrapSource): Promise<void> {
+  const module = await importModule("worker.bootstrap", href);
+  if (module instanceof TaskNotFoundError) {
+    throw module;
+  }
+  const found = exportOf(module, name);
+  if (typeof found !== "function") {
+    throw new TaskNotFoundError(`worker.bootstrap: ${href} ${complaint(name, found, "function")}`);
+  }
+  const bytes = new Uint8Array(Buffer.from(data, "base64"));
   try {
-    return (await import(specifierOf(href))) as Module;
+    await found(new Decoder(bytes.buffer).decode(0, bytes.length));
   } catch (cause) {
-    if (isMissing(cause, href)) {
-      return new TaskNotFoundError(`task "${task}": its module ${href} does not exist`, { cause });
-    }
-    if (cause instanceof KnittingError && !(cause instanceof GuardedCallError)) {
-      throw cause;
-    }
-    // Deno colours the places in its messages.
-    const message = stripVTControlCharacters(
-      cause instanceof Error ? `${cause.name}: ${cause.message}` : inspect(cause),
-    );
     throw new WorkerBootError(
-      `the module of task "${task}" failed in the worker: ${message} (${href})${advice(cause)}`,
+      `worker.bootstrap: "${name}" has failed in the worker: ${inWords(cause)} (${href})`,
       {},
       { cause },
     );
   }
+}
+
+async function importModule(what: string, href: string): Promise<Module | TaskNotFoundError> {
+  try {
+    return (await import(specifierOf(href))) as Module;
+  } catch (cause) {
+    if (isMissing(cause, href)) {
+      return new TaskNotFoundError(`${what}: its module ${href} does not exist`, { cause });
+    }
+    if (cause instanceof KnittingError && !(cause instanceof GuardedCallError)) {
+      throw cause;
+    }
+    throw new WorkerBootError(
+      `the module of ${what} failed in the worker: ${inWords(cause)} (${href})${advice(cause)}`,
+      {},
+      { cause },
+    );
+  }
+}
+
+/** Deno colours the places in its messages. */
+function inWords(thrown: unknown): string {
+  return stripVTControlCharacters(
+    thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : inspect(thrown),
+  );
 }
 
 /**
@@ -90,9 +116,7 @@ function advice(error: unknown): string {
 }
 
 function find(module: Module, { task, href, name }: TaskSource): ServedTask {
-  // A CommonJS module's exports that Node did not see in its text are on its default export.
-  const fallback = module.default as Module | undefined;
-  const found = name in module ? module[name] : isObject(fallback) ? fallback[name] : undefined;
+  const found = exportOf(module, name);
   if (typeof found === "function") {
     return found as TaskFunction;
   }
@@ -100,8 +124,17 @@ function find(module: Module, { task, href, name }: TaskSource): ServedTask {
   if (origin?.kind === "local") {
     return origin.f;
   }
-  const what = found === undefined ? `has no export "${name}"` : `exports "${name}", but it is no task`;
-  return { missing: new TaskNotFoundError(`task "${task}": ${href} ${what}`) };
+  return { missing: new TaskNotFoundError(`task "${task}": ${href} ${complaint(name, found, "task")}`) };
+}
+
+function exportOf(module: Module, name: string): unknown {
+  // A CommonJS module's exports that Node did not see in its text are on its default export.
+  const fallback = module.default as Module | undefined;
+  return name in module ? module[name] : isObject(fallback) ? fallback[name] : undefined;
+}
+
+function complaint(name: string, found: unknown, wanted: string): string {
+  return found === undefined ? `has no export "${name}"` : `exports "${name}", but it is no ${wanted}`;
 }
 
 function isObject(value: unknown): value is object {

@@ -1,8 +1,8 @@
-import type { TaskSource } from "../native";
+import type { Program } from "./program";
 
 /** What a worker thread is started with. */
 export interface ThreadData {
   /** Under which the host has lent the memory. */
   readonly token: number;
-  readonly tasks: readonly TaskSource[];
+  readonly program: Program;
 }

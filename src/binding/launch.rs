@@ -26,32 +26,6 @@ pub const EXIT_REFUSED: i32 = boot::EXIT_REFUSED;
 
 static NEXT_WORKER: AtomicU64 = AtomicU64::new(1);
 
-/// Where a task is found.
-#[napi(object)]
-#[derive(Clone)]
-pub struct TaskSource {
-    /// The task's key in the pool.
-    pub task: String,
-    /// URL of its module.
-    pub href: String,
-    /// Name of the export.
-    pub name: String,
-    /// Whether it is to be told of aborts.
-    pub abortable: bool,
-}
-
-impl From<TaskSource> for boot::TaskSource {
-    fn from(source: TaskSource) -> Self {
-        Self { task: source.task, href: source.href, name: source.name, abortable: source.abortable }
-    }
-}
-
-impl From<boot::TaskSource> for TaskSource {
-    fn from(source: boot::TaskSource) -> Self {
-        Self { task: source.task, href: source.href, name: source.name, abortable: source.abortable }
-    }
-}
-
 /// What a worker process is started with.
 #[napi(object)]
 pub struct LaunchOptions {
@@ -71,8 +45,8 @@ pub struct LaunchOptions {
     pub nice: Option<i32>,
     /// Bytes of stack that the main thread may use.
     pub stack_bytes: Option<f64>,
-    /// The pool's tasks.
-    pub tasks: Vec<TaskSource>,
+    /// What the worker is to run; nothing to this side.
+    pub program: String,
 }
 
 /// What happened to a worker process.
@@ -166,11 +140,12 @@ pub fn launch_worker(
     let (control, stdin) =
         ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
     let host = (getpid().as_raw(), getpgrp().as_raw());
-    let tasks = options.tasks.into_iter().map(Into::into).collect();
-    let payload = Boot { segment, memory, host, tasks }.encode().map_err(|excess| {
+    let payload = Boot { segment, memory, host, program: options.program }.encode().map_err(|excess| {
         Error::new(
             Status::InvalidArg,
-            format!("the tasks' names and URLs are {excess} bytes longer than Linux allows an environment variable to be"),
+            format!(
+                "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an environment variable to be"
+            ),
         )
     })?;
     let mut env = options.env;

@@ -13,7 +13,6 @@ use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
 use super::host_lane::system;
-use super::launch::TaskSource;
 use super::raw::{self, Cell};
 use crate::process::handshake;
 use crate::transport::lane::WorkerEnd;
@@ -51,7 +50,7 @@ pub(super) fn revoke(token: u32) {
 #[napi]
 pub struct WorkerLane {
     cell: Rc<Cell<WorkerEnd>>,
-    tasks: Vec<TaskSource>,
+    program: String,
 }
 
 #[napi]
@@ -64,23 +63,17 @@ impl WorkerLane {
         let segment = Segment::open(descriptor.into(), &identity).map_err(refused)?;
         // A fault in this thread would end the host.
         let segment = segment.guarded().map_err(refused)?;
-        Self::attach(env, Arc::new(segment), Vec::new(), wake)
+        Self::attach(env, Arc::new(segment), String::new(), wake)
     }
 
     /// Attaches this process to the segment on its descriptor 0, as its boot payload says.
     #[napi(factory)]
     pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         let attached = handshake::attach().map_err(refused)?;
-        let tasks = attached.boot.tasks.into_iter().map(Into::into).collect();
-        Self::attach(env, attached.segment, tasks, wake)
+        Self::attach(env, attached.segment, attached.boot.program, wake)
     }
 
-    fn attach(
-        env: Env,
-        segment: Arc<Segment>,
-        tasks: Vec<TaskSource>,
-        wake: Function<'_, (), ()>,
-    ) -> Result<Self> {
+    fn attach(env: Env, segment: Arc<Segment>, program: String, wake: Function<'_, (), ()>) -> Result<Self> {
         let mut end = WorkerEnd::new(segment);
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
@@ -89,13 +82,13 @@ impl WorkerLane {
         .map_err(system("the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
         env.add_env_cleanup_hook(cell.clone(), |cell| drop(cell.end.take()))?;
-        Ok(Self { cell, tasks })
+        Ok(Self { cell, program })
     }
 
-    /// The pool's tasks, from the boot payload. Empty in a thread, which is told otherwise.
+    /// What it is to run, from the boot payload. Empty in a thread, which is told otherwise.
     #[napi(getter)]
-    pub fn tasks(&self) -> Vec<TaskSource> {
-        self.tasks.clone()
+    pub fn program(&self) -> String {
+        self.program.clone()
     }
 
     /// The hot call `exchange(staged, spinNanos)`.

@@ -20,19 +20,6 @@ pub const EXIT_REFUSED: i32 = 121;
 /// Linux refuses a longer environment string (MAX_ARG_STRLEN, 32 pages).
 pub const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 
-/// Where a task is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TaskSource {
-    /// The task's key in the pool, for messages.
-    pub task: String,
-    /// URL of its module.
-    pub href: String,
-    /// Name of the export.
-    pub name: String,
-    /// Whether it is to be told of aborts.
-    pub abortable: bool,
-}
-
 /// Where a worker finds its segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,8 +39,8 @@ pub struct Boot {
     pub memory: Memory,
     /// The host's process id and process group.
     pub host: (i32, i32),
-    /// The pool's tasks; a submission names one by its index here.
-    pub tasks: Vec<TaskSource>,
+    /// What it is to run, as `js/worker/program.ts` has written it.
+    pub program: String,
 }
 
 impl Boot {
@@ -74,16 +61,14 @@ impl Boot {
 mod tests {
     use super::*;
 
-    fn boot(href: &str) -> Boot {
+    fn boot(program: &str) -> Boot {
         let segment = Identity { version: 1, arena_bytes: 1 << 28, nonce: [7; 16] };
-        let task =
-            TaskSource { task: "add".into(), href: href.into(), name: "default".into(), abortable: true };
-        Boot { segment, memory: Memory::Inherited, host: (1, 1), tasks: vec![task] }
+        Boot { segment, memory: Memory::Inherited, host: (1, 1), program: program.into() }
     }
 
     #[test]
     fn a_payload_survives_the_environment() {
-        let boot = boot("file:///a%20b/\u{1f980}.js");
+        let boot = boot("{\"href\":\"file:///a%20b/\u{1f980}.js\"}");
         assert_eq!(Boot::decode(&boot.encode().unwrap()).unwrap(), boot);
     }
 

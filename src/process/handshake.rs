@@ -179,8 +179,12 @@ mod tests {
         let lock = owner_lock::reopen(&memory).unwrap();
         owner_lock::hold(&lock, Owner::Host).unwrap();
         let host = (getpid().as_raw(), getpgrp().as_raw());
-        let boot =
-            Boot { segment: segment.identity().clone(), memory: Memory::Inherited, host, tasks: Vec::new() };
+        let boot = Boot {
+            segment: segment.identity().clone(),
+            memory: Memory::Inherited,
+            host,
+            program: String::new(),
+        };
         let mut worker = this_test_as("worker")
             .env(WORKER_VARIABLE, WORKER_MARK)
             .env(BOOT_VARIABLE, boot.encode().unwrap())

@@ -1,0 +1,40 @@
+/**
+ * What the workers of a pool are to run. The host makes it once; a thread gets it as it is, a process as JSON in its boot
+ * payload.
+ */
+
+/** Where a task is found. */
+export interface TaskSource {
+  /** Its key in the pool, for messages. */
+  readonly task: string;
+  /** URL of its module. */
+  readonly href: string;
+  /** Name of the export. */
+  readonly name: string;
+  /** Whether it is to be told of aborts. */
+  readonly abortable: boolean;
+}
+
+/** A function that runs before the tasks' modules are imported. */
+export interface BootstrapSource {
+  /** URL of its module. */
+  readonly href: string;
+  /** Name of the export. */
+  readonly name: string;
+  /** Its argument, encoded, as Base64. */
+  readonly data: string;
+}
+
+/** */
+export interface Program {
+  /** A submission names a task by its index here. */
+  readonly tasks: readonly TaskSource[];
+  readonly bootstrap: BootstrapSource | undefined;
+}
+
+/** Why a worker could not boot, as it tells the host. */
+export interface BootFault {
+  readonly error: unknown;
+  /** Another worker would fail in the same way. */
+  readonly inVain: boolean;
+}
