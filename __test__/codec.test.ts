@@ -2,7 +2,7 @@
 import { runInNewContext } from "node:vm";
 import { PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { viewOf } from "../dist/payload/binary.js";
+import { viewName, viewOf } from "../dist/payload/binary.js";
 import { Decoder, MalformedPayload } from "../dist/payload/decode.js";
 import { rawBinary, withEncoder } from "../dist/payload/encode.js";
 import {
@@ -32,6 +32,15 @@ const encode = (value: unknown, thrown = false) => withEncoder(value, thrown, (e
 function decode(bytes: Uint8Array | readonly number[]): unknown {
   const { buffer } = Uint8Array.from(bytes);
   return new Decoder(buffer).decode(0, buffer.byteLength);
+}
+
+/** The number of a class of binary values, whether this runtime has it or not. */
+function viewNumber(name: string): number {
+  let view = 0;
+  while (viewName(view) !== name) {
+    view++;
+  }
+  return view;
 }
 
 const roundTrip = <T>(value: T, thrown = false) => decode(encode(value, thrown)) as T;
@@ -82,7 +91,7 @@ describe("decoding bytes that no encoder writes", () => {
     expect(refused).toThrow(/^a bigint is larger than bigints can be$/);
   });
 
-  test("what the engine refuses to make is malformed too", () => {
+  test("what the engine refuses to make is no lie, and told with its place", () => {
     let nested = [UNDEFINED];
     for (let depth = 0; depth < 400; depth++) {
       nested = [OBJECT, LATIN1, 1, 120, ...nested, END];
@@ -99,10 +108,13 @@ describe("decoding bytes that no encoder writes", () => {
       try {
         decode(nested);
       } catch (error) {
-        return error instanceof MalformedPayload || !(error instanceof Error) ? error : undefined;
+        return error instanceof UnsupportedPayloadError || !(error instanceof Error) ? error : undefined;
       }
     }
-    expect(deeper()).toBeInstanceOf(MalformedPayload);
+    expect(deeper()).toBeInstanceOf(UnsupportedPayloadError);
+    expect(deeper()).toMatchObject({
+      message: expect.stringMatching(/^\$(\.x)+ can't be made by Node .*: Maximum call stack size exceeded$/),
+    });
   });
 
   test("many errors cost no stack traces", () => {
@@ -143,11 +155,16 @@ describe("hostile bytes", () => {
     refused([REFERENCE + MARK, 0])(`no value begins with ${REFERENCE}`);
   });
 
-  test("a pattern that is none is refused", () => {
-    refused([REGEXP, ...text("("), ...text(""), INT32, 0, 0, 0, 0])(
-      /^it can't be made: Invalid regular expression/,
-    );
-    refused([REGEXP, ...text("x"), ...text("gg"), INT32, 0, 0, 0, 0])(/^it can't be made: Invalid/);
+  test("a pattern that is none here may be one elsewhere: it is refused by itself", () => {
+    for (const [source, flags] of [
+      ["(", ""],
+      ["x", "gg"],
+      ["x", "q"],
+    ]) {
+      const list = [ARRAY, 2, NULL, REGEXP, ...text(source), ...text(flags), INT32, 0, 0, 0, 0];
+      expect(() => decode(list)).toThrow(/^\$\[1\] can't be made by Node .*: Invalid/);
+      expect(() => decode(list)).toThrow(UnsupportedPayloadError);
+    }
     refused([REGEXP, ...text("x"), ...text("g"), NULL])("a regular expression has no lastIndex");
   });
 
@@ -164,6 +181,49 @@ describe("hostile bytes", () => {
       [100, 0],
     ]) {
       refused([VIEW, uint16, offset, length, ...buffer])(`${length} bytes are no whole Uint16Array`);
+    }
+  });
+
+  test("a class of binary values that another runtime has is refused by itself, one that none has is a lie", () => {
+    const list = (view: number) => [ARRAY, 2, NULL, BINARY, view, 2, 0, 0x3c];
+    const float16 = viewNumber("Float16Array");
+    refused(list(float16 + 1))(`there is no view ${float16 + 1}`);
+    if ("Float16Array" in globalThis) {
+      expect(decode(list(float16))).toHaveProperty("1.0", 1);
+    } else {
+      expect(() => decode(list(float16))).toThrow(
+        `$[1] is a Float16Array, which Node ${process.versions.node} doesn't have`,
+      );
+    }
+  });
+
+  test("where it stands is told, whatever it stands in", () => {
+    const odd = [REGEXP, ...text("("), ...text(""), INT32, 0, 0, 0, 0];
+    for (const [bytes, path] of [
+      [[ARRAY, 1, ...odd], "$[0]"],
+      [[ARRAY, 3, NULL, NULL, ...odd], "$[2]"],
+      [[ARRAY, 5, NULL, NULL, NULL, ...odd, NULL], "$[3]"],
+      [[SPARSE, 9, 1, 7, ...odd], "$[7]"],
+      [[OBJECT, ...text("a"), OBJECT, ...text("b c"), ...odd, END, END], '$.a["b c"]'],
+      [[MAP, 1, ...text("k"), ...odd], '$.get("k")'],
+      [[MAP, 1, ...odd, NULL], "$.keys()[0]"],
+      [[SET, 2, NULL, ...odd], "$.values()[1]"],
+      [[ERROR, ...text("Error"), ...text("Error"), ...text(""), NULL, 1, 0, ...odd, 0], "$.cause"],
+      [[ERROR, ...text("Error"), ...text("Error"), ...text(""), NULL, 1, 2, ...text("p"), ...odd, 0], "$.p"],
+    ] as const) {
+      expect(() => decode(bytes)).toThrow(expect.objectContaining({ path, cause: expect.any(SyntaxError) }));
+    }
+  });
+
+  test("a key that stands twice, and indices that are in no order, are lies", () => {
+    refused([MAP, 2, NULL, NULL, NULL, NULL])("a Map has a key twice");
+    refused([SET, 2, ...text("a"), ...text("a")])("a Set has a member twice");
+    for (const indices of [
+      [3, 3],
+      [3, 2],
+      [3, 9],
+    ]) {
+      refused([SPARSE, 9, 2, indices[0], NULL, indices[1], NULL])("an index lies outside its array");
     }
   });
 

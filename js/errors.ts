@@ -182,7 +182,10 @@ export class PayloadTooLargeError extends KnittingError {
   }
 }
 
-/** A value holds something that can't be sent. `message` begins with its path: `$.user.callback is a function`. */
+/**
+ * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
+ * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
+ */
 export class UnsupportedPayloadError extends KnittingError {
   /** Where it stands inside the value: `"$"` is the value itself. */
   readonly path: string;

@@ -18,7 +18,7 @@ import {
   SLOT_VIEW,
   STAGING_IN_AT,
 } from "../generated/layout";
-import { Decoder, viewOver } from "../payload/decode";
+import { binaryOver, Decoder } from "../payload/decode";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {
@@ -69,7 +69,7 @@ export class Inbox {
     return this.#u8[slotAt(index) + SLOT_FLAGS];
   }
 
-  /** The value of the slot at `index`. Throws `MalformedPayload`. */
+  /** The value of the slot at `index`. Throws `MalformedPayload`, or an error that is this value's alone. */
   value(index: number): unknown {
     const slot = slotAt(index);
     const kind = this.#u8[slot + SLOT_KIND];
@@ -86,11 +86,11 @@ export class Inbox {
     const { isFar, base } = this.#payloads;
     if (isFar(flags, length)) {
       const memory = this.#fetch(offset, length);
-      return kind === KIND_BINARY ? viewOver(view, memory) : new Decoder(memory).decode(0, length);
+      return kind === KIND_BINARY ? binaryOver(view, memory) : new Decoder(memory).decode(0, length);
     }
     const decoder = this.#payloads.near(offset, length);
     return kind === KIND_BINARY
-      ? viewOver(view, decoder.copy(base + offset, length))
+      ? binaryOver(view, decoder.copy(base + offset, length))
       : decoder.decode(base + offset, length);
   }
 

@@ -83,6 +83,11 @@ export function makeView(
   return make?.(buffer, byteOffset, byteLength);
 }
 
+/** Whether this number stands for a class of binary values, of whatever runtime. */
+export function isView(view: number): boolean {
+  return view < VIEWS.length;
+}
+
 /** The name of a class of binary values, for messages. */
 export function viewName(view: number): string {
   return VIEWS[view]?.[0] ?? `view ${view}`;

@@ -1,8 +1,13 @@
 /**
  * Bytes to values, see format.ts. The bytes may come from a hostile worker: every count is checked against what is left, the
  * depth is bounded, keys become own properties whatever they are called, and no code is made.
+ *
+ * Bytes that no encoder writes are a lie. What an honest one has written and this runtime can't make is none: that call
+ * rejects, and the lane goes on behind the payload, whose length was told beside it.
  */
-import { makeView, viewName } from "./binary";
+
+import { isView, makeView, viewName } from "./binary";
+import { Chains, FEW_KEYS } from "./collisions";
 import { errorPrototype } from "./error-class";
 import {
   ARRAY,
@@ -54,6 +59,7 @@ import {
   SPARSE_ELEMENT_BYTES,
   TABLE_PROPERTY_BYTES,
 } from "./heap-cost";
+import { asUnsupported, entry, located, property, refused, Unsupported } from "./unsupported";
 
 /** The bytes are no encoding. */
 export class MalformedPayload extends Error {}
@@ -66,6 +72,13 @@ const MAX_LENGTH = 2 ** 32 - 1;
 const FAR_INDEX = 2 ** 24;
 /** Bytes of the largest bigint that V8 makes. */
 const MAX_BIGINT_BYTES = 2 ** 27;
+
+/** Steps along chains of colliding keys that a value may take beyond the usual: about a millisecond. */
+const SPARE_STEPS = 2 ** 18;
+
+const RUNTIME = runtimeName();
+/** What is said where the engine refuses to make something. */
+const CANNOT_MAKE = `can't be made by ${RUNTIME}`;
 
 /** Symbols of different keys that are made in this process. Engines never forget one. */
 const MAX_SYMBOLS = 65_536;
@@ -86,6 +99,8 @@ export class Decoder {
   #end = 0;
   /** What the value may still take of the heap. */
   #heapBytes = 0;
+  /** Steps it may still take along chains of colliding keys. */
+  #steps = 0;
   /** Objects that references may refer to, by the offsets of their tags. */
   #marked: Map<number, object> | undefined;
 
@@ -99,7 +114,10 @@ export class Decoder {
     return this.#bytes.length;
   }
 
-  /** The value in the `length` bytes from `offset`. Throws `MalformedPayload`, and nothing else. */
+  /**
+   * The value in the `length` bytes from `offset`. Throws `MalformedPayload`, or `UnsupportedPayloadError` for what this
+   * runtime can't make, and nothing else.
+   */
   decode(offset: number, length: number): unknown {
     if (offset + length > this.#bytes.length) {
       throw new MalformedPayload("it lies outside its memory");
@@ -108,15 +126,12 @@ export class Decoder {
     this.#position = offset;
     this.#end = offset + length;
     this.#heapBytes = MAX_HEAP_BYTES;
+    this.#steps = SPARE_STEPS;
     let value: unknown;
     try {
       value = this.#value(0);
-    } catch (cause) {
-      if (cause instanceof MalformedPayload) {
-        throw cause;
-      }
-      // What the engine refuses to make: no memory for it, no stack left.
-      throw new MalformedPayload(`it can't be made: ${(cause as Error).message}`, { cause });
+    } catch (error) {
+      throw error instanceof MalformedPayload ? error : refused(asUnsupported(error, CANNOT_MAKE));
     } finally {
       this.#marked = undefined;
     }
@@ -261,8 +276,13 @@ export class Decoder {
   #symbol(): symbol {
     const key = this.#text();
     if (!symbolKeys.has(key)) {
-      if (key.length > MAX_SYMBOL_UNITS || symbolKeys.size >= MAX_SYMBOLS) {
-        throw new MalformedPayload("a symbol's key is too long, or there are too many");
+      if (key.length > MAX_SYMBOL_UNITS) {
+        throw new MalformedPayload("a symbol's key is too long");
+      }
+      if (symbolKeys.size >= MAX_SYMBOLS) {
+        throw new Unsupported(
+          `is one symbol more than the ${MAX_SYMBOLS} different ones that may arrive here`,
+        );
       }
       symbolKeys.add(key);
     }
@@ -360,7 +380,7 @@ export class Decoder {
 
   #regExp(mark: number): RegExp {
     this.#spend(REGEXP_BYTES);
-    // A pattern that is none throws.
+    // A pattern that is none throws: one of a newer runtime, or of nobody.
     const regExp = new RegExp(this.#text(), this.#text());
     const lastIndex = this.#value(MAX_DEPTH);
     if (typeof lastIndex !== "number") {
@@ -374,24 +394,26 @@ export class Decoder {
   #array(mark: number, depth: number): unknown[] {
     const length = this.#countOf(1);
     this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
-    if (mark < 0) {
-      const inside = depth + 1;
-      // The first element that is added has V8 make room for 17.
-      switch (length) {
-        case 1:
-          return [this.#value(inside)];
-        case 2:
-          return [this.#value(inside), this.#value(inside)];
-        case 3:
-          return [this.#value(inside), this.#value(inside), this.#value(inside)];
+    let index = 0;
+    try {
+      if (mark < 0 && length > 0 && length <= 3) {
+        // The first element that is added has V8 make room for 17.
+        const first = this.#value(depth + 1);
+        if (length === ++index) {
+          return [first];
+        }
+        const second = this.#value(depth + 1);
+        return length === ++index ? [first, second] : [first, second, this.#value(depth + 1)];
       }
+      const array: unknown[] = [];
+      this.#keep(mark, array);
+      for (; index < length; index++) {
+        array.push(this.#value(depth + 1));
+      }
+      return array;
+    } catch (error) {
+      throw told(error, `[${index}]`);
     }
-    const array: unknown[] = [];
-    this.#keep(mark, array);
-    for (let index = 0; index < length; index++) {
-      array.push(this.#value(depth + 1));
-    }
-    return array;
   }
 
   #sparse(mark: number, depth: number): unknown[] {
@@ -407,12 +429,18 @@ export class Decoder {
     delete array[FAR_INDEX];
     array.length = length;
     this.#keep(mark, array);
-    for (let done = 0; done < count; done++) {
-      const index = this.#count();
-      if (index >= length) {
-        throw new MalformedPayload("an index lies outside its array");
+    let last = -1;
+    try {
+      for (let done = 0; done < count; done++) {
+        const index = this.#count();
+        if (index >= length || index <= last) {
+          throw new MalformedPayload("an index lies outside its array, or behind the next");
+        }
+        last = index;
+        array[index] = this.#value(depth + 1);
       }
-      array[index] = this.#value(depth + 1);
+    } catch (error) {
+      throw told(error, `[${last}]`);
     }
     return array;
   }
@@ -421,12 +449,17 @@ export class Decoder {
     const object: Record<string, unknown> = {};
     this.#keep(mark, object);
     let count = 0;
-    while (!this.#ends()) {
-      const key = this.#key();
-      put(object, key, this.#value(depth + 1));
-      if (++count > FEW_PROPERTIES) {
-        this.#spend(TABLE_PROPERTY_BYTES);
+    let key = "";
+    try {
+      while (!this.#ends()) {
+        key = this.#key();
+        put(object, key, this.#value(depth + 1));
+        if (++count > FEW_PROPERTIES) {
+          this.#spend(TABLE_PROPERTY_BYTES);
+        }
       }
+    } catch (error) {
+      throw told(error, property(key));
     }
     this.#spend(OBJECT_BYTES + Math.min(count, FEW_PROPERTIES) * PROPERTY_BYTES);
     return object;
@@ -449,9 +482,22 @@ export class Decoder {
     this.#spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
     const map = new Map<unknown, unknown>();
     this.#keep(mark, map);
-    for (let done = 0; done < count; done++) {
-      const key = this.#value(depth + 1);
-      map.set(key, this.#value(depth + 1));
+    const chains = count > FEW_KEYS ? new Chains(count) : undefined;
+    let done = 0;
+    let key: unknown;
+    let isKey = true;
+    try {
+      for (; done < count; done++) {
+        isKey = true;
+        key = chains === undefined ? this.#value(depth + 1) : this.#watched(chains, depth);
+        isKey = false;
+        map.set(key, this.#value(depth + 1));
+      }
+    } catch (error) {
+      throw told(error, isKey ? `.keys()[${done}]` : entry(key, done));
+    }
+    if (map.size !== count) {
+      throw new MalformedPayload("a Map has a key twice");
     }
     return map;
   }
@@ -461,10 +507,30 @@ export class Decoder {
     this.#spend(COLLECTION_BYTES + count * SET_MEMBER_BYTES);
     const set = new Set<unknown>();
     this.#keep(mark, set);
-    for (let done = 0; done < count; done++) {
-      set.add(this.#value(depth + 1));
+    const chains = count > FEW_KEYS ? new Chains(count) : undefined;
+    let done = 0;
+    try {
+      for (; done < count; done++) {
+        set.add(chains === undefined ? this.#value(depth + 1) : this.#watched(chains, depth));
+      }
+    } catch (error) {
+      throw told(error, `.values()[${done}]`);
+    }
+    if (set.size !== count) {
+      throw new MalformedPayload("a Set has a member twice");
     }
     return set;
+  }
+
+  /** A key of a large Map, or a member of a large Set. */
+  #watched(chains: Chains, depth: number): unknown {
+    const start = this.#position;
+    const key = this.#value(depth + 1);
+    this.#steps -= chains.add(key, this.#position - start);
+    if (this.#steps < 0) {
+      throw new Unsupported("collides with too many others in a hash table");
+    }
+    return key;
   }
 
   #error(mark: number, depth: number): Error {
@@ -477,22 +543,26 @@ export class Decoder {
     if (prototype !== Error.prototype) {
       Object.setPrototypeOf(error, prototype);
     }
-    const stack = this.#value(depth + 1);
-    define(error, "stack", stack, false);
-    if (error.name !== name) {
-      define(error, "name", name, false);
-    }
-    while (this.#byte() !== 0) {
-      this.#spend(ERROR_PART_BYTES);
-      const part = this.#byte();
-      if (part === PART_PROPERTY) {
-        const key = this.#text();
-        define(error, key, this.#value(depth + 1), true);
-      } else if (part === PART_CAUSE || part === PART_ERRORS) {
-        define(error, part === PART_CAUSE ? "cause" : "errors", this.#value(depth + 1), false);
-      } else {
-        throw new MalformedPayload(`an error has no part ${part}`);
+    let key = "stack";
+    try {
+      define(error, key, this.#value(depth + 1), false);
+      if (error.name !== name) {
+        define(error, "name", name, false);
       }
+      while (this.#byte() !== 0) {
+        this.#spend(ERROR_PART_BYTES);
+        const part = this.#byte();
+        if (part === PART_PROPERTY) {
+          key = this.#text();
+        } else if (part === PART_CAUSE || part === PART_ERRORS) {
+          key = part === PART_CAUSE ? "cause" : "errors";
+        } else {
+          throw new MalformedPayload(`an error has no part ${part}`);
+        }
+        define(error, key, this.#value(depth + 1), part === PART_PROPERTY);
+      }
+    } catch (failure) {
+      throw told(failure, property(key));
     }
     return error;
   }
@@ -515,19 +585,37 @@ function makeError(message: string): Error {
 }
 
 /**
- * A binary value over a buffer that is its own, or over these bytes of one. Throws `MalformedPayload` where that can't be.
+ * A binary value over a buffer that is its own. Throws `MalformedPayload`, or `UnsupportedPayloadError` for a class that this
+ * runtime doesn't have.
  */
-export function viewOver(view: number, buffer: ArrayBuffer, byteOffset = 0, byteLength?: number): object {
+export function binaryOver(view: number, buffer: ArrayBuffer): object {
+  try {
+    return viewOver(view, buffer);
+  } catch (error) {
+    throw error instanceof Unsupported ? refused(error) : error;
+  }
+}
+
+/** The same inside a value, or over these bytes of a buffer that others show too. */
+function viewOver(view: number, buffer: ArrayBuffer, byteOffset = 0, byteLength?: number): object {
   let value: object | undefined;
   try {
     value = makeView(view, buffer, byteOffset, byteLength);
   } catch {
     throw new MalformedPayload(`${byteLength ?? buffer.byteLength} bytes are no whole ${viewName(view)}`);
   }
-  if (value === undefined) {
-    throw new MalformedPayload(`this runtime has no ${viewName(view)}`);
+  if (value !== undefined) {
+    return value;
   }
-  return value;
+  if (isView(view)) {
+    throw new Unsupported(`is a ${viewName(view)}, which ${RUNTIME} doesn't have`);
+  }
+  throw new MalformedPayload(`there is no ${viewName(view)}`);
+}
+
+/** What to throw from a value's part that failed. */
+function told(error: unknown, step: string): unknown {
+  return error instanceof MalformedPayload ? error : located(error, step, CANNOT_MAKE);
 }
 
 /** Makes an own property, whatever the object inherits. */
@@ -573,6 +661,11 @@ function shortText(b: Uint8Array, at: number, units: number): string {
 }
 
 const fromCodes = String.fromCharCode;
+
+function runtimeName(): string {
+  const { bun, deno, node } = process.versions;
+  return bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : `Node ${node}`;
+}
 
 /** Whether these Latin-1 bytes are that string. */
 function isAt(text: string, bytes: Uint8Array, start: number, length: number): boolean {

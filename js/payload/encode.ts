@@ -6,7 +6,7 @@
  * where the encoding goes.
  */
 import { types } from "node:util";
-import { PayloadTooLargeError, UnsupportedPayloadError } from "../errors";
+import { PayloadTooLargeError } from "../errors";
 import { BUFFER_VIEW, binaryOf, isBinary } from "./binary";
 import { errorClass } from "./error-class";
 import {
@@ -61,7 +61,7 @@ import {
 } from "./heap-cost";
 import { type Region, Regions } from "./overlap";
 import { Seen } from "./seen";
-import { entry, located, property, Unsupported, whatIs } from "./unsupported";
+import { entry, located, property, refused, Unsupported, whatIs } from "./unsupported";
 
 /** Strings and binary values of more bytes than this are noted instead of copied. */
 const NOTE_BYTES = 4096;
@@ -690,14 +690,10 @@ function isLonger(value: ArrayBuffer | ArrayBufferView, bytes: number): boolean 
   }
 }
 
-function refused({ path, reason, cause }: Unsupported): UnsupportedPayloadError {
-  return new UnsupportedPayloadError(`$${path}`, reason, cause === undefined ? undefined : { cause });
-}
-
 /** What to throw from a value's part that failed. */
 function told(error: unknown, step: string): unknown {
   // Of the whole value, whichever part was the last.
-  return error instanceof PayloadTooLargeError ? error : located(error, step);
+  return error instanceof PayloadTooLargeError ? error : located(error, step, "can't be read");
 }
 
 /** An object literal of whatever realm, or an object without a prototype. */

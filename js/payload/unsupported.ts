@@ -1,5 +1,6 @@
-/** What can't be sent: how it is called, and where in its value it stands. */
+/** What can't be sent, or can't be made where it arrives: how it is called, and where in its value it stands. */
 import { types } from "node:util";
+import { UnsupportedPayloadError } from "../errors";
 
 /** Thrown on the way out of a value: the path grows as it passes each level. */
 export class Unsupported extends Error {
@@ -13,17 +14,23 @@ export class Unsupported extends Error {
   }
 }
 
-/**
- * An error on its way through the level that `step` leads from. What a getter has thrown becomes the cause of one that tells
- * the place.
- */
-export function located(error: unknown, step: string): Unsupported {
-  const found =
-    error instanceof Unsupported
-      ? error
-      : new Unsupported(`can't be read: ${messageOf(error)}`, { cause: error });
+/** An error on its way through the level that `step` leads from. `failure` is what else has failed there, in words. */
+export function located(error: unknown, step: string, failure: string): Unsupported {
+  const found = asUnsupported(error, failure);
   found.path = step + found.path;
   return found;
+}
+
+/** What a getter or the engine has thrown becomes the cause of an error that can tell the place. */
+export function asUnsupported(error: unknown, failure: string): Unsupported {
+  return error instanceof Unsupported
+    ? error
+    : new Unsupported(`${failure}: ${messageOf(error)}`, { cause: error });
+}
+
+/** What the user hears. */
+export function refused({ path, reason, cause }: Unsupported): UnsupportedPayloadError {
+  return new UnsupportedPayloadError(`$${path}`, reason, cause === undefined ? undefined : { cause });
 }
 
 /** From an object to its property. */
