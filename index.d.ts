@@ -211,6 +211,11 @@ interface WorkerOptions {
      * throws, that worker can't boot and no other would: calls reject with `WorkerBootError`.
      */
     bootstrap?: BootstrapOptions | undefined;
+    /**
+     * Whether `shutdown()` without a delay, and the end of a `using` block, let the calls in flight finish, however long they take.
+     * Default `false`: they reject. `shutdown(0)` rejects them all the same.
+     */
+    resolveAfterFinishingAll?: boolean | undefined;
     /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
     resourceLimits?: ResourceLimits | undefined;
     /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
@@ -490,8 +495,8 @@ interface Pool<T extends Tasks> {
     off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
     /**
      * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
-     * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity` waits for all of them. Resolves when
-     * every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
+     * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity`, the default with
+     * `worker.resolveAfterFinishingAll`, waits for all of them. Resolves when every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
      */
     readonly shutdown: (delayMs?: number) => Promise<void>;
     /** Starts to shut down, at the end of a `using` block. */

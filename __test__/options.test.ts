@@ -13,6 +13,10 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
     [{ threads: 1.5 }, '"threads" is 1.5'],
     [{ threads: "2" }, '"threads" is "2"'],
     [{ threads: 5_000 }, '"threads" is 5000'],
+    [
+      { worker: { resolveAfterFinishingAll: 1 } },
+      '"worker.resolveAfterFinishingAll" is 1, it must be true or false',
+    ],
     [{ worker: "process" }, '"worker" is "process", it must be an object'],
     [{ worker: { runtime: "fiber" } }, '"worker.runtime" is "fiber", it must be "thread" or "process"'],
     [
@@ -227,6 +231,7 @@ describe("what a worker's options come to", () => {
         startupTimeoutMs: 10_000,
         maxBootFailures: 3,
         stdio: "inherit",
+        resolveAfterFinishingAll: false,
       },
     });
     expect(resolveOptions({ worker: { processRuntime: "bun" } }).worker.runtime).toBe("thread");
@@ -246,6 +251,8 @@ describe("what a worker's options come to", () => {
       maxBootFailures: 1,
       stdio: "pipe",
       env: { inherit: ["A"], set: { B: "", C: undefined } },
+      bootstrap: { href: "file:///a.mjs", name: "b", data: undefined },
+      resolveAfterFinishingAll: true,
       resourceLimits: { maxOldGenerationSizeMb: 0.5, stackSizeMb: undefined },
       nice: -20,
       cwd: "__test__",
@@ -267,6 +274,9 @@ describe("what a worker's options come to", () => {
         stdio: "pipe",
         env: { inherit: ["A"], set: { B: "" } },
         execArgv: [],
+        // The tag of undefined.
+        bootstrap: { href: "file:///a.mjs", name: "b", data: "AA==" },
+        resolveAfterFinishingAll: true,
         resourceLimits: { maxOldGenerationSizeMb: 0.5 },
         nice: -20,
         cwd: __dirname,
@@ -343,10 +353,6 @@ describe("an option that is still to come says so", () => {
     [{ permission: { mode: "strict" } }, "permission: an object is not supported yet"],
     [{ payload: {} }, '"payload" is not supported yet'],
     [{ debug: true }, '"debug" is not supported yet'],
-    [
-      { worker: { resolveAfterFinishingAll: true } },
-      '"worker.resolveAfterFinishingAll" is not supported yet',
-    ],
     [{ worker: { timers: {} } }, '"worker.timers" is not supported yet'],
     [{ inliner: {} }, 'option "inliner" does not exist here: the host runs no tasks'],
   ])("%j", (options, message) => {

@@ -71,6 +71,30 @@ onEveryKind(({ worker }) => {
   });
 });
 
+onEveryKind(({ worker }) => {
+  test("with worker.resolveAfterFinishingAll a shutdown without a delay waits for all calls", async () => {
+    const options = { threads: 2, worker: { ...worker, resolveAfterFinishingAll: true } };
+    const pool = createPool(options)(tasks);
+    await pool.call.echo(0);
+    const calls = [pool.call.wait(300), pool.call.wait(200), pool.call.echo("at the end")];
+    const over = pool.shutdown();
+    const late = closed(pool.call.echo("late"));
+    expect(await within(Promise.all(calls))).toEqual([300, 200, "at the end"]);
+    await Promise.all([late, within(over)]);
+    let last: Promise<number>;
+    {
+      await using inBlock = createPool(options)(tasks);
+      last = inBlock.call.wait(100);
+    }
+    expect(await within(last)).toBe(100);
+    const shortened = createPool(options)(tasks);
+    const never = closed(shortened.call.never());
+    void shortened.shutdown();
+    await within(shortened.shutdown(0));
+    await never;
+  });
+});
+
 describe("on a thread", () => {
   test("another shutdown makes the delay shorter, never longer", async () => {
     for (const second of [undefined, 0, 50]) {

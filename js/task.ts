@@ -5,7 +5,7 @@ import type { AbortToolkit } from "./lane/abort-toolkit";
 import type { TimeLimit } from "./lane/call";
 import { moduleHref } from "./module-href";
 import { type Timeout, timeLimitOf } from "./time-limit";
-import { describe, record, refuse, refuseUnknown } from "./validate";
+import { describe, flag, record, refuseUnknown } from "./validate";
 
 /**
  * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
@@ -132,10 +132,10 @@ const LIMITS = ["timeout", "abortSignal"];
 
 function limitsOf(caller: string, definition: { timeout?: unknown; abortSignal?: unknown }): TaskLimits {
   const { timeout, abortSignal = false } = definition;
-  if (typeof abortSignal !== "boolean") {
-    refuse(caller, "abortSignal", abortSignal, "true or false");
-  }
-  return { limit: timeLimitOf(caller, "timeout", timeout), abortable: abortSignal };
+  return {
+    limit: timeLimitOf(caller, "timeout", timeout),
+    abortable: flag(caller, "abortSignal", abortSignal),
+  };
 }
 
 /**

@@ -45,6 +45,13 @@ export function choice<T extends string>(
   return value as T;
 }
 
+export function flag(caller: string, option: string, value: unknown): boolean {
+  if (typeof value !== "boolean") {
+    refuse(caller, option, value, "true or false");
+  }
+  return value;
+}
+
 export function wholeNumber(
   caller: string,
   option: string,

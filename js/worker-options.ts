@@ -11,6 +11,7 @@ import type { WorkerInfo, WorkerStart } from "./pool/info";
 import {
   choice,
   describe,
+  flag,
   isRecord,
   optional,
   positiveNumber,
@@ -92,6 +93,11 @@ export interface WorkerOptions {
    * throws, that worker can't boot and no other would: calls reject with `WorkerBootError`.
    */
   bootstrap?: BootstrapOptions | undefined;
+  /**
+   * Whether `shutdown()` without a delay, and the end of a `using` block, let the calls in flight finish, however long they take.
+   * Default `false`: they reject. `shutdown(0)` rejects them all the same.
+   */
+  resolveAfterFinishingAll?: boolean | undefined;
   /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
   resourceLimits?: ResourceLimits | undefined;
   /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
@@ -181,6 +187,7 @@ export interface ResolvedWorker {
   /** The pool's option `workerExecArgv`. */
   execArgv: readonly string[] | undefined;
   bootstrap: BootstrapSource | undefined;
+  resolveAfterFinishingAll: boolean;
   resourceLimits: LimitsInMegabytes | undefined;
   nice: number | undefined;
   /** Absolute, and a directory. */
@@ -216,12 +223,13 @@ const KNOWN = [
   "stdio",
   "env",
   "bootstrap",
+  "resolveAfterFinishingAll",
   "resourceLimits",
   "nice",
   "cwd",
   "stopCommand",
 ];
-const NOT_YET = ["resolveAfterFinishingAll", "timers"];
+const NOT_YET = ["timers"];
 /** What a thread has no use for. Not `processRuntime`: it says what process workers would be. */
 const PROCESS_ONLY = [
   "processRuntimePath",
@@ -253,6 +261,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     startupTimeoutMs = STARTUP_TIMEOUT_MILLIS,
     maxBootFailures = MAX_BOOT_FAILURES,
     stdio = "inherit",
+    resolveAfterFinishingAll = false,
   } = worker;
   return {
     runtime,
@@ -268,6 +277,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     env: optional(worker.env, resolveEnvironment),
     execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
     bootstrap: optional(worker.bootstrap, resolveBootstrap),
+    resolveAfterFinishingAll: flag(CALLER, "worker.resolveAfterFinishingAll", resolveAfterFinishingAll),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
     nice: optional(worker.nice, (nice) => wholeNumber(CALLER, "worker.nice", nice, -20, 19)),
     cwd: optional(worker.cwd, resolveDirectory),
@@ -355,10 +365,11 @@ function resolveSharedMemory(given: unknown = "inherit"): SharedMemory {
   if (typeof namePrefix !== "string" || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(namePrefix)) {
     refuse(CALLER, `${option}.namePrefix`, namePrefix, "1 to 64 of A-Z a-z 0-9 . _ -, with no dot first");
   }
-  if (typeof unlinkOnShutdown !== "boolean") {
-    refuse(CALLER, `${option}.unlinkOnShutdown`, unlinkOnShutdown, "true or false");
-  }
-  return { mode, namePrefix, unlinkOnShutdown };
+  return {
+    mode,
+    namePrefix,
+    unlinkOnShutdown: flag(CALLER, `${option}.unlinkOnShutdown`, unlinkOnShutdown),
+  };
 }
 
 function resolveBootstrap(given: unknown): BootstrapSource {

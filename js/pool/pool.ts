@@ -83,8 +83,8 @@ export interface Pool<T extends Tasks> {
   off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
   /**
    * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
-   * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity` waits for all of them. Resolves when
-   * every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
+   * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity`, the default with
+   * `worker.resolveAfterFinishingAll`, waits for all of them. Resolves when every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
    */
   readonly shutdown: (delayMs?: number) => Promise<void>;
   /** Starts to shut down, at the end of a `using` block. */
@@ -145,15 +145,7 @@ class WorkerPool implements SlotOwner {
   readonly #pick: () => Slot;
   /** Calls whose argument is a promise that has not settled. */
   readonly #expecting = new Set<Call>();
-  readonly #shutdown = new Shutdown(
-    () => [...this.#expecting, ...this.#slots.flatMap((slot) => slot.calls)],
-    () => {
-      for (const call of this.#expecting) {
-        call.reject(new PoolClosedError());
-      }
-      return Promise.all(this.#slots.map((slot) => slot.close()));
-    },
-  );
+  readonly #shutdown: Shutdown;
 
   constructor(
     threads: number,
@@ -168,15 +160,32 @@ class WorkerPool implements SlotOwner {
       call[task] = (argument, options) => this.#call(index, argument, options);
     }
     this.call = Object.freeze(call);
+    this.#shutdown = new Shutdown(
+      () => this.#calls(),
+      () => this.#close(),
+      plan.worker.resolveAfterFinishingAll ? Number.POSITIVE_INFINITY : 0,
+    );
     try {
       while (this.#slots.length < threads) {
         this.#slots.push(new Slot(this, this.#slots.length));
       }
     } catch (error) {
-      void this.shutdown();
+      void this.shutdown(0);
       throw error;
     }
     this.#pick = balancer(strategy, this.#slots);
+  }
+
+  /** Every call under way. */
+  #calls(): Call[] {
+    return [...this.#expecting, ...this.#slots.flatMap((slot) => slot.calls)];
+  }
+
+  #close(): Promise<unknown> {
+    for (const call of this.#expecting) {
+      call.reject(new PoolClosedError());
+    }
+    return Promise.all(this.#slots.map((slot) => slot.close()));
   }
 
   #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {

@@ -25,8 +25,15 @@ export class Shutdown {
   readonly #ended: Promise<void>;
   #end!: (ended: Promise<void>) => void;
 
-  /** `calls` are those under way; `close` rejects what is left of them and resolves when every worker is gone. */
-  constructor(calls: () => readonly Call[], close: () => Promise<unknown>) {
+  /**
+   * `calls` are those under way; `close` rejects what is left of them and resolves when every worker is gone; `patience` is how
+   * long they have to finish where nothing is said, in milliseconds.
+   */
+  constructor(
+    calls: () => readonly Call[],
+    close: () => Promise<unknown>,
+    readonly patience: number,
+  ) {
     this.#calls = calls;
     this.#close = close;
     this.#ended = new Promise((resolve) => {
@@ -35,7 +42,7 @@ export class Shutdown {
   }
 
   /** Begins, or makes the delay shorter. Throws `InvalidOptionError`. */
-  within(delayMs: unknown = 0): Promise<void> {
+  within(delayMs: unknown = this.patience): Promise<void> {
     const delay = checkDelay(delayMs);
     if (!this.begun) {
       this.begun = true;
