@@ -3,6 +3,52 @@
 // For `using`, where a project's own libraries don't bring it.
 /// <reference lib="esnext.disposable" />
 
+/**
+ * Says that the module which calls it may be bundled, and where it is. To be called before the module defines tasks. Its tasks
+ * are then found by the order in which it calls `task`, and not by the names of their exports, which a bundler may drop; so
+ * they have to be defined at its top level.
+ *
+ * `url` is `import.meta.url`. Without it, or where it is `undefined` as in what esbuild makes for CommonJS, it is the file that runs.
+ *
+ * @throws InvalidOptionError if there is no file at `url`, which then is that of a source.
+ * @example
+ * setModuleUrl(import.meta.url);
+ *
+ * export const double = task({ f: (x: number) => x * 2 });
+ */
+declare function setModuleUrl(url?: string | URL): void;
+
+/** The second argument of a task with `abortSignal: true`. */
+declare class AbortToolkit {
+    #private;
+    /** Whether nobody waits for the call any more. It costs a look into shared memory, and is true at once, also in a busy loop. */
+    readonly hasAborted: () => boolean;
+    /** Milliseconds since some moment, with fractions. */
+    readonly now: () => number;
+    /** The same as a standard signal. It tells when the event loop gets a turn. */
+    get signal(): AbortSignal;
+}
+
+/**
+ * What `task` and `importTask` return, and where a worker finds it.
+ *
+ * A worker imports the task's module. There it takes an export by its name; or, where no name is known, what the module's first,
+ * second, ... call of `task` has defined. A module defines the same tasks in the same order wherever it is evaluated, if it calls
+ * `task` at its top level. One that defines fewer in the worker than in the host is refused: which one is meant would be a guess.
+ */
+
+/** A function that runs in a worker: one argument in, one value out, either may be missing. */
+type TaskFunction = (argument: any, toolkit: AbortToolkit) => unknown;
+/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
+declare const SIGNATURE: unique symbol;
+/** For types alone too: whether a task is to be told of aborts. */
+declare const ABORTABLE: unique symbol;
+/** What `task` and `importTask` define: export it and put it among a pool's tasks. */
+interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
+    readonly [SIGNATURE]: (argument: Argument) => Result;
+    readonly [ABORTABLE]: Abortable;
+}
+
 /** What all errors of this package extend. */
 declare class KnittingError extends Error {
     /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
@@ -82,17 +128,6 @@ declare class UnsupportedPayloadError extends KnittingError {
 }
 /** This package runs on Linux alone. */
 declare class UnsupportedPlatformError extends KnittingError {
-}
-
-/** The second argument of a task with `abortSignal: true`. */
-declare class AbortToolkit {
-    #private;
-    /** Whether nobody waits for the call any more. It costs a look into shared memory, and is true at once, also in a busy loop. */
-    readonly hasAborted: () => boolean;
-    /** Milliseconds since some moment, with fractions. */
-    readonly now: () => number;
-    /** The same as a standard signal. It tells when the event loop gets a turn. */
-    get signal(): AbortSignal;
 }
 
 /**
@@ -386,6 +421,76 @@ interface PoolEvents {
 /** Listens to a pool. */
 type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => void;
 
+/** The tasks of a pool, by the names under which their modules export them. */
+type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
+/** The argument of a task, `undefined` where it takes none. */
+type ArgumentOf<T> = T extends Task<infer Argument, unknown> ? Argument : T extends (...parameters: infer Parameters) => unknown ? Parameters extends [] ? undefined : Parameters[0] : never;
+type ResultOf<T> = T extends Task<never, infer Result> ? Awaited<Result> : T extends (argument: never) => infer Result ? Awaited<Result> : never;
+/** What a call returns. */
+type PromiseOf<T> = T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>> : Promise<ResultOf<T>>;
+/** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
+type TaskCall<T> = unknown extends ArgumentOf<T> ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : [
+    ArgumentOf<T>
+] extends [void] ? (argument?: undefined, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : undefined extends ArgumentOf<T> ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>;
+/** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
+interface Pool<T extends Tasks> extends Workers {
+    /**
+     * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
+     * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
+     * `PayloadTooLargeError`.
+     */
+    readonly call: {
+        readonly [Name in keyof T]: TaskCall<T[Name]>;
+    };
+}
+/** A pool of one task, as `task(...).createPool()` makes it. */
+interface TaskPool<T> extends Workers {
+    /** Runs the task in a worker: what {@link Pool.call} has by names. */
+    readonly call: TaskCall<T>;
+}
+/** What every pool has beside its calls. */
+interface Workers {
+    /** The workers as they are now. */
+    readonly workers: readonly WorkerInfo[];
+    /**
+     * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
+     * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
+     */
+    on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+    /** Has `listener` called with the next event of that name. */
+    once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+    /** Has `listener` called no more. */
+    off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
+    /**
+     * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
+     * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity`, the default with
+     * `worker.resolveAfterFinishingAll`, waits for all of them. Resolves when every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
+     */
+    readonly shutdown: (delayMs?: number) => Promise<void>;
+    /** Starts to shut down, at the end of a `using` block. */
+    [Symbol.dispose](): void;
+    /** Shuts down, at the end of an `await using` block. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+/**
+ * Creates a pool: options first, then its tasks.
+ *
+ * It returns at once; the workers boot behind it, and calls wait for them. A task is an exported function: its worker
+ * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
+ * say instead.
+ *
+ * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, UnsupportedPlatformError.
+ * @example
+ * export const add = ([a, b]) => a + b;
+ *
+ * if (isMain) {
+ *   const pool = createPool({ threads: 2 })({ add });
+ *   console.log(await pool.call.add([1, 2])); // 3
+ *   await pool.shutdown();
+ * }
+ */
+declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
+
 /**
  * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
  * `Symbol.for`.
@@ -393,16 +498,15 @@ type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => 
 type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
     readonly [key: string]: Payload;
 };
-/** A function that runs in a worker: one argument in, one value out, either may be missing. */
-type TaskFunction = (argument: any, toolkit: AbortToolkit) => unknown;
-/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
-declare const SIGNATURE: unique symbol;
-/** For types alone too: whether a task is to be told of aborts. */
-declare const ABORTABLE: unique symbol;
-/** What `task` and `importTask` return: export it and put it among a pool's tasks. */
-interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
-    readonly [SIGNATURE]: (argument: Argument) => Result;
-    readonly [ABORTABLE]: Abortable;
+/** A task that can have a pool to itself. */
+interface DefinedTask<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> extends Task<Argument, Result, Abortable> {
+    /**
+     * Creates a pool of this task alone: `pool.call(argument)`. It need not be exported, but it has to be defined at the top level of its
+     * module, outside `if (isMain)`: a worker finds it by the order in which the module calls `task`.
+     *
+     * @throws InvalidOptionError, TaskNotFoundError if the task can't be found for sure, UnsupportedPlatformError.
+     */
+    createPool(options?: PoolOptions): TaskPool<Task<Argument, Result, Abortable>>;
 }
 /** What `task` and `importTask` take besides. */
 interface TaskOptions<Result> {
@@ -446,82 +550,20 @@ interface NotAbortable {
  * @example
  * export const double = task({ f: (x: number) => x * 2 });
  */
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): Task<Argument, Awaited<Result> | undefined, true>;
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): Task<Argument, Awaited<Result> | undefined, false>;
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): Task<Argument, Result, true>;
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): Task<Argument, Result, false>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): DefinedTask<Argument, Result, true>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 /**
  * Names a task without importing it: the host never evaluates the module, only workers do.
  *
  * @example
  * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
  */
-declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & Abortable): Task<Argument, Awaited<Result> | undefined, true>;
-declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & NotAbortable): Task<Argument, Awaited<Result> | undefined, false>;
-declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Abortable): Task<Argument, Result, true>;
-declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & NotAbortable): Task<Argument, Result, false>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Abortable): DefinedTask<Argument, Result, true>;
+declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 
-/** The tasks of a pool, by the names under which their modules export them. */
-type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
-/** The argument of a task, `undefined` where it takes none. */
-type ArgumentOf<T> = T extends Task<infer Argument, unknown> ? Argument : T extends (...parameters: infer Parameters) => unknown ? Parameters extends [] ? undefined : Parameters[0] : never;
-type ResultOf<T> = T extends Task<never, infer Result> ? Awaited<Result> : T extends (argument: never) => infer Result ? Awaited<Result> : never;
-/** What a call returns. */
-type PromiseOf<T> = T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>> : Promise<ResultOf<T>>;
-/** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
-type TaskCall<T> = unknown extends ArgumentOf<T> ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : [
-    ArgumentOf<T>
-] extends [void] ? (argument?: undefined, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : undefined extends ArgumentOf<T> ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>;
-/** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
-interface Pool<T extends Tasks> {
-    /**
-     * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
-     * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
-     * `PayloadTooLargeError`.
-     */
-    readonly call: {
-        readonly [Name in keyof T]: TaskCall<T[Name]>;
-    };
-    /** The workers as they are now. */
-    readonly workers: readonly WorkerInfo[];
-    /**
-     * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
-     * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
-     */
-    on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-    /** Has `listener` called with the next event of that name. */
-    once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-    /** Has `listener` called no more. */
-    off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-    /**
-     * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
-     * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity`, the default with
-     * `worker.resolveAfterFinishingAll`, waits for all of them. Resolves when every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
-     */
-    readonly shutdown: (delayMs?: number) => Promise<void>;
-    /** Starts to shut down, at the end of a `using` block. */
-    [Symbol.dispose](): void;
-    /** Shuts down, at the end of an `await using` block. */
-    [Symbol.asyncDispose](): Promise<void>;
-}
-/**
- * Creates a pool: options first, then its tasks.
- *
- * It returns at once; the workers boot behind it, and calls wait for them. A task is an exported function: its worker
- * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
- * say instead.
- *
- * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, UnsupportedPlatformError.
- * @example
- * export const add = ([a, b]) => a + b;
- *
- * if (isMain) {
- *   const pool = createPool({ threads: 2 })({ add });
- *   console.log(await pool.call.add([1, 2])); // 3
- *   await pool.shutdown();
- * }
- */
-declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
-
-export { AbortCapacityError, AbortToolkit, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, EnvironmentChoice, ImportDefinition, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart };
+export { AbortCapacityError, AbortToolkit, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
+export type { AbortablePromise, BootstrapOptions, CallOptions, DefinedTask, EnvironmentChoice, ImportDefinition, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart, Workers };

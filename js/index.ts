@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+export { setModuleUrl } from "./caller";
+export type { Task, TaskFunction } from "./definition";
 export {
   AbortCapacityError,
   GuardedCallError,
@@ -25,14 +27,13 @@ export type { PoolOptions } from "./options";
 export type { AbortablePromise, CallOptions } from "./pool/call-options";
 export type { PoolEvents, PoolListener } from "./pool/events";
 export type { WorkerInfo, WorkerStart } from "./pool/info";
-export { createPool, type Pool, type TaskCall, type Tasks } from "./pool/pool";
+export { createPool, type Pool, type TaskCall, type TaskPool, type Tasks, type Workers } from "./pool/pool";
 export {
+  type DefinedTask,
   type ImportDefinition,
   importTask,
   type Payload,
-  type Task,
   type TaskDefinition,
-  type TaskFunction,
   type TaskOptions,
   task,
 } from "./task";

@@ -1,9 +1,11 @@
-/** Tasks: what they are on the host, and where a worker finds them. */
+/** Defining tasks. */
 import { callerFile } from "./caller";
+import { carry, type Definition, enter, type Origin, type Task, type TaskFunction } from "./definition";
 import { InvalidOptionError } from "./errors";
 import type { AbortToolkit } from "./lane/abort-toolkit";
-import type { TimeLimit } from "./lane/call";
 import { moduleHref } from "./module-href";
+import type { PoolOptions } from "./options";
+import { createTaskPool, type TaskPool } from "./pool/pool";
 import { type Timeout, timeLimitOf } from "./time-limit";
 import { describe, flag, record, refuseUnknown } from "./validate";
 
@@ -29,35 +31,16 @@ export type Payload =
   | readonly Payload[]
   | { readonly [key: string]: Payload };
 
-/** A function that runs in a worker: one argument in, one value out, either may be missing. */
-// biome-ignore lint/suspicious/noExplicitAny: each task brings its own argument type
-export type TaskFunction = (argument: any, toolkit: AbortToolkit) => unknown;
-
-const DEFINITION = Symbol.for("knitting-native.task");
-
-/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
-declare const SIGNATURE: unique symbol;
-
-/** For types alone too: whether a task is to be told of aborts. */
-declare const ABORTABLE: unique symbol;
-
-/** What `task` and `importTask` return: export it and put it among a pool's tasks. */
-export interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
-  /** @internal */
-  readonly [DEFINITION]: TaskOrigin & TaskLimits;
-  readonly [SIGNATURE]: (argument: Argument) => Result;
-  readonly [ABORTABLE]: Abortable;
-}
-
-/** @internal Where a definition comes from: a module named outright, or the place that called `task`. */
-export type TaskOrigin =
-  | { readonly kind: "local"; readonly f: TaskFunction; readonly file: string | undefined }
-  | { readonly kind: "imported"; readonly href: string; readonly name: string };
-
-/** @internal What a definition says of its calls. */
-export interface TaskLimits {
-  readonly limit: TimeLimit | undefined;
-  readonly abortable: boolean;
+/** A task that can have a pool to itself. */
+export interface DefinedTask<Argument = unknown, Result = unknown, Abortable extends boolean = boolean>
+  extends Task<Argument, Result, Abortable> {
+  /**
+   * Creates a pool of this task alone: `pool.call(argument)`. It need not be exported, but it has to be defined at the top level of its
+   * module, outside `if (isMain)`: a worker finds it by the order in which the module calls `task`.
+   *
+   * @throws InvalidOptionError, TaskNotFoundError if the task can't be found for sure, UnsupportedPlatformError.
+   */
+  createPool(options?: PoolOptions): TaskPool<Task<Argument, Result, Abortable>>;
 }
 
 /** What `task` and `importTask` take besides. */
@@ -107,16 +90,16 @@ interface NotAbortable {
  */
 export function task<Argument = void, Result = unknown>(
   definition: TaskDefinition<Argument, Result> & Maybe & Abortable,
-): Task<Argument, Awaited<Result> | undefined, true>;
+): DefinedTask<Argument, Awaited<Result> | undefined, true>;
 export function task<Argument = void, Result = unknown>(
   definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable,
-): Task<Argument, Awaited<Result> | undefined, false>;
+): DefinedTask<Argument, Awaited<Result> | undefined, false>;
 export function task<Argument = void, Result = unknown>(
   definition: TaskDefinition<Argument, Result> & Abortable,
-): Task<Argument, Result, true>;
+): DefinedTask<Argument, Result, true>;
 export function task<Argument = void, Result = unknown>(
   definition: TaskDefinition<Argument, Result> & NotAbortable,
-): Task<Argument, Result, false>;
+): DefinedTask<Argument, Result, false>;
 export function task(definition: TaskOptions<unknown> & { f: TaskFunction }): Task {
   record("task", "definition", definition, "an object: { f }");
   refuseUnknown("task", definition, ["f", ...LIMITS], []);
@@ -124,13 +107,15 @@ export function task(definition: TaskOptions<unknown> & { f: TaskFunction }): Ta
   if (typeof f !== "function") {
     throw new InvalidOptionError(`task: "f" is ${describe(f)}, it must be a function`);
   }
-  const origin: TaskOrigin = { kind: "local", f, file: callerFile() };
-  return { [DEFINITION]: { ...origin, ...limitsOf("task", definition) } } as unknown as Task;
+  const limits = limitsOf("task", definition);
+  return defineTask(enter(callerFile(), f), limits);
 }
 
 const LIMITS = ["timeout", "abortSignal"];
 
-function limitsOf(caller: string, definition: { timeout?: unknown; abortSignal?: unknown }): TaskLimits {
+type Limits = Pick<Definition, "limit" | "abortable">;
+
+function limitsOf(caller: string, definition: { timeout?: unknown; abortSignal?: unknown }): Limits {
   const { timeout, abortSignal = false } = definition;
   return {
     limit: timeLimitOf(caller, "timeout", timeout),
@@ -146,16 +131,16 @@ function limitsOf(caller: string, definition: { timeout?: unknown; abortSignal?:
  */
 export function importTask<Argument = void, Result = unknown>(
   definition: ImportDefinition<Result> & Maybe & Abortable,
-): Task<Argument, Awaited<Result> | undefined, true>;
+): DefinedTask<Argument, Awaited<Result> | undefined, true>;
 export function importTask<Argument = void, Result = unknown>(
   definition: ImportDefinition<Result> & Maybe & NotAbortable,
-): Task<Argument, Awaited<Result> | undefined, false>;
+): DefinedTask<Argument, Awaited<Result> | undefined, false>;
 export function importTask<Argument = void, Result = unknown>(
   definition: ImportDefinition<Result> & Abortable,
-): Task<Argument, Result, true>;
+): DefinedTask<Argument, Result, true>;
 export function importTask<Argument = void, Result = unknown>(
   definition: ImportDefinition<Result> & NotAbortable,
-): Task<Argument, Result, false>;
+): DefinedTask<Argument, Result, false>;
 export function importTask(definition: ImportDefinition<unknown>): Task {
   record("importTask", "definition", definition, "an object: { href, name }");
   refuseUnknown("importTask", definition, ["href", "name", ...LIMITS], []);
@@ -164,11 +149,13 @@ export function importTask(definition: ImportDefinition<unknown>): Task {
   if (typeof name !== "string" || name === "") {
     throw new InvalidOptionError(`importTask: "name" is ${describe(name)}, it must be the name of an export`);
   }
-  const origin: TaskOrigin = { kind: "imported", href, name };
-  return { [DEFINITION]: { ...origin, ...limitsOf("importTask", definition) } } as unknown as Task;
+  return defineTask({ kind: "imported", href, name }, limitsOf("importTask", definition));
 }
 
-/** @internal The origin of a definition; `undefined` for any other value. */
-export function originOf(value: unknown): (TaskOrigin & TaskLimits) | undefined {
-  return typeof value === "object" && value !== null ? (value as Task)[DEFINITION] : undefined;
+function defineTask(origin: Origin, limits: Limits): Task {
+  const task: Task = carry(
+    { origin, ...limits },
+    { createPool: (options?: PoolOptions) => createTaskPool(task, options) },
+  );
+  return task;
 }

@@ -1,5 +1,5 @@
 /** A call has its task's types, however the task was defined. */
-import { createPool, importTask, type Pool, type Task, task } from "knitting-native";
+import { createPool, importTask, type Pool, setModuleUrl, type Task, task } from "knitting-native";
 
 const add = ([a, b]: [number, number]) => a + b;
 const pool = createPool({ threads: 2 })({
@@ -142,3 +142,35 @@ limited.call.plain("x").reject();
 limited.call.plain("x", { timeout: { time: 5, default: "7" } });
 // @ts-expect-error a default of another type
 importTask<string, number>({ href: "./tasks.js", timeout: { time: 10, default: "5" } });
+
+/** Pools of one task. */
+const single = task({ f: (name: string) => name.length }).createPool({ threads: 2 });
+export const length: Promise<number> = single.call("knit");
+single.call(Promise.resolve("knit"), { timeout: 5 });
+export const told: Promise<number | undefined> = importTask<void, number>({
+  href: "./tasks.js",
+  abortSignal: true,
+  timeout: { time: 5, maybe: true },
+})
+  .createPool()
+  .call();
+task({ f: () => 1, abortSignal: true })
+  .createPool()
+  .call()
+  .reject();
+export const ended: Promise<void> = single.on("exit", ({ exitCode }) => exitCode).shutdown();
+// A task that can have a pool to itself can stand among others too.
+export const shared: Promise<number> = createPool()({
+  a: task({ f: (name: string) => name.length }),
+}).call.a("knit");
+setModuleUrl("file:///a.js");
+setModuleUrl(new URL("file:///a.js"));
+
+// @ts-expect-error takes a string
+single.call(5);
+// @ts-expect-error missing argument
+single.call();
+// @ts-expect-error its task is not to be told of aborts
+single.call("knit").reject();
+// @ts-expect-error no such option
+task({ f: () => 1 }).createPool({ thread: 2 });

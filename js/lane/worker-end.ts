@@ -12,6 +12,7 @@
  * what the host goes by when this worker dies.
  */
 import { now, queueMicrotask, setImmediate } from "../clock";
+import type { TaskFunction } from "../definition";
 import type { TaskNotFoundError } from "../errors";
 import {
   FLAG_REJECTED,
@@ -24,7 +25,6 @@ import {
 } from "../generated/layout";
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../native";
 import { Decoder } from "../payload/decode";
-import type { TaskFunction } from "../task";
 import type { BootFault, Program } from "../worker/program";
 import { AbortToolkit, isAborted } from "./abort-toolkit";
 import { Idle, KEEP_WARM_BYTES } from "./idle";

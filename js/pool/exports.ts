@@ -6,7 +6,7 @@ import { InvalidOptionError, TaskNotFoundError } from "../errors";
 
 /** What to say beside a name that a task's module doesn't export. */
 export const TASK_ADVICE =
-  ". A task goes into the pool under the name by which its own module exports it; importTask names an export of any other";
+  ". A task goes into the pool under the name by which its own module exports it; importTask names an export of any other. If a bundler has made that file: setModuleUrl(import.meta.url), called first in the module that defines tasks by task(), lets them be found without their names";
 
 /**
  * Throws `TaskNotFoundError` if the module at `href`, which is that of `what`, provably doesn't exist or doesn't export `name`, and
@@ -14,8 +14,18 @@ export const TASK_ADVICE =
  * time, text that can't be read here) is left to the worker.
  */
 export function assertExported(what: string, href: string, name: string, advice = ""): void {
+  const path = assertExists(what, href);
+  const exported = path === undefined ? undefined : exportsOf(path);
+  if (exported !== undefined && !exported.includes(name)) {
+    const names = exported.length === 0 ? "nothing" : exported.join(", ");
+    throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
+  }
+}
+
+/** The same for the module alone. Returns its path, if it is a file. */
+export function assertExists(what: string, href: string): string | undefined {
   if (!href.startsWith("file:")) {
-    return;
+    return undefined;
   }
   const path = pathOf(what, href);
   if (!existsSync(path)) {
@@ -26,11 +36,7 @@ export function assertExported(what: string, href: string, name: string, advice 
       `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of its own, and name a task by importTask`,
     );
   }
-  const exported = exportsOf(path);
-  if (exported !== undefined && !exported.includes(name)) {
-    const names = exported.length === 0 ? "nothing" : exported.join(", ");
-    throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
-  }
+  return path;
 }
 
 function pathOf(what: string, href: string): string {

@@ -1,19 +1,20 @@
 /** `createPool`: tasks in, calls out, over a number of workers. */
+import { basename } from "node:path";
 import { types } from "node:util";
-import { callerFile } from "../caller";
+import { callerFile, mayBeBundled } from "../caller";
+import { type Definition, defined, definitionOf, type Task, type TaskFunction } from "../definition";
 import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
 import { Call, type TimeLimit } from "../lane/call";
 import { isMain } from "../main";
 import { assertImportable } from "../module-href";
 import { native } from "../native";
 import { type PoolOptions, resolveOptions } from "../options";
-import { originOf, type Task, type TaskFunction } from "../task";
 import { describe, record } from "../validate";
 import type { TaskSource } from "../worker/program";
 import { balancer, type Strategy } from "./balancer";
 import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, obey } from "./call-options";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
-import { assertExported, TASK_ADVICE } from "./exports";
+import { assertExists, assertExported, TASK_ADVICE } from "./exports";
 import type { WorkerInfo } from "./info";
 import { findRuntime } from "./runtime";
 import { Shutdown } from "./shutdown";
@@ -63,13 +64,23 @@ export type TaskCall<T> =
           ) => PromiseOf<T>;
 
 /** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
-export interface Pool<T extends Tasks> {
+export interface Pool<T extends Tasks> extends Workers {
   /**
    * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
    * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
    * `PayloadTooLargeError`.
    */
   readonly call: { readonly [Name in keyof T]: TaskCall<T[Name]> };
+}
+
+/** A pool of one task, as `task(...).createPool()` makes it. */
+export interface TaskPool<T> extends Workers {
+  /** Runs the task in a worker: what {@link Pool.call} has by names. */
+  readonly call: TaskCall<T>;
+}
+
+/** What every pool has beside its calls. */
+export interface Workers {
   /** The workers as they are now. */
   readonly workers: readonly WorkerInfo[];
   /**
@@ -111,19 +122,52 @@ export interface Pool<T extends Tasks> {
  * }
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
+  const make = prepare(options);
+  return (tasks) => {
+    refuseInWorker();
+    const sources = locateAll(tasks, callerFile());
+    const limits = Object.values(tasks).map((task) => definitionOf(task)?.limit);
+    return make(sources, limits, (calls) => Object.freeze(calls)) as unknown as Pool<typeof tasks>;
+  };
+}
+
+/** @internal A pool of one task. */
+export function createTaskPool<T extends Task<never, unknown>>(task: T, options?: PoolOptions): TaskPool<T> {
+  const make = prepare(options);
+  refuseInWorker();
+  const definition = definitionOf(task) as Definition;
+  const source = locate(nameOf(definition), definition, undefined);
+  return make([source], [definition.limit], (calls) => calls[source.task]) as unknown as TaskPool<T>;
+}
+
+/** What to call a task that has no key. */
+function nameOf({ origin }: Definition): string {
+  return origin.kind === "imported" ? origin.name : `${basename(origin.href ?? "")}#${origin.nth + 1}`;
+}
+
+type Caller = (argument?: unknown, options?: CallOptions) => Promise<unknown>;
+/** What a pool has for its calls, made of one for each task. */
+type Calls = (calls: Record<string, Caller>) => unknown;
+
+/** Checks the options, and returns what makes a pool with them. */
+function prepare(
+  options: PoolOptions = {},
+): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], calls: Calls) => WorkerPool {
   const { threads, balancer, worker, abortSignalCapacity } = resolveOptions(options);
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
-  return (tasks) => {
-    refuseInWorker();
-    const program = { tasks: locate(tasks, callerFile()), bootstrap: worker.bootstrap };
-    for (const { task, href } of program.tasks) {
+  return (tasks, limits, calls) => {
+    for (const { task, href } of tasks) {
       assertImportable(`task "${task}"`, href, worker.runtime);
     }
-    const limits = Object.values(tasks).map((task) => originOf(task)?.limit);
-    const plan = { program, limits, worker, executable, abortSignalCapacity };
-    return new WorkerPool(threads, balancer, plan) as unknown as Pool<typeof tasks>;
+    const program = { tasks, bootstrap: worker.bootstrap };
+    return new WorkerPool(
+      threads,
+      balancer,
+      { program, limits, worker, executable, abortSignalCapacity },
+      calls,
+    );
   };
 }
 
@@ -137,7 +181,7 @@ interface PoolPlan extends Plan {
 const NO_OPTIONS = { limit: undefined, signal: undefined };
 
 class WorkerPool implements SlotOwner {
-  readonly call: Readonly<Record<string, (argument?: unknown, options?: CallOptions) => Promise<unknown>>>;
+  readonly call: unknown;
   readonly listeners = new Listeners();
   readonly #tasks: readonly TaskSource[];
   readonly #slots: Slot[] = [];
@@ -151,15 +195,15 @@ class WorkerPool implements SlotOwner {
     threads: number,
     strategy: Strategy,
     readonly plan: PoolPlan,
+    calls: Calls,
   ) {
     this.#tasks = plan.program.tasks;
     this.#abortables = new Abortables(plan.abortSignalCapacity);
-    const call: Record<string, (argument?: unknown, options?: CallOptions) => Promise<unknown>> =
-      Object.create(null);
+    const callers: Record<string, Caller> = Object.create(null);
     for (const [index, { task }] of this.#tasks.entries()) {
-      call[task] = (argument, options) => this.#call(index, argument, options);
+      callers[task] = (argument, options) => this.#call(index, argument, options);
     }
-    this.call = Object.freeze(call);
+    this.call = calls(callers);
     this.#shutdown = new Shutdown(
       () => this.#calls(),
       () => this.#close(),
@@ -291,29 +335,49 @@ function checkBootstrap({ bootstrap, runtime }: PoolPlan["worker"]): void {
 }
 
 /** Where the workers will find each task. Throws what can be told at once. */
-function locate(tasks: unknown, caller: string | undefined): TaskSource[] {
+function locateAll(tasks: unknown, caller: string | undefined): TaskSource[] {
   const entries = Object.entries(record("createPool", "tasks", tasks, "an object such as { add }"));
   if (entries.length === 0) {
     throw new InvalidOptionError("createPool: there are no tasks, there must be at least one");
   }
   return entries.map(([task, value]) => {
-    const origin = originOf(value);
-    if (origin?.kind === "imported") {
-      assertExported(`task "${task}"`, origin.href, origin.name, TASK_ADVICE);
-      return { task, href: origin.href, name: origin.name, abortable: origin.abortable };
+    const definition = definitionOf(value);
+    if (definition !== undefined) {
+      return locate(task, definition, task);
     }
-    if (origin === undefined && typeof value !== "function") {
+    if (typeof value !== "function") {
       throw new InvalidOptionError(
         `createPool: task "${task}" is ${describe(value)}, it must be an exported function, or what task() or importTask() returns`,
       );
     }
-    const href = origin === undefined ? caller : origin.file;
-    if (href === undefined) {
-      throw new TaskNotFoundError(
-        `task "${task}": the code that defines it has no file for a worker to import. Put it in a module, or name one by importTask`,
-      );
-    }
+    const href = fileOf(task, caller);
     assertExported(`task "${task}"`, href, task, TASK_ADVICE);
-    return { task, href, name: task, abortable: origin?.abortable ?? false };
+    return { task, href, at: task, abortable: false };
   });
+}
+
+/** Where the workers will find a task that is exported as `key`, if it has one. */
+function locate(task: string, { origin, abortable }: Definition, key: string | undefined): TaskSource {
+  const what = `task "${task}"`;
+  if (origin.kind === "imported") {
+    const { href, name } = origin;
+    assertExported(what, href, name, TASK_ADVICE);
+    return { task, href, at: name, abortable };
+  }
+  const href = fileOf(task, origin.href);
+  if (key !== undefined && !mayBeBundled(href)) {
+    assertExported(what, href, key, TASK_ADVICE);
+    return { task, href, at: key, abortable };
+  }
+  assertExists(what, href);
+  return { task, href, at: { nth: origin.nth, of: defined(href) }, abortable };
+}
+
+function fileOf(task: string, href: string | undefined): string {
+  if (href === undefined) {
+    throw new TaskNotFoundError(
+      `task "${task}": the code that defines it has no file for a worker to import. Put it in a module, or name one by importTask`,
+    );
+  }
+  return href;
 }

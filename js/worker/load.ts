@@ -2,10 +2,11 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
+import { canonical } from "../caller";
+import { definitionOf, type TaskFunction, withRoll } from "../definition";
 import { GuardedCallError, KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
 import type { ServedTask } from "../lane/worker-end";
 import { Decoder } from "../payload/decode";
-import { originOf, type TaskFunction } from "../task";
 import type { BootstrapSource, TaskSource } from "./program";
 
 type Module = Readonly<Record<string, unknown>>;
@@ -14,18 +15,22 @@ type Module = Readonly<Record<string, unknown>>;
  * Imports the tasks' modules, each once, and takes their exports. A task that isn't there is an answer: every call of it
  * rejects. A module that throws while it is evaluated is a failed boot.
  */
-export async function loadTasks(sources: readonly TaskSource[]): Promise<ServedTask[]> {
-  const modules = new Map<string, Module | TaskNotFoundError>();
-  const tasks: ServedTask[] = [];
-  for (const source of sources) {
-    let module = modules.get(source.href);
-    if (module === undefined) {
-      module = await importModule(`task "${source.task}"`, source.href);
-      modules.set(source.href, module);
+export function loadTasks(sources: readonly TaskSource[]): Promise<ServedTask[]> {
+  return withRoll(async (tasksOf) => {
+    const modules = new Map<string, Module | TaskNotFoundError>();
+    for (const { task, href } of sources) {
+      if (!modules.has(href)) {
+        modules.set(href, await importModule(`task "${task}"`, href));
+      }
     }
-    tasks.push(module instanceof TaskNotFoundError ? { missing: module } : find(module, source));
-  }
-  return tasks;
+    return sources.map((source) => {
+      const { href } = source;
+      const module = modules.get(href) as Module | TaskNotFoundError;
+      return module instanceof TaskNotFoundError
+        ? { missing: module }
+        : find(source, module, tasksOf(canonical(href) ?? href));
+    });
+  });
 }
 
 /** Runs the function that is to run before the tasks' modules are imported. Throws what every worker's boot fails by. */
@@ -115,16 +120,24 @@ function advice(error: unknown): string {
   return "";
 }
 
-function find(module: Module, { task, href, name }: TaskSource): ServedTask {
-  const found = exportOf(module, name);
+function find({ task, href, at }: TaskSource, module: Module, defined: readonly TaskFunction[]): ServedTask {
+  const missing = (reason: string) => ({
+    missing: new TaskNotFoundError(`task "${task}": ${href} ${reason}`),
+  });
+  if (typeof at === "object") {
+    // Where tasks are missing the others may have moved up.
+    return defined.length >= at.of
+      ? defined[at.nth]
+      : missing(
+          `has defined ${at.of} tasks by task() in the host and ${defined.length} in the worker: it has to define them at its top level, and not behind \`if (isMain)\``,
+        );
+  }
+  const found = exportOf(module, at);
   if (typeof found === "function") {
     return found as TaskFunction;
   }
-  const origin = originOf(found);
-  if (origin?.kind === "local") {
-    return origin.f;
-  }
-  return { missing: new TaskNotFoundError(`task "${task}": ${href} ${complaint(name, found, "task")}`) };
+  const origin = definitionOf(found)?.origin;
+  return origin?.kind === "local" ? origin.f : missing(complaint(at, found, "task"));
 }
 
 function exportOf(module: Module, name: string): unknown {

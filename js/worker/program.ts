@@ -9,8 +9,8 @@ export interface TaskSource {
   readonly task: string;
   /** URL of its module. */
   readonly href: string;
-  /** Name of the export. */
-  readonly name: string;
+  /** Name of the export; or which of the tasks that the module defines it is, from 0, and how many there are at least. */
+  readonly at: string | { readonly nth: number; readonly of: number };
   /** Whether it is to be told of aborts. */
   readonly abortable: boolean;
 }
