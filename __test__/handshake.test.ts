@@ -16,6 +16,7 @@ const boot = (changes: object = {}) =>
     segment: { version: 1, arena_bytes: 65_536, nonce: new Array(16).fill(7), ...changes },
     memory: "inherited",
     host: [process.pid, 1],
+    runs: true,
     program: "{}",
   });
 

@@ -66,10 +66,12 @@ export interface NativeWorkerLane extends NativeLane {
 
 export interface LaunchOptions {
   launcher: string;
-  /** Wrapper, runtime, its flags, worker entry. */
+  /** What stands before the command; empty without a wrapper. */
+  wrapper: string[];
+  /** Runtime, its flags, worker entry. */
   command: string[];
-  /** Whether the command begins with a wrapper. */
-  wrapped: boolean;
+  /** What the worker may do: a policy of `src/sandbox/policy.rs` as JSON. Everything without it. */
+  sandbox: string | undefined;
   /** The whole environment. */
   env: [string, string][];
   /** Where it runs, if not where the host does. */
@@ -99,6 +101,32 @@ export interface WorkerEvent {
   livesOn?: boolean;
 }
 
+/** What a kernel can enforce. */
+export interface SandboxProbe {
+  /** Version of Landlock's interface; 0 without Landlock. */
+  landlock: number;
+  /** Why there can be no private mounts, if there can't. */
+  mounts?: string;
+  seccomp: boolean;
+}
+
+/** A layer of a policy that can't be enforced. */
+export interface MissingLayer {
+  layer: "masks" | "metadata" | "files" | "tcp" | "signals" | "abstractSockets" | "syscalls";
+  /** The end of a sentence. */
+  reason: string;
+}
+
+/** Paths without symbolic links that are there; `/proc/self` means the worker. */
+export interface ProgramNeeds {
+  /** Files and trees that it reads. */
+  read: string[];
+  /** Files that it executes, itself among them. */
+  execute: string[];
+  /** Devices that it reads and writes. */
+  devices: string[];
+}
+
 export interface Native {
   readonly EXIT_REFUSED: number;
   HostLane: new (
@@ -112,6 +140,14 @@ export interface Native {
     attachProcess(wake: () => void): NativeWorkerLane;
   };
   launchWorker(lane: NativeHostLane, options: LaunchOptions, onEvent: (event: WorkerEvent) => void): void;
+  /** Asks the launcher what this kernel can enforce. It takes a few milliseconds. */
+  probeSandbox(launcher: string): SandboxProbe;
+  /** What of a policy such a kernel can't enforce, whether it is optional or not. */
+  sandboxMissing(sandbox: string, probe: SandboxProbe): MissingLayer[];
+  /** What a runtime must be granted to start, with what it takes to use the network if it may. */
+  runtimeNeeds(executable: string, net: boolean): ProgramNeeds;
+  /** What any program must be granted to start. */
+  programNeeds(executable: string): ProgramNeeds;
   /** Unlinks the names in shared memory that killed hosts of this user have left. */
   sweepNames(): void;
   /** Takes memory of a closed lane away from its views now, instead of when it is collected. */

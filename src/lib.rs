@@ -1,11 +1,12 @@
 //! Worker pool over shared memory: the Rust underneath `knitting-native`.
 //!
-//! Arrows point down and never back: `binding` (the only part that knows Node-API) calls [`process`]
-//! and [`transport`], which call [`sys`]. Everything below `binding` runs under `cargo test` with no
+//! Arrows point down and never back: `binding` (the only part that knows Node-API) calls [`process`],
+//! [`sandbox`] and [`transport`], which call [`sys`]. Everything below `binding` runs under `cargo test` with no
 //! JavaScript engine.
 
 #[cfg(not(test))]
 mod binding;
 pub mod process;
+pub mod sandbox;
 pub mod sys;
 pub mod transport;

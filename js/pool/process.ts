@@ -16,7 +16,7 @@ const GRACE_MILLIS = 250;
 /** How long the user's command to end a worker may take. */
 const STOP_COMMAND_MILLIS = 10_000;
 /** Exit statuses of a launcher that could not do its work, which it begins to tell like this. */
-const LAUNCHER_FAILED = [126, 127];
+const LAUNCHER_FAILED = [125, 126, 127];
 const LAUNCHER_SAYS = "knitting-launcher: ";
 
 /** The command that stands before a worker's own; empty without one. Throws `InvalidOptionError` if it can't be had. */
@@ -34,7 +34,7 @@ export function startProcess(
 ): Worker {
   const { worker, program, executable } = plan;
   const { stdio, cwd, nice } = worker;
-  const command = [...wrapper, ...runtimeCommand(worker, executable, ENTRY)];
+  const command = runtimeCommand(worker, executable, ENTRY);
   const launcher = nativePath(LAUNCHER);
   let pid: number | null = null;
   let end!: (exit: Exit) => void;
@@ -67,8 +67,9 @@ export function startProcess(
     lane.native,
     {
       launcher,
+      wrapper: [...wrapper],
       command,
-      wrapped: wrapper.length > 0,
+      sandbox: undefined,
       env: workerEnvironment(worker),
       cwd,
       stdio,
@@ -82,7 +83,7 @@ export function startProcess(
     get pid() {
       return pid;
     },
-    argv: [launcher, ...command],
+    argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
     exited,
     stop: () => lane.native.stop(GRACE_MILLIS),

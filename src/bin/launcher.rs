@@ -1,15 +1,22 @@
 //! The launcher: prepares a process and becomes the runtime, or the wrapper around it.
 //!
 //! ```text
-//!   knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>] -- <program> [argument...]
+//!   knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>]
+//!                     [--sandbox=<policy>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
 //!   3. default signals, none blocked     4. no core dumps; niceness, stack limit
-//!   5. of a wrapper: a guard instead of the death signal            6. descriptor 0, and the control socket on 3     7. exec
+//!   5. of a wrapper: a guard instead of the death signal            6. descriptor 0, and the control socket on 3
+//!   7. the sandbox                                                  8. exec
+//!
+//!   knitting-launcher --probe     tells as JSON what this kernel can enforce, see `sandbox::probe`
 //! ```
+//!
+//! A host of 0 stands for none: behind a wrapper the launcher sets up the sandbox alone, and whoever started the wrapper watches.
 //!
 //! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
 //! thread: what a large multi-threaded host must not do between fork and exec is safe here. If something fails it says
-//! so on stderr and exits with 126 (127 where the program does not exist), as `env` does.
+//! so on stderr and exits with 126 (127 where the program does not exist), as `env` does; with 125 if it is the policy that it
+//! cannot enforce: nothing runs with less than that.
 //!
 //! The death signal guards the worker's start only. It would kill the worker alone and leave what that has started, so
 //! the worker clears it as soon as its watchdog stands, which ends the whole process group (see `process::handshake`).
@@ -26,6 +33,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
 use knitting_native::process::control;
+use knitting_native::sandbox;
+use knitting_native::sandbox::policy::Policy;
+use knitting_native::sandbox::probe::{Kernel, PROBE};
 use knitting_native::sys::descriptors::close_from;
 use knitting_native::sys::signals::kill_group;
 use nix::errno::Errno;
@@ -38,25 +48,33 @@ use nix::unistd::{
 };
 use rustix::process::{PidfdFlags, pidfd_open, setpriority_process};
 
+const EXIT_NOT_CONFINED: u8 = 125;
 const EXIT_CANNOT_EXECUTE: u8 = 126;
 const EXIT_NOT_FOUND: u8 = 127;
 
 const USAGE: &str = "usage: knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] \
-                     [--stack=<bytes>] -- <program> [argument...]";
+                     [--stack=<bytes>] [--sandbox=<policy>] -- <program> [argument...]";
 
 /// What is asked for, beside the command.
 struct Settings {
-    host: Pid,
+    /// None behind a wrapper.
+    host: Option<Pid>,
     /// Whether descriptor 0 is the control socket.
     control: bool,
     /// How long a wrapper may go on after the host's end, in milliseconds.
     guard_millis: Option<u16>,
     nice: Option<i32>,
     stack_bytes: Option<u64>,
+    /// The policy, as JSON.
+    sandbox: Option<String>,
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.peek().is_some_and(|argument| argument == PROBE) {
+        println!("{}", serde_json::json!(Kernel::enter()));
+        return ExitCode::SUCCESS;
+    }
     let Some(settings) = Settings::read(&mut arguments) else {
         return fail(USAGE, EXIT_CANNOT_EXECUTE);
     };
@@ -68,6 +86,11 @@ fn main() -> ExitCode {
     if let Err(message) = prepare(&settings) {
         return fail(&message, EXIT_CANNOT_EXECUTE);
     }
+    if let Some(policy) = &settings.sandbox
+        && let Err(message) = confine(policy, settings.host)
+    {
+        return fail(&message, EXIT_NOT_CONFINED);
+    }
     let Err(errno) = execvp(program, &command);
     let code = if errno == Errno::ENOENT { EXIT_NOT_FOUND } else { EXIT_CANNOT_EXECUTE };
     let program = OsStr::from_bytes(program.as_bytes());
@@ -77,8 +100,15 @@ fn main() -> ExitCode {
 impl Settings {
     /// Reads everything up to `--`.
     fn read(arguments: &mut impl Iterator<Item = OsString>) -> Option<Self> {
-        let host = Pid::from_raw(arguments.next()?.to_str()?.parse().ok()?);
-        let mut settings = Self { host, control: false, guard_millis: None, nice: None, stack_bytes: None };
+        let host: i32 = arguments.next()?.to_str()?.parse().ok()?;
+        let mut settings = Self {
+            host: (host != 0).then(|| Pid::from_raw(host)),
+            control: false,
+            guard_millis: None,
+            nice: None,
+            stack_bytes: None,
+            sandbox: None,
+        };
         loop {
             let argument = arguments.next()?;
             if argument == "--control" {
@@ -89,6 +119,7 @@ impl Settings {
                 Some(("--guard", millis)) => settings.guard_millis = Some(millis.parse().ok()?),
                 Some(("--nice", nice)) => settings.nice = Some(nice.parse().ok()?),
                 Some(("--stack", bytes)) => settings.stack_bytes = Some(bytes.parse().ok()?),
+                Some(("--sandbox", policy)) => settings.sandbox = Some(policy.into()),
                 _ => return (argument == "--").then_some(settings),
             }
         }
@@ -112,8 +143,8 @@ fn prepare(settings: &Settings) -> Result<(), String> {
             })?;
         }
     }
-    if let Some(millis) = settings.guard_millis {
-        start_guard(settings.host, millis)
+    if let (Some(host), Some(millis)) = (settings.host, settings.guard_millis) {
+        start_guard(host, millis)
             .map_err(|errno| format!("cannot start the wrapper's guard: {}", errno.desc()))?;
     }
     if settings.control {
@@ -121,6 +152,14 @@ fn prepare(settings: &Settings) -> Result<(), String> {
         control::take_stdin().map_err(|error| format!("cannot take the control socket: {error}"))?;
     }
     Ok(())
+}
+
+/// Puts this process under the policy.
+fn confine(policy: &str, host: Option<Pid>) -> Result<(), String> {
+    sandbox::apply(Policy::decode(policy)?)?;
+    // Some changes of credentials clear it.
+    host.map_or(Ok(()), die_with)
+        .map_err(|errno| format!("the death signal cannot be set again: {}", errno.desc()))
 }
 
 /// Starts the guard of this process, which it is to be instead of the death signal.
@@ -166,18 +205,23 @@ fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
     pidfd_open(pid, PidfdFlags::empty()).map_err(|error| Errno::from_raw(error.raw_os_error()))
 }
 
-fn prepare_process(host: Pid) -> Result<(), Errno> {
-    set_pdeathsig(Signal::SIGKILL)?;
-    // The host may have died before the line above: then nothing would ever end this process.
-    if getppid() != host {
-        return Err(Errno::ESRCH);
-    }
-    close_from(3)?;
+fn prepare_process(host: Option<Pid>) -> Result<(), Errno> {
+    host.map_or(Ok(()), die_with)?;
+    // A wrapper may have passed the control socket on.
+    let first = if host.is_some() { control::DESCRIPTOR } else { control::DESCRIPTOR + 1 };
+    close_from(first.unsigned_abs())?;
     for number in Signal::iterator().filter(|number| !matches!(number, Signal::SIGKILL | Signal::SIGSTOP)) {
         // SAFETY: the default disposition runs no code of ours.
         unsafe { signal(number, SigHandler::SigDfl) }?;
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Has this process killed when the host ends.
+fn die_with(host: Pid) -> Result<(), Errno> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    // The host may have died before the line above: then nothing would ever end this process.
+    if getppid() == host { Ok(()) } else { Err(Errno::ESRCH) }
 }
 
 fn fail(message: &str, code: u8) -> ExitCode {

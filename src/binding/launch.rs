@@ -1,6 +1,6 @@
 //! Starting a process worker from JavaScript, and what it hears of it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::bindgen_prelude::{Function, Result};
@@ -18,6 +18,7 @@ use crate::process::output::{Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
 use crate::process::reactor::{self, Event, Order, WorkerId};
 use crate::process::shm_name;
+use crate::sandbox::policy::Policy;
 use crate::transport::blocks;
 
 /// Exit status of a worker that refused to attach.
@@ -31,10 +32,12 @@ static NEXT_WORKER: AtomicU64 = AtomicU64::new(1);
 pub struct LaunchOptions {
     /// Path of the launcher.
     pub launcher: String,
-    /// Wrapper, runtime, its flags, worker entry.
+    /// What stands before the command; empty without a wrapper.
+    pub wrapper: Vec<String>,
+    /// Runtime, its flags, worker entry.
     pub command: Vec<String>,
-    /// Whether the command begins with a wrapper.
-    pub wrapped: bool,
+    /// What the worker may do, see [`Policy`]; everything without it.
+    pub sandbox: Option<String>,
     /// The environment, without the boot variables.
     pub env: Vec<(String, String)>,
     /// Where it runs, if not where the host does.
@@ -106,7 +109,8 @@ impl From<Event> for WorkerEvent {
     }
 }
 
-/// Starts a process that works behind `lane`; `on_event` hears of it. Throws if the boot payload is too long.
+/// Starts a process that works behind `lane`; `on_event` hears of it. Throws if the boot payload or the policy is too
+/// long.
 #[napi]
 pub fn launch_worker(
     lane: &HostLane,
@@ -117,15 +121,20 @@ pub fn launch_worker(
         "inherit" => Stdio::Inherit,
         "pipe" => Stdio::Pipe,
         "ignore" => Stdio::Ignore,
-        other => return Err(Error::new(Status::InvalidArg, format!("stdio cannot be {other}"))),
+        other => return Err(refused(format!("stdio cannot be {other}"))),
     };
+    let mut policy = options.sandbox.map(|json| Policy::decode(&json)).transpose().map_err(refused)?;
     let (memory, segment) = lane.take_memory()?;
-    let role = match (options.wrapped, &memory) {
-        (false, _) => Role::Worker,
-        (true, Memory::Sealed(_)) => Role::Wrapper,
+    let role = match (options.wrapper.is_empty(), &memory) {
+        (true, _) => Role::Worker,
+        (false, Memory::Sealed(_)) => Role::Wrapper,
         // What can't inherit a descriptor is a container's client.
-        (true, Memory::Named { .. }) => Role::ContainerClient,
+        (false, Memory::Named { .. }) => Role::ContainerClient,
     };
+    if let (Some(policy), Memory::Named { path, .. }) = (&mut policy, &memory) {
+        policy.memory = Some(fs::canonicalize(path).map_err(system("the worker's memory"))?);
+    }
+    let sandbox = policy.as_ref().map(Policy::argument).transpose().map_err(refused)?;
     let failed = system("the worker's memory");
     let (stdin, lock, memory) = match memory {
         Memory::Sealed(descriptor) => {
@@ -140,20 +149,18 @@ pub fn launch_worker(
     let (control, stdin) =
         ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
     let host = (getpid().as_raw(), getpgrp().as_raw());
-    let payload = Boot { segment, memory, host, program: options.program }.encode().map_err(|excess| {
-        Error::new(
-            Status::InvalidArg,
-            format!(
-                "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an environment variable to be"
-            ),
-        )
+    let runs = policy.is_none_or(|policy| policy.run);
+    let payload = Boot { segment, memory, host, runs, program: options.program }.encode().map_err(|excess| {
+        refused(format!(
+            "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an environment variable to be"
+        ))
     })?;
     let mut env = options.env;
     env.push((WORKER_VARIABLE.into(), WORKER_MARK.into()));
     env.push((BOOT_VARIABLE.into(), payload));
     let limits = Limits { nice: options.nice, stack_bytes: options.stack_bytes.map(|bytes| bytes as u64) };
     let launch = Launch {
-        argv: with_launcher(options.launcher, role, limits, options.command),
+        argv: with_launcher(&options.launcher, role, limits, sandbox, options.wrapper, options.command),
         env,
         cwd: options.cwd.map(Into::into),
         stdin,
@@ -172,6 +179,10 @@ pub fn launch_worker(
     reactor::launch(id, Order { launch, lock, stdio, sink }).map_err(system("the reactor"))?;
     lane.set_worker(id, control);
     Ok(())
+}
+
+fn refused(message: String) -> Error {
+    Error::new(Status::InvalidArg, message)
 }
 
 /// Unlinks the names in shared memory that killed hosts of this user have left.

@@ -5,4 +5,5 @@
 mod host_lane;
 mod launch;
 mod raw;
+mod sandbox;
 mod worker_lane;

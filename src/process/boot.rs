@@ -39,6 +39,8 @@ pub struct Boot {
     pub memory: Memory,
     /// The host's process id and process group.
     pub host: (i32, i32),
+    /// Whether it may start processes: if not it gives that up once it has attached.
+    pub runs: bool,
     /// What it is to run, as `js/worker/program.ts` has written it.
     pub program: String,
 }
@@ -63,7 +65,7 @@ mod tests {
 
     fn boot(program: &str) -> Boot {
         let segment = Identity { version: 1, arena_bytes: 1 << 28, nonce: [7; 16] };
-        Boot { segment, memory: Memory::Inherited, host: (1, 1), program: program.into() }
+        Boot { segment, memory: Memory::Inherited, host: (1, 1), runs: true, program: program.into() }
     }
 
     #[test]

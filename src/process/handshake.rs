@@ -6,6 +6,7 @@
 //!   3. take the worker's owner lock; put /dev/null on descriptor 0; show the host which process this is
 //!   4. start the watchdogs: the host's lock is released, or the segment says stop -> the process group ends
 //!   5. take the control socket, if the wrapper has left it; clear the death signal that the launcher set
+//!   6. if its policy allows no processes: give up the means to start any, in every thread
 //! ```
 //!
 //! The death signal kills this process alone, and sooner than a watchdog gets to run: with it, whatever a task has
@@ -27,6 +28,7 @@ use super::boot::{BOOT_VARIABLE, Boot, Memory, WORKER_MARK, WORKER_VARIABLE};
 use super::control::Receiver;
 use super::owner_lock::{self, Owner};
 use super::shm_name;
+use crate::sandbox::seccomp;
 use crate::sys::{environ, signals};
 use crate::transport::doorbell;
 use crate::transport::layout::Word;
@@ -80,6 +82,10 @@ pub fn attach() -> Result<Attached, String> {
         .map_err(|error| format!("no thread for the watchdog: {error}"))?;
     if getppid().as_raw() == host {
         set_pdeathsig(None).map_err(|error| format!("the death signal cannot be cleared: {error}"))?;
+    }
+    if !boot.runs {
+        seccomp::give_up_processes()
+            .map_err(|error| format!("the right to start processes cannot be given up: {error}"))?;
     }
     Ok(Attached { segment, boot, control })
 }
@@ -183,6 +189,7 @@ mod tests {
             segment: segment.identity().clone(),
             memory: Memory::Inherited,
             host,
+            runs: true,
             program: String::new(),
         };
         let mut worker = this_test_as("worker")

@@ -49,6 +49,9 @@ pub enum Role {
 /// finds that nobody wants it, and ends.
 pub const CONTAINER_GRACE: Duration = Duration::from_secs(5);
 
+/// Instead of the host's process id, for a launcher that stands behind a wrapper.
+const NO_HOST: &str = "0";
+
 /// What the launcher sets before it executes the command.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
@@ -89,9 +92,18 @@ impl LaunchError {
     }
 }
 
-/// The command line that starts `command` through the launcher.
-pub fn with_launcher(launcher: String, role: Role, limits: Limits, command: Vec<String>) -> Vec<String> {
-    let mut argv = vec![launcher, std::process::id().to_string(), "--control".into()];
+/// The command line that starts `command`, behind `wrapper` if that is not empty, through the launcher. `sandbox` is the
+/// launcher's argument about what the command may do. It is not the wrapper's business, which may need to do more: a second
+/// launcher sets it up behind it.
+pub fn with_launcher(
+    launcher: &str,
+    role: Role,
+    limits: Limits,
+    sandbox: Option<String>,
+    wrapper: Vec<String>,
+    command: Vec<String>,
+) -> Vec<String> {
+    let mut argv = vec![launcher.to_owned(), std::process::id().to_string(), "--control".into()];
     match role {
         Role::Worker => {}
         Role::Wrapper => argv.push("--guard=0".into()),
@@ -99,6 +111,16 @@ pub fn with_launcher(launcher: String, role: Role, limits: Limits, command: Vec<
     }
     argv.extend(limits.nice.map(|nice| format!("--nice={nice}")));
     argv.extend(limits.stack_bytes.map(|bytes| format!("--stack={bytes}")));
+    if !wrapper.is_empty() {
+        argv.push("--".into());
+        argv.extend(wrapper);
+        if sandbox.is_none() {
+            argv.extend(command);
+            return argv;
+        }
+        argv.extend([launcher.to_owned(), NO_HOST.into()]);
+    }
+    argv.extend(sandbox);
     argv.push("--".into());
     argv.extend(command);
     argv

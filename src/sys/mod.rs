@@ -3,4 +3,5 @@
 pub mod descriptors;
 pub mod environ;
 pub mod memory;
+pub mod mounts;
 pub mod signals;

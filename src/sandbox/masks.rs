@@ -1,0 +1,116 @@
+//! Masks: what stands in the place of a denied file or folder. An empty one of mode 000, in a file system that is nowhere else
+//! to be found. Without capabilities its owner can't read it either, and read-only he can't change its mode.
+//!
+//! What the runtime needs may lie in a denied folder. Then the mask is a folder that can be passed through and not listed, with
+//! an empty place for each thing that is to show.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, mkdirat, openat, symlinkat};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create, fsmount, fsopen,
+    open_tree, unmount,
+};
+
+use super::mounts::attach;
+use super::path::{explain, open};
+use super::policy::OWN_PROC;
+
+/// Nobody can open it, read it or go through it.
+const CLOSED: Mode = Mode::empty();
+/// Its owner can go through it.
+const PASSABLE: Mode = Mode::XUSR;
+
+/// A maker of masks.
+#[derive(Debug, Default)]
+pub struct Masks {
+    /// An empty file system, mounted once it is needed.
+    empty: Option<OwnedFd>,
+    made: usize,
+}
+
+impl Masks {
+    /// A mask for `path` in which `holes` have a place. The error is a sentence.
+    pub fn make<'a>(
+        &mut self,
+        path: &Path,
+        holes: impl Iterator<Item = &'a Path>,
+        own_proc: &Path,
+    ) -> Result<OwnedFd, String> {
+        let failed = |errno: Errno| format!("a mask for {} cannot be made: {errno}", path.display());
+        let is_folder = is_folder(path)?;
+        let empty = match self.empty.take() {
+            Some(empty) => empty,
+            None => mount_empty().map_err(failed)?,
+        };
+        let empty = self.empty.insert(empty);
+        let name = self.made.to_string();
+        self.made += 1;
+
+        let mut holes = holes.peekable();
+        if !is_folder {
+            make_file(empty, &name).map_err(failed)?;
+        } else if holes.peek().is_none() {
+            mkdirat(&*empty, &name, CLOSED).map_err(failed)?;
+        } else {
+            mkdirat(&*empty, &name, PASSABLE).map_err(failed)?;
+            for hole in holes {
+                let within = hole.strip_prefix(path).unwrap_or(hole);
+                make_place(empty, &name, within, self::is_folder(hole)?).map_err(failed)?;
+            }
+            // Programs know their own entry in procfs by this name.
+            if let (Ok(entry), Ok(link)) =
+                (own_proc.strip_prefix(path), Path::new(OWN_PROC).strip_prefix(path))
+            {
+                symlinkat(entry, &*empty, Path::new(&name).join(link)).map_err(failed)?;
+            }
+        }
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        open_tree(&*empty, &name, flags).map_err(failed)
+    }
+
+    /// Takes the place where the masks were made out of sight. Those that are mounted stay.
+    pub fn finish(self) -> Result<(), String> {
+        let Some(empty) = self.empty else { return Ok(()) };
+        let path = format!("{OWN_PROC}/fd/{}", empty.as_raw_fd());
+        unmount(path, UnmountFlags::DETACH).map_err(|errno| format!("the masks cannot be hidden: {errno}"))
+    }
+}
+
+/// Mounts an empty file system. Only what is mounted somewhere can be cloned: on the root it is in nobody's way, since paths
+/// begin below what is mounted there after the start.
+fn mount_empty() -> Result<OwnedFd, Errno> {
+    let configuration = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(configuration.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let empty = fsmount(configuration.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    attach(&empty, &open(Path::new("/"))?)?;
+    Ok(empty)
+}
+
+/// Makes what something can be mounted on, and the folders that lead to it.
+fn make_place(folder: &OwnedFd, name: &str, within: &Path, is_folder: bool) -> Result<(), Errno> {
+    let path = Path::new(name).join(within);
+    let above: Vec<_> = path.ancestors().skip(1).filter(|step| !step.as_os_str().is_empty()).collect();
+    for step in above.iter().rev() {
+        match mkdirat(folder, *step, PASSABLE) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    if is_folder { mkdirat(folder, &path, CLOSED) } else { make_file(folder, &path) }
+}
+
+fn make_file(folder: &OwnedFd, name: impl rustix::path::Arg) -> Result<(), Errno> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    openat(folder, name, flags, CLOSED).map(drop)
+}
+
+fn is_folder(path: &Path) -> Result<bool, String> {
+    let status = open(path).and_then(fstat).map_err(|errno| explain(path, errno))?;
+    Ok(FileType::from_raw_mode(status.st_mode) == FileType::Directory)
+}

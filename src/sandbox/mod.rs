@@ -1,0 +1,63 @@
+//! What keeps a worker process within its policy, whatever it runs: the kernel. Applied by the launcher before exec, so that it
+//! binds every thread that the runtime will ever have.
+//!
+//! ```text
+//!   policy         the rules, as data
+//!   probe          what this kernel can enforce of them
+//!   namespaces     a user namespace, for the right to have private mounts
+//!   mounts, masks  everything read-only but what may be written; denied paths hidden
+//!   capabilities   none, for good
+//!   landlock       files, TCP ports, signals
+//!   seccomp        system calls
+//!   needs          what a runtime must be granted to start
+//! ```
+//!
+//! A worker runs with all that its policy asks for or not at all: what a kernel cannot enforce must be `optional` by name.
+
+use std::path::Path;
+
+pub mod capabilities;
+pub mod landlock;
+pub mod masks;
+pub mod mounts;
+pub mod namespaces;
+pub mod needs;
+pub mod path;
+pub mod policy;
+pub mod probe;
+pub mod seccomp;
+
+use policy::{PROC, Policy};
+use probe::Kernel;
+
+/// Since when Landlock keeps signals in.
+const SCOPES_SIGNALS: u32 = 6;
+
+/// Puts this process, which has one thread and is about to exec, under a policy. The error is a sentence.
+pub fn apply(policy: Policy) -> Result<(), String> {
+    let own = nix::unistd::getpid().as_raw();
+    let own_proc = Path::new(PROC).join(own.to_string());
+    let policy = policy.of_process(&own_proc);
+    let kernel = Kernel::enter();
+    if let Some(unmet) =
+        kernel.missing(&policy).into_iter().find(|unmet| !policy.optional.contains(&unmet.layer))
+    {
+        return Err(format!(
+            "the permission asks for {} and there is none: {}",
+            unmet.layer.description(),
+            unmet.reason
+        ));
+    }
+    let has_landlock = kernel.landlock > 0;
+    if kernel.mounts.is_none() {
+        mounts::arrange(&policy, &own_proc, has_landlock)?;
+    }
+    capabilities::drop_all()?;
+    if has_landlock {
+        landlock::restrict(&policy, kernel.mounts.is_some())?;
+    }
+    if kernel.seccomp {
+        seccomp::restrict(&policy, own, kernel.landlock >= SCOPES_SIGNALS)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The file system as the worker sees it.
+//!
+//! ```text
+//!   everything         read-only: also modes, owners, times and attributes, of which Landlock knows nothing
+//!   write              a mount of its own, writable; noexec where processes may be started, so that none runs what was written
+//!   denyWrite, what the runtime needs, what may be executed: within these a mount of its own, read-only
+//!   denyRead           a mask, see `masks`. What the runtime needs shows through
+//!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, procfs makes a new one for a name that the
+//!                      kernel has forgotten, and it forgets none that is a mount point
+//! ```
+//!
+//! A mount point can't be renamed, but its folder could be, and another put in its place, for the next worker to find. So the
+//! folders between a writable tree and what is denied in it are mount points too.
+//!
+//! Everything is cloned before anything changes, and put in place from the root down.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{chdir, getcwd};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+use super::masks::Masks;
+use super::path::{explain, open};
+use super::policy::{PROC, Policy};
+use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, set_attributes, set_private};
+
+/// What becomes of a file or tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Writable,
+    ReadOnly,
+    Masked,
+}
+
+/// By path, so what is above comes first. What is not in it is as the nearest that is above it.
+#[derive(Debug, Default)]
+struct Plan(BTreeMap<PathBuf, Kind>);
+
+const ROOT: &str = "/";
+
+/// The paths that need a mask: what is denied within what is granted. The rest is Landlock's, if it is there.
+pub fn masked(policy: &Policy, landlocked: bool) -> impl Iterator<Item = &Path> {
+    let is_within_granted = |path: &Path| policy.granted().any(|tree| path.starts_with(tree));
+    policy.deny_read.iter().map(PathBuf::as_path).filter(move |path| !landlocked || is_within_granted(path))
+}
+
+/// Cuts this mount namespace off from all others. The error is a sentence.
+pub fn make_private() -> Result<(), String> {
+    set_private(open_root()?.as_fd()).map_err(|errno| format!("mounts cannot be changed: {}", errno.desc()))
+}
+
+/// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in procfs. The error
+/// is a sentence.
+pub fn arrange(policy: &Policy, own_proc: &Path, landlocked: bool) -> Result<(), String> {
+    let plan = Plan::new(policy, own_proc, landlocked)?;
+    let folder = getcwd().map_err(|errno| format!("the working directory is not known: {}", errno.desc()))?;
+    let mut trees = Vec::with_capacity(plan.0.len());
+    let mut masks = Masks::default();
+    for (path, kind) in &plan.0 {
+        let tree = match kind {
+            Kind::Masked => masks.make(path, plan.directly_in(path), own_proc)?,
+            Kind::Writable | Kind::ReadOnly if path == Path::new(ROOT) => continue,
+            Kind::Writable | Kind::ReadOnly => clone(path)?,
+        };
+        set_attributes(tree.as_fd(), attributes(*kind, policy)).map_err(|errno| {
+            format!("the mount at {} cannot be changed: {}", path.display(), errno.desc())
+        })?;
+        trees.push((path, tree));
+    }
+    masks.finish()?;
+
+    // Its devices are behind Landlock, and some are needed.
+    let of_root = attributes(plan.of_root(), policy) & !NO_DEVICES;
+    set_attributes(open_root()?.as_fd(), of_root)
+        .map_err(|errno| format!("the mount at / cannot be changed: {}", errno.desc()))?;
+    for (path, tree) in trees {
+        let place = open(path).map_err(|errno| explain(path, errno))?;
+        attach(&tree, &place).map_err(|errno| format!("{} cannot be mounted: {errno}", path.display()))?;
+    }
+    // The way there may lead through other mounts now.
+    chdir(&folder).map_err(|errno| {
+        format!("the working directory {} cannot be entered: {}", folder.display(), errno.desc())
+    })
+}
+
+fn attributes(kind: Kind, policy: &Policy) -> u64 {
+    match kind {
+        Kind::ReadOnly => READ_ONLY | NO_SUID,
+        Kind::Writable if policy.run => NO_SUID | NO_DEVICES | NO_EXECUTE,
+        Kind::Writable => NO_SUID | NO_DEVICES,
+        Kind::Masked => READ_ONLY | NO_SUID | NO_DEVICES | NO_EXECUTE,
+    }
+}
+
+impl Plan {
+    fn new(policy: &Policy, own_proc: &Path, landlocked: bool) -> Result<Self, String> {
+        let mut wanted = BTreeMap::new();
+        let written = policy.write.iter().filter(|path| !policy.denies_writing(path));
+        wanted.extend(written.map(|path| (path.clone(), Kind::Writable)));
+        for path in policy.deny_write.iter().filter(|path| !policy.denies_reading(path)) {
+            if exists(path)? {
+                wanted.insert(path.clone(), Kind::ReadOnly);
+            }
+        }
+        for path in masked(policy, landlocked) {
+            if exists(path)? {
+                wanted.insert(path.to_owned(), Kind::Masked);
+            }
+        }
+        // Behind a mask the runtime has all of its own entry: the links there can't be had one by one.
+        let own_entry = masked(policy, landlocked).any(|mask| own_proc.starts_with(mask)).then_some(own_proc);
+        wanted.extend(policy.essential().chain(own_entry).map(|path| (path.to_owned(), Kind::ReadOnly)));
+        wanted.extend(policy.memory.iter().map(|path| (path.clone(), Kind::Writable)));
+        if wanted.get(Path::new(ROOT)) == Some(&Kind::Masked) {
+            return Err("the root of the file system cannot be denied".into());
+        }
+
+        let mut plan = Self::default();
+        for (path, kind) in wanted {
+            let above = plan.above(&path);
+            if above == kind && !path.starts_with(PROC) {
+                continue;
+            }
+            if above == Kind::Writable {
+                let is_new = |step: &&Path| *step != Path::new(ROOT) && !plan.0.contains_key(*step);
+                let between =
+                    path.ancestors().skip(1).take_while(is_new).map(|step| (step.to_owned(), above));
+                let between: Vec<_> = between.collect();
+                plan.0.extend(between);
+            }
+            plan.0.insert(path, kind);
+        }
+        Ok(plan)
+    }
+
+    fn of_root(&self) -> Kind {
+        self.0.get(Path::new(ROOT)).copied().unwrap_or(Kind::ReadOnly)
+    }
+
+    /// What the folder of a path is.
+    fn above(&self, path: &Path) -> Kind {
+        path.ancestors().skip(1).find_map(|above| self.0.get(above)).copied().unwrap_or(Kind::ReadOnly)
+    }
+
+    /// What has a place in the plan under a path, and nothing between.
+    fn directly_in(&self, path: &Path) -> impl Iterator<Item = &Path> {
+        let is_direct = move |inner: &&Path| {
+            let nearest = inner.ancestors().skip(1).find(|above| self.0.contains_key(*above));
+            nearest == Some(path)
+        };
+        self.0.keys().map(PathBuf::as_path).filter(is_direct)
+    }
+}
+
+/// Whether a denied path is there. What cannot be reached is as good as missing: the worker has no more rights than this process.
+fn exists(path: &Path) -> Result<bool, String> {
+    match open(path) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(false),
+        Err(errno) => Err(explain(path, errno)),
+    }
+}
+
+fn open_root() -> Result<OwnedFd, String> {
+    open(Path::new(ROOT)).map_err(|errno| explain(Path::new(ROOT), errno))
+}
+
+/// A copy of what is mounted at and below a path, in no place yet.
+fn clone(path: &Path) -> Result<OwnedFd, String> {
+    let at = open(path).map_err(|errno| explain(path, errno))?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(at, "", flags).map_err(|errno| format!("{} cannot be mounted: {errno}", path.display()))
+}
+
+/// Puts a tree over a place.
+pub(super) fn attach(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", place, "", flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::policy::Net;
+
+    fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
+        let mut policy = Policy {
+            read: Vec::new(),
+            write: Vec::new(),
+            execute: Vec::new(),
+            needs: Vec::new(),
+            devices: Vec::new(),
+            memory: None,
+            deny_read: Vec::new(),
+            deny_write: Vec::new(),
+            net: Net::All(false),
+            unix: false,
+            run: false,
+            optional: Vec::new(),
+        };
+        change(&mut policy);
+        policy
+    }
+
+    fn plan(change: impl FnOnce(&mut Policy)) -> Vec<(String, Kind)> {
+        let plan = Plan::new(&policy(change), Path::new("/proc/1"), true).unwrap();
+        plan.0.into_iter().map(|(path, kind)| (path.to_str().unwrap().to_owned(), kind)).collect()
+    }
+
+    fn expected(entries: &[(&str, Kind)]) -> Vec<(String, Kind)> {
+        entries.iter().map(|(path, kind)| ((*path).to_owned(), *kind)).collect()
+    }
+
+    #[test]
+    fn what_is_as_its_folder_needs_no_mount() {
+        let plan = plan(|policy| {
+            policy.needs = vec!["/usr/lib".into()];
+            policy.write = vec!["/tmp".into(), "/tmp/a".into()];
+            policy.deny_write = vec!["/usr".into()];
+            // Outside of all that is granted: Landlock's.
+            policy.deny_read = vec!["/etc".into()];
+        });
+        assert_eq!(plan, expected(&[("/tmp", Kind::Writable)]));
+    }
+
+    #[test]
+    fn folders_above_what_is_denied_in_a_writable_tree_cannot_be_moved() {
+        let plan = plan(|policy| {
+            policy.write = vec!["/usr".into()];
+            policy.execute = vec!["/usr/local/bin".into()];
+        });
+        assert_eq!(
+            plan,
+            expected(&[
+                ("/usr", Kind::Writable),
+                ("/usr/local", Kind::Writable),
+                ("/usr/local/bin", Kind::ReadOnly)
+            ])
+        );
+    }
+
+    #[test]
+    fn a_denial_stands_over_everything_but_what_the_runtime_needs() {
+        let plan = plan(|policy| {
+            policy.read = vec!["/".into()];
+            policy.write = vec!["/".into(), "/usr/lib".into(), "/etc/ssl".into()];
+            policy.deny_read = vec!["/etc".into(), "/etc/passwd".into(), "/no/such/path".into()];
+            policy.deny_write = vec!["/usr".into(), "/etc/hosts".into()];
+            policy.needs = vec!["/etc/ssl/openssl.cnf".into(), "/usr/lib".into()];
+        });
+        assert_eq!(
+            plan,
+            expected(&[
+                ("/", Kind::Writable),
+                ("/etc", Kind::Masked),
+                ("/etc/ssl/openssl.cnf", Kind::ReadOnly),
+                ("/usr", Kind::ReadOnly),
+            ])
+        );
+    }
+
+    #[test]
+    fn behind_a_mask_of_procfs_the_own_entry_shows() {
+        let plan = plan(|policy| {
+            policy.read = vec!["/".into()];
+            policy.deny_read = vec!["/proc".into(), "/proc/1/environ".into()];
+            policy.needs = vec!["/proc/1/maps".into(), "/proc/meminfo".into()];
+        });
+        assert_eq!(
+            plan,
+            expected(&[
+                ("/proc", Kind::Masked),
+                ("/proc/1", Kind::ReadOnly),
+                ("/proc/1/environ", Kind::Masked),
+                ("/proc/1/maps", Kind::ReadOnly),
+                ("/proc/meminfo", Kind::ReadOnly),
+            ])
+        );
+    }
+
+    #[test]
+    fn the_root_cannot_be_denied() {
+        let policy = policy(|policy| {
+            policy.read = vec!["/".into()];
+            policy.deny_read = vec!["/".into()];
+        });
+        assert!(Plan::new(&policy, Path::new("/proc/1"), true).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! What a kernel can enforce, and what of a policy it can't.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::{Layer, Policy};
+use super::{landlock, mounts, namespaces, seccomp};
+
+/// The launcher's argument that has it tell.
+pub const PROBE: &str = "--probe";
+
+/// What this kernel can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kernel {
+    /// Version of Landlock's interface; 0 without Landlock.
+    pub landlock: u32,
+    /// Why there can be no private mounts, if there can't.
+    pub mounts: Option<String>,
+    /// Whether there is seccomp.
+    pub seccomp: bool,
+}
+
+/// A layer that is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which.
+    pub layer: Layer,
+    /// Why, as the end of a sentence.
+    pub reason: String,
+}
+
+impl Kernel {
+    /// Finds out, by entering namespaces where that is possible: for a process that is about to exec or to end.
+    pub fn enter() -> Self {
+        Self {
+            landlock: landlock::version(),
+            mounts: namespaces::enter().and_then(|()| mounts::make_private()).err(),
+            seccomp: seccomp::is_available(),
+        }
+    }
+
+    /// What of the policy this kernel can't enforce, whether it is optional or not.
+    pub fn missing(&self, policy: &Policy) -> Vec<Missing> {
+        let landlock = |version: u32, release: &str| {
+            (self.landlock < version).then(|| match self.landlock {
+                0 => "this kernel has no Landlock, or it is not switched on".to_owned(),
+                now => {
+                    format!("this needs Landlock {version} (Linux {release}), and there is Landlock {now}")
+                }
+            })
+        };
+        let no_mounts = self.mounts.as_ref().map(|reason| format!("there are no private mounts: {reason}"));
+        let no_seccomp = || (!self.seccomp).then(|| "this kernel has no seccomp".to_owned());
+
+        let denied_within = mounts::masked(policy, self.landlock > 0).next().is_some()
+            || policy.deny_write.iter().any(|path| policy.write.iter().any(|tree| path.starts_with(tree)));
+        // Truncating is governed since Landlock 3, and by read-only mounts.
+        let files = if no_mounts.is_some() { landlock(3, "6.2") } else { landlock(1, "5.13") };
+        let signals = if policy.run || !self.seccomp { landlock(6, "6.12") } else { None };
+
+        [
+            (Layer::Masks, no_mounts.clone().filter(|_| denied_within)),
+            (Layer::Metadata, no_mounts),
+            (Layer::Files, files),
+            (Layer::Tcp, landlock(4, "6.7").filter(|_| policy.limited_ports().is_some())),
+            (Layer::Signals, signals),
+            (Layer::AbstractSockets, landlock(6, "6.12").filter(|_| policy.unix)),
+            (Layer::Syscalls, no_seccomp()),
+        ]
+        .into_iter()
+        .filter_map(|(layer, reason)| reason.map(|reason| Missing { layer, reason }))
+        .collect()
+    }
+}
