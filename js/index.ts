@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+import "./unbundled";
+
 export { setModuleUrl } from "./caller";
 export type { Task, TaskFunction } from "./definition";
 export {
