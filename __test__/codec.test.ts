@@ -739,13 +739,29 @@ describe("binary values", () => {
     expect(rawBinary(bytes, 59)?.bytes).toEqual(new Uint8Array(60).fill(3));
     expect(rawBinary(bytes, 60)).toBeUndefined();
     expect(rawBinary(bytes.buffer, 60)?.bytes).toHaveLength(100);
-    for (const other of [undefined, null, 100, "x".repeat(100), [1], { byteLength: 100 }]) {
+    const shared = new SharedArrayBuffer(100);
+    const others = [
+      undefined,
+      null,
+      100,
+      "x".repeat(100),
+      [1],
+      { byteLength: 100 },
+      shared,
+      Buffer.from(shared),
+    ];
+    for (const other of others) {
       expect(rawBinary(other, 1)).toBeUndefined();
     }
   });
 
+  test("what lies in shared memory is refused where nothing is shared", () => {
+    const refused = "$.a[0] is shared memory of this process (SharedArrayBuffer)";
+    expect(() => encode({ a: [new SharedArrayBuffer(8)] })).toThrow(refused);
+    expect(() => encode({ a: [new Uint8Array(new SharedArrayBuffer(8))] })).toThrow(refused);
+  });
+
   test("rawBinary refuses those whose bytes can't be sent", () => {
-    expect(() => rawBinary(new Uint8Array(new SharedArrayBuffer(100)), 10)).toThrow("of shared memory");
     const view = new DataView(new ArrayBuffer(100));
     structuredClone(view.buffer, { transfer: [view.buffer] });
     expect(() => rawBinary(view, 10)).toThrow(UnsupportedPayloadError);

@@ -66,6 +66,7 @@ test("the tarball has what running and building need, and nothing else", () => {
       "README.md",
       "build.rs",
       "index.d.ts",
+      "shared-memory.d.ts",
       `${native}/knitting-launcher`,
       `${native}/knitting-native.node`,
       "npm/linux-x64-gnu/package.json",

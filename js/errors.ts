@@ -197,6 +197,22 @@ export class UnsupportedPayloadError extends KnittingError {
   }
 }
 
+/** Shared memory can't be had, or is there no more. */
+export class SharedMemoryError extends KnittingError {
+  /**
+   * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
+   * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
+   * wrapper keeps no descriptor; the system has `"refused"`.
+   */
+  readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
+
+  /** @internal */
+  constructor(reason: SharedMemoryError["reason"], message: string, options?: ErrorOptions) {
+    super("KNITTING_SHARED_MEMORY", message, options);
+    this.reason = reason;
+  }
+}
+
 /** This package runs on Linux alone. */
 export class UnsupportedPlatformError extends KnittingError {
   /** @internal */
@@ -220,5 +236,6 @@ export const KNITTING_ERRORS = {
   ProtocolViolationError,
   PayloadTooLargeError,
   UnsupportedPayloadError,
+  SharedMemoryError,
   UnsupportedPlatformError,
 } as const;

@@ -7,6 +7,7 @@ import "./unbundled";
 
 export { setModuleUrl } from "./caller";
 export type { Task, TaskFunction } from "./definition";
+export { Envelope, type EnvelopePayload } from "./envelope";
 export {
   AbortCapacityError,
   GuardedCallError,
@@ -15,6 +16,7 @@ export {
   PayloadTooLargeError,
   PoolClosedError,
   ProtocolViolationError,
+  SharedMemoryError,
   TaskNotFoundError,
   TaskTimeoutError,
   UnsupportedPayloadError,

@@ -34,7 +34,29 @@ export interface NativeLane {
   trim(keep: number): boolean;
 }
 
+/** Memory of the user's that several processes map. */
+export interface NativeSharedBuffer {
+  readonly byteLength: number;
+  readonly inode: number;
+  /** Whether private zeros are in its place. */
+  readonly lost: boolean;
+  /** `bytes` of it from byte `at`. */
+  buffer(at: number, bytes: number): ArrayBuffer;
+  /** Lets go of it; it stays mapped for the buffers there are. */
+  close(): void;
+}
+
 export interface NativeHostLane extends NativeLane {
+  /** Hands memory over, as what values refer to by a number. False if that has to wait. */
+  give(number: number, memory: NativeSharedBuffer): boolean;
+  /** Values refer to that number no more. False if that has to wait. */
+  forget(number: number): boolean;
+  /** Room in the outgoing arena to be filled at leisure: its offset, `FULL`, `TOO_LARGE` or `NO_MEMORY`. */
+  lendRoom(bytes: number): number;
+  /** The bytes of such room. */
+  room(offset: number, bytes: number): ArrayBuffer;
+  /** Gives up room from which nothing was sent. */
+  giveBack(offset: number): void;
   /** Sequence number of the first submission that was not started, as far as the worker says so. */
   started(): number;
   /** What the worker did wrong. */
@@ -60,6 +82,8 @@ export interface NativeWorkerLane extends NativeLane {
   incoming(bytes: number): ArrayBuffer;
   /** The segment's words. */
   words(): ArrayBuffer;
+  /** The memory that values refer to by this number, if the host has handed it over. */
+  given(number: number): NativeSharedBuffer | null;
   /** True once the host wants this worker to end. */
   stopped(): boolean;
 }
@@ -139,6 +163,13 @@ export interface Native {
     attachThread(token: number, wake: () => void): NativeWorkerLane;
     attachProcess(wake: () => void): NativeWorkerLane;
   };
+  SharedBuffer: {
+    create(bytes: number, name: string | undefined): NativeSharedBuffer;
+    /** All of it without `bytes`, only the one with `inode` if that is given. */
+    open(name: string, bytes: number | undefined, inode: number | undefined): NativeSharedBuffer;
+  };
+  /** Takes a name away: true if there was one. */
+  unlinkSharedMemory(name: string): boolean;
   launchWorker(lane: NativeHostLane, options: LaunchOptions, onEvent: (event: WorkerEvent) => void): void;
   /** Asks the launcher what this kernel can enforce. It takes a few milliseconds. */
   probeSandbox(launcher: string): SandboxProbe;

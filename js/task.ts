@@ -1,17 +1,19 @@
 /** Defining tasks. */
 import { callerFile } from "./caller";
 import { carry, type Definition, enter, type Origin, type Task, type TaskFunction } from "./definition";
+import type { Envelope } from "./envelope";
 import { InvalidOptionError } from "./errors";
 import type { AbortToolkit } from "./lane/abort-toolkit";
 import { moduleHref } from "./module-href";
 import type { PoolOptions } from "./options";
 import { createTaskPool, type TaskPool } from "./pool/pool";
+import type { ProcessSharedBuffer } from "./shared-memory";
 import { type Timeout, timeLimitOf } from "./time-limit";
 import { describe, flag, record, refuseUnknown } from "./validate";
 
 /**
  * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
- * `Symbol.for`.
+ * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
  */
 export type Payload =
   | undefined
@@ -26,6 +28,9 @@ export type Payload =
   | Error
   | ArrayBuffer
   | ArrayBufferView
+  | SharedArrayBuffer
+  | ProcessSharedBuffer
+  | Envelope
   | ReadonlyMap<Payload, Payload>
   | ReadonlySet<Payload>
   | readonly Payload[]

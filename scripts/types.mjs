@@ -1,6 +1,6 @@
 /**
- * Writes index.d.ts, which is committed: the public declarations of js/ rolled into one file, without what is marked
- * `@internal`. With `--check` only compares, and fails if the file differs.
+ * Writes index.d.ts and shared-memory.d.ts, which are committed: the public declarations of js/, those of each entry point rolled
+ * into one file, without what is marked `@internal`. With `--check` only compares, and fails if a file differs.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,8 @@ import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 import { root } from "./addon.mjs";
 
-const file = join(root, "index.d.ts");
+/** The entry points. What one declares another imports from it: a class is the same class everywhere. */
+const ENTRIES = ["index", "shared-memory"];
 
 const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
 
@@ -19,25 +20,47 @@ const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
 /** What stands at the head of a source file would be read as part of the first declaration's comment. */
 const FILE_COMMENT = /^\/\*\*(?:(?!\*\/).)*\*\/\n(?=\/\*\*)/gms;
 
-async function declarations() {
+async function declarations(entry) {
+  const others = new Map(
+    ENTRIES.filter((other) => other !== entry).map((other) => [source(other), `./${other}.js`]),
+  );
   const bundle = await rollup({
-    input: join(root, "js", "index.ts"),
-    plugins: [dts({ tsconfig: join(root, "tsconfig.json") })],
+    input: source(entry),
+    external: (id) => others.has(id),
+    plugins: [separate(others), dts({ tsconfig: join(root, "tsconfig.json") })],
     onwarn(warning) {
-      throw new Error(`index.d.ts: ${warning.message}`);
+      throw new Error(`${entry}.d.ts: ${warning.message}`);
     },
   });
-  const { output } = await bundle.generate({ format: "es" });
+  const { output } = await bundle.generate({ format: "es", paths: Object.fromEntries(others) });
   await bundle.close();
   return `${BANNER}\n${output[0].code.replace(FILE_COMMENT, "")}`;
 }
 
-const fresh = await declarations();
-if (!process.argv.includes("--check")) {
-  writeFileSync(file, fresh);
-} else if (readFileSync(file, "utf8") !== fresh) {
-  console.error(
-    "index.d.ts is not what js/ declares. Run `node scripts/types.mjs`, read the difference and commit it",
-  );
-  process.exit(1);
+/** Leaves the modules that are entry points themselves out of the bundle. */
+function separate(others) {
+  return {
+    name: "separate-entries",
+    resolveId(id, importer) {
+      const path = importer === undefined ? id : `${join(importer, "..", id)}.ts`;
+      return others.has(path) ? { id: path, external: true } : null;
+    },
+  };
+}
+
+function source(entry) {
+  return join(root, "js", `${entry}.ts`);
+}
+
+for (const entry of ENTRIES) {
+  const file = join(root, `${entry}.d.ts`);
+  const fresh = await declarations(entry);
+  if (!process.argv.includes("--check")) {
+    writeFileSync(file, fresh);
+  } else if (readFileSync(file, "utf8") !== fresh) {
+    console.error(
+      `${entry}.d.ts is not what js/ declares. Run \`node scripts/types.mjs\`, read the difference and commit it`,
+    );
+    process.exit(1);
+  }
 }

@@ -1,4 +1,5 @@
 /** One call, from `pool.call` to its result. */
+import type { Referrer } from "../shared/shares";
 import { type Parcel, pack } from "./outbox";
 
 /** How long a task may take, and what its call comes to then. */
@@ -38,9 +39,9 @@ export class Call {
   ) {}
 
   /** Keeps the argument as it is now. False, and the call has rejected, if it can't be sent. */
-  pack(argument: unknown): boolean {
+  pack(argument: unknown, referrer: Referrer): boolean {
     try {
-      this.parcel = pack(0, argument);
+      this.parcel = pack(0, argument, referrer);
       return true;
     } catch (error) {
       this.reject(error);

@@ -24,6 +24,7 @@ import {
 } from "../generated/layout";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../native";
 import { Decoder, MalformedPayload } from "../payload/decode";
+import { HostShares } from "../shared/host-shares";
 import type { Call, Carrier } from "./call";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
@@ -53,6 +54,8 @@ export interface LaneOptions {
   readonly arenaBytes: number;
   /** What the name of its memory begins with, if that is to have one. */
   readonly namePrefix?: string | undefined;
+  /** Whether the worker is a thread of this process. */
+  readonly isThread: boolean;
   /** How long a task may run, in milliseconds. */
   readonly hardTimeoutMs?: number | undefined;
 }
@@ -80,6 +83,8 @@ const EARLY_SLOTS = 64;
 
 export class HostEnd implements Carrier {
   readonly native: NativeHostLane;
+  /** What this host shares with the worker, beside the lane. */
+  readonly shares: HostShares;
   readonly #events: LaneEvents;
   readonly #exchange: Exchange;
   readonly #outbox: Outbox;
@@ -128,21 +133,23 @@ export class HostEnd implements Carrier {
   /** When the host began to wait without spinning, 0 if it doesn't. */
   #waitingSince = 0;
 
-  constructor({ arenaBytes, namePrefix, hardTimeoutMs }: LaneOptions, events: LaneEvents) {
+  constructor({ arenaBytes, namePrefix, isThread, hardTimeoutMs }: LaneOptions, events: LaneEvents) {
     this.#events = events;
     this.native = new (native().HostLane)(arenaBytes, namePrefix, this.#wake);
     this.#hardTimeoutMs = hardTimeoutMs ?? Number.POSITIVE_INFINITY;
     this.#exchange = this.native.exchangeFunction();
     const staging = this.native.staging();
     this.#words = new Uint32Array(staging);
-    this.#outbox = new Outbox(this.native, staging);
-    const decoder = new Decoder(staging);
-    this.#inbox = new Inbox(staging, {
+    this.shares = new HostShares(this.native, isThread);
+    this.#outbox = new Outbox(this.native, staging, this.shares);
+    const decoder = new Decoder(staging).sharing(this.shares);
+    const payloads = {
       base: STAGING_INBOX_AT,
       isFar: leftInArena,
       near: () => decoder,
-      fetch: (offset, length) => this.native.copyOut(offset, length),
-    });
+      fetch: (offset: number, length: number) => this.native.copyOut(offset, length),
+    };
+    this.#inbox = new Inbox(staging, payloads, this.shares);
     this.#sleep();
   }
 
@@ -165,7 +172,7 @@ export class HostEnd implements Carrier {
     const first = this.#waitingFrom === this.#waiting.length;
     if (call.parcel === undefined) {
       if (!this.#open || !first || !this.#hasRoom()) {
-        if (!call.pack(argument)) {
+        if (!call.pack(argument, this.shares)) {
           return;
         }
       } else {
@@ -176,7 +183,7 @@ export class HostEnd implements Carrier {
             call.reject(error);
             return;
           }
-          if (!call.pack(argument)) {
+          if (!call.pack(argument, this.shares)) {
             return;
           }
         }
@@ -244,7 +251,7 @@ export class HostEnd implements Carrier {
         continue;
       }
       try {
-        call.parcel = recover(this.native, call.sequence);
+        call.parcel = recover(this.native, call.sequence, this.shares.held(call.id));
         calls.unstarted.push(call);
       } catch {
         // Its argument has gone with the memory: no other worker can have it.
@@ -273,6 +280,7 @@ export class HostEnd implements Carrier {
     this.#release();
     this.#idle.stop();
     this.#limits.stop();
+    this.shares.close();
     this.native.close();
     this.#outbox.close();
   }
@@ -589,6 +597,7 @@ export class HostEnd implements Carrier {
       const call = this.#calls[id] as Call;
       this.#calls[id] = undefined;
       this.#freeIds.push(id);
+      this.shares.release(id);
       this.#inFlight--;
       this.served++;
       call.carrier = undefined;

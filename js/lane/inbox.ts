@@ -19,6 +19,7 @@ import {
   STAGING_IN_AT,
 } from "../generated/layout";
 import { binaryOver, Decoder } from "../payload/decode";
+import type { Shares } from "../shared/shares";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {
@@ -39,13 +40,15 @@ export class Inbox {
   readonly #f64: Float64Array;
   readonly #inline: Decoder;
   readonly #payloads: Payloads;
+  readonly #shares: Shares;
 
-  constructor(staging: ArrayBuffer, payloads: Payloads) {
+  constructor(staging: ArrayBuffer, payloads: Payloads, shares: Shares) {
     this.#u8 = new Uint8Array(staging);
     this.#u16 = new Uint16Array(staging);
     this.#u32 = new Uint32Array(staging);
     this.#f64 = new Float64Array(staging);
-    this.#inline = new Decoder(staging);
+    this.#inline = new Decoder(staging).sharing(shares);
+    this.#shares = shares;
     this.#payloads = payloads;
   }
 
@@ -86,7 +89,9 @@ export class Inbox {
     const { isFar, base } = this.#payloads;
     if (isFar(flags, length)) {
       const memory = this.#fetch(offset, length);
-      return kind === KIND_BINARY ? binaryOver(view, memory) : new Decoder(memory).decode(0, length);
+      return kind === KIND_BINARY
+        ? binaryOver(view, memory)
+        : new Decoder(memory).sharing(this.#shares).decode(0, length);
     }
     const decoder = this.#payloads.near(offset, length);
     return kind === KIND_BINARY

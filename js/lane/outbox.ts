@@ -36,6 +36,7 @@ import {
 } from "../generated/layout";
 import { FULL, type NativeHostLane, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
 import { type Encoder, rawBinary, withEncoder } from "../payload/encode";
+import type { Reference, Referrer, Shares } from "../shared/shares";
 
 /** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
 export interface Parcel {
@@ -44,6 +45,8 @@ export interface Parcel {
   readonly view: number;
   /** Its bytes; of a number, the number itself. */
   readonly content: Buffer | number;
+  /** The memory that it refers to. */
+  readonly references: readonly Reference[] | undefined;
 }
 
 /** Binary values up to this size are not worth a payload of their own. */
@@ -51,6 +54,7 @@ const INLINE_BINARY_BYTES = INLINE_BYTES - 8;
 
 export class Outbox {
   readonly #lane: NativeLane;
+  readonly #shares: Shares;
   readonly #reserve: Reserve;
   readonly #words: Uint32Array<ArrayBuffer>;
   readonly #u8: Buffer;
@@ -61,8 +65,9 @@ export class Outbox {
   /** Slots staged and not yet published. */
   staged = 0;
 
-  constructor(lane: NativeLane, staging: ArrayBuffer) {
+  constructor(lane: NativeLane, staging: ArrayBuffer, shares: Shares) {
     this.#lane = lane;
+    this.#shares = shares;
     this.#reserve = lane.reserveFunction();
     this.#words = new Uint32Array(staging);
     this.#u8 = Buffer.from(staging);
@@ -106,14 +111,17 @@ export class Outbox {
       const { view, bytes } = binary;
       const offset = this.#allocate(bytes.length);
       if (offset < 0) {
-        return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes) };
+        return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes), references: undefined };
       }
       this.#arena.set(bytes, offset);
       this.#header(call, generation, task, KIND_BINARY, flags | FLAG_ARENA, view, bytes.length, offset);
       return undefined;
     }
-    return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) =>
-      this.#stageEncoded(call, generation, task, flags, encoder),
+    return withEncoder(
+      value,
+      (flags & FLAG_REJECTED) !== 0,
+      (encoder) => this.#stageEncoded(call, generation, task, flags, encoder),
+      this.#shares,
     );
   }
 
@@ -127,6 +135,10 @@ export class Outbox {
     const { byteLength } = encoder;
     if (!this.hasRoom) {
       // A getter has made calls of its own while this value was encoded.
+      return packed(encoder, flags);
+    }
+    const { references } = encoder;
+    if (references !== undefined && !this.#shares.send(call, references)) {
       return packed(encoder, flags);
     }
     if (byteLength <= INLINE_BYTES) {
@@ -145,7 +157,10 @@ export class Outbox {
 
   /** Stages a parcel; there must be room for its slot. False if the arena has no room for it yet. */
   stageParcel(call: number, generation: number, task: number, parcel: Parcel): boolean {
-    const { kind, flags, view, content } = parcel;
+    const { kind, flags, view, content, references } = parcel;
+    if (references !== undefined && !this.#shares.send(call, references)) {
+      return false;
+    }
     if (typeof content === "number") {
       const slot = this.#header(call, generation, task, kind, flags, 0, 8, 0);
       this.#f64[(slot + SLOT_INLINE) >> 3] = content;
@@ -165,7 +180,7 @@ export class Outbox {
 
   /** Stages what a worker reports of itself, as the first of its slots. */
   stageReport(kind: number, value: unknown): void {
-    this.stageParcel(NO_CALL, 0, 0, pack(FLAG_REJECTED, value));
+    this.stageParcel(NO_CALL, 0, 0, pack(FLAG_REJECTED, value, this.#shares));
     // A report is told by its kind alone.
     this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_KIND] = kind;
   }
@@ -225,25 +240,30 @@ export class Outbox {
 }
 
 /** Encodes a value without staging it. Throws if it can't be encoded. */
-export function pack(flags: number, value: unknown): Parcel {
+export function pack(flags: number, value: unknown, referrer: Referrer): Parcel {
   if (typeof value === "number") {
-    return { kind: KIND_NUMBER, flags, view: 0, content: value };
+    return { kind: KIND_NUMBER, flags, view: 0, content: value, references: undefined };
   }
   const binary = rawBinary(value, INLINE_BINARY_BYTES);
   if (binary !== undefined) {
-    return { kind: KIND_BINARY, flags, view: binary.view, content: Buffer.from(binary.bytes) };
+    const content = Buffer.from(binary.bytes);
+    return { kind: KIND_BINARY, flags, view: binary.view, content, references: undefined };
   }
-  return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) => packed(encoder, flags));
+  return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) => packed(encoder, flags), referrer);
 }
 
 /** A submission that its worker has not started, as it was. */
-export function recover(lane: NativeHostLane, sequence: number): Parcel {
+export function recover(
+  lane: NativeHostLane,
+  sequence: number,
+  references: readonly Reference[] | undefined,
+): Parcel {
   const { kind, view, content } = lane.recover(sequence);
   const value = kind === KIND_NUMBER ? new Float64Array(content)[0] : Buffer.from(content);
-  return { kind, flags: 0, view, content: value };
+  return { kind, flags: 0, view, content: value, references };
 }
 
 function packed(encoder: Encoder, flags: number): Parcel {
   const kind = encoder.byteLength <= INLINE_BYTES ? KIND_INLINE : KIND_ENCODED;
-  return { kind, flags, view: 0, content: encoder.toBytes() };
+  return { kind, flags, view: 0, content: encoder.toBytes(), references: encoder.references };
 }

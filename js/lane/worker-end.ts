@@ -11,6 +11,7 @@
  * Each argument is decoded before its task is marked as started, and each task is marked before it is entered: that is
  * what the host goes by when this worker dies.
  */
+import type { MessagePort } from "node:worker_threads";
 import { now, queueMicrotask, setImmediate } from "../clock";
 import type { TaskFunction } from "../definition";
 import type { TaskNotFoundError } from "../errors";
@@ -25,10 +26,11 @@ import {
 } from "../generated/layout";
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../native";
 import { Decoder } from "../payload/decode";
+import { WorkerShares } from "../shared/worker-shares";
 import type { BootFault, Program } from "../worker/program";
 import { AbortToolkit, isAborted } from "./abort-toolkit";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
-import { Inbox } from "./inbox";
+import { Inbox, type Payloads } from "./inbox";
 import { hold } from "./keep-alive";
 import { Outbox, type Parcel, pack } from "./outbox";
 
@@ -66,6 +68,7 @@ interface Reply {
 export class WorkerEnd {
   readonly #native: NativeWorkerLane;
   readonly #exchange: Exchange;
+  readonly #shares: WorkerShares;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #staging: Uint32Array;
@@ -93,21 +96,26 @@ export class WorkerEnd {
   /** How long each task took the last time, in milliseconds. */
   #took = new Float64Array();
 
-  /** Attaches by what `attach` does with the wake-up it is given. Throws if the memory is refused. */
-  constructor(attach: (wake: () => void) => NativeWorkerLane) {
+  /**
+   * Attaches by what `attach` does with the wake-up it is given. A thread's end of the port by which SharedArrayBuffers come is
+   * `port`. Throws if the memory is refused.
+   */
+  constructor(attach: (wake: () => void) => NativeWorkerLane, port?: MessagePort) {
     this.#native = attach(() => this.#turn());
     this.#exchange = this.#native.exchangeFunction();
     const staging = this.#native.staging();
     this.#staging = new Uint32Array(staging);
     this.#words = new Uint32Array(this.#native.words());
-    this.#outbox = new Outbox(this.#native, staging);
-    this.#arena = new Decoder(this.#native.incoming(FIRST_WINDOW_BYTES));
-    this.#inbox = new Inbox(staging, {
+    this.#shares = new WorkerShares(this.#native, port);
+    this.#outbox = new Outbox(this.#native, staging, this.#shares);
+    this.#arena = new Decoder(this.#native.incoming(FIRST_WINDOW_BYTES)).sharing(this.#shares);
+    const payloads: Payloads = {
       base: 0,
       isFar: (_flags, length) => length > FETCH_BYTES,
       near: (offset, length) => this.#near(offset + length),
       fetch: (offset, length) => this.#native.copyOut(offset, length),
-    });
+    };
+    this.#inbox = new Inbox(staging, payloads, this.#shares);
     this.#idle = new Idle(() => {
       const held = this.#native.trim(KEEP_WARM_BYTES);
       if (native().trimBlocks() || held) {
@@ -146,7 +154,7 @@ export class WorkerEnd {
       while (window < end) {
         window *= 2;
       }
-      this.#arena = new Decoder(this.#native.incoming(window));
+      this.#arena = new Decoder(this.#native.incoming(window)).sharing(this.#shares);
     }
     return this.#arena;
   }
@@ -356,7 +364,7 @@ export class WorkerEnd {
     if (this.#waiting.length === 0 && this.#outbox.hasRoom) {
       parcel = this.#outbox.stage(call, generation, 0, flags, value);
     } else {
-      parcel = pack(flags, value);
+      parcel = pack(flags, value, this.#shares);
     }
     if (parcel !== undefined) {
       this.#waiting.push({ call, generation, parcel });

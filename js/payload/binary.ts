@@ -3,12 +3,12 @@ import { types } from "node:util";
 import { Unsupported, whatIs } from "./unsupported";
 
 interface ViewConstructor {
-  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): ArrayBufferView;
+  new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): ArrayBufferView;
   /** A DataView has none. */
   readonly BYTES_PER_ELEMENT?: number;
 }
 
-type Make = (buffer: ArrayBuffer, byteOffset: number, byteLength?: number) => object;
+type Make = (buffer: ArrayBufferLike, byteOffset: number, byteLength?: number) => object;
 
 /** The classes of binary values; a view travels as its index. */
 const VIEWS: readonly (readonly [name: string, make: Make | undefined])[] = [
@@ -62,6 +62,11 @@ export function viewOf(value: ArrayBuffer | ArrayBufferView): number {
   return VIEW_BY_NAME.get(name ?? "") ?? -1;
 }
 
+/** Whether bytes lie in a SharedArrayBuffer. */
+export function isShared({ buffer }: Uint8Array): boolean {
+  return !types.isArrayBuffer(buffer);
+}
+
 /** The bytes of a binary value. Throws a TypeError if it is detached. */
 export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return ArrayBuffer.isView(value)
@@ -75,7 +80,7 @@ export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
  */
 export function makeView(
   view: number,
-  buffer: ArrayBuffer,
+  buffer: ArrayBufferLike,
   byteOffset = 0,
   byteLength?: number,
 ): object | undefined {
@@ -98,11 +103,11 @@ export function isBinary(value: object): value is ArrayBuffer | ArrayBufferView 
   return ArrayBuffer.isView(value) || types.isArrayBuffer(value);
 }
 
-/** The class and the bytes of a binary value. Throws `Unsupported` if they are detached or lie in shared memory. */
+/** The class and the bytes of a binary value, which may lie in shared memory. Throws `Unsupported` if they are detached. */
 export function binaryOf(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
   const view = viewOf(value);
-  if (view < 0 || (ArrayBuffer.isView(value) && !types.isArrayBuffer(value.buffer))) {
-    throw new Unsupported(view < 0 ? `is ${whatIs(value)}` : `is a ${viewName(view)} of shared memory`);
+  if (view < 0) {
+    throw new Unsupported(`is ${whatIs(value)}`);
   }
   try {
     return { view, bytes: bytesOf(value) };

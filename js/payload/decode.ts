@@ -6,6 +6,12 @@
  * rejects, and the lane goes on behind the payload, whose length was told beside it.
  */
 
+import { types } from "node:util";
+import { Envelope, isEnvelopePayload } from "../envelope";
+import { SharedMemoryError } from "../errors";
+import { ALIGN_BYTES } from "../shared/mapping";
+import type { Resolver } from "../shared/shares";
+import { ProcessSharedBuffer } from "../shared-memory";
 import { isView, makeView, viewName } from "./binary";
 import { Chains, FEW_KEYS } from "./collisions";
 import { errorPrototype } from "./error-class";
@@ -15,12 +21,14 @@ import {
   BINARY,
   DATE,
   END,
+  ENVELOPE,
   ERROR,
   FALSE,
   FLOAT64,
   INT32,
   LATIN1,
   MAP,
+  MAPPED,
   MARK,
   MAX_DEPTH,
   MAX_SYMBOL_UNITS,
@@ -32,6 +40,7 @@ import {
   REFERENCE,
   REGEXP,
   SET,
+  SHARED,
   SPARSE,
   SYMBOL,
   TRUE,
@@ -59,10 +68,10 @@ import {
   SPARSE_ELEMENT_BYTES,
   TABLE_PROPERTY_BYTES,
 } from "./heap-cost";
+import { MalformedPayload } from "./malformed";
 import { asUnsupported, entry, located, property, refused, Unsupported } from "./unsupported";
 
-/** The bytes are no encoding. */
-export class MalformedPayload extends Error {}
+export { MalformedPayload };
 
 /** Strings of at most this many code units are made from their codes, longer ones by a call into the runtime. */
 const SHORT_UNITS = 8;
@@ -103,10 +112,18 @@ export class Decoder {
   #steps = 0;
   /** Objects that references may refer to, by the offsets of their tags. */
   #marked: Map<number, object> | undefined;
+  /** Knows the memory that values refer to. */
+  #resolver: Resolver | undefined;
 
   constructor(memory: ArrayBuffer, byteOffset = 0, byteLength = memory.byteLength - byteOffset) {
     this.#bytes = Buffer.from(memory, byteOffset, byteLength);
     this.#view = new DataView(memory, byteOffset, byteLength);
+  }
+
+  /** Has values refer to memory that this knows. */
+  sharing(resolver: Resolver): this {
+    this.#resolver = resolver;
+    return this;
   }
 
   /** Bytes that can be decoded from. */
@@ -116,7 +133,7 @@ export class Decoder {
 
   /**
    * The value in the `length` bytes from `offset`. Throws `MalformedPayload`, or `UnsupportedPayloadError` for what this
-   * runtime can't make, and nothing else.
+   * runtime can't make, or `SharedMemoryError` for memory that can't be had, and nothing else.
    */
   decode(offset: number, length: number): unknown {
     if (offset + length > this.#bytes.length) {
@@ -131,7 +148,7 @@ export class Decoder {
     try {
       value = this.#value(0);
     } catch (error) {
-      throw error instanceof MalformedPayload ? error : refused(asUnsupported(error, CANNOT_MAKE));
+      throw isFinal(error) ? error : refused(asUnsupported(error, CANNOT_MAKE));
     } finally {
       this.#marked = undefined;
     }
@@ -251,6 +268,12 @@ export class Decoder {
         return this.#regExp(mark);
       case VIEW:
         return this.#shownBy(mark, depth);
+      case SHARED:
+        return this.#shared(mark);
+      case MAPPED:
+        return this.#mapped(mark);
+      case ENVELOPE:
+        return this.#envelope(mark, depth);
       default:
         throw new MalformedPayload(`no value begins with ${tag}`);
     }
@@ -370,12 +393,58 @@ export class Decoder {
     const offset = this.#count();
     const length = this.#count();
     const buffer = this.#value(depth + 1);
-    if (!(buffer instanceof ArrayBuffer)) {
+    if (!types.isAnyArrayBuffer(buffer)) {
       throw new MalformedPayload("a view has no buffer");
     }
     const value = viewOver(view, buffer, offset, length);
     this.#keep(mark, value);
     return value;
+  }
+
+  #shared(mark: number): SharedArrayBuffer {
+    this.#spend(BINARY_BYTES);
+    const buffer = this.#memories().arrayBuffer(this.#count());
+    this.#keep(mark, buffer);
+    return buffer;
+  }
+
+  #mapped(mark: number): ProcessSharedBuffer {
+    this.#spend(BINARY_BYTES);
+    const [number, offset, length] = [this.#count(), this.#count(), this.#count()];
+    const name = this.#text();
+    const mapping = this.#memories().mapping(number, name, this.#count());
+    if (length === 0 || offset % ALIGN_BYTES !== 0 || offset + length > mapping.byteLength) {
+      throw new MalformedPayload("a part of shared memory lies outside of it");
+    }
+    const buffer = new ProcessSharedBuffer(mapping, offset, length, false);
+    this.#keep(mark, buffer);
+    return buffer;
+  }
+
+  #memories(): Resolver {
+    if (this.#resolver === undefined) {
+      throw new MalformedPayload("it refers to memory that nobody shares here");
+    }
+    return this.#resolver;
+  }
+
+  #envelope(mark: number, depth: number): Envelope {
+    this.#spend(OBJECT_BYTES);
+    // References may refer to it from its header, which is there before the whole is.
+    const envelope = Object.create(Envelope.prototype) as { header: unknown; payload: unknown };
+    this.#keep(mark, envelope);
+    let part = "header";
+    try {
+      envelope.header = this.#value(depth + 1);
+      part = "payload";
+      envelope.payload = this.#value(depth + 1);
+    } catch (error) {
+      throw told(error, property(part));
+    }
+    if (!isEnvelopePayload(envelope.payload)) {
+      throw new MalformedPayload("an envelope has no payload");
+    }
+    return envelope as Envelope;
   }
 
   #regExp(mark: number): RegExp {
@@ -597,7 +666,7 @@ export function binaryOver(view: number, buffer: ArrayBuffer): object {
 }
 
 /** The same inside a value, or over these bytes of a buffer that others show too. */
-function viewOver(view: number, buffer: ArrayBuffer, byteOffset = 0, byteLength?: number): object {
+function viewOver(view: number, buffer: ArrayBufferLike, byteOffset = 0, byteLength?: number): object {
   let value: object | undefined;
   try {
     value = makeView(view, buffer, byteOffset, byteLength);
@@ -615,7 +684,12 @@ function viewOver(view: number, buffer: ArrayBuffer, byteOffset = 0, byteLength?
 
 /** What to throw from a value's part that failed. */
 function told(error: unknown, step: string): unknown {
-  return error instanceof MalformedPayload ? error : located(error, step, CANNOT_MAKE);
+  return isFinal(error) ? error : located(error, step, CANNOT_MAKE);
+}
+
+/** Whether it is of the whole value, wherever in that it was met. */
+function isFinal(error: unknown): boolean {
+  return error instanceof MalformedPayload || error instanceof SharedMemoryError;
 }
 
 /** Makes an own property, whatever the object inherits. */

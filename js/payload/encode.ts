@@ -6,8 +6,12 @@
  * where the encoding goes.
  */
 import { types } from "node:util";
+import { Envelope } from "../envelope";
 import { PayloadTooLargeError } from "../errors";
-import { BUFFER_VIEW, binaryOf, isBinary } from "./binary";
+import type { SharedMapping } from "../shared/mapping";
+import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared/shares";
+import { ProcessSharedBuffer } from "../shared-memory";
+import { BUFFER_VIEW, binaryOf, isBinary, isShared } from "./binary";
 import { errorClass } from "./error-class";
 import {
   ARRAY,
@@ -15,12 +19,14 @@ import {
   BINARY,
   DATE,
   END,
+  ENVELOPE,
   ERROR,
   FALSE,
   FLOAT64,
   INT32,
   LATIN1,
   MAP,
+  MAPPED,
   MARK,
   MAX_DEPTH,
   MAX_SYMBOL_UNITS,
@@ -32,6 +38,7 @@ import {
   REFERENCE,
   REGEXP,
   SET,
+  SHARED,
   SPARSE,
   SYMBOL,
   TRUE,
@@ -81,6 +88,8 @@ interface Note {
   length: number;
 }
 
+const NOTHING_SHARED = new NothingShared();
+
 /** Encodes one value at a time. Ask for one by {@link withEncoder}. */
 export class Encoder {
   #scratch = Buffer.allocUnsafeSlow(4096);
@@ -99,6 +108,9 @@ export class Encoder {
   #regions: Regions | undefined;
   /** What the value will take of a heap. */
   #heapBytes = 0;
+  #referrer: Referrer = NOTHING_SHARED;
+  /** The memory that the encoding refers to, if there is any. */
+  references: readonly Reference[] | undefined;
 
   /** Bytes of the encoding. */
   get byteLength(): number {
@@ -109,8 +121,9 @@ export class Encoder {
    * Encodes a value. Of an error in a `thrown` one only what can be sent is kept. Throws `Unsupported` or
    * `PayloadTooLargeError`.
    */
-  encode(value: unknown, thrown: boolean): void {
+  encode(value: unknown, thrown: boolean, referrer: Referrer): void {
     this.#lenient = thrown;
+    this.#referrer = referrer;
     this.#value(value, 0);
     if (this.#binaries.length > 1) {
       const regions = new Regions(this.#binaries, this.#buffers ?? new Set());
@@ -173,6 +186,7 @@ export class Encoder {
     }
     this.#seen.clear();
     this.#heapBytes = 0;
+    this.references = undefined;
     if (this.#scratch.length > KEEP_BYTES) {
       this.#replaceScratch(Buffer.allocUnsafeSlow(4096));
     }
@@ -360,7 +374,7 @@ export class Encoder {
     } else if (isPlain(value)) {
       this.#plain(value as Record<string, unknown>, depth);
     } else if (isBinary(value)) {
-      this.#binary(value);
+      this.#binary(value, depth);
     } else if (types.isDate(value)) {
       this.#spend(DATE_BYTES);
       this.#float(DATE, Date.prototype.getTime.call(value));
@@ -372,6 +386,12 @@ export class Encoder {
       this.#regExp(value);
     } else if (types.isNativeError(value) || value instanceof Error) {
       this.#error(value as Error, depth);
+    } else if (types.isSharedArrayBuffer(value)) {
+      this.#shared(value);
+    } else if (value instanceof ProcessSharedBuffer) {
+      this.#mapped(value);
+    } else if (value instanceof Envelope) {
+      this.#envelope(value, depth);
     } else {
       throw new Unsupported(`is ${whatIs(value)}`);
     }
@@ -497,9 +517,17 @@ export class Encoder {
     this.#number(lastIndex);
   }
 
-  #binary(value: ArrayBuffer | ArrayBufferView): void {
+  #binary(value: ArrayBuffer | ArrayBufferView, depth: number): void {
     const { view, bytes } = binaryOf(value);
     this.#spend(BINARY_BYTES);
+    if (isShared(bytes)) {
+      this.#byte(VIEW);
+      this.#byte(view);
+      this.#count(bytes.byteOffset);
+      this.#count(bytes.length);
+      this.#object(bytes.buffer, depth + 1);
+      return;
+    }
     this.#binaries.push(bytes);
     if (view === BUFFER_VIEW) {
       this.#buffers ??= new Set();
@@ -535,6 +563,51 @@ export class Encoder {
       this.#byte(0);
     }
     this.#bytes(bytes);
+  }
+
+  #shared(buffer: SharedArrayBuffer): void {
+    this.#spend(BINARY_BYTES);
+    this.#byte(SHARED);
+    this.#count(this.#refer(buffer));
+  }
+
+  #mapped(buffer: ProcessSharedBuffer): void {
+    let mapping: SharedMapping;
+    try {
+      mapping = buffer.sendable();
+    } catch (cause) {
+      throw new Unsupported(`can't be shared: ${(cause as Error).message}`, { cause });
+    }
+    this.#spend(BINARY_BYTES);
+    this.#byte(MAPPED);
+    this.#count(this.#refer(mapping));
+    this.#count(buffer.descriptor.byteOffset);
+    this.#count(buffer.byteLength);
+    this.#string(mapping.name ?? "");
+    this.#count(mapping.inode);
+  }
+
+  /** The number by which the encoding refers to this memory. */
+  #refer(memory: SharedMemory): number {
+    const known = this.references?.find((reference) => reference.memory === memory);
+    const number = known?.number ?? this.#referrer.refer(memory);
+    if (known === undefined) {
+      this.references = [...(this.references ?? []), { number, memory }];
+    }
+    return number;
+  }
+
+  #envelope({ header, payload }: Envelope, depth: number): void {
+    this.#spend(OBJECT_BYTES);
+    this.#byte(ENVELOPE);
+    let part = "header";
+    try {
+      this.#value(header, depth + 1);
+      part = "payload";
+      this.#value(payload, depth + 1);
+    } catch (error) {
+      throw told(error, property(part));
+    }
   }
 
   #error(error: Error, depth: number): void {
@@ -641,22 +714,33 @@ let sharedInUse = false;
 /**
  * Encodes a value and hands the encoder to `use`. A getter may itself make a call, which then gets an encoder of its own.
  */
-export function withEncoder<T>(value: unknown, thrown: boolean, use: (encoder: Encoder) => T): T {
+export function withEncoder<T>(
+  value: unknown,
+  thrown: boolean,
+  use: (encoder: Encoder) => T,
+  referrer: Referrer = NOTHING_SHARED,
+): T {
   if (sharedInUse) {
-    return encodeWith(new Encoder(), value, thrown, use);
+    return encodeWith(new Encoder(), value, thrown, use, referrer);
   }
   sharedInUse = true;
   try {
-    return encodeWith(shared, value, thrown, use);
+    return encodeWith(shared, value, thrown, use, referrer);
   } finally {
     shared.reset();
     sharedInUse = false;
   }
 }
 
-function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (encoder: Encoder) => T): T {
+function encodeWith<T>(
+  encoder: Encoder,
+  value: unknown,
+  thrown: boolean,
+  use: (encoder: Encoder) => T,
+  referrer: Referrer,
+): T {
   try {
-    encoder.encode(value, thrown);
+    encoder.encode(value, thrown, referrer);
   } catch (error) {
     throw error instanceof Unsupported ? refused(error) : error;
   }
@@ -664,8 +748,8 @@ function encodeWith<T>(encoder: Encoder, value: unknown, thrown: boolean, use: (
 }
 
 /**
- * The class and the bytes of a binary value of more bytes than these; undefined for any other value. Throws
- * `UnsupportedPayloadError` for one that is detached or lies in shared memory.
+ * The class and the bytes of a binary value of more bytes than these; undefined for any other value, and for bytes in shared
+ * memory. Throws `UnsupportedPayloadError` for one that is detached.
  */
 export function rawBinary(
   value: unknown,
@@ -675,7 +759,8 @@ export function rawBinary(
     return undefined;
   }
   try {
-    return binaryOf(value);
+    const binary = binaryOf(value);
+    return isShared(binary.bytes) ? undefined : binary;
   } catch (error) {
     throw error instanceof Unsupported ? refused(error) : error;
   }

@@ -11,11 +11,14 @@
  *   OBJECT    (key: a string value, value)..., END
  *   MAP       count, (key: value, value)...     SET  count, values
  *   BINARY    view byte, count, bytes
- *   VIEW      view byte, offset, count of bytes, buffer: a value that is an ArrayBuffer
+ *   VIEW      view byte, offset, count of bytes, buffer: a value that is an ArrayBuffer or a SharedArrayBuffer
  *   REGEXP    source, flags: string values; lastIndex: a number value
  *   ERROR     class, name, message: string values; stack: value; then (1, part byte, [key: a string value], value)..., 0
  *   REFERENCE offset
- *   count, length, index, offset = LEB128, at most 2^53 - 1
+ *   SHARED    number of a SharedArrayBuffer, see ../shared/shares.ts
+ *   MAPPED    number of shared memory, offset, length, its name: a string value, inode; of a ProcessSharedBuffer
+ *   ENVELOPE  header: value, payload: value
+ *   count, length, index, offset, number, inode = LEB128, at most 2^53 - 1
  * ```
  *
  * An object that stands in a value more than once is encoded where it is met first, its tag plus `MARK`. Elsewhere stands a
@@ -44,6 +47,9 @@ export const REGEXP = 17;
 export const SYMBOL = 18;
 export const VIEW = 19;
 export const REFERENCE = 20;
+export const SHARED = 24;
+export const MAPPED = 25;
+export const ENVELOPE = 26;
 
 /** What an object ends with, in place of another key. */
 export const END = 0;

@@ -129,7 +129,7 @@ export class Slot {
         this.#lane.submit(call, argument);
         break;
       case "restarting":
-        if (call.parcel !== undefined || call.pack(argument)) {
+        if (call.parcel !== undefined || call.pack(argument, this.#lane.shares.referrer)) {
           this.#keep(call);
         }
         break;
@@ -242,7 +242,12 @@ export class Slot {
       line: (stream, line) => listeners.emit("output", { worker: this.info(), stream, line }),
     };
     const lane = new HostEnd(
-      { arenaBytes: DEFAULT_ARENA_BYTES, namePrefix: named?.namePrefix, hardTimeoutMs },
+      {
+        arenaBytes: DEFAULT_ARENA_BYTES,
+        namePrefix: named?.namePrefix,
+        isThread: runtime === "thread",
+        hardTimeoutMs,
+      },
       laneEvents,
     );
     try {

@@ -1,7 +1,7 @@
 /** Worker threads of this process. */
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { Worker as Thread, type WorkerOptions } from "node:worker_threads";
+import { MessageChannel, Worker as Thread, type WorkerOptions } from "node:worker_threads";
 import type { HostEnd } from "../lane/host-end";
 import type { ThreadData } from "../worker/thread-data";
 import { threadEnvironment } from "./environment";
@@ -12,10 +12,13 @@ import { ENTRY, type Exit, type Plan, type Worker, type WorkerEvents } from "./w
 export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Worker {
   const token = lane.native.lend();
   const { stdio, resourceLimits, execArgv } = plan.worker;
-  const data: ThreadData = { token, program: plan.program };
+  const { port1, port2 } = new MessageChannel();
+  lane.shares.connect(port1);
+  const data: ThreadData = { token, port: port2, program: plan.program };
   const piped = stdio !== "inherit";
   const options: WorkerOptions = {
     workerData: data,
+    transferList: [port2],
     name: "knitting",
     stdout: piped,
     stderr: piped,

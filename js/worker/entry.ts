@@ -50,8 +50,8 @@ async function boot({ bootstrap, tasks }: Program, end: WorkerEnd): Promise<Boot
   }
 }
 
-function attachThread({ token }: ThreadData): WorkerEnd {
-  return new WorkerEnd((wake) => native().WorkerLane.attachThread(token, wake));
+function attachThread({ token, port }: ThreadData): WorkerEnd {
+  return new WorkerEnd((wake) => native().WorkerLane.attachThread(token, wake), port);
 }
 
 function attachProcess(): WorkerEnd {

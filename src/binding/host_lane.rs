@@ -14,8 +14,10 @@ use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
 use super::raw::{self, Cell};
+use super::shared_buffer::SharedBuffer;
 use super::worker_lane;
-use crate::process::control::ControlSocket;
+use crate::process::control::Sent;
+use crate::process::handover::{Giver, Shelf};
 use crate::process::reactor::{self, Manner, WorkerId};
 use crate::process::shm_name::{self, Name, Named};
 use crate::transport::lane::HostEnd;
@@ -30,6 +32,7 @@ pub struct HostLane {
     memory: RefCell<Option<Memory>>,
     name: Rc<RefCell<Option<Name>>>,
     worker: Rc<RefCell<Worker>>,
+    giver: RefCell<Option<Giver>>,
 }
 
 /// How a lane's worker gets at its memory.
@@ -49,8 +52,6 @@ enum Worker {
     },
     Process {
         id: WorkerId,
-        #[expect(dead_code, reason = "memory is sent by it in the next change")]
-        control: ControlSocket,
     },
 }
 
@@ -102,7 +103,14 @@ impl HostLane {
         let worker = Rc::new(RefCell::new(Worker::None));
         let name = Rc::new(RefCell::new(name));
         close_with_environment(&env, (Rc::downgrade(&cell), Rc::downgrade(&worker), Rc::downgrade(&name)))?;
-        Ok(Self { cell, identity, memory: RefCell::new(Some(memory)), name, worker })
+        Ok(Self {
+            cell,
+            identity,
+            memory: RefCell::new(Some(memory)),
+            name,
+            worker,
+            giver: RefCell::new(None),
+        })
     }
 
     /// The worker has attached: finds its process, and unlinks the name it has come by unless that is to stay.
@@ -112,7 +120,7 @@ impl HostLane {
             drop(self.name.take());
         }
         match *self.worker.borrow() {
-            Worker::Process { id, .. } => reactor::attached(id).map_err(system("the reactor")),
+            Worker::Process { id } => reactor::attached(id).map_err(system("the reactor")),
             _ => Ok(()),
         }
     }
@@ -183,6 +191,42 @@ impl HostLane {
         })
     }
 
+    /// Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to wait.
+    #[napi]
+    pub fn give(&self, id: f64, buffer: &SharedBuffer) -> Result<bool> {
+        buffer.with(|memory| self.over(|giver| giver.give(id as u64, memory)))
+    }
+
+    /// Tells the worker that values refer to an id no more. False if that has to wait.
+    #[napi]
+    pub fn forget(&self, id: f64) -> Result<bool> {
+        self.over(|giver| giver.forget(id as u64))
+    }
+
+    /// Room in the outgoing arena that JavaScript fills at its leisure: its offset, or one of the codes of `reserve`.
+    #[napi]
+    pub fn lend_room(&self, bytes: f64) -> Result<f64> {
+        self.with(|end| Ok(raw::offset_of(&end.lend(bytes as usize))))
+    }
+
+    /// The bytes of such room. They stay where they are when the lane is closed.
+    #[napi]
+    pub fn room(&self, env: Env, offset: f64, bytes: f64) -> Result<ArrayBuffer<'static>> {
+        self.with(|end| {
+            let (at, _) = end.window();
+            raw::segment_buffer(&env, end.segment(), at + offset as usize, bytes as usize)
+        })
+    }
+
+    /// Gives up room that nothing was sent from.
+    #[napi]
+    pub fn give_back(&self, offset: f64) -> Result<()> {
+        self.with(|end| {
+            end.give_back(offset as usize);
+            Ok(())
+        })
+    }
+
     /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some. What the worker
     /// did wrong is told by the next `exchange`: nobody waits for this call who could be told.
     #[napi]
@@ -207,7 +251,9 @@ impl HostLane {
         let (Memory::Sealed(descriptor), identity) = self.take_memory()? else {
             return Err(Error::new(Status::InvalidArg, "a thread needs no named memory"));
         };
-        let token = worker_lane::lend((descriptor, identity));
+        let shelf = Shelf::default();
+        let token = worker_lane::lend((descriptor, identity, shelf.clone()));
+        self.giver.replace(Some(Giver::Shelf(shelf)));
         self.worker.replace(Worker::Thread { token });
         Ok(token)
     }
@@ -220,7 +266,7 @@ impl HostLane {
             end.stop(grace);
             Ok(())
         })?;
-        if let Worker::Process { id, .. } = *self.worker.borrow() {
+        if let Worker::Process { id } = *self.worker.borrow() {
             let manner = if grace.is_zero() { Manner::Prompt } else { Manner::Orderly };
             reactor::kill(id, grace, manner).map_err(system("the reactor"))?;
         }
@@ -240,7 +286,7 @@ impl HostLane {
     /// Lets go of the memory; kills the worker process if there is one.
     #[napi]
     pub fn close(&self) {
-        drop((self.memory.take(), self.name.take()));
+        drop((self.memory.take(), self.name.take(), self.giver.take()));
         close(&self.cell, &self.worker);
     }
 
@@ -253,6 +299,15 @@ impl HostLane {
 }
 
 impl HostLane {
+    fn over(&self, send: impl FnOnce(&Giver) -> io::Result<Sent>) -> Result<bool> {
+        match &*self.giver.borrow() {
+            Some(giver) => {
+                send(giver).map(|sent| sent == Sent::Yes).map_err(system("the memory to be shared"))
+            }
+            None => Err(Error::new(Status::GenericFailure, "the lane has no worker")),
+        }
+    }
+
     /// The memory for this lane's worker. There is one worker, so it can be had once.
     pub(super) fn take_memory(&self) -> Result<(Memory, Identity)> {
         match self.memory.take() {
@@ -261,9 +316,10 @@ impl HostLane {
         }
     }
 
-    /// The process that works behind this lane, and how further memory gets to it.
-    pub(super) fn set_worker(&self, id: WorkerId, control: ControlSocket) {
-        self.worker.replace(Worker::Process { id, control });
+    /// The process that works behind this lane, and how the user's memory gets to it.
+    pub(super) fn set_worker(&self, id: WorkerId, giver: Giver) {
+        self.worker.replace(Worker::Process { id });
+        self.giver.replace(Some(giver));
     }
 }
 
@@ -283,7 +339,7 @@ fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
     match worker.replace(Worker::None) {
         Worker::None => {}
         Worker::Thread { token } => worker_lane::revoke(token),
-        Worker::Process { id, .. } => {
+        Worker::Process { id } => {
             // Without a reactor there is no worker either.
             let _ = reactor::kill(id, Duration::ZERO, Manner::Orderly);
         }

@@ -13,6 +13,7 @@ use nix::unistd::{getpgrp, getpid};
 use super::host_lane::{HostLane, Memory, system};
 use crate::process::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
 use crate::process::control::ControlSocket;
+use crate::process::handover::Giver;
 use crate::process::launch::{Launch, Limits, Role, with_launcher};
 use crate::process::output::{Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
@@ -177,7 +178,7 @@ pub fn launch_worker(
     });
     let id: WorkerId = NEXT_WORKER.fetch_add(1, Ordering::Relaxed);
     reactor::launch(id, Order { launch, lock, stdio, sink }).map_err(system("the reactor"))?;
-    lane.set_worker(id, control);
+    lane.set_worker(id, Giver::Socket(control));
     Ok(())
 }
 

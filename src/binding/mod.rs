@@ -6,4 +6,5 @@ mod host_lane;
 mod launch;
 mod raw;
 mod sandbox;
+mod shared_buffer;
 mod worker_lane;

@@ -20,6 +20,7 @@ use crate::transport::blocks;
 use crate::transport::lane::{HostEnd, WorkerEnd};
 use crate::transport::layout::STAGING_BYTES;
 use crate::transport::segment::Segment;
+use crate::transport::shared_memory::SharedMemory;
 use crate::transport::staging::Staging;
 use crate::transport::{Violation, lane};
 
@@ -89,13 +90,17 @@ impl<E: HotEnd> Cell<E> {
 
     fn reserve(&self, bytes: f64, _: f64) -> f64 {
         let mut end = self.end.borrow_mut();
-        let Some(end) = end.as_mut() else { return NO_MEMORY };
-        match end.reserve(bytes as usize) {
-            Ok(offset) => offset as f64,
-            Err(Reserve::Full) => FULL,
-            Err(Reserve::TooLarge) => TOO_LARGE,
-            Err(Reserve::NoMemory(_)) => NO_MEMORY,
-        }
+        end.as_mut().map_or(NO_MEMORY, |end| offset_of(&end.reserve(bytes as usize)))
+    }
+}
+
+/// An offset in an arena as JavaScript gets it.
+pub fn offset_of(reserved: &std::result::Result<usize, Reserve>) -> f64 {
+    match reserved {
+        Ok(offset) => *offset as f64,
+        Err(Reserve::Full) => FULL,
+        Err(Reserve::TooLarge) => TOO_LARGE,
+        Err(Reserve::NoMemory(_)) => NO_MEMORY,
     }
 }
 
@@ -205,6 +210,20 @@ pub fn segment_buffer(
     }
     // SAFETY: inside the mapping, which the buffer keeps alive through its hint.
     unsafe { external(env, segment.at(at).as_ptr(), bytes, segment.clone()) }
+}
+
+/// `bytes` of the user's shared memory from byte `at` as an ArrayBuffer.
+pub fn shared_buffer(
+    env: &Env,
+    memory: &Arc<SharedMemory>,
+    at: usize,
+    bytes: usize,
+) -> Result<ArrayBuffer<'static>> {
+    if bytes == 0 || at.checked_add(bytes).is_none_or(|end| end > memory.byte_length()) {
+        return Err(Error::new(Status::InvalidArg, format!("{bytes} bytes at {at} are outside the memory")));
+    }
+    // SAFETY: inside the mapping, which the buffer keeps alive through its hint.
+    unsafe { external(env, memory.at(at).as_ptr(), bytes, memory.clone()) }
 }
 
 /// A block lent to JavaScript; it goes back to the warm pool with the buffer.

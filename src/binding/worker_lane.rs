@@ -14,12 +14,14 @@ use napi_derive::napi;
 
 use super::host_lane::system;
 use super::raw::{self, Cell};
+use super::shared_buffer::SharedBuffer;
+use crate::process::handover::{Shelf, Taker};
 use crate::process::handshake;
 use crate::transport::lane::WorkerEnd;
 use crate::transport::segment::{Identity, Segment};
 
-/// A segment that waits to be opened.
-type Memory = (OwnedFd, Identity);
+/// A segment that waits to be opened, and what further memory will come by.
+type Memory = (OwnedFd, Identity, Shelf);
 
 /// Segments that wait for their worker thread, by token.
 static LENT: Mutex<BTreeMap<u32, Memory>> = Mutex::new(BTreeMap::new());
@@ -51,6 +53,7 @@ pub(super) fn revoke(token: u32) {
 pub struct WorkerLane {
     cell: Rc<Cell<WorkerEnd>>,
     program: String,
+    taker: RefCell<Taker>,
 }
 
 #[napi]
@@ -58,22 +61,28 @@ impl WorkerLane {
     /// Attaches this thread to the segment lent under `token`.
     #[napi(factory)]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let (descriptor, identity) = borrow(token)
+        let (descriptor, identity, shelf) = borrow(token)
             .ok_or_else(|| Error::new(Status::InvalidArg, format!("no memory is lent under {token}")))?;
         let segment = Segment::open(descriptor.into(), &identity).map_err(refused)?;
         // A fault in this thread would end the host.
         let segment = segment.guarded().map_err(refused)?;
-        Self::attach(env, Arc::new(segment), String::new(), wake)
+        Self::attach(env, Arc::new(segment), String::new(), Taker::Shelf(shelf), wake)
     }
 
     /// Attaches this process to the segment on its descriptor 0, as its boot payload says.
     #[napi(factory)]
     pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         let attached = handshake::attach().map_err(refused)?;
-        Self::attach(env, attached.segment, attached.boot.program, wake)
+        Self::attach(env, attached.segment, attached.boot.program, Taker::socket(attached.control), wake)
     }
 
-    fn attach(env: Env, segment: Arc<Segment>, program: String, wake: Function<'_, (), ()>) -> Result<Self> {
+    fn attach(
+        env: Env,
+        segment: Arc<Segment>,
+        program: String,
+        taker: Taker,
+        wake: Function<'_, (), ()>,
+    ) -> Result<Self> {
         let mut end = WorkerEnd::new(segment);
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
@@ -82,7 +91,7 @@ impl WorkerLane {
         .map_err(system("the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
         env.add_env_cleanup_hook(cell.clone(), |cell| drop(cell.end.take()))?;
-        Ok(Self { cell, program })
+        Ok(Self { cell, program, taker: RefCell::new(taker) })
     }
 
     /// What it is to run, from the boot payload. Empty in a thread, which is told otherwise.
@@ -164,6 +173,13 @@ impl WorkerLane {
         self.with(|end| {
             end.trim(keep as usize).map_err(|lie| Error::new(Status::GenericFailure, lie.to_string()))
         })
+    }
+
+    /// The user's memory that values refer to by `id`, if the host has handed it over.
+    #[napi]
+    pub fn given(&self, id: f64) -> Result<Option<SharedBuffer>> {
+        let found = self.taker.borrow_mut().find(id as u64).map_err(system("the memory that was sent"))?;
+        Ok(found.map(SharedBuffer::over))
     }
 
     /// True once the host wants this worker to end.

@@ -10,10 +10,12 @@
 
 pub mod boot;
 pub mod control;
+pub mod handover;
 pub mod handshake;
 pub mod host_output;
 pub mod launch;
 pub mod output;
 pub mod owner_lock;
 pub mod reactor;
+pub mod shared_name;
 pub mod shm_name;

@@ -24,11 +24,11 @@ use crate::transport::layout::{Geometry, MAGIC};
 use crate::transport::segment::Segment;
 
 /// Where Linux keeps shared memory that has a name, see shm_overview(7).
-const FOLDER: &str = "/dev/shm";
+pub(super) const FOLDER: &str = "/dev/shm";
 const RANDOM_BYTES: usize = 16;
 /// Tells our names from those of other programs.
 const SUFFIX: &str = ".knitting";
-const OWNER_ONLY: u32 = 0o600;
+pub(super) const OWNER_ONLY: u32 = 0o600;
 
 /// A segment that can be opened by name, and the host's owner lock on it.
 #[derive(Debug)]

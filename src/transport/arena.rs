@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   chunk  0 1 2 3 4 5 6 ...          a chunk is 64 KiB; all state below is private to the sender
-//!   state  L S S S . . .              L lease: small payloads side by side   S span: one large payload   . free
+//!   state  L S S S . . .              L lease: small payloads side by side   S span: one large payload, or lent   . free
 //!   refs   3 1                        slots published and not released, counted at the span's first chunk
 //! ```
 //!
@@ -79,17 +79,26 @@ impl Arena {
         if count > self.chunks.len() {
             return Err(Reserve::TooLarge);
         }
-        let first = self.find(count).ok_or(Reserve::Full)?;
-        self.populate(first, count).map_err(Reserve::NoMemory)?;
-        for chunk in &mut self.chunks[first..first + count] {
-            chunk.used = true;
-        }
-        self.chunks[first].span = count as u32;
-        self.chunks[first].refs = 0;
+        let first = self.take(count)?;
         if small {
             self.retired.extend(self.leased.replace(first));
         }
         Ok(first * CHUNK_BYTES)
+    }
+
+    /// Whole chunks for `bytes` of JavaScript's, as for [`Self::reserve`]. Not charged to any slot they stay until
+    /// [`Self::give_back`].
+    pub fn lend(&mut self, bytes: usize) -> Result<usize, Reserve> {
+        let count = bytes.div_ceil(CHUNK_BYTES);
+        if count > self.chunks.len() {
+            return Err(Reserve::TooLarge);
+        }
+        Ok(self.take(count)? * CHUNK_BYTES)
+    }
+
+    /// What was lent at `offset` is not wanted any more.
+    pub fn give_back(&mut self, offset: usize) {
+        self.free_if_unused(offset / CHUNK_BYTES);
     }
 
     /// Everything staged has been charged: former leases that nobody refers to are free.
@@ -158,6 +167,18 @@ impl Arena {
     /// The position after a payload of `bytes` at `position`.
     pub fn next_position(position: usize, bytes: usize) -> usize {
         (position + bytes).next_multiple_of(PAYLOAD_ALIGN)
+    }
+
+    /// Makes the lowest `count` free chunks in a row a span.
+    fn take(&mut self, count: usize) -> Result<usize, Reserve> {
+        let first = self.find(count).ok_or(Reserve::Full)?;
+        self.populate(first, count).map_err(Reserve::NoMemory)?;
+        for chunk in &mut self.chunks[first..first + count] {
+            chunk.used = true;
+        }
+        self.chunks[first].span = count as u32;
+        self.chunks[first].refs = 0;
+        Ok(first)
     }
 
     /// The lowest `count` free chunks in a row, widening the window if need be.
@@ -326,6 +347,23 @@ mod tests {
         // SAFETY: as above.
         let (kept, fresh) = unsafe { (start.read(), start.add(2 * CHUNK_BYTES).read()) };
         assert_eq!((kept, fresh), (0xaa, 0));
+    }
+
+    #[test]
+    fn what_is_lent_stays_until_it_is_given_back_or_sent_and_released() {
+        let mut arena = arena();
+        let (kept, sent) = (arena.lend(10).unwrap(), arena.lend(2 * CHUNK_BYTES).unwrap());
+        assert_eq!(used(&arena), 3);
+        arena.settle();
+        assert_eq!((arena.trim(0), used(&arena)), (0, 3));
+        arena.give_back(kept);
+        assert_eq!(used(&arena), 2);
+        arena.charge(sent);
+        arena.give_back(sent);
+        assert_eq!(used(&arena), 2);
+        arena.release(sent);
+        assert_eq!(used(&arena), 0);
+        assert!(matches!(arena.lend(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
     }
 
     #[test]

@@ -208,24 +208,33 @@ impl End {
     }
 
     fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
-        let mut reserved = self.arena.reserve(bytes);
-        let position = self.staging.word(StagingWord::LeasePosition) as usize;
-        if matches!(reserved, Err(Reserve::Full)) && self.arena.give_up_lease(position) {
-            self.staging.set_word(StagingWord::LeasePosition, 0);
-            self.staging.set_word(StagingWord::LeaseEnd, 0);
-            reserved = self.arena.reserve(bytes);
-        }
-        if self.segment.lost() {
-            return Err(Reserve::NoMemory(io::Error::other(Violation::Lost)));
-        }
-        let offset = reserved?;
+        let offset = self.reserve_by(Arena::reserve, bytes)?;
         if bytes <= super::layout::SMALL_BYTES {
             let position = Arena::next_position(offset, bytes);
             self.staging.set_word(StagingWord::LeasePosition, position as u32);
             self.staging.set_word(StagingWord::LeaseEnd, (offset + super::layout::CHUNK_BYTES) as u32);
         }
-        self.staging.set_word(StagingWord::Window, self.arena.window_bytes() as u32);
         Ok(offset)
+    }
+
+    /// Has `how` find room, also where only an empty lease is in its way.
+    fn reserve_by(
+        &mut self,
+        how: fn(&mut Arena, usize) -> Result<usize, Reserve>,
+        bytes: usize,
+    ) -> Result<usize, Reserve> {
+        let mut reserved = how(&mut self.arena, bytes);
+        let position = self.staging.word(StagingWord::LeasePosition) as usize;
+        if matches!(reserved, Err(Reserve::Full)) && self.arena.give_up_lease(position) {
+            self.staging.set_word(StagingWord::LeasePosition, 0);
+            self.staging.set_word(StagingWord::LeaseEnd, 0);
+            reserved = how(&mut self.arena, bytes);
+        }
+        if self.segment.lost() {
+            return Err(Reserve::NoMemory(io::Error::other(Violation::Lost)));
+        }
+        self.staging.set_word(StagingWord::Window, self.arena.window_bytes() as u32);
+        reserved
     }
 
     fn want_room(&self, wanted: bool) {
@@ -494,7 +503,7 @@ impl HostEnd {
         let fits = match kind {
             Kind::Number => !in_arena,
             Kind::Inline => !in_arena && slot.length as usize <= INLINE_BYTES,
-            Kind::Encoded | Kind::Binary => in_arena,
+            Kind::Encoded | Kind::Binary | Kind::Envelope => in_arena,
             Kind::Ready | Kind::BootFailed | Kind::Attached => {
                 in_arena || slot.length as usize <= INLINE_BYTES
             }
@@ -555,6 +564,17 @@ impl HostEnd {
         // A lie is kept for the next exchange to meet.
         let _ = self.end.reap();
         self.end.out.released()
+    }
+
+    /// Room in the outgoing arena for `bytes` that JavaScript fills at its leisure: their offset. They stay until a slot that
+    /// brings them to the worker is released, or until they are given back.
+    pub fn lend(&mut self, bytes: usize) -> Result<usize, Reserve> {
+        self.end.reserve_by(Arena::lend, bytes)
+    }
+
+    /// What was lent at `offset`, and has never been sent, is not wanted any more.
+    pub fn give_back(&mut self, offset: usize) {
+        self.end.arena.give_back(offset);
     }
 
     /// Tells the worker that nobody waits for a call any more. Nothing if the call is not in flight.

@@ -154,6 +154,9 @@ pub enum Kind {
     BootFailed = 6,
     /// Worker to host, once and before the other two: it has its memory and its owner lock, tasks are imported next.
     Attached = 7,
+    /// An envelope in the arena: its payload, of which `view` says of which class, and the encoded header behind it. The first
+    /// inline bytes hold a u32, the length of the payload; the header begins at the next multiple of [`PAYLOAD_ALIGN`].
+    Envelope = 16,
 }
 
 impl Kind {
@@ -167,6 +170,7 @@ impl Kind {
             5 => Self::Ready,
             6 => Self::BootFailed,
             7 => Self::Attached,
+            16 => Self::Envelope,
             _ => return None,
         })
     }
@@ -307,6 +311,7 @@ fn typescript() -> String {
     constant("KIND_READY", Kind::Ready as usize);
     constant("KIND_BOOT_FAILED", Kind::BootFailed as usize);
     constant("KIND_ATTACHED", Kind::Attached as usize);
+    constant("KIND_ENVELOPE", Kind::Envelope as usize);
     constant("FLAG_REJECTED", FLAG_REJECTED as usize);
     constant("FLAG_ARENA", FLAG_ARENA as usize);
     constant("FLAG_FETCH", FLAG_FETCH as usize);

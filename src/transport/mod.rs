@@ -21,6 +21,7 @@ pub mod lane;
 pub mod layout;
 pub mod ring;
 pub mod segment;
+pub mod shared_memory;
 pub mod staging;
 
 use std::fmt;

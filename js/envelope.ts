@@ -1,0 +1,46 @@
+/** A header and a large binary payload that travel as one value. */
+import { types } from "node:util";
+import { InvalidOptionError } from "./errors";
+import { ProcessSharedBuffer } from "./shared-memory";
+import type { Payload } from "./task";
+import { describe } from "./validate";
+
+/** What an envelope may carry: bytes to be copied, or memory to be shared. */
+export type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
+
+/**
+ * A small header beside a large binary payload, as one argument or result. It is encoded at once, and the payload's bytes are
+ * copied once on each side; a `SharedArrayBuffer` or `ProcessSharedBuffer` is not copied at all, nor is an array of `pool.alloc`.
+ *
+ * @example
+ * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
+ */
+export class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
+  /** What is said of the payload: any value that can be sent. */
+  readonly header: Header;
+  /** The bytes. */
+  readonly payload: Data;
+
+  /** Throws `InvalidOptionError` if the payload is not binary. */
+  constructor(header: Header, payload: Data) {
+    if (!isEnvelopePayload(payload)) {
+      throw new InvalidOptionError(
+        `Envelope: "payload" is ${describe(payload)}, it must be an ArrayBuffer, a view of one, a SharedArrayBuffer or a ProcessSharedBuffer`,
+      );
+    }
+    this.header = header;
+    this.payload = payload;
+  }
+
+  /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
+  [Symbol.dispose](): void {
+    if (this.payload instanceof ProcessSharedBuffer) {
+      this.payload[Symbol.dispose]();
+    }
+  }
+}
+
+/** @internal */
+export function isEnvelopePayload(value: unknown): value is EnvelopePayload {
+  return types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || value instanceof ProcessSharedBuffer;
+}

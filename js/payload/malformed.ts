@@ -1,0 +1,2 @@
+/** The bytes are no encoding. */
+export class MalformedPayload extends Error {}

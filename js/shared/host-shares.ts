@@ -1,0 +1,174 @@
+/** What a host shares with one worker. The worker is believed nothing: it can name what it has been sent, and no more. */
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { SharedMemoryError } from "../errors";
+import type { NativeHostLane } from "../native";
+import { MalformedPayload } from "../payload/malformed";
+import { SharedMapping } from "./mapping";
+import { type Hearer, listen, memoryOf, numberOf, unlisten } from "./registry";
+import { type Reference, type Referrer, type SharedMemory, type Shares, unshareable } from "./shares";
+
+/** Numbers of which is remembered that a worker has known them, and may still name. */
+const REMEMBERED = 65_536;
+
+/** A SharedArrayBuffer that a thread has sent with a result. */
+export interface ReturnedArray {
+  readonly ticket: number;
+  readonly buffer: SharedArrayBuffer;
+  /** Its number here, if it came from here. */
+  readonly number: number | undefined;
+}
+
+/** A SharedArrayBuffer on its way to a thread, or none of that number any more. */
+export interface SentArray {
+  readonly number: number;
+  readonly buffer: SharedArrayBuffer | undefined;
+}
+
+/** How the values of a host refer to memory; only threads can share a SharedArrayBuffer. */
+export class HostReferrer implements Referrer {
+  constructor(readonly isThread: boolean) {}
+
+  refer(memory: SharedMemory): number {
+    if (!this.isThread && !(memory instanceof SharedMapping)) {
+      throw unshareable();
+    }
+    return numberOf(memory);
+  }
+}
+
+export class HostShares implements Shares, Hearer {
+  readonly referrer: HostReferrer;
+  readonly #lane: NativeHostLane;
+  #port: MessagePort | undefined;
+  /** What the worker has been sent. */
+  readonly #known = new Set<number>();
+  /** What it has known. */
+  readonly #former = new Set<number>();
+  /** What the calls in flight refer to, by their ids. */
+  readonly #held = new Map<number, readonly Reference[]>();
+  /** Numbers to be forgotten once no call refers to them, or once there is room to say so. */
+  readonly #due = new Set<number>();
+  /** What has come with results that are not decoded yet. */
+  readonly #returned = new Map<number, ReturnedArray>();
+
+  constructor(lane: NativeHostLane, isThread: boolean) {
+    this.#lane = lane;
+    this.referrer = new HostReferrer(isThread);
+  }
+
+  /** The other end of this port is the thread's. */
+  connect(port: MessagePort): void {
+    this.#port = port;
+  }
+
+  close(): void {
+    unlisten(this);
+    this.#port?.close();
+    this.#held.clear();
+  }
+
+  refer(memory: SharedMemory): number {
+    return this.referrer.refer(memory);
+  }
+
+  send(call: number, references: readonly Reference[]): boolean {
+    for (const { number, memory } of references) {
+      if (!this.#known.has(number)) {
+        if (!this.#introduce(number, memory)) {
+          if (this.#held.size > 0) {
+            return false;
+          }
+          // Nothing is on its way that would make the worker take what waits.
+          throw new SharedMemoryError(
+            "unreachable",
+            "the worker takes no shared memory: its wrapper has not kept descriptor 3. Give the ProcessSharedBuffer a name",
+          );
+        }
+        if (this.#known.size === 0) {
+          listen(this);
+        }
+        this.#known.add(number);
+      }
+    }
+    this.#held.set(call, references);
+    return true;
+  }
+
+  /** What the call with this id refers to, while it is in flight. */
+  held(call: number): readonly Reference[] | undefined {
+    return this.#held.get(call);
+  }
+
+  /** The call has been answered. */
+  release(call: number): void {
+    if (this.#held.size > 0 && this.#held.delete(call)) {
+      for (const number of this.#due) {
+        this.forget(number);
+      }
+    }
+  }
+
+  forget(number: number): void {
+    if (!this.#known.has(number)) {
+      return;
+    }
+    this.#due.add(number);
+    for (const references of this.#held.values()) {
+      if (references.some((reference) => reference.number === number)) {
+        return;
+      }
+    }
+    this.#port?.postMessage({ number, buffer: undefined } satisfies SentArray);
+    if (this.#lane.forget(number)) {
+      this.#due.delete(number);
+      this.#known.delete(number);
+      this.#former.add(number);
+      if (this.#former.size > REMEMBERED) {
+        for (const oldest of this.#former) {
+          this.#former.delete(oldest);
+          break;
+        }
+      }
+    }
+  }
+
+  arrayBuffer(ticket: number): SharedArrayBuffer {
+    if (this.#port !== undefined) {
+      for (let next = receiveMessageOnPort(this.#port); next !== undefined; ) {
+        const returned = next.message as ReturnedArray;
+        this.#returned.set(returned.ticket, returned);
+        next = receiveMessageOnPort(this.#port);
+      }
+    }
+    const returned = this.#returned.get(ticket);
+    if (returned === undefined) {
+      throw new MalformedPayload("a SharedArrayBuffer has not been sent");
+    }
+    this.#returned.delete(ticket);
+    const own = returned.number === undefined ? undefined : memoryOf(returned.number);
+    return own === undefined || own instanceof SharedMapping ? returned.buffer : own;
+  }
+
+  mapping(number: number): SharedMapping {
+    if (!this.#known.has(number) && !this.#former.has(number)) {
+      throw new MalformedPayload("it names shared memory that its worker has not been sent");
+    }
+    const memory = memoryOf(number);
+    if (!(memory instanceof SharedMapping) || memory.closed) {
+      throw new SharedMemoryError(
+        "closed",
+        "the worker has returned a ProcessSharedBuffer that the host has closed, or has let go of",
+      );
+    }
+    return memory;
+  }
+
+  #introduce(number: number, memory: SharedMemory): boolean {
+    if (memory instanceof SharedMapping) {
+      // By its name the worker gets at it without the socket too.
+      return this.#lane.give(number, memory.native) || memory.name !== undefined;
+    }
+    this.#port?.postMessage({ number, buffer: memory } satisfies SentArray);
+    return true;
+  }
+}
