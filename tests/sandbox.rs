@@ -1,0 +1,976 @@
+//! The sandbox, seen from inside: a native program tries, by one system call each, what its policy denies. The same attempts
+//! without a policy show that it is the policy that denies them. As root, where the tests are, and as an ordinary user.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File, Permissions};
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use knitting_native::sandbox::policy::{Layer, Net, Policy, Ports, Sockets};
+use knitting_native::sandbox::{needs, seccomp};
+use nix::libc::{self, c_long};
+use nix::unistd::geteuid;
+use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
+
+/// What the prober is to try: its outcomes go to stdout.
+const PROBES: &str = "KNITTING_TEST_PROBES";
+/// Set if it is to give up processes first.
+const GIVES_UP: &str = "KNITTING_TEST_GIVES_UP";
+/// The place that it tries them on.
+const PLACE: &str = "KNITTING_TEST_PLACE";
+const ORDINARY: u32 = 65534;
+const EXIT_NOT_CONFINED: i32 = 125;
+
+// What happens.
+
+/// Errors of a denial. A mount point is BUSY, what lies in another mount is on another device.
+const DENIALS: [i32; 6] = [libc::EPERM, libc::EACCES, libc::EROFS, libc::ENOSYS, libc::EBUSY, libc::EXDEV];
+
+/// Who can try something at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Anybody,
+    Root,
+}
+use Who::{Anybody, Root};
+
+type Attempt = (&'static str, Who, fn(&Place) -> i32);
+
+/// The number of an error, 0 for success.
+fn call<const N: usize>(number: c_long, arguments: [usize; N]) -> i32 {
+    let argument = |at: usize| arguments.get(at).copied().unwrap_or(0);
+    // SAFETY: the pointers among the arguments are to C strings and structures that live until the call is over. Those that
+    // are none are for calls that are to be denied, or fail.
+    let result = unsafe {
+        libc::syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4), argument(5))
+    };
+    if result < 0 { nix::errno::Errno::last_raw() } else { 0 }
+}
+
+fn text(value: impl AsRef<OsStr>) -> CString {
+    CString::new(value.as_ref().as_encoded_bytes()).unwrap()
+}
+
+fn open(path: impl AsRef<OsStr>, flags: i32) -> i32 {
+    open_at(libc::AT_FDCWD, path, flags)
+}
+
+fn open_at(folder: RawFd, path: impl AsRef<OsStr>, flags: i32) -> i32 {
+    let path = text(path);
+    call(libc::SYS_openat, [folder as usize, path.as_ptr() as usize, flags as usize, 0o600])
+}
+
+/// A call whose arguments are a path and numbers.
+fn on_path<const N: usize>(number: c_long, path: impl AsRef<OsStr>, rest: [usize; N]) -> i32 {
+    let path = text(path);
+    let mut arguments = [0; 6];
+    arguments[0] = path.as_ptr() as usize;
+    arguments[1..=N].copy_from_slice(&rest);
+    call(number, arguments)
+}
+
+/// A call whose arguments begin with a folder's descriptor, here the working directory, and a path.
+fn at_path<const N: usize>(number: c_long, path: impl AsRef<OsStr>, rest: [usize; N]) -> i32 {
+    let path = text(path);
+    let mut arguments = [libc::AT_FDCWD as usize, path.as_ptr() as usize, 0, 0, 0, 0];
+    arguments[2..2 + N].copy_from_slice(&rest);
+    call(number, arguments)
+}
+
+/// A call with two paths.
+fn from_to(number: c_long, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> i32 {
+    let (from, to) = (text(from), text(to));
+    let folder = libc::AT_FDCWD as usize;
+    call(number, [folder, from.as_ptr() as usize, folder, to.as_ptr() as usize])
+}
+
+/// Executes a program in a process of its own, or in this one if there can be no other: then it does not come back from success.
+fn execute(program: impl AsRef<OsStr>, argument: &str) -> i32 {
+    let (program, argument) = (text(program), text(argument));
+    let arguments = [program.as_ptr(), argument.as_ptr(), std::ptr::null()];
+    let empty = [std::ptr::null::<u8>()];
+    let replace = || {
+        call(
+            libc::SYS_execve,
+            [program.as_ptr() as usize, arguments.as_ptr() as usize, empty.as_ptr() as usize],
+        )
+    };
+    // SAFETY: the child makes one system call, and ends.
+    match unsafe { libc::fork() } {
+        -1 => replace(),
+        // SAFETY: ends the child.
+        0 => unsafe { libc::_exit(replace()) },
+        child => {
+            let mut status = 0;
+            // SAFETY: the status has room.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            libc::WEXITSTATUS(status)
+        }
+    }
+}
+
+fn socket(family: i32, kind: i32, protocol: i32) -> Result<RawFd, i32> {
+    // SAFETY: takes numbers.
+    let socket = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    if socket < 0 { Err(nix::errno::Errno::last_raw()) } else { Ok(socket) }
+}
+
+fn opens_socket(family: i32, kind: i32, protocol: i32) -> i32 {
+    socket(family, kind, protocol).err().unwrap_or(0)
+}
+
+fn loopback(port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    }
+}
+
+/// Connects or binds a TCP socket of the given protocol.
+fn tcp(number: c_long, port: u16, protocol: i32) -> i32 {
+    let address = loopback(port);
+    let connect =
+        |socket: RawFd| call(number, [socket as usize, &raw const address as usize, size_of_val(&address)]);
+    socket(libc::AF_INET, libc::SOCK_STREAM, protocol).map_or_else(|error| error, connect)
+}
+
+/// Sends to an address, by a TCP socket that has not been connected.
+fn fast_open(port: u16) -> i32 {
+    let address = loopback(port);
+    let send = |socket: RawFd| {
+        let flags = libc::MSG_FASTOPEN as usize;
+        let (data, to) = (c"x".as_ptr() as usize, &raw const address as usize);
+        match call(libc::SYS_sendto, [socket as usize, data, 1, flags, to, size_of_val(&address)]) {
+            libc::EINPROGRESS => 0,
+            error => error,
+        }
+    };
+    socket(libc::AF_INET, libc::SOCK_STREAM, 0).map_or_else(|error| error, send)
+}
+
+fn unix_address(path: &Path) -> libc::sockaddr_un {
+    let mut address = libc::sockaddr_un { sun_family: libc::AF_UNIX as u16, sun_path: [0; 108] };
+    for (to, from) in address.sun_path.iter_mut().zip(path.as_os_str().as_encoded_bytes()) {
+        *to = *from as libc::c_char;
+    }
+    address
+}
+
+/// Connects one end of a pair of sockets to another.
+fn reconnect_pair(path: &Path, kind: i32) -> i32 {
+    let (address, mut pair) = (unix_address(path), [0; 2]);
+    // SAFETY: there is room for two descriptors.
+    if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) } < 0 {
+        return nix::errno::Errno::last_raw();
+    }
+    call(libc::SYS_connect, [pair[0] as usize, &raw const address as usize, size_of_val(&address)])
+}
+
+fn signal_by_descriptor(pid: usize) -> i32 {
+    // SAFETY: takes numbers.
+    let process = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if process < 0 {
+        nix::errno::Errno::last_raw()
+    } else {
+        call(libc::SYS_pidfd_send_signal, [process as usize, CONTINUE, 0, 0])
+    }
+}
+
+/// The number of no process, user, queue, clock or command, nor flags of anything.
+const NOBODY: usize = 0x7fff_fff0;
+/// A signal that does nothing to a process that runs.
+const CONTINUE: usize = libc::SIGCONT as usize;
+
+/// A process by a raw clone, with the flags given.
+fn clone_with(flags: i32) -> i32 {
+    // SAFETY: without a stack or shared memory this is a fork; the child ends at once.
+    match unsafe { libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0, 0, 0, 0) } {
+        -1 => nix::errno::Errno::last_raw(),
+        // SAFETY: ends the child.
+        0 => unsafe { libc::_exit(0) },
+        _ => 0,
+    }
+}
+
+/// getpid by the calling convention of 32 bits.
+#[cfg(target_arch = "x86_64")]
+fn by_interrupt() -> i32 {
+    const GETPID: i32 = 20;
+    let result: i32;
+    // SAFETY: takes no argument and touches no memory.
+    unsafe { std::arch::asm!("int 0x80", inlateout("eax") GETPID => result) };
+    if result < 0 { -result } else { 0 }
+}
+
+/// What no worker may do.
+const ATTEMPTS: &[Attempt] = &[
+    // Reading.
+    ("read a file outside", Anybody, |place| open(place.path("outside"), libc::O_RDONLY)),
+    ("list a folder outside", Anybody, |place| open(place.path(""), libc::O_RDONLY | libc::O_DIRECTORY)),
+    ("read a file outside by ..", Anybody, |_| open("../outside", libc::O_RDONLY)),
+    ("read a file outside from a folder's descriptor", Anybody, |_| open_at(0, "outside", libc::O_RDONLY)),
+    ("read a file outside through /proc/self/root", Anybody, |place| {
+        open(format!("/proc/self/root{}", place.path("outside").display()), libc::O_RDONLY)
+    }),
+    ("read a file outside through /proc/self/cwd", Anybody, |_| {
+        open("/proc/self/cwd/../outside", libc::O_RDONLY)
+    }),
+    ("read a file outside through a link", Anybody, |place| open(place.path("read/link"), libc::O_RDONLY)),
+    ("read a denied file", Anybody, |place| open(place.path("read/denied"), libc::O_RDONLY)),
+    ("list a denied folder", Anybody, |place| {
+        open(place.path("read/denied-folder"), libc::O_RDONLY | libc::O_DIRECTORY)
+    }),
+    ("read in a denied folder", Anybody, |place| open(place.path("read/denied-folder/in"), libc::O_RDONLY)),
+    ("make a denied file readable", Anybody, |place| {
+        at_path(libc::SYS_fchmodat, place.path("read/denied"), [0o666])
+    }),
+    ("link to a denied file", Anybody, |place| {
+        from_to(libc::SYS_linkat, place.path("write/deep/down/secret"), place.path("write/link"))
+    }),
+    ("read the environment of another process", Anybody, |place| {
+        open(format!("/proc/{}/environ", place.victim), libc::O_RDONLY)
+    }),
+    ("read the memory map of another process", Anybody, |place| {
+        open(format!("/proc/{}/maps", place.victim), libc::O_RDONLY)
+    }),
+    ("read the memory of another process", Anybody, |place| {
+        open(format!("/proc/{}/mem", place.victim), libc::O_RDONLY)
+    }),
+    ("follow the root of another process", Anybody, |place| {
+        let root = format!("/proc/{}/root{}", place.victim, place.path("read/denied").display());
+        open(root, libc::O_RDONLY)
+    }),
+    ("read the own environment block", Anybody, |_| open("/proc/self/environ", libc::O_RDONLY)),
+    ("write to the own memory", Anybody, |_| open("/proc/self/mem", libc::O_RDWR)),
+    ("list processes", Anybody, |_| open("/proc", libc::O_RDONLY | libc::O_DIRECTORY)),
+    ("list shared memory", Anybody, |_| open("/dev/shm", libc::O_RDONLY | libc::O_DIRECTORY)),
+    ("open the shared memory of another worker", Anybody, |place| open(&place.shared, libc::O_RDWR)),
+    ("watch a folder outside", Anybody, |_| call(libc::SYS_inotify_init1, [0])),
+    ("make a handle of a file", Anybody, |_| at_path(libc::SYS_name_to_handle_at, "/", [0, 0, 0])),
+    ("open a handle of a file", Root, |_| call(libc::SYS_open_by_handle_at, [usize::MAX, 0, 0])),
+    // Writing.
+    ("create a file outside", Anybody, |place| open(place.path("new"), libc::O_CREAT | libc::O_WRONLY)),
+    ("write to a file outside", Anybody, |place| open(place.path("outside"), libc::O_WRONLY)),
+    ("truncate a file outside", Anybody, |place| on_path(libc::SYS_truncate, place.path("outside"), [4])),
+    ("write where there is only reading", Anybody, |place| open(place.path("read/file"), libc::O_WRONLY)),
+    ("create where there is only reading", Anybody, |place| {
+        open(place.path("read/new"), libc::O_CREAT | libc::O_WRONLY)
+    }),
+    ("make a folder outside", Anybody, |place| at_path(libc::SYS_mkdirat, place.path("folder"), [0o700])),
+    ("remove a file outside", Anybody, |place| at_path(libc::SYS_unlinkat, place.path("removable"), [0])),
+    ("link outside", Anybody, |place| {
+        from_to(libc::SYS_linkat, place.path("write/file"), place.path("hard-link"))
+    }),
+    ("change a mode outside", Anybody, |place| at_path(libc::SYS_fchmodat, place.path("outside"), [0o600])),
+    ("change an owner outside", Anybody, |place| {
+        at_path(libc::SYS_fchownat, place.path("outside"), [usize::MAX, usize::MAX, 0])
+    }),
+    ("change times outside", Anybody, |place| at_path(libc::SYS_utimensat, place.path("outside"), [0, 0])),
+    ("set an attribute outside", Anybody, |place| {
+        let (path, name) = (text(place.path("outside")), text("user.knitting"));
+        call(
+            libc::SYS_setxattr,
+            [path.as_ptr() as usize, name.as_ptr() as usize, name.as_ptr() as usize, 1, 0],
+        )
+    }),
+    ("write to a file that is kept", Anybody, |place| open(place.path("write/kept"), libc::O_WRONLY)),
+    ("change the mode of a file that is kept", Anybody, |place| {
+        at_path(libc::SYS_fchmodat, place.path("write/kept"), [0o600])
+    }),
+    ("replace a file that is kept", Anybody, |place| {
+        from_to(libc::SYS_renameat, place.path("write/file"), place.path("write/kept"))
+    }),
+    ("replace the program", Anybody, |place| {
+        from_to(libc::SYS_renameat, place.path("write/kept-2"), place.path("write/bin/tool/prober"))
+    }),
+    ("move the folder of the program", Anybody, |place| {
+        from_to(libc::SYS_renameat, place.path("write/bin/tool"), place.path("write/bin/moved"))
+    }),
+    ("move the folder above a denied file", Anybody, |place| {
+        from_to(libc::SYS_renameat, place.path("write/deep"), place.path("write/moved"))
+    }),
+    ("fill shared memory", Anybody, |place| {
+        open(place.shared.with_extension("filled"), libc::O_CREAT | libc::O_WRONLY)
+    }),
+    ("make memory without a name", Anybody, |_| on_path(libc::SYS_memfd_create, "probe", [0])),
+    // Running.
+    ("run a program", Anybody, |_| execute("/bin/sh", "-c")),
+    ("run itself again", Anybody, |place| execute(place.program(), "--list")),
+    ("start a process", Anybody, |_| clone_with(0)),
+    ("start a process as the host's child", Anybody, |_| clone_with(libc::CLONE_PARENT)),
+    ("start a process by clone3", Anybody, |_| call(libc::SYS_clone3, [0, 0])),
+    ("execute by a descriptor", Anybody, |_| at_path(libc::SYS_execveat, "/nowhere", [0, 0, 0])),
+    ("leave the group", Anybody, |_| call(libc::SYS_setpgid, [NOBODY, 0])),
+    ("leave the session", Anybody, |_| call(libc::SYS_setsid, [])),
+    // Network.
+    ("connect by TCP", Anybody, |place| tcp(libc::SYS_connect, place.tcp, 0)),
+    ("listen by TCP", Anybody, |_| tcp(libc::SYS_bind, 0, 0)),
+    ("open a UDP socket", Anybody, |_| opens_socket(libc::AF_INET, libc::SOCK_DGRAM, 0)),
+    ("open a socket of IPv6", Anybody, |_| opens_socket(libc::AF_INET6, libc::SOCK_STREAM, 0)),
+    ("open a raw socket", Root, |_| opens_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)),
+    ("open a packet socket", Root, |_| opens_socket(libc::AF_PACKET, libc::SOCK_RAW, 0)),
+    ("open a netlink socket", Anybody, |_| {
+        opens_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
+    }),
+    ("open a UNIX socket", Anybody, |_| opens_socket(libc::AF_UNIX, libc::SOCK_STREAM, 0)),
+    ("connect a pair of datagram sockets anew", Anybody, |place| {
+        reconnect_pair(&place.path("datagrams"), libc::SOCK_DGRAM)
+    }),
+    ("connect a pair of raw sockets anew", Anybody, |place| {
+        reconnect_pair(&place.path("datagrams"), libc::SOCK_RAW)
+    }),
+    // Other processes.
+    ("signal another process", Anybody, |place| call(libc::SYS_kill, [place.victim, CONTINUE])),
+    ("signal a thread of another process", Anybody, |place| {
+        call(libc::SYS_tgkill, [place.victim, place.victim, CONTINUE])
+    }),
+    ("signal another process by descriptor", Anybody, |place| signal_by_descriptor(place.victim)),
+    ("trace another process", Anybody, |place| {
+        call(libc::SYS_ptrace, [libc::PTRACE_SEIZE as usize, place.victim, 0, 0])
+    }),
+    ("read another process", Anybody, |place| {
+        call(libc::SYS_process_vm_readv, [place.victim, 0, 0, 0, 0, 0])
+    }),
+    ("write another process", Anybody, |place| {
+        call(libc::SYS_process_vm_writev, [place.victim, 0, 0, 0, 0, 0])
+    }),
+    ("take a descriptor", Anybody, |_| call(libc::SYS_pidfd_getfd, [usize::MAX, 0, 0])),
+    ("compare with another process", Anybody, |place| {
+        call(libc::SYS_kcmp, [place.victim, place.victim, 0, 0, 0])
+    }),
+    ("limit another process", Anybody, |place| {
+        call(libc::SYS_prlimit64, [place.victim, libc::RLIMIT_CORE as usize, 0, 0])
+    }),
+    ("slow another process down", Anybody, |place| {
+        call(libc::SYS_setpriority, [libc::PRIO_PROCESS as usize, place.victim, 19])
+    }),
+    ("slow a user down", Anybody, |_| call(libc::SYS_setpriority, [libc::PRIO_USER as usize, NOBODY, 19])),
+    ("bind another process to a core", Anybody, |place| {
+        let all = [u64::MAX; 16];
+        call(libc::SYS_sched_setaffinity, [place.victim, size_of_val(&all), all.as_ptr() as usize])
+    }),
+    ("schedule another process", Anybody, |place| {
+        let none = 0_i32;
+        call(
+            libc::SYS_sched_setscheduler,
+            [place.victim, libc::SCHED_OTHER as usize, &raw const none as usize],
+        )
+    }),
+    ("share memory by number", Anybody, |_| call(libc::SYS_shmget, [libc::IPC_PRIVATE as usize, 0, 0])),
+    ("send messages by number", Anybody, |_| call(libc::SYS_msgctl, [NOBODY, 0, 0])),
+    ("open a message queue", Anybody, |_| on_path(libc::SYS_mq_open, "knitting-none", [0, 0, 0])),
+    // The kernel.
+    ("mount", Root, |_| call(libc::SYS_mount, [0, 0, 0, 0, 0])),
+    ("unmount", Root, |_| on_path(libc::SYS_umount2, "/nowhere", [0])),
+    ("open a mount", Root, |_| at_path(libc::SYS_open_tree, "/", [1])),
+    ("open a file system", Root, |_| on_path(libc::SYS_fsopen, "tmpfs", [0])),
+    ("change attributes of a mount", Root, |_| call(libc::SYS_mount_setattr, [usize::MAX, 0, 0, 0, 0])),
+    ("change the root", Root, |_| on_path(libc::SYS_chroot, "/", [])),
+    ("pivot the root", Root, |_| call(libc::SYS_pivot_root, [0, 0])),
+    ("leave a namespace", Anybody, |_| call(libc::SYS_unshare, [0])),
+    ("enter a namespace", Anybody, |_| call(libc::SYS_setns, [usize::MAX, 0])),
+    ("start a process in a user namespace", Anybody, |_| clone_with(libc::CLONE_NEWUSER)),
+    ("load a program into the kernel", Root, |_| call(libc::SYS_bpf, [NOBODY, 0, 0])),
+    ("count events", Anybody, |_| call(libc::SYS_perf_event_open, [0, 0, 0, 0, 0])),
+    ("read a key", Anybody, |_| call(libc::SYS_keyctl, [0, usize::MAX - 2, 0])),
+    ("add a key", Anybody, |_| call(libc::SYS_add_key, [0, 0, 0, 0, 0])),
+    ("request a key", Anybody, |_| call(libc::SYS_request_key, [0, 0, 0, 0])),
+    ("load a module", Root, |_| call(libc::SYS_init_module, [0, 0, 0])),
+    ("load another kernel", Root, |_| call(libc::SYS_kexec_load, [0, usize::MAX, 0, 0])),
+    ("swap", Root, |_| on_path(libc::SYS_swapon, "/nowhere", [0])),
+    ("set the clock", Root, |_| call(libc::SYS_clock_settime, [NOBODY, 0])),
+    ("set up io_uring", Anybody, |_| call(libc::SYS_io_uring_setup, [0, 0])),
+    ("handle page faults", Root, |_| call(libc::SYS_userfaultfd, [NOBODY])),
+    ("watch a file system", Root, |_| call(libc::SYS_fanotify_init, [NOBODY, 0])),
+    ("change the personality", Anybody, |_| call(libc::SYS_personality, [0])),
+    ("type for the user", Anybody, |_| call(libc::SYS_ioctl, [0, libc::TIOCSTI as usize, 0])),
+    #[cfg(target_arch = "x86_64")]
+    ("call by the convention of 32 bits", Anybody, |_| by_interrupt()),
+    #[cfg(target_arch = "x86_64")]
+    ("call by the convention of x32", Anybody, |_| call(0x4000_0000 | libc::SYS_getpid, [])),
+];
+
+/// What every policy leaves.
+const PERMITTED: &[Attempt] = &[
+    ("read a file", Anybody, |place| open(place.path("read/file"), libc::O_RDONLY)),
+    ("list a folder", Anybody, |place| open(place.path("read"), libc::O_RDONLY | libc::O_DIRECTORY)),
+    ("create a file", Anybody, |place| open(place.path("write/new"), libc::O_CREAT | libc::O_WRONLY)),
+    ("rename a file", Anybody, |place| {
+        from_to(libc::SYS_renameat, place.path("write/new"), place.path("write/newer"))
+    }),
+    ("change a mode", Anybody, |place| at_path(libc::SYS_fchmodat, place.path("write/newer"), [0o640])),
+    ("remove a file", Anybody, |place| at_path(libc::SYS_unlinkat, place.path("write/newer"), [0])),
+    ("read the own maps", Anybody, |_| open("/proc/self/maps", libc::O_RDONLY)),
+    ("read the machine's memory", Anybody, |_| open("/proc/meminfo", libc::O_RDONLY)),
+    ("write to /dev/null", Anybody, |_| open("/dev/null", libc::O_RDWR)),
+    ("open the own shared memory", Anybody, |place| open(&place.own, libc::O_RDWR)),
+    ("signal itself", Anybody, |_| call(libc::SYS_kill, [process::id() as usize, CONTINUE])),
+    ("signal its group", Anybody, |_| call(libc::SYS_kill, [0, CONTINUE])),
+    ("ask for its own limits", Anybody, |_| call(libc::SYS_prlimit64, [0, libc::RLIMIT_CORE as usize, 0, 0])),
+    ("make a pair of streams", Anybody, |_| {
+        let mut pair = [0; 2];
+        let kind = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC) as usize;
+        call(libc::SYS_socketpair, [libc::AF_UNIX as usize, kind, 0, pair.as_mut_ptr() as usize])
+    }),
+    ("reopen what is open", Anybody, |_| {
+        let (_reader, writer) = nix::unistd::pipe().unwrap();
+        open(format!("/proc/self/fd/{}", writer.as_raw_fd()), libc::O_WRONLY)
+    }),
+    ("start a thread", Anybody, |_| i32::from(std::thread::spawn(|| ()).join().is_err())),
+];
+
+/// Once a file says so.
+const LATER: &[Attempt] = &[("read when told", Anybody, |place| {
+    println!("ready");
+    while !place.path("read/told").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let files = [
+        "self/maps",
+        "self/stat",
+        "self/statm",
+        "self/status",
+        "meminfo",
+        "stat",
+        "sys/vm/overcommit_memory",
+    ];
+    files
+        .into_iter()
+        .map(|file| open(Path::new("/proc").join(file), libc::O_RDONLY))
+        .find(|error| *error != 0)
+        .unwrap_or(0)
+})];
+
+/// With leave to start processes.
+const RUNNING: &[Attempt] = &[
+    ("run what is allowed", Anybody, |_| execute("/bin/true", "")),
+    ("run what is not allowed", Anybody, |_| execute("/bin/echo", "")),
+    ("run what was written", Anybody, |place| {
+        fs::copy("/bin/true", place.path("write/program")).unwrap();
+        execute(place.path("write/program"), "")
+    }),
+    ("run what was written by the dynamic linker", Anybody, |place| {
+        let linker = needs::of_program(Path::new("/bin/true")).unwrap().execute;
+        let linker = linker.into_iter().find(|path| path.to_string_lossy().contains("/ld-")).unwrap();
+        execute(linker, place.path("write/program").to_str().unwrap())
+    }),
+    ("map what was written", Anybody, |place| {
+        let file = File::open(place.path("write/program")).unwrap();
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE);
+        call(libc::SYS_mmap, [0, 4096, protection as usize, flags as usize, file.as_raw_fd() as usize, 0])
+    }),
+];
+
+/// With leave to connect to one port and to listen at another.
+const CONNECTING: &[Attempt] = &[
+    ("connect to the port", Anybody, |place| tcp(libc::SYS_connect, place.tcp, 0)),
+    ("connect to another port", Anybody, |place| tcp(libc::SYS_connect, place.other_tcp, 0)),
+    ("connect to another port by MPTCP", Anybody, |place| {
+        tcp(libc::SYS_connect, place.other_tcp, libc::IPPROTO_MPTCP)
+    }),
+    ("connect to another port by fast open", Anybody, |place| fast_open(place.other_tcp)),
+    ("listen at a port", Anybody, |_| tcp(libc::SYS_bind, 0, 0)),
+    ("use UDP", Anybody, |_| opens_socket(libc::AF_INET, libc::SOCK_DGRAM, 0)),
+    ("open a UNIX socket for paths", Anybody, |_| opens_socket(libc::AF_UNIX, libc::SOCK_STREAM, 0)),
+];
+
+/// What the program inside is run with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Confinement {
+    None,
+    Policy,
+    /// And it has given up to start processes, as a worker does once it has attached.
+    WithoutProcesses,
+}
+
+/// The program inside: tries what it is told to and says what came of it.
+#[test]
+fn prober() {
+    let Ok(wanted) = std::env::var(PROBES) else { return };
+    let place = Place::from_environment();
+    if std::env::var_os(GIVES_UP).is_some() {
+        seccomp::give_up_processes().unwrap();
+    }
+    for (name, _, attempt) in [ATTEMPTS, PERMITTED, LATER, RUNNING, CONNECTING].into_iter().flatten() {
+        if wanted.split(';').any(|one| one == *name) {
+            println!("\n{name}={}", attempt(&place));
+        }
+    }
+}
+
+// Where it happens.
+
+/// Files and processes to try something on.
+struct Place {
+    root: PathBuf,
+    /// Ports that are listened at.
+    tcp: u16,
+    other_tcp: u16,
+    /// Another process of the same user's.
+    victim: usize,
+    /// Another worker's memory, and the own.
+    shared: PathBuf,
+    own: PathBuf,
+}
+
+/// A place and what must live as long.
+struct Stage {
+    place: Place,
+    uid: u32,
+    victim: Child,
+    _listeners: (TcpListener, TcpListener, UdpSocket, UnixDatagram, UnixListener),
+}
+
+impl Place {
+    fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A copy of this program, in a tree that may be written.
+    fn program(&self) -> PathBuf {
+        self.path("write/bin/tool/prober")
+    }
+
+    fn environment(&self) -> String {
+        let Self { root, tcp, other_tcp, victim, shared, own } = self;
+        format!("{};{tcp};{other_tcp};{victim};{};{}", root.display(), shared.display(), own.display())
+    }
+
+    fn from_environment() -> Self {
+        let text = std::env::var(PLACE).unwrap();
+        let mut parts = text.split(';');
+        let mut next = || parts.next().unwrap();
+        Self {
+            root: next().into(),
+            tcp: next().parse().unwrap(),
+            other_tcp: next().parse().unwrap(),
+            victim: next().parse().unwrap(),
+            shared: next().into(),
+            own: next().into(),
+        }
+    }
+}
+
+impl Stage {
+    /// A stage that belongs to a user.
+    fn new(uid: u32) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("knitting-sandbox-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let root = fs::canonicalize(std::env::temp_dir()).unwrap().join(&name);
+        for folder in ["read/denied-folder", "write/bin/tool", "write/deep/down"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for file in [
+            "outside",
+            "removable",
+            "read/file",
+            "read/denied",
+            "read/denied-folder/in",
+            "write/file",
+            "write/kept",
+            "write/kept-2",
+            "write/deep/down/secret",
+        ] {
+            fs::write(root.join(file), file).unwrap();
+        }
+        symlink(root.join("outside"), root.join("read/link")).unwrap();
+        fs::copy(std::env::current_exe().unwrap(), root.join("write/bin/tool/prober")).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_knitting-launcher"), root.join("launcher")).unwrap();
+        let shared = Path::new("/dev/shm").join(format!("{name}-other"));
+        let own = Path::new("/dev/shm").join(format!("{name}-own"));
+        for file in [&shared, &own] {
+            fs::write(file, "memory").unwrap();
+        }
+        let datagrams = UnixDatagram::bind(root.join("datagrams")).unwrap();
+        let streams = UnixListener::bind(root.join("streams")).unwrap();
+        let owned =
+            Command::new("chown").arg("-R").arg(uid.to_string()).args([&root, &shared, &own]).status();
+        assert!(owned.unwrap().success());
+        fs::set_permissions(&root, Permissions::from_mode(0o755)).unwrap();
+
+        let mut victim = Command::new("/bin/sleep");
+        let victim = as_user(victim.arg("600"), uid).spawn().unwrap();
+        let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (first, second) = (listen(), listen());
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let place = Place {
+            root,
+            tcp: port(&first),
+            other_tcp: port(&second),
+            victim: victim.id() as usize,
+            shared,
+            own,
+        };
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self { place, uid, victim, _listeners: (first, second, udp, datagrams, streams) }
+    }
+
+    /// A policy that allows the folders `read` and `write`, and the program inside to start.
+    fn policy(&self) -> Policy {
+        let place = &self.place;
+        let needs = needs::of_runtime(&place.program(), false).unwrap();
+        Policy {
+            read: vec![place.path("read")],
+            list: Vec::new(),
+            write: vec![place.path("write")],
+            execute: needs.execute.into_iter().collect(),
+            needs: needs.read.into_iter().collect(),
+            devices: needs.devices.into_iter().collect(),
+            memory: Some(place.own.clone()),
+            deny_read: vec![
+                place.path("read/denied"),
+                place.path("read/denied-folder"),
+                place.path("write/deep/down/secret"),
+                place.path("read/missing"),
+                "/proc".into(),
+                "/etc".into(),
+            ],
+            deny_write: vec![place.path("write/kept")],
+            net: Net::All(false),
+            unix: false,
+            run: false,
+            optional: Vec::new(),
+        }
+    }
+
+    /// The launcher, about to become the program inside.
+    fn launcher(&self, policy: Option<&Policy>) -> Command {
+        let mut command = Command::new(self.place.path("launcher"));
+        as_user(&mut command, self.uid)
+            .arg(process::id().to_string())
+            .args(policy.map(|policy| policy.argument().unwrap()))
+            .arg("--")
+            .arg(self.place.program())
+            .args(["--exact", "prober", "--nocapture", "--test-threads=1"])
+            .env(PLACE, self.place.environment())
+            .current_dir(self.place.path("read"))
+            .stdin(File::options().read(true).custom_flags(libc::O_DIRECTORY).open(&self.place.root).unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// What comes of attempts, by name.
+    fn outcomes(&self, confinement: Confinement, policy: &Policy, names: &[&str]) -> BTreeMap<String, i32> {
+        let mut command = self.launcher((confinement != Confinement::None).then_some(policy));
+        command.env(PROBES, names.join(";"));
+        if confinement == Confinement::WithoutProcesses {
+            command.env(GIVES_UP, "1");
+        }
+        let output = command.output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let outcomes: BTreeMap<_, _> = stdout
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter_map(|(name, error)| Some((name.to_owned(), error.parse().ok()?)))
+            .collect();
+        let told: BTreeSet<_> = outcomes.keys().map(String::as_str).collect();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(told, names.iter().copied().collect(), "{}: {stdout} {stderr}", output.status);
+        outcomes
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.victim.kill();
+        let _ = self.victim.wait();
+        let _ = fs::remove_dir_all(&self.place.root);
+        let shared =
+            [self.place.shared.clone(), self.place.shared.with_extension("filled"), self.place.own.clone()];
+        for file in shared {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+/// Has a command run as a user, if that is another one.
+fn as_user(command: &mut Command, uid: u32) -> &mut Command {
+    if uid == geteuid().as_raw() { command } else { command.uid(uid).gid(uid) }
+}
+
+/// Root and an ordinary user, or the one who runs the tests.
+fn users() -> Vec<u32> {
+    if geteuid().is_root() { vec![0, ORDINARY] } else { vec![geteuid().as_raw()] }
+}
+
+fn names(attempts: &[Attempt], uid: u32) -> Vec<&'static str> {
+    let can = |who: Who| who == Anybody || uid == 0;
+    attempts.iter().filter(|(_, who, _)| can(*who)).map(|(name, _, _)| *name).collect()
+}
+
+fn is_denied(error: i32) -> bool {
+    DENIALS.contains(&error)
+}
+
+// What is to be.
+
+#[test]
+fn what_the_policy_denies_fails_and_would_not_without_it() {
+    for uid in users() {
+        let without = Stage::new(uid);
+        let policy = without.policy();
+        let without = without.outcomes(Confinement::None, &policy, &names(ATTEMPTS, uid));
+        // A kernel may lack a call altogether, and then there is nothing to deny.
+        let ineffective: Vec<_> =
+            without.iter().filter(|(_, error)| is_denied(**error) && **error != libc::ENOSYS).collect();
+        assert!(ineffective.is_empty(), "uid {uid}, without a policy: {ineffective:?}");
+
+        let stage = Stage::new(uid);
+        let every = names(ATTEMPTS, 0);
+        let within = stage.outcomes(Confinement::WithoutProcesses, &stage.policy(), &every);
+        let allowed: Vec<_> = within.iter().filter(|(_, error)| !is_denied(**error)).collect();
+        assert!(allowed.is_empty(), "uid {uid}, with the policy: {allowed:?}");
+    }
+}
+
+#[test]
+fn what_the_policy_allows_works() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &stage.policy(), &names(PERMITTED, uid));
+        let failed: Vec<_> = outcomes.iter().filter(|(_, error)| **error != 0).collect();
+        assert!(failed.is_empty(), "uid {uid}: {failed:?}");
+    }
+}
+
+#[test]
+fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_needs() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let policy = Policy { read: vec!["/".into()], write: vec!["/".into()], ..stage.policy() };
+        let denied = [
+            "read a denied file",
+            "list a denied folder",
+            "read in a denied folder",
+            "list processes",
+            "write to a file that is kept",
+            "replace the program",
+            "move the folder of the program",
+            "move the folder above a denied file",
+        ];
+        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &denied);
+        assert!(outcomes.values().all(|error| is_denied(*error)), "uid {uid}: {outcomes:?}");
+        let hidden = ["read the environment of another process", "read the memory map of another process"];
+        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &hidden);
+        assert!(outcomes.values().all(|error| *error == libc::ENOENT), "uid {uid}: {outcomes:?}");
+        let allowed =
+            ["read a file outside", "read the own maps", "read the machine's memory", "write to /dev/null"];
+        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &allowed);
+        assert!(outcomes.values().all(|error| *error == 0), "uid {uid}: {outcomes:?}");
+    }
+}
+
+#[test]
+fn names_can_be_listed_without_being_read() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let policy = Policy { list: vec![stage.place.root.clone()], ..stage.policy() };
+        let names = ["list a folder outside", "read a file outside", "list a denied folder"];
+        let outcomes = stage.outcomes(Confinement::Policy, &policy, &names);
+        assert_eq!(names.map(|name| outcomes[name]), [0, libc::EACCES, libc::EACCES], "uid {uid}");
+    }
+}
+
+#[test]
+fn only_allowed_programs_run_and_nothing_that_was_written() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let mut policy = Policy { run: true, ..stage.policy() };
+        policy.read.push(stage.place.path("write"));
+        policy.read.push(fs::canonicalize("/bin").unwrap());
+        let program = needs::of_program(Path::new("/bin/true")).unwrap();
+        policy.execute.extend(program.execute);
+        policy.needs.extend(program.read);
+        let within = stage.outcomes(Confinement::Policy, &policy, &names(RUNNING, uid));
+        for (name, error) in &within {
+            assert_eq!(*error == 0, name == "run what is allowed", "uid {uid}: {within:?}");
+        }
+        let without = stage.outcomes(Confinement::None, &policy, &names(RUNNING, uid));
+        assert!(without.values().all(|error| !is_denied(*error)), "uid {uid}: {without:?}");
+    }
+}
+
+#[test]
+fn of_tcp_the_listed_ports_can_be_used() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let sockets =
+            Sockets { connect: Ports::These(vec![stage.place.tcp]), bind: Ports::All(false), udp: false };
+        let policy = Policy { net: Net::Some(sockets), ..stage.policy() };
+        let within = stage.outcomes(Confinement::Policy, &policy, &names(CONNECTING, uid));
+        for (name, error) in &within {
+            assert_eq!(*error == 0, name == "connect to the port", "uid {uid}: {within:?}");
+            assert!(*error == 0 || is_denied(*error), "uid {uid}: {within:?}");
+        }
+        let policy = Policy { net: Net::All(true), unix: true, ..stage.policy() };
+        let open = stage.outcomes(Confinement::Policy, &policy, &names(CONNECTING, uid));
+        let denied: Vec<_> = open.iter().filter(|(_, error)| is_denied(**error)).collect();
+        // No TCP but TCP: MPTCP knows no limits.
+        assert!(denied.iter().all(|(name, _)| name.contains("MPTCP")), "uid {uid}: {open:?}");
+        let without = stage.outcomes(Confinement::None, &policy, &names(CONNECTING, uid));
+        assert!(without.values().all(|error| !is_denied(*error)), "uid {uid}: {without:?}");
+    }
+}
+
+/// The exit status and the message of a launcher that refuses.
+fn refusal(mut launcher: Command) -> (Option<i32>, String) {
+    let output = launcher.env(PROBES, "").output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_policy_that_cannot_be_enforced_is_refused_before_exec() {
+    let stage = Stage::new(geteuid().as_raw());
+    let link = stage.place.path("read/swapped");
+    symlink("/etc", &link).unwrap();
+    for (policy, message) in [
+        (Policy { write: vec![link.clone()], ..stage.policy() }, "a symbolic link has taken its place"),
+        (
+            Policy { deny_read: vec![link.join("passwd")], ..stage.policy() },
+            "a symbolic link has taken its place",
+        ),
+        (Policy { read: vec!["/no/such/file".into()], ..stage.policy() }, "/no/such/file cannot be opened"),
+        (
+            Policy { read: vec!["/".into()], deny_read: vec!["/".into()], ..stage.policy() },
+            "cannot be denied",
+        ),
+    ] {
+        let (status, stderr) = refusal(stage.launcher(Some(&policy)));
+        assert_eq!(status, Some(EXIT_NOT_CONFINED), "{stderr}");
+        assert!(stderr.starts_with("knitting-launcher: ") && stderr.contains(message), "{stderr}");
+    }
+    let mut launcher = Command::new(stage.place.path("launcher"));
+    launcher.args([&process::id().to_string(), "--sandbox={}", "--", "/bin/true"]);
+    let (status, stderr) = refusal(launcher);
+    assert_eq!(status, Some(EXIT_NOT_CONFINED));
+    assert!(stderr.contains("the policy cannot be read"), "{stderr}");
+}
+
+/// Has a command run as if on a kernel without some calls.
+fn without_calls<'a>(command: &'a mut Command, calls: &[c_long], errno: i32) -> &'a mut Command {
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let action = SeccompAction::Errno(errno.unsigned_abs());
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
+    let program: seccompiler::BpfProgram = filter.try_into().unwrap();
+    // SAFETY: between fork and exec it makes system calls with what was made before.
+    unsafe { command.pre_exec(move || apply_filter(&program).map_err(|_| std::io::ErrorKind::Other.into())) }
+}
+
+#[test]
+fn without_user_namespaces_denials_are_refused_unless_they_are_optional() {
+    let stage = Stage::new(geteuid().as_raw());
+    let without = |command: &mut Command| {
+        without_calls(command, &[libc::SYS_unshare], libc::EPERM);
+    };
+    let mut launcher = stage.launcher(Some(&stage.policy()));
+    without(&mut launcher);
+    let (status, stderr) = refusal(launcher);
+    assert_eq!(status, Some(EXIT_NOT_CONFINED));
+    assert!(stderr.contains("no user namespace"), "{stderr}");
+
+    let policy = Policy { optional: vec![Layer::Masks, Layer::Metadata], ..stage.policy() };
+    let mut launcher = stage.launcher(Some(&policy));
+    without(&mut launcher);
+    let output = launcher.env(PROBES, "read a file outside;read a file;read the own maps").output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    for line in ["read a file outside=13", "read a file=0", "read the own maps=0"] {
+        assert!(stdout.lines().any(|one| one == line), "{stdout}");
+    }
+}
+
+#[test]
+fn without_landlock_rules_for_files_are_refused() {
+    let stage = Stage::new(geteuid().as_raw());
+    let mut launcher = stage.launcher(Some(&stage.policy()));
+    without_calls(&mut launcher, &[libc::SYS_landlock_create_ruleset], libc::EOPNOTSUPP);
+    let (status, stderr) = refusal(launcher);
+    assert_eq!(status, Some(EXIT_NOT_CONFINED));
+    assert!(stderr.contains("no Landlock"), "{stderr}");
+}
+
+#[test]
+fn the_probe_tells_what_the_kernel_can() {
+    let probe = |change: &dyn Fn(&mut Command)| {
+        let mut launcher = Command::new(env!("CARGO_BIN_EXE_knitting-launcher"));
+        change(launcher.arg("--probe"));
+        let output = launcher.output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let kernel = probe(&|_| ());
+    assert!(kernel["landlock"].as_u64().unwrap() >= 1 && kernel["mounts"].is_null(), "{kernel}");
+    let old = probe(&|command| {
+        without_calls(command, &[libc::SYS_unshare, libc::SYS_landlock_create_ruleset], libc::ENOSYS);
+    });
+    assert!(old["landlock"] == 0 && old["mounts"].is_string() && old["seccomp"] == true, "{old}");
+}
+
+#[test]
+fn what_procfs_has_forgotten_can_still_be_read() {
+    // Only root can have the kernel forget names.
+    if !geteuid().is_root() {
+        return;
+    }
+    const FORGET_NAMES: &str = "2";
+    let stage = Stage::new(0);
+    let policy = stage.policy();
+    let without_mounts = Policy { optional: vec![Layer::Masks, Layer::Metadata], ..stage.policy() };
+    for (policy, has_mounts) in [(policy, true), (without_mounts, false)] {
+        let mut launcher = stage.launcher(Some(&policy));
+        if !has_mounts {
+            without_calls(&mut launcher, &[libc::SYS_unshare], libc::EPERM);
+        }
+        let mut child = launcher.env(PROBES, "read when told").spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut told = String::new();
+        while !told.contains("ready") {
+            let mut bytes = [0; 256];
+            let count = stdout.read(&mut bytes).unwrap();
+            assert!(count > 0, "{told}");
+            told.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        fs::write("/proc/sys/vm/drop_caches", FORGET_NAMES).unwrap();
+        fs::write(stage.place.path("read/told"), "").unwrap();
+        stdout.read_to_string(&mut told).unwrap();
+        child.wait().unwrap();
+        fs::remove_file(stage.place.path("read/told")).unwrap();
+        assert!(told.contains("read when told=0"), "with mounts: {has_mounts}: {told}");
+    }
+}
+
+#[test]
+fn the_sandbox_stands_behind_a_wrapper_too() {
+    let stage = Stage::new(geteuid().as_raw());
+    let inner = stage.launcher(Some(&stage.policy()));
+    let arguments: Vec<_> = inner.get_args().skip(1).collect();
+    let output = Command::new("bwrap")
+        .args(["--dev-bind", "/", "/"])
+        .arg(stage.place.path("launcher"))
+        .arg("0")
+        .args(arguments)
+        .env(PLACE, stage.place.environment())
+        .env(PROBES, "read a file outside;read a denied file;read a file;open a UDP socket")
+        .current_dir(stage.place.path("read"))
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    for line in ["read a file outside=13", "read a denied file=13", "read a file=0", "open a UDP socket=13"] {
+        assert!(
+            stdout.lines().any(|one| one == line),
+            "{stdout} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
