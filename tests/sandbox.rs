@@ -23,8 +23,10 @@ use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
 
 /// What the prober is to try: its outcomes go to stdout.
 const PROBES: &str = "KNITTING_TEST_PROBES";
-/// Set if it is to give up processes first.
+/// What it is to give up itself.
 const GIVES_UP: &str = "KNITTING_TEST_GIVES_UP";
+const PROCESSES: &str = "processes";
+const SIGNALS: &str = "signals";
 /// The place that it tries them on.
 const PLACE: &str = "KNITTING_TEST_PLACE";
 const ORDINARY: u32 = 65534;
@@ -335,6 +337,13 @@ const ATTEMPTS: &[Attempt] = &[
     ("signal a thread of another process", Anybody, |place| {
         call(libc::SYS_tgkill, [place.victim, place.victim, CONTINUE])
     }),
+    ("queue a signal to another process", Anybody, |place| {
+        // Who sends itself one says so in a structure, and the kernel believes it of nobody else.
+        let mut information = [0_i32; 32];
+        information[2] = libc::SI_QUEUE;
+        let information = information.as_ptr() as usize;
+        call(libc::SYS_rt_sigqueueinfo, [place.victim, CONTINUE, information])
+    }),
     ("signal another process by descriptor", Anybody, |place| signal_by_descriptor(place.victim)),
     ("trace another process", Anybody, |place| {
         call(libc::SYS_ptrace, [libc::PTRACE_SEIZE as usize, place.victim, 0, 0])
@@ -431,25 +440,34 @@ const PERMITTED: &[Attempt] = &[
 ];
 
 /// Once a file says so.
-const LATER: &[Attempt] = &[("read when told", Anybody, |place| {
+const LATER: &[Attempt] = &[
+    ("read procfs when told", Anybody, |place| {
+        wait_until_told(place);
+        let own = ["maps", "stat", "statm", "status"].map(|name| format!("/proc/self/{name}"));
+        let machine = ["meminfo", "stat", "sys/vm/overcommit_memory"].map(|name| format!("/proc/{name}"));
+        own.iter()
+            .chain(&machine)
+            .map(|file| open(file, libc::O_RDONLY))
+            .find(|error| *error != 0)
+            .unwrap_or(0)
+    }),
+    ("read a denied file when told", Anybody, |place| {
+        wait_until_told(place);
+        open(place.path("read/denied"), libc::O_RDONLY)
+    }),
+];
+
+fn wait_until_told(place: &Place) {
     println!("ready");
     while !place.path("read/told").exists() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let files = [
-        "self/maps",
-        "self/stat",
-        "self/statm",
-        "self/status",
-        "meminfo",
-        "stat",
-        "sys/vm/overcommit_memory",
-    ];
-    files
-        .into_iter()
-        .map(|file| open(Path::new("/proc").join(file), libc::O_RDONLY))
-        .find(|error| *error != 0)
-        .unwrap_or(0)
+}
+
+/// What Landlock lets pass and makes ineffective.
+const SIGNALLING: &[Attempt] = &[("have a descriptor signal another process", Anybody, |place| {
+    let (reader, _writer) = nix::unistd::pipe().unwrap();
+    call(libc::SYS_fcntl, [reader.as_raw_fd() as usize, libc::F_SETOWN as usize, place.victim])
 })];
 
 /// With leave to start processes.
@@ -492,6 +510,27 @@ enum Confinement {
     Policy,
     /// And it has given up to start processes, as a worker does once it has attached.
     WithoutProcesses,
+    /// Only the system calls, as on a kernel whose Landlock knows nothing of signals.
+    OfCalls,
+}
+
+/// A policy that allows nothing.
+fn nothing() -> Policy {
+    Policy {
+        read: Vec::new(),
+        list: Vec::new(),
+        write: Vec::new(),
+        execute: Vec::new(),
+        needs: Vec::new(),
+        devices: Vec::new(),
+        memory: None,
+        deny_read: Vec::new(),
+        deny_write: Vec::new(),
+        net: Net::All(false),
+        unix: false,
+        run: false,
+        optional: Vec::new(),
+    }
 }
 
 /// The program inside: tries what it is told to and says what came of it.
@@ -499,10 +538,14 @@ enum Confinement {
 fn prober() {
     let Ok(wanted) = std::env::var(PROBES) else { return };
     let place = Place::from_environment();
-    if std::env::var_os(GIVES_UP).is_some() {
-        seccomp::give_up_processes().unwrap();
+    match std::env::var(GIVES_UP).as_deref() {
+        Ok(PROCESSES) => seccomp::give_up_processes().unwrap(),
+        Ok(SIGNALS) => seccomp::restrict(&nothing(), process::id() as i32, false).unwrap(),
+        _ => {}
     }
-    for (name, _, attempt) in [ATTEMPTS, PERMITTED, LATER, RUNNING, CONNECTING].into_iter().flatten() {
+    for (name, _, attempt) in
+        [ATTEMPTS, PERMITTED, LATER, SIGNALLING, RUNNING, CONNECTING].into_iter().flatten()
+    {
         if wanted.split(';').any(|one| one == *name) {
             println!("\n{name}={}", attempt(&place));
         }
@@ -622,7 +665,6 @@ impl Stage {
         let needs = needs::of_runtime(&place.program(), false).unwrap();
         Policy {
             read: vec![place.path("read")],
-            list: Vec::new(),
             write: vec![place.path("write")],
             execute: needs.execute.into_iter().collect(),
             needs: needs.read.into_iter().collect(),
@@ -637,10 +679,7 @@ impl Stage {
                 "/etc".into(),
             ],
             deny_write: vec![place.path("write/kept")],
-            net: Net::All(false),
-            unix: false,
-            run: false,
-            optional: Vec::new(),
+            ..nothing()
         }
     }
 
@@ -663,11 +702,14 @@ impl Stage {
 
     /// What comes of attempts, by name.
     fn outcomes(&self, confinement: Confinement, policy: &Policy, names: &[&str]) -> BTreeMap<String, i32> {
-        let mut command = self.launcher((confinement != Confinement::None).then_some(policy));
-        command.env(PROBES, names.join(";"));
-        if confinement == Confinement::WithoutProcesses {
-            command.env(GIVES_UP, "1");
-        }
+        let (policy, gives_up) = match confinement {
+            Confinement::None => (None, None),
+            Confinement::Policy => (Some(policy), None),
+            Confinement::WithoutProcesses => (Some(policy), Some(PROCESSES)),
+            Confinement::OfCalls => (None, Some(SIGNALS)),
+        };
+        let mut command = self.launcher(policy);
+        command.env(PROBES, names.join(";")).envs(gives_up.map(|what| (GIVES_UP, what)));
         let output = command.output().unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);
         let outcomes: BTreeMap<_, _> = stdout
@@ -892,6 +934,40 @@ fn without_user_namespaces_denials_are_refused_unless_they_are_optional() {
 }
 
 #[test]
+fn where_landlock_lets_signals_pass_no_call_sends_any() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let denied = [
+            "signal another process",
+            "signal a thread of another process",
+            "signal another process by descriptor",
+            "queue a signal to another process",
+            "have a descriptor signal another process",
+        ];
+        let outcomes = stage.outcomes(Confinement::OfCalls, &nothing(), &denied);
+        assert!(outcomes.values().all(|error| *error == libc::EPERM), "uid {uid}: {outcomes:?}");
+        let outcomes =
+            stage.outcomes(Confinement::OfCalls, &nothing(), &["signal itself", "signal its group"]);
+        assert!(outcomes.values().all(|error| *error == 0), "uid {uid}: {outcomes:?}");
+    }
+}
+
+/// Known, and said in SECURITY.md: a mask is over the file that was there.
+#[test]
+fn a_denied_file_that_the_host_replaces_can_be_read() {
+    let stage = Stage::new(geteuid().as_raw());
+    let mut child =
+        stage.launcher(Some(&stage.policy())).env(PROBES, "read a denied file when told").spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut told = until_ready(&mut stdout);
+    fs::rename(stage.place.path("read/file"), stage.place.path("read/denied")).unwrap();
+    fs::write(stage.place.path("read/told"), "").unwrap();
+    stdout.read_to_string(&mut told).unwrap();
+    child.wait().unwrap();
+    assert!(told.contains("read a denied file when told=0"), "{told}");
+}
+
+#[test]
 fn without_landlock_rules_for_files_are_refused() {
     let stage = Stage::new(geteuid().as_raw());
     let mut launcher = stage.launcher(Some(&stage.policy()));
@@ -917,6 +993,18 @@ fn the_probe_tells_what_the_kernel_can() {
     assert!(old["landlock"] == 0 && old["mounts"].is_string() && old["seccomp"] == true, "{old}");
 }
 
+/// What the program inside has written until it waits to be told.
+fn until_ready(stdout: &mut impl Read) -> String {
+    let mut told = String::new();
+    while !told.contains("ready") {
+        let mut bytes = [0; 256];
+        let count = stdout.read(&mut bytes).unwrap();
+        assert!(count > 0, "{told}");
+        told.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    told
+}
+
 #[test]
 fn what_procfs_has_forgotten_can_still_be_read() {
     // Only root can have the kernel forget names.
@@ -932,21 +1020,15 @@ fn what_procfs_has_forgotten_can_still_be_read() {
         if !has_mounts {
             without_calls(&mut launcher, &[libc::SYS_unshare], libc::EPERM);
         }
-        let mut child = launcher.env(PROBES, "read when told").spawn().unwrap();
+        let mut child = launcher.env(PROBES, "read procfs when told").spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
-        let mut told = String::new();
-        while !told.contains("ready") {
-            let mut bytes = [0; 256];
-            let count = stdout.read(&mut bytes).unwrap();
-            assert!(count > 0, "{told}");
-            told.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
+        let mut told = until_ready(&mut stdout);
         fs::write("/proc/sys/vm/drop_caches", FORGET_NAMES).unwrap();
         fs::write(stage.place.path("read/told"), "").unwrap();
         stdout.read_to_string(&mut told).unwrap();
         child.wait().unwrap();
         fs::remove_file(stage.place.path("read/told")).unwrap();
-        assert!(told.contains("read when told=0"), "with mounts: {has_mounts}: {told}");
+        assert!(told.contains("read procfs when told=0"), "with mounts: {has_mounts}: {told}");
     }
 }
 

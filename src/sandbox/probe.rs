@@ -71,3 +71,63 @@ impl Kernel {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::policy::{Net, Ports, Sockets};
+
+    const LEAST: &str = r#"{"read":["/a"],"write":["/a/w"],"execute":[],"needs":[],"devices":[],"denyRead":[],"denyWrite":[],
+        "net":false,"unix":false,"run":false,"optional":[]}"#;
+
+    fn missing(kernel: (u32, bool, bool), change: impl FnOnce(&mut Policy)) -> Vec<Layer> {
+        let mut policy = Policy::decode(LEAST).unwrap();
+        change(&mut policy);
+        let (landlock, has_mounts, seccomp) = kernel;
+        let mounts = (!has_mounts).then(|| "forbidden".to_owned());
+        Kernel { landlock, mounts, seccomp }
+            .missing(&policy)
+            .into_iter()
+            .map(|missing| missing.layer)
+            .collect()
+    }
+
+    #[test]
+    fn only_what_the_policy_asks_for_can_be_missing() {
+        assert_eq!(missing((7, true, true), |_| ()), []);
+        assert_eq!(missing((1, true, true), |_| ()), []);
+        assert_eq!(missing((7, false, true), |_| ()), [Layer::Metadata]);
+        assert_eq!(missing((7, true, true), |policy| policy.deny_read = vec!["/a/b".into()]), []);
+    }
+
+    #[test]
+    fn denials_within_what_is_allowed_need_mounts() {
+        let kernel = (7, false, true);
+        let within = [Layer::Masks, Layer::Metadata];
+        assert_eq!(missing(kernel, |policy| policy.deny_read = vec!["/a/b".into()]), within);
+        assert_eq!(missing(kernel, |policy| policy.deny_write = vec!["/a/w/b".into()]), within);
+        // Nothing there is allowed in the first place.
+        assert_eq!(missing(kernel, |policy| policy.deny_read = vec!["/b".into()]), [Layer::Metadata]);
+        assert_eq!(missing(kernel, |policy| policy.deny_write = vec!["/a/b".into()]), [Layer::Metadata]);
+    }
+
+    #[test]
+    fn an_older_landlock_lacks_what_came_later() {
+        let ports = |policy: &mut Policy| {
+            let connect = Ports::These(vec![443]);
+            policy.net = Net::Some(Sockets { connect, bind: Ports::All(false), udp: false });
+        };
+        assert_eq!(missing((0, true, true), |_| ()), [Layer::Files]);
+        assert_eq!(missing((2, false, true), |_| ()), [Layer::Metadata, Layer::Files]);
+        assert_eq!(missing((3, true, true), ports), [Layer::Tcp]);
+        assert_eq!(missing((4, true, true), ports), []);
+        assert_eq!(missing((5, true, true), |policy| policy.run = true), [Layer::Signals]);
+        assert_eq!(missing((5, true, true), |policy| policy.unix = true), [Layer::AbstractSockets]);
+    }
+
+    #[test]
+    fn without_seccomp_much_is_missing() {
+        assert_eq!(missing((5, true, false), |_| ()), [Layer::Signals, Layer::Syscalls]);
+        assert_eq!(missing((7, true, false), |_| ()), [Layer::Syscalls]);
+    }
+}
