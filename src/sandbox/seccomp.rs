@@ -137,6 +137,9 @@ const NEVER: &[c_long] = &[
 const STATMOUNT: c_long = 457;
 const LISTMOUNT: c_long = 458;
 
+#[cfg(target_arch = "aarch64")]
+const KEXEC_FILE_LOAD: c_long = 294;
+
 /// Of this architecture alone.
 #[cfg(target_arch = "x86_64")]
 const NEVER_HERE: &[c_long] = &[
@@ -150,13 +153,13 @@ const NEVER_HERE: &[c_long] = &[
     libc::SYS_sysfs,
     libc::SYS__sysctl,
 ];
-#[cfg(not(target_arch = "x86_64"))]
-const NEVER_HERE: &[c_long] = &[libc::SYS_kexec_file_load];
+#[cfg(target_arch = "aarch64")]
+const NEVER_HERE: &[c_long] = &[KEXEC_FILE_LOAD];
 
 /// Ways to start a process that have no flags.
 #[cfg(target_arch = "x86_64")]
 const FORKS: &[c_long] = &[libc::SYS_fork, libc::SYS_vfork];
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
 const FORKS: &[c_long] = &[];
 
 /// Flags of clone that no worker may give: namespaces, and a child of its parent instead of its own.
@@ -176,6 +179,15 @@ const PERSONALITY_QUERY: c_int = -1;
 const PRIORITY_OF_USER: c_int = libc::PRIO_USER as c_int;
 /// `IOPRIO_WHO_USER` of linux/ioprio.h.
 const IO_PRIORITY_OF_USER: c_int = 3;
+/// `F_SETOWN_EX` of asm-generic/fcntl.h.
+const F_SETOWN_EX: c_int = 15;
+
+#[cfg(target_arch = "x86_64")]
+const MACHINE: u16 = libc::EM_X86_64;
+#[cfg(target_arch = "aarch64")]
+const MACHINE: u16 = libc::EM_AARCH64;
+/// How filters know this architecture's own calls: 64 bits, little-endian (linux/audit.h).
+const AUDIT_ARCH: u32 = MACHINE as u32 | 0x8000_0000 | 0x4000_0000;
 
 /// Whether there are filters at all.
 pub fn is_available() -> bool {
@@ -253,9 +265,6 @@ fn signals(own: c_int) -> Rules {
     rules
 }
 
-/// `F_SETOWN_EX` of asm-generic/fcntl.h.
-const F_SETOWN_EX: c_int = 15;
-
 /// Which sockets there can be. Landlock then says to which TCP ports they go.
 fn network(policy: &Policy) -> Rules {
     let mut rules = Rules::new();
@@ -331,7 +340,8 @@ fn compile(rules: Rules, errno: c_int) -> Result<BpfProgram, String> {
     let action = SeccompAction::Errno(errno.unsigned_abs());
     let filter = SeccompFilter::new(compiled, SeccompAction::Allow, action, arch).map_err(failed)?;
     let program: BpfProgram = filter.try_into().map_err(failed)?;
-    Ok([foreign_calls(audit_arch(&program)), program].concat())
+    // Before seccompiler's program, which would kill what comes from another architecture.
+    Ok([foreign_calls(), program].concat())
 }
 
 fn compile_rule(rule: Rule) -> Result<SeccompRule, seccompiler::BackendError> {
@@ -356,14 +366,8 @@ fn compile_rule(rule: Rule) -> Result<SeccompRule, seccompiler::BackendError> {
     SeccompRule::new(conditions?)
 }
 
-/// The architecture that a program of seccompiler's begins by asking for, in its second instruction. It kills what comes from
-/// another, so that never gets there.
-fn audit_arch(program: &[sock_filter]) -> u32 {
-    program[1].k
-}
-
 /// Instructions that deny calls by another convention and do not know calls newer than this file.
-fn foreign_calls(arch: u32) -> Vec<sock_filter> {
+fn foreign_calls() -> Vec<sock_filter> {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
@@ -375,7 +379,7 @@ fn foreign_calls(arch: u32) -> Vec<sock_filter> {
     let fail = |errno: c_int| step(RETURN, libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(), 0, 0);
     vec![
         step(LOAD, ARCH_AT, 0, 0),
-        step(IF_EQUAL, arch, 1, 0),
+        step(IF_EQUAL, AUDIT_ARCH, 1, 0),
         fail(libc::EPERM),
         step(LOAD, NUMBER_AT, 0, 0),
         step(IF_NOT_LESS, X32, 0, 1),
