@@ -51,6 +51,90 @@ interface Task<Argument = unknown, Result = unknown, Abortable extends boolean =
     readonly [ABORTABLE]: Abortable;
 }
 
+/** What the workers of a pool may do: what is not listed is denied. */
+interface PermissionOptions {
+    /**
+     * `"strict"`, the default: what is granted here and nothing else. `"unsafe"`: anything, the same as `permission: "unsafe"`;
+     * of the other fields it takes `console` alone.
+     */
+    mode?: "strict" | "unsafe" | undefined;
+    /**
+     * Files and folders that tasks may read, folders with all that is in them. `true`: any that is not denied, `false` or `[]`:
+     * none. Default: the workers' working directory. Relative paths start there, `~/` is the home folder; symbolic links are followed. Each must
+     * exist. What the tasks' modules and the runtime need can be read besides: `pool.permissions.needs` lists it.
+     */
+    read?: boolean | readonly string[] | undefined;
+    /** Files and folders that tasks may write. Of the same form as `read`. Default: the workers' working directory. */
+    write?: boolean | readonly string[] | undefined;
+    /**
+     * Files and folders that tasks may not read, whatever `read` says; they need not exist. Added to those of the strict
+     * profile: in the working directory `.env`, `.git`, `.npmrc`, `.docker`, `.secrets`; in the home folder `.ssh`, `.gnupg`,
+     * `.aws`, `.azure`, `.config/gcloud`, `.kube`; `/proc`, `/sys`, `/dev`, `/etc`. A path that `read` names inside one of the
+     * profile's lifts that one.
+     */
+    denyRead?: readonly string[] | undefined;
+    /** Files and folders that tasks may not write. Added to those of `denyRead`'s profile and `node_modules`. */
+    denyWrite?: readonly string[] | undefined;
+    /**
+     * The network. `true`: all of it. `false`, the default, or `[]`: none. A list of hosts, such as `"example.com"` or
+     * `"127.0.0.1:8080"`, is enforced by Deno alone.
+     */
+    net?: boolean | readonly string[] | undefined;
+    /** Hosts that tasks may not reach, whatever `net` says. Enforced by Deno alone. */
+    denyNet?: readonly string[] | undefined;
+    /**
+     * Modules from the web, which Deno alone can import: `true` from any host, a list from those. `false`, the default: none.
+     * Modules in files are what `read` and the tasks need.
+     */
+    allowImport?: boolean | readonly string[] | undefined;
+    /** Environment variables. Default: none. The option `worker.env` stands before it. */
+    env?: EnvironmentPermission | undefined;
+    /**
+     * Programs that tasks may start, as names on `PATH` or paths. `true`: any. `false`, the default, or `[]`: none. A program that
+     * was started has the same files and network as the worker, where the kernel enforces them.
+     */
+    run?: boolean | readonly string[] | undefined;
+    /** Programs that tasks may not start, whatever `run` says. */
+    denyRun?: readonly string[] | undefined;
+    /**
+     * Whether what tasks write to the console, stdout and stderr reaches this process's. Default `false`; `true` with
+     * `mode: "unsafe"`. The option `worker.stdio` stands before the default.
+     */
+    console?: boolean | undefined;
+    /** Of workers on Node. */
+    node?: {
+        /** `true`: like `run: true` where `run` says nothing. `false`: no programs, whatever `run` says. */
+        allowChildProcess?: boolean | undefined;
+    };
+    /** Of workers on Deno. */
+    deno?: {
+        /** `true`: like `run: true` where `run` says nothing. */
+        allowRun?: boolean | undefined;
+    };
+    /**
+     * Whether the kernel enforces this for process workers. Default `true`; behind a `worker.processCommandPrefix` `false`: that
+     * wrapper is taken for the one who does. `true` there applies it inside the wrapper, which must let it.
+     */
+    kernel?: boolean | undefined;
+    /**
+     * What a rule is that nobody enforces. `"error"`: `createPool` throws `PermissionUnsupportedError`. `"warn"`: one warning of the
+     * process for each pool. Default: `"error"` for process workers, `"warn"` for threads.
+     */
+    onUnsupported?: "error" | "warn" | undefined;
+}
+/** Which environment variables the workers have. */
+interface EnvironmentPermission {
+    /** Names of this process's variables that they get too. `true`: all. Default: none. */
+    allow?: true | readonly string[] | undefined;
+    /** Names of variables that they don't get, wherever they come from; also of those that a process is given to start. */
+    deny?: readonly string[] | undefined;
+    /**
+     * Files of lines such as `NAME=value`, whose variables they get besides; read when the pool is created. What `allow` brings
+     * wins; of two files the later does. They must exist, and it takes Node 20.12.
+     */
+    files?: string | readonly string[] | undefined;
+}
+
 /** The ways to choose, as the option `balancer` names them. */
 type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
 
@@ -253,8 +337,54 @@ interface PoolOptions {
      * `AbortCapacityError`. Default 258.
      */
     abortSignalCapacity?: number | undefined;
-    /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
-    permission?: "unsafe" | undefined;
+    /**
+     * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else; an object grants
+     * more, or other things. `"unsafe"`: anything. Without it nothing is restricted either, and `pool.permissions` lists what
+     * `"strict"` would restrict.
+     */
+    permission?: "strict" | "unsafe" | PermissionOptions | undefined;
+}
+
+/** A file or folder that a worker needs, with all that is in it. */
+interface PermissionNeed {
+    readonly path: string;
+    /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`. */
+    readonly access: "read" | "execute" | "write";
+    /** Who needs it. */
+    readonly for: "runtime" | "knitting-native" | "tasks" | "run";
+}
+
+/** The rules of a policy, and who enforces each for the workers of a pool. */
+
+/** Who enforces a rule. */
+type Enforcer = "kernel" | "runtime" | "host" | "wrapper";
+/** A rule of a pool's policy. */
+interface PermissionRule {
+    /** The field of the option `permission`. */
+    readonly rule: "read" | "write" | "denyRead" | "denyWrite" | "net" | "denyNet" | "allowImport" | "env" | "run" | "denyRun" | "console";
+    /** What is granted, or by a rule that denies, denied: paths, hosts, names. `false` and `[]` grant nothing. */
+    readonly value: boolean | readonly string[];
+    /**
+     * `"kernel"`: for whatever code there is in the worker. `"runtime"`: by flags of Node or Deno, a guardrail for what goes by
+     * their own modules. `"host"`: by what the worker is started with. `"wrapper"`: by `worker.processCommandPrefix`, as far as
+     * that does. Empty: nobody does.
+     */
+    readonly enforcedBy: readonly Enforcer[];
+    /** Why nobody does, or what is left open. */
+    readonly note?: string;
+}
+
+/** What a pool's workers may do, and who sees to it. */
+interface PoolPermissions {
+    /**
+     * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
+     * out; nothing is restricted, and `rules` are those that `"strict"` would begin with.
+     */
+    readonly mode: "default" | "strict" | "unsafe";
+    /** The rules that restrict something, and who enforces each. */
+    readonly rules: readonly PermissionRule[];
+    /** What the workers can read or execute besides, since they could not run without. */
+    readonly needs: readonly PermissionNeed[];
 }
 
 /** What all errors of this package extend. */
@@ -342,6 +472,11 @@ declare class SharedMemoryError extends KnittingError {
      * wrapper keeps no descriptor; the system has `"refused"`.
      */
     readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
+}
+/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
+declare class PermissionUnsupportedError extends KnittingError {
+    /** The fields of the option that nobody enforces, such as `"net"`. */
+    readonly rules: readonly string[];
 }
 /** This package runs on Linux alone. */
 declare class UnsupportedPlatformError extends KnittingError {
@@ -450,6 +585,8 @@ interface TaskPool<T> extends Workers {
 interface Workers {
     /** The workers as they are now. */
     readonly workers: readonly WorkerInfo[];
+    /** What the workers may do, and who enforces each rule of it. */
+    readonly permissions: PoolPermissions;
     /**
      * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
      * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
@@ -477,7 +614,8 @@ interface Workers {
  * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
  * say instead.
  *
- * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, UnsupportedPlatformError.
+ * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, PermissionUnsupportedError,
+ * UnsupportedPlatformError.
  * @example
  * export const add = ([a, b]) => a + b;
  *
@@ -596,5 +734,5 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
  */
 declare const isMain: boolean;
 
-export { AbortCapacityError, AbortToolkit, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, DefinedTask, EnvelopePayload, EnvironmentChoice, ImportDefinition, Payload, Pool, PoolEvents, PoolListener, PoolOptions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart, Workers };
+export { AbortCapacityError, AbortToolkit, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
+export type { AbortablePromise, BootstrapOptions, CallOptions, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart, Workers };

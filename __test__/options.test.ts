@@ -1,6 +1,7 @@
 import { createPool, InvalidOptionError, importTask, isMain, task } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { resolveOptions } from "../dist/options.js";
+import { UNSAFE } from "../dist/permission/policy.js";
 import { commandFor } from "../dist/worker-options.js";
 
 const echo = importTask<unknown, unknown>({ href: "./tasks/basic.mjs", name: "echo" });
@@ -165,8 +166,6 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
     [{ balancer: ["roundRobin"] }, '"balancer" is an array'],
     [{ balancer: { strategy: "round" } }, '"balancer.strategy" is "round", it must be "roundRobin"'],
     [{ balancer: {} }, '"balancer.strategy" is undefined, it must be "roundRobin"'],
-    [{ permission: "lax" }, '"permission" is "lax", it must be "unsafe"'],
-    [{ permission: null }, '"permission" is null, it must be "unsafe"'],
     [[], '"options" is an empty array, it must be an object'],
     [null, '"options" is null'],
   ])("%j", (options, message) => {
@@ -224,6 +223,7 @@ describe("what a worker's options come to", () => {
     expect(resolveOptions({})).toEqual({
       threads: 1,
       abortSignalCapacity: 258,
+      permission: { ...UNSAFE, mode: "default" },
       balancer: "roundRobin",
       worker: {
         runtime: "thread",
@@ -262,6 +262,7 @@ describe("what a worker's options come to", () => {
     expect(resolveOptions({ threads: 1024, balancer, worker, workerExecArgv: [] })).toEqual({
       threads: 1024,
       abortSignalCapacity: 258,
+      permission: { ...UNSAFE, mode: "default" },
       balancer: "firstIdle",
       worker: {
         runtime: "node",
@@ -349,8 +350,6 @@ describe("a command that a function returns is checked when it is called", () =>
 
 describe("an option that is still to come says so", () => {
   test.each([
-    [{ permission: "strict" }, 'permission: "strict" is not supported yet'],
-    [{ permission: { mode: "strict" } }, "permission: an object is not supported yet"],
     [{ payload: {} }, '"payload" is not supported yet'],
     [{ debug: true }, '"debug" is not supported yet'],
     [{ worker: { timers: {} } }, '"worker.timers" is not supported yet'],

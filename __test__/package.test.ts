@@ -21,7 +21,9 @@ import { allContainers, ensureContainers, missing, removeContainers } from "./co
 import { install, type Packed, pack, place, run, write } from "./installed";
 
 const root = join(__dirname, "..");
-const seeds = join(root, "..", "shared", "seeds", "blocks", "process-workers");
+const seeds = ["process-workers", "permissions"].map((name) =>
+  join(root, "..", "shared", "seeds", "blocks", name),
+);
 /** Executables by major version: the system's and our own. */
 const nodes: Record<string, string> = {
   [process.versions.node.split(".")[0]]: process.execPath,
@@ -90,7 +92,17 @@ interface Block {
   readonly skip?: string | undefined;
 }
 
-/** The seed's programs and what their comments say they print. */
+/** The one warning that a thread has not all that a policy asks for. */
+const warning = /^(\(node:\d+\) \[KNITTING_PERMISSION_UNSUPPORTED\] PermissionWarning: .*\n\(Use .*\n)?$/;
+
+/** The seeds' programs on permissions, which run on threads. */
+const policies: readonly Block[] = [
+  { program: "1-strict.ts", stdout: "42\n", stderr: warning },
+  { program: "2-console-and-unsafe.ts", stdout: "42 42\n", stderr: warning },
+  { program: "3-grants.ts", stdout: "42\n", stderr: warning },
+];
+
+/** The seeds' programs on process workers and what their comments say they print. */
 const blocks: readonly Block[] = [
   { program: "1-switch.ts", stdout: "3\n" },
   { program: "2-import-task.ts", stdout: "3\n" },
@@ -118,7 +130,7 @@ describe.each(["24", "26"])("installed as `knitting`, on Node %s", (major) => {
     return run(join(bin, major), [program], { cwd: alias, env });
   }
 
-  test.for(blocks)("the seed's $program runs unchanged", async (block, context) => {
+  test.for([...blocks, ...policies])("the seed's $program runs unchanged", async (block, context) => {
     const { program, stdout, stderr = /^$/, skip } = block;
     context.skip(skip !== undefined, skip);
     copySeeds(context);
@@ -146,6 +158,16 @@ describe.each(["24", "26"])("installed as `knitting`, on Node %s", (major) => {
     );
   });
 
+  test.for(runtimes)("the seed's 1-strict.ts runs with process workers on %s", async (runtime, context) => {
+    copySeeds(context);
+    const source = readFileSync(join(alias, "1-strict.ts"), "utf8");
+    const worker = `worker: { runtime: "process", processRuntime: "${runtime}" },`;
+    const replaced = source.replace("threads: 2,", (threads) => `${threads} ${worker}`);
+    expect(replaced).toContain(worker);
+    write(alias, { [`${runtime}-1-strict.ts`]: replaced });
+    expect(await runSeed(`${runtime}-1-strict.ts`)).toEqual({ status: 0, stdout: "42\n", stderr: "" });
+  });
+
   test("the host never evaluates the module of an imported task", async (context) => {
     copySeeds(context);
     write(alias, {
@@ -164,7 +186,7 @@ test("the seeds' programs type-check against the installed package", async (cont
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "esnext"];
   const types = ["--types", "node", "--typeRoots", join(root, "node_modules", "@types")];
-  const programs = [...blocks.map(({ program }) => program), "docker-worker-tasks.ts"];
+  const programs = [...[...blocks, ...policies].map(({ program }) => program), "docker-worker-tasks.ts"];
   const outcome = await run(process.execPath, [tsc, ...flags, ...types, ...programs], { cwd: alias });
   expect(outcome).toEqual({ status: 0, stdout: "", stderr: "" });
 });
@@ -324,6 +346,12 @@ describe("where the native parts are missing", () => {
 
 /** The seeds stand beside this checkout, not in it. */
 function copySeeds(context: TestContext): void {
-  context.skip(!existsSync(seeds), `there is no ${seeds}`);
-  cpSync(seeds, alias, { recursive: true });
+  for (const folder of seeds) {
+    context.skip(!existsSync(folder), `there is no ${folder}`);
+    cpSync(folder, alias, { recursive: true });
+  }
+  // What one of them says that it needs.
+  for (const name of ["data", "out"]) {
+    mkdirSync(join(alias, name), { recursive: true });
+  }
 }

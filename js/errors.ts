@@ -213,6 +213,18 @@ export class SharedMemoryError extends KnittingError {
   }
 }
 
+/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
+export class PermissionUnsupportedError extends KnittingError {
+  /** The fields of the option that nobody enforces, such as `"net"`. */
+  readonly rules: readonly string[];
+
+  /** @internal */
+  constructor(message: string, rules: readonly string[]) {
+    super("KNITTING_PERMISSION_UNSUPPORTED", message);
+    this.rules = rules;
+  }
+}
+
 /** This package runs on Linux alone. */
 export class UnsupportedPlatformError extends KnittingError {
   /** @internal */
@@ -237,5 +249,6 @@ export const KNITTING_ERRORS = {
   PayloadTooLargeError,
   UnsupportedPayloadError,
   SharedMemoryError,
+  PermissionUnsupportedError,
   UnsupportedPlatformError,
 } as const;

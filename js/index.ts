@@ -14,6 +14,7 @@ export {
   InvalidOptionError,
   KnittingError,
   PayloadTooLargeError,
+  PermissionUnsupportedError,
   PoolClosedError,
   ProtocolViolationError,
   SharedMemoryError,
@@ -28,6 +29,10 @@ export {
 export type { AbortToolkit } from "./lane/abort-toolkit";
 export { isMain } from "./main";
 export type { PoolOptions } from "./options";
+export type { PoolPermissions } from "./permission/enforce";
+export type { PermissionNeed } from "./permission/needs";
+export type { EnvironmentPermission, PermissionOptions } from "./permission/options";
+export type { Enforcer, PermissionRule } from "./permission/rules";
 export type { AbortablePromise, CallOptions } from "./pool/call-options";
 export type { PoolEvents, PoolListener } from "./pool/events";
 export type { WorkerInfo, WorkerStart } from "./pool/info";

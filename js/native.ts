@@ -134,9 +134,12 @@ export interface SandboxProbe {
   seccomp: boolean;
 }
 
+/** A part of what the kernel enforces: see `Layer` in `src/sandbox/policy.rs`. */
+export type KernelLayer = "masks" | "metadata" | "files" | "tcp" | "signals" | "abstractSockets" | "syscalls";
+
 /** A layer of a policy that can't be enforced. */
 export interface MissingLayer {
-  layer: "masks" | "metadata" | "files" | "tcp" | "signals" | "abstractSockets" | "syscalls";
+  layer: KernelLayer;
   /** The end of a sentence. */
   reason: string;
 }

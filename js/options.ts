@@ -1,8 +1,11 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
-import { InvalidOptionError } from "./errors";
 import { MAX_CALLS } from "./generated/layout";
+import { subjectOf, underPolicy } from "./permission/host";
+import type { PermissionOptions } from "./permission/options";
+import type { Policy } from "./permission/policy";
+import { resolvePermission } from "./permission/resolve";
 import { STRATEGIES, type Strategy } from "./pool/balancer";
-import { choice, describe, isRecord, record, refuse, refuseUnknown, wholeNumber } from "./validate";
+import { choice, record, refuseUnknown, wholeNumber } from "./validate";
 import { type ResolvedWorker, resolveWorker, type WorkerOptions } from "./worker-options";
 
 /** What `createPool` takes. */
@@ -28,8 +31,12 @@ export interface PoolOptions {
    * `AbortCapacityError`. Default 258.
    */
   abortSignalCapacity?: number | undefined;
-  /** What the workers may do: anything, `"unsafe"`, which is also what happens without it. */
-  permission?: "unsafe" | undefined;
+  /**
+   * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else; an object grants
+   * more, or other things. `"unsafe"`: anything. Without it nothing is restricted either, and `pool.permissions` lists what
+   * `"strict"` would restrict.
+   */
+  permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
 export type { ResolvedWorker, WorkerOptions } from "./worker-options";
@@ -40,6 +47,7 @@ export interface ResolvedOptions {
   balancer: Strategy;
   worker: ResolvedWorker;
   abortSignalCapacity: number;
+  permission: Policy;
 }
 
 const CALLER = "createPool";
@@ -59,20 +67,17 @@ const LEFT_OUT = {
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record(CALLER, "options", options);
   refuseUnknown(CALLER, pool, KNOWN, NOT_YET, LEFT_OUT);
-  const { threads = 1, balancer = "roundRobin", permission = "unsafe" } = pool;
+  const { threads = 1, balancer = "roundRobin" } = pool;
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
-  if (permission === "strict" || isRecord(permission)) {
-    refuseYet("permission", permission);
-  }
-  if (permission !== "unsafe") {
-    refuse(CALLER, "permission", permission, '"unsafe", or left out');
-  }
+  const worker = resolveWorker(pool.worker, pool.workerExecArgv);
+  const permission = resolvePermission(pool.permission, () => subjectOf(worker));
   const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
   return {
     threads: count,
     balancer: resolveBalancer(balancer),
-    worker: resolveWorker(pool.worker, pool.workerExecArgv),
+    worker: underPolicy(worker, permission),
     abortSignalCapacity: wholeNumber(CALLER, "abortSignalCapacity", abortSignalCapacity, 1, MAX_CALLS),
+    permission,
   };
 }
 
@@ -84,8 +89,4 @@ function resolveBalancer(balancer: unknown): Strategy {
   const given = record(CALLER, "balancer", balancer, `${words} or { strategy }`);
   refuseUnknown(CALLER, given, ["strategy"], [], {}, "balancer.");
   return choice(CALLER, "balancer.strategy", given.strategy, STRATEGIES);
-}
-
-function refuseYet(option: string, value: unknown): never {
-  throw new InvalidOptionError(`${CALLER}: ${option}: ${describe(value)} is not supported yet`);
 }

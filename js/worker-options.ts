@@ -195,6 +195,11 @@ export interface ResolvedWorker {
   stopCommand: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
 }
 
+/** The same before a policy has said what holds where the user says nothing. */
+export interface GivenWorker extends Omit<ResolvedWorker, "stdio"> {
+  stdio: ResolvedWorker["stdio"] | undefined;
+}
+
 /** */
 export type SharedMemory =
   | { readonly mode: "inherit" }
@@ -204,6 +209,8 @@ export type SharedMemory =
 export interface Environment {
   readonly inherit: readonly string[];
   readonly set: Readonly<Record<string, string>>;
+  /** Names that a policy denies, also of what it takes to start. */
+  readonly denied?: readonly string[];
 }
 
 /** */
@@ -253,14 +260,13 @@ const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof Resourc
 };
 
 /** Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
-export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): ResolvedWorker {
+export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): GivenWorker {
   const worker = record(CALLER, "worker", given);
   refuseUnknown(CALLER, worker, KNOWN, NOT_YET, {}, "worker.");
   const runtime = resolveRuntime(worker);
   const {
     startupTimeoutMs = STARTUP_TIMEOUT_MILLIS,
     maxBootFailures = MAX_BOOT_FAILURES,
-    stdio = "inherit",
     resolveAfterFinishingAll = false,
   } = worker;
   return {
@@ -273,7 +279,9 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     startupTimeoutMs: milliseconds("worker.startupTimeoutMs", startupTimeoutMs),
     hardTimeoutMs: optional(worker.hardTimeoutMs, (time) => milliseconds("worker.hardTimeoutMs", time)),
     maxBootFailures: wholeNumber(CALLER, "worker.maxBootFailures", maxBootFailures, 1),
-    stdio: choice(CALLER, "worker.stdio", stdio, ["inherit", "pipe", "ignore"]),
+    stdio: optional(worker.stdio, (word) =>
+      choice(CALLER, "worker.stdio", word, ["inherit", "pipe", "ignore"]),
+    ),
     env: optional(worker.env, resolveEnvironment),
     execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
     bootstrap: optional(worker.bootstrap, resolveBootstrap),

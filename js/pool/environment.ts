@@ -17,7 +17,8 @@ const NEEDED = {
 /** The whole environment of a process worker, but for its boot variables. */
 export function workerEnvironment(worker: ResolvedWorker): [string, string][] {
   const needed = worker.runtime === "deno" ? [...NEEDED.all, ...NEEDED.deno] : NEEDED.all;
-  const variables = { ...pick(needed), ...chosen(worker) };
+  const { denied = [] } = worker.env ?? {};
+  const variables = { ...pick(needed.filter((name) => !denied.includes(name))), ...chosen(worker) };
   for (const [name, value] of worker.runtime === "bun" ? jscVariables(worker.resourceLimits) : []) {
     variables[name] = value;
   }
@@ -27,6 +28,13 @@ export function workerEnvironment(worker: ResolvedWorker): [string, string][] {
 /** The environment of a worker thread; undefined is a copy of the host's. */
 export function threadEnvironment(worker: ResolvedWorker): Record<string, string> | undefined {
   return worker.env === undefined ? undefined : chosen(worker);
+}
+
+/** The names of what a worker has. */
+export function variablesOf(worker: ResolvedWorker): string[] {
+  return worker.runtime === "thread"
+    ? Object.keys(threadEnvironment(worker) ?? process.env)
+    : workerEnvironment(worker).map(([name]) => name);
 }
 
 /** What the option says. */

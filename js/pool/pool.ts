@@ -9,6 +9,7 @@ import { isMain } from "../main";
 import { assertImportable } from "../module-href";
 import { native } from "../native";
 import { type PoolOptions, resolveOptions } from "../options";
+import { enforce, type PoolPermissions } from "../permission/enforce";
 import { describe, record } from "../validate";
 import type { TaskSource } from "../worker/program";
 import { balancer, type Strategy } from "./balancer";
@@ -83,6 +84,8 @@ export interface TaskPool<T> extends Workers {
 export interface Workers {
   /** The workers as they are now. */
   readonly workers: readonly WorkerInfo[];
+  /** What the workers may do, and who enforces each rule of it. */
+  readonly permissions: PoolPermissions;
   /**
    * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
    * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
@@ -111,7 +114,8 @@ export interface Workers {
  * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
  * say instead.
  *
- * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, UnsupportedPlatformError.
+ * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, PermissionUnsupportedError,
+ * UnsupportedPlatformError.
  * @example
  * export const add = ([a, b]) => a + b;
  *
@@ -153,7 +157,7 @@ type Calls = (calls: Record<string, Caller>) => unknown;
 function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], calls: Calls) => WorkerPool {
-  const { threads, balancer, worker, abortSignalCapacity } = resolveOptions(options);
+  const { threads, balancer, worker, abortSignalCapacity, permission } = resolveOptions(options);
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
@@ -162,10 +166,11 @@ function prepare(
       assertImportable(`task "${task}"`, href, worker.runtime);
     }
     const program = { tasks, bootstrap: worker.bootstrap };
+    const enforcement = enforce(permission, worker, executable, program);
     return new WorkerPool(
       threads,
       balancer,
-      { program, limits, worker, executable, abortSignalCapacity },
+      { program, limits, worker, executable, enforcement, abortSignalCapacity },
       calls,
     );
   };
@@ -285,6 +290,10 @@ class WorkerPool implements SlotOwner {
 
   get workers(): readonly WorkerInfo[] {
     return this.#slots.map((slot) => slot.info());
+  }
+
+  get permissions(): PoolPermissions {
+    return this.plan.enforcement.permissions();
   }
 
   on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {

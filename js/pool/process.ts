@@ -32,9 +32,9 @@ export function startProcess(
   info: () => WorkerInfo,
   events: WorkerEvents,
 ): Worker {
-  const { worker, program, executable } = plan;
+  const { worker, program, executable, enforcement } = plan;
   const { stdio, cwd, nice } = worker;
-  const command = runtimeCommand(worker, executable, ENTRY);
+  const command = runtimeCommand(worker, executable, ENTRY, enforcement.flags);
   const launcher = nativePath(LAUNCHER);
   let pid: number | null = null;
   let end!: (exit: Exit) => void;
@@ -69,8 +69,8 @@ export function startProcess(
       launcher,
       wrapper: [...wrapper],
       command,
-      sandbox: undefined,
-      env: workerEnvironment(worker),
+      sandbox: enforcement.sandbox,
+      env: [...workerEnvironment(worker), ...Object.entries(enforcement.variables)],
       cwd,
       stdio,
       nice,

@@ -5,6 +5,7 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, isAbsolute, resolve } from "node:path";
 import { InvalidOptionError } from "../errors";
+import { DENO_UNSAFE } from "../permission/deno-flags";
 import { describe } from "../validate";
 import type { ProcessRuntime, ResolvedWorker } from "../worker-options";
 import { inheritedExecArgv } from "./exec-argv";
@@ -13,9 +14,6 @@ import { v8Flags } from "./resource-limits";
 const RUNTIMES: readonly ProcessRuntime[] = ["node", "deno", "bun"];
 
 const DENO = [
-  "run",
-  // A worker may do anything; what it may not is a wrapper's business.
-  "--allow-all",
   // Nothing but what the tasks write: no progress of downloads, no warnings about a project's configuration.
   "--quiet",
   // A project is the user's: no deno.lock in it, and nothing is installed into its node_modules, which are read as they are.
@@ -50,20 +48,35 @@ export function findRuntime(worker: ResolvedWorker): string {
   return found;
 }
 
-/** The worker's command line, without a prefix. */
-export function runtimeCommand(worker: ResolvedWorker, executable: string, entry: string): string[] {
-  return [executable, ...flags(worker, executable), entry];
+/** The worker's command line, without a prefix. `permissions` are the runtime's flags for what it may do; undefined: anything. */
+export function runtimeCommand(
+  worker: ResolvedWorker,
+  executable: string,
+  entry: string,
+  permissions?: readonly string[],
+): string[] {
+  return [executable, ...flags(worker, executable, permissions), entry];
 }
 
-/** The options' limits come after the user's own flags, so that they hold. */
-function flags({ runtime, execArgv, resourceLimits }: ResolvedWorker, executable: string): string[] {
+/** The options' limits and permissions come after the user's own flags, so that they hold. */
+function flags(
+  { runtime, execArgv, resourceLimits }: ResolvedWorker,
+  executable: string,
+  permissions: readonly string[] | undefined,
+): string[] {
   const ofV8 = v8Flags(resourceLimits);
   switch (runtime as ProcessRuntime) {
     case "node":
-      return [...(execArgv ?? inherited(executable)), ...ofV8];
+      return [...(execArgv ?? inherited(executable)), ...ofV8, ...(permissions ?? [])];
     case "deno":
       // It collects what several of these name.
-      return [...DENO, ...(execArgv ?? []), ...(ofV8.length === 0 ? [] : [`--v8-flags=${ofV8.join(",")}`])];
+      return [
+        "run",
+        ...(permissions ?? DENO_UNSAFE),
+        ...DENO,
+        ...(execArgv ?? []),
+        ...(ofV8.length === 0 ? [] : [`--v8-flags=${ofV8.join(",")}`]),
+      ];
     case "bun":
       return [...BUN, ...(execArgv ?? [])];
   }

@@ -12,6 +12,7 @@ import { ENTRY, type Exit, type Plan, type Worker, type WorkerEvents } from "./w
 export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Worker {
   const token = lane.native.lend();
   const { stdio, resourceLimits, execArgv } = plan.worker;
+  const permissions = plan.enforcement.flags ?? [];
   const { port1, port2 } = new MessageChannel();
   lane.shares.connect(port1);
   const data: ThreadData = { token, port: port2, program: plan.program };
@@ -27,8 +28,8 @@ export function startThread(lane: HostEnd, plan: Plan, events: WorkerEvents): Wo
   };
   const thread =
     execArgv === undefined
-      ? createThread(options)
-      : new Thread(ENTRY, { ...options, execArgv: [...execArgv] });
+      ? createThread(options, permissions)
+      : new Thread(ENTRY, { ...options, execArgv: [...execArgv, ...permissions] });
   // The lane keeps the process alive while somebody waits.
   thread.unref();
   if (piped) {
@@ -81,10 +82,10 @@ let inherited: string[] | undefined;
  * Flags of the whole process, V8's among them, can't be given to a thread and hold for it all the same. Only Node knows which
  * they are: it names them when it refuses them.
  */
-function createThread(options: WorkerOptions): Thread {
+function createThread(options: WorkerOptions, permissions: readonly string[]): Thread {
   inherited ??= inheritedExecArgv(process.execArgv);
   try {
-    return new Thread(ENTRY, { ...options, execArgv: inherited });
+    return new Thread(ENTRY, { ...options, execArgv: [...inherited, ...permissions] });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== "ERR_WORKER_INVALID_EXEC_ARGV" || inherited.length === 0) {
@@ -93,6 +94,6 @@ function createThread(options: WorkerOptions): Thread {
     const refused = new Set(message.match(/--?[\w-]+/g));
     const accepted = inherited.filter((argument) => !refused.has(argument.split("=", 1)[0]));
     inherited = accepted.length < inherited.length ? accepted : [];
-    return createThread(options);
+    return createThread(options, permissions);
   }
 }

@@ -1,6 +1,7 @@
 /** A worker as its slot sees it: a thread or a process that is started, asked to stop, and ends once. */
 import { join } from "node:path";
 import type { ResolvedWorker } from "../options";
+import type { Enforcement } from "../permission/enforce";
 import type { Program } from "../worker/program";
 
 /** What every worker of a pool is started with. */
@@ -9,6 +10,8 @@ export interface Plan {
   readonly worker: ResolvedWorker;
   /** The runtime's executable; empty for threads. */
   readonly executable: string;
+  /** How what the workers may do is enforced. */
+  readonly enforcement: Enforcement;
 }
 
 /** What a worker tells its slot while it lives. */

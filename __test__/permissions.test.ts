@@ -1,0 +1,305 @@
+/** What workers may do under a policy: what is denied, what is allowed, and that the pool's table tells the truth of both. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { createPool, type PermissionRule, type PoolOptions, type WorkerOptions } from "knitting-native";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+// @ts-expect-error the scripts are plain JavaScript
+import { ensureNodes } from "../scripts/runtimes.mjs";
+import { onEveryRuntime } from "./kinds";
+import { makeProject, type Project, tasksOf } from "./project";
+
+let project: Project;
+let listener: Server;
+let port: number;
+const home = process.cwd();
+
+beforeAll(async () => {
+  project = makeProject();
+  // What nobody enforces is in the table.
+  vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+  // A thread has no directory of its own.
+  process.chdir(project.folder);
+  listener = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
+  await new Promise((resolve) => listener.once("listening", resolve));
+  port = (listener.address() as { port: number }).port;
+  process.env.KNITTING_TEST_SECRET = "of the host";
+  process.env.KNITTING_TEST_ALLOWED = "allowed";
+});
+afterAll(() => {
+  delete process.env.KNITTING_TEST_SECRET;
+  delete process.env.KNITTING_TEST_ALLOWED;
+  listener.close();
+  vi.restoreAllMocks();
+  process.chdir(home);
+  project.remove();
+});
+
+/** A pool under a policy, where what nobody enforces is listed only. */
+function open(worker: WorkerOptions, permission: PoolOptions["permission"]) {
+  const tolerant = typeof permission === "object" && permission.mode !== "unsafe";
+  const policy = tolerant ? { onUnsupported: "warn" as const, ...permission } : permission;
+  return createPool({ worker, permission: policy })(tasksOf(project));
+}
+type Pool = ReturnType<typeof open>;
+
+const inParent = (path: string) => join(project.parent, path);
+const inProject = (path: string) => join(project.folder, path);
+
+interface Attempt {
+  readonly what: string;
+  readonly rule: PermissionRule["rule"];
+  /** What stands in the rule, if there are several of that name. */
+  readonly names?: () => string;
+  readonly go: (pool: Pool) => Promise<unknown>;
+}
+
+const attempts: readonly Attempt[] = [
+  {
+    what: "read outside of what is granted",
+    rule: "read",
+    go: ({ call }) => call.read(inParent("outside/secret.txt")),
+  },
+  {
+    what: "read outside of it, by another thread of the runtime",
+    rule: "read",
+    go: ({ call }) => call.readLater(inParent("outside/secret.txt")),
+  },
+  {
+    what: "list a folder outside of it",
+    rule: "read",
+    go: ({ call }) => call.list(inParent("outside")),
+  },
+  {
+    what: "read what is denied inside of it",
+    rule: "denyRead",
+    names: () => inProject(".env"),
+    go: ({ call }) => call.read(inProject(".env")),
+  },
+  {
+    what: "read what is denied outside of it",
+    rule: "denyRead",
+    names: () => "/etc",
+    go: ({ call }) => call.read("/etc/passwd"),
+  },
+  {
+    what: "write outside of what is granted",
+    rule: "write",
+    go: ({ call }) => call.write([inParent("outside/new.txt"), "new"]),
+  },
+  {
+    what: "write outside of it, by another thread of the runtime",
+    rule: "write",
+    go: ({ call }) => call.writeLater([inParent("outside/new.txt"), "new"]),
+  },
+  {
+    what: "write what is denied inside of it",
+    rule: "denyWrite",
+    names: () => inProject("node_modules"),
+    go: ({ call }) => call.append([inProject("node_modules/greet/index.js"), "\n"]),
+  },
+  {
+    what: "connect to a server",
+    rule: "net",
+    go: ({ call }) => call.connect(port),
+  },
+  {
+    what: "start a program",
+    rule: "run",
+    go: ({ call }) => call.start(["git", "--version"]),
+  },
+  {
+    what: "start a program without waiting for it",
+    rule: "run",
+    go: ({ call }) => call.startLater(["git", "--version"]),
+  },
+];
+
+function isEnforced({ permissions }: Pool, { rule, names }: Attempt): boolean {
+  const found = permissions.rules.filter(
+    (entry) => entry.rule === rule && (names === undefined || [entry.value].flat().includes(names())),
+  );
+  expect(found).toHaveLength(1);
+  return found[0].enforcedBy.length > 0;
+}
+
+onEveryRuntime(({ worker }) => {
+  test("under the strict profile what the table says is enforced is denied, the rest is not, and the worker lives on", async () => {
+    rmSync(inParent("outside/new.txt"), { force: true });
+    await using pool = open(worker, { mode: "strict" });
+    const pid = await pool.call.pid();
+    for (const attempt of attempts) {
+      const outcome = await attempt.go(pool).then(
+        () => "done",
+        (error) => error,
+      );
+      if (isEnforced(pool, attempt)) {
+        expect(outcome, attempt.what).toBeInstanceOf(Error);
+      } else {
+        expect(outcome, attempt.what).toBe("done");
+      }
+    }
+    expect(await pool.call.pid()).toBe(pid);
+    expect(pool.workers[0]).toMatchObject({ state: "ready", served: attempts.length + 2 });
+    expect(existsSync(inParent("outside/new.txt"))).toBe(!isEnforced(pool, attempts[5]));
+  });
+
+  test('under "unsafe" and without a word everything of it can be done', async () => {
+    for (const permission of ["unsafe", undefined] as const) {
+      await using pool = open(worker, permission);
+      for (const { what, go } of attempts) {
+        await go(pool).catch((error) => expect.fail(`${what}: ${error.message}`));
+      }
+      expect(await pool.call.variables()).toMatchObject({ KNITTING_TEST_SECRET: "of the host" });
+    }
+  });
+
+  test("what is granted can be done: read ./data, write and create in ./out, import a package with dependencies", async () => {
+    await using pool = open(worker, { read: ["./data"], write: ["./out"] });
+    expect(await pool.call.read(inProject("data/numbers.txt"))).toBe("1 2 3");
+    expect(await pool.call.readLater(inProject("data/numbers.txt"))).toBe("1 2 3");
+    expect(await pool.call.list(inProject("data"))).toEqual(["numbers.txt"]);
+    await pool.call.write([inProject("out/new.txt"), "by a worker"]);
+    await pool.call.append([inProject("out/new.txt"), ", twice"]);
+    expect(readFileSync(inProject("out/new.txt"), "utf8")).toBe("by a worker, twice");
+    expect(await pool.call.greet("you")).toBe("hello you, please");
+  });
+
+  test("an explicit grant replaces the working directory", async () => {
+    await using pool = open(worker, { write: ["./out"] });
+    const attempt: Attempt = {
+      what: "write beside it",
+      rule: "write",
+      go: ({ call }) => call.write([inProject("data/new.txt"), ""]),
+    };
+    if (isEnforced(pool, attempt)) {
+      await expect(attempt.go(pool)).rejects.toThrow();
+    } else {
+      await attempt.go(pool);
+    }
+  });
+
+  test("a granted symbolic link grants what it leads to", async () => {
+    await using pool = open(worker, { read: ["./linked.txt"] });
+    expect(await pool.call.read(inProject("linked.txt"))).toBe("hello from outside");
+    expect(await pool.call.read(inParent("outside/greeting.txt"))).toBe("hello from outside");
+  });
+
+  test("a worker without the network can't serve", async () => {
+    await using pool = open(worker, { mode: "strict" });
+    const attempt: Attempt = { what: "serve", rule: "net", go: ({ call }) => call.serve("hello") };
+    if (isEnforced(pool, attempt)) {
+      await expect(attempt.go(pool)).rejects.toThrow();
+    } else {
+      expect(await attempt.go(pool)).toBe("hello");
+    }
+  });
+
+  test("a server runs and can be reached where the network is granted", async () => {
+    await using pool = open(worker, { net: true });
+    expect(await pool.call.serve("hello")).toBe("hello");
+    expect(await pool.call.connect(port)).toBe("connected");
+  });
+
+  test("a program of the list runs", async () => {
+    await using pool = open(worker, { run: ["git"], env: { allow: ["PATH"] } });
+    expect(await pool.call.start(["git", "--version"])).toMatch(/^git version/);
+    expect(await pool.call.startLater(["git", "--version"])).toMatch(/^git version/);
+  });
+
+  test("its variables are those that are allowed, and those of the files", async () => {
+    process.env.EXPORTED = "of the host";
+    await using pool = open(worker, {
+      env: { allow: ["KNITTING_TEST_ALLOWED", "EXPORTED", "NOT_SET"], files: "variables.env" },
+    });
+    const { KNITTING_TEST_SECRET, ...others } = await pool.call.variables();
+    delete process.env.EXPORTED;
+    expect(KNITTING_TEST_SECRET).toBeUndefined();
+    expect(others).toMatchObject({
+      KNITTING_TEST_ALLOWED: "allowed",
+      FROM_FILE: "yes",
+      QUOTED: "a b",
+      EXPORTED: "of the host",
+    });
+    const rule = pool.permissions.rules.find(({ rule }) => rule === "env");
+    expect(rule?.enforcedBy).toEqual(["host"]);
+    expect([rule?.value].flat().sort()).toEqual(Object.keys(others).sort());
+  });
+
+  test("denied variables are not there, wherever they come from", async () => {
+    await using pool = open(worker, {
+      env: { allow: true, deny: ["KNITTING_TEST_SECRET", "PATH", "FROM_FILE"], files: ["variables.env"] },
+    });
+    const variables = await pool.call.variables();
+    expect(variables).toMatchObject({ KNITTING_TEST_ALLOWED: "allowed", QUOTED: "a b" });
+    expect(Object.keys(variables)).not.toEqual(expect.arrayContaining(["KNITTING_TEST_SECRET"]));
+    // Deno makes one of its own.
+    expect(variables.PATH).not.toBe(process.env.PATH);
+    expect(variables.FROM_FILE).toBeUndefined();
+  });
+
+  test("worker.env and worker.stdio stand before the policy's defaults", async () => {
+    const output: string[] = [];
+    const given = { ...worker, env: { MODE: "test" }, stdio: "pipe" as const };
+    await using pool = open(given, { mode: "strict" });
+    pool.on("output", ({ line }) => output.push(line));
+    expect((await pool.call.variables()).MODE).toBe("test");
+    await pool.call.print("a line");
+    await expect.poll(() => output).toEqual(["a line", "a line"]);
+  });
+});
+
+describe.each(["node", "threads"])("on %s", (kind) => {
+  const worker: WorkerOptions =
+    kind === "threads" ? { runtime: "thread" } : { runtime: "process", processRuntime: "node" };
+
+  test("a denied operation is Node's own error", async () => {
+    await using pool = open(worker, { mode: "strict" });
+    for (const attempt of [attempts[0], attempts[1], attempts[5], attempts[9]]) {
+      await expect(attempt.go(pool), attempt.what).rejects.toMatchObject({ code: "ERR_ACCESS_DENIED" });
+    }
+  });
+});
+
+describe.each(Object.entries<string>(ensureNodes()))("a process worker on Node %s", (major, path) => {
+  const worker: WorkerOptions = {
+    runtime: "process",
+    processRuntime: "node",
+    processRuntimePath: path,
+    stdio: "pipe",
+  };
+
+  test("is limited, reads and writes what it may, and writes no warnings", async () => {
+    const output: string[] = [];
+    await using pool = open(worker, { run: ["git"], env: { allow: ["PATH"] } });
+    pool.on("output", ({ line }) => output.push(line));
+    await expect(attempts[0].go(pool)).rejects.toMatchObject({ code: "ERR_ACCESS_DENIED" });
+    await expect(attempts[5].go(pool)).rejects.toMatchObject({ code: "ERR_ACCESS_DENIED" });
+    expect(await pool.call.greet("you")).toBe("hello you, please");
+    await pool.call.write([inProject("out/new.txt"), "new"]);
+    expect(await pool.call.start(["git", "--version"])).toMatch(/^git version/);
+    await pool.call.print("the end");
+    await expect.poll(() => output).toEqual(["the end", "the end"]);
+  });
+
+  test(`the network ${Number(major) < 25 ? "is not" : "is"} among what its flags limit`, async () => {
+    await using pool = open(worker, { kernel: false });
+    const rule = pool.permissions.rules.find(({ rule }) => rule === "net");
+    expect(rule?.enforcedBy).toEqual(Number(major) < 25 ? [] : ["runtime"]);
+    const connecting = pool.call.connect(port);
+    if (Number(major) < 25) {
+      expect(await connecting).toBe("connected");
+    } else {
+      await expect(connecting).rejects.toMatchObject({ code: "ERR_ACCESS_DENIED" });
+    }
+  });
+});
+
+test("a worker may have a directory of its own: what is relative starts there", async () => {
+  writeFileSync(inProject("empty/own.txt"), "own");
+  const worker: WorkerOptions = { runtime: "process", processRuntime: "node", cwd: inProject("empty") };
+  await using pool = open(worker, { read: ["own.txt"], write: false });
+  const rule = pool.permissions.rules.find(({ rule }) => rule === "read");
+  expect(rule?.value).toEqual([inProject("empty/own.txt")]);
+  expect(await pool.call.read(inProject("empty/own.txt"))).toBe("own");
+});

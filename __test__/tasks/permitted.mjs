@@ -1,0 +1,55 @@
+// What a policy may allow or deny. Copied into a project of its own: see ../project.ts.
+import { execFile, execFileSync } from "node:child_process";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect as connectTo } from "node:net";
+import { promisify } from "node:util";
+
+export const pid = () => process.pid;
+
+export const read = (path) => readFileSync(path, "utf8");
+export const readLater = (path) => readFile(path, "utf8");
+export const list = (path) => readdirSync(path).sort();
+export const write = ([path, text]) => writeFileSync(path, text);
+export const writeLater = ([path, text]) => writeFile(path, text);
+export const append = ([path, text]) => appendFileSync(path, text);
+
+export const start = ([program, ...parameters]) =>
+  execFileSync(program, parameters, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+export const startLater = async ([program, ...parameters]) =>
+  (await promisify(execFile)(program, parameters, { encoding: "utf8" })).stdout;
+
+export const variables = () => ({ ...process.env });
+
+export const greet = async (name) => (await import("greet")).default(name);
+export const imports = async (specifier) => Object.keys(await import(specifier));
+
+export const connect = (port) =>
+  new Promise((resolve, reject) => {
+    const socket = connectTo({ port, host: "127.0.0.1" });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve("connected");
+    });
+    socket.once("error", reject);
+  });
+
+/** An HTTP server that is asked once, by this worker. */
+export const serve = async (answer) => {
+  const server = createServer((_, response) => response.end(answer));
+  await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  try {
+    return await (await fetch(`http://127.0.0.1:${server.address().port}/`)).text();
+  } finally {
+    server.close();
+  }
+};
+
+export const print = (text) => {
+  console.log(text);
+  console.error(text);
+};

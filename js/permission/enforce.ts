@@ -1,0 +1,261 @@
+/**
+ * Who enforces a pool's policy, decided before anything is spawned: the flags of the runtime, the sandbox of the kernel, and the
+ * table of both.
+ *
+ * ```text
+ *   host      what the worker is started with: its environment, where its output goes (host.ts)
+ *   runtime   Node's permission model, Deno's flags (node-flags.ts, deno-flags.ts): a guardrail
+ *   kernel    namespaces, Landlock, seccomp, by the launcher (kernel.ts, src/sandbox): process workers alone
+ *   wrapper   worker.processCommandPrefix, whatever it does
+ * ```
+ *
+ * Nothing that was asked for is ignored in silence: a rule that nobody enforces is an error, or a warning for a thread, which
+ * has no better.
+ */
+import { execFileSync } from "node:child_process";
+import { isAbsolute } from "node:path";
+import { InvalidOptionError, PermissionUnsupportedError } from "../errors";
+import type { KernelLayer, ProgramNeeds } from "../native";
+import { ADDON, nativePath } from "../platform";
+import { variablesOf } from "../pool/environment";
+import { describe } from "../validate";
+import type { Program } from "../worker/program";
+import type { ResolvedWorker } from "../worker-options";
+import { denoFlags } from "./deno-flags";
+import { type KernelPlan, kernelPlan, missingLayers } from "./kernel";
+import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
+import { type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
+import { unique } from "./paths";
+import type { Policy } from "./policy";
+import { impliedPolicy } from "./resolve";
+import { type Guards, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
+import { runtimeVariables } from "./runtime-variables";
+
+/** What a pool's workers may do, and who sees to it. */
+export interface PoolPermissions {
+  /**
+   * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
+   * out; nothing is restricted, and `rules` are those that `"strict"` would begin with.
+   */
+  readonly mode: "default" | "strict" | "unsafe";
+  /** The rules that restrict something, and who enforces each. */
+  readonly rules: readonly PermissionRule[];
+  /** What the workers can read or execute besides, since they could not run without. */
+  readonly needs: readonly PermissionNeed[];
+}
+
+/** How a pool's policy is enforced. */
+export interface Enforcement {
+  /** The runtime's flags; undefined: none, for a runtime that may do anything. */
+  readonly flags: readonly string[] | undefined;
+  /** What the launcher sets up, as JSON. */
+  readonly sandbox: string | undefined;
+  /** Environment variables beside the worker's own. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** For `pool.permissions`. */
+  readonly permissions: () => PoolPermissions;
+}
+
+const LEFT_OUT = 'the option "permission" was left out; permission: "strict" has it enforced';
+const CODE = "KNITTING_PERMISSION_UNSUPPORTED";
+
+/** Decides. Throws `PermissionUnsupportedError` or warns of what nobody enforces. */
+export function enforce(
+  policy: Policy,
+  worker: ResolvedWorker,
+  executable: string,
+  program: Program,
+): Enforcement {
+  switch (policy.mode) {
+    case "unsafe":
+      return unrestricted(() => ({ mode: "unsafe", rules: [], needs: [] }));
+    case "default":
+      return unrestricted(() => ({ mode: "default", rules: impliedRules(worker), needs: [] }));
+    case "strict":
+      return restricted(policy, worker, executable, program);
+  }
+}
+
+function unrestricted(permissions: () => PoolPermissions): Enforcement {
+  return { flags: undefined, sandbox: undefined, variables: {}, permissions };
+}
+
+/** The rules that nobody has asked for. */
+function impliedRules(worker: ResolvedWorker): PermissionRule[] {
+  const { runtime, cwd = process.cwd() } = worker;
+  const policy = impliedPolicy({ runtime, cwd, stdio: undefined, env: undefined });
+  const nobody = { node: undefined, deno: false, kernel: undefined, withoutKernel: LEFT_OUT };
+  const guards: Guards = { ...nobody, runtime, wrapped: false, environment: [], needs: [] };
+  return rulesOf(policy, guards).map(({ rule, value }) => ({ rule, value, enforcedBy: [], note: LEFT_OUT }));
+}
+
+function restricted(
+  policy: Policy,
+  worker: ResolvedWorker,
+  executable: string,
+  program: Program,
+): Enforcement {
+  refuseFlags(worker);
+  const { runtime } = worker;
+  const own = ownFolders();
+  const folders = taskFolders(modulesOf(program), policy);
+  const needs = [...own, ...folders.roots, ...folders.packages];
+  const readable = executable === "" ? needs : unique([...needs, executable]);
+  // A container has a file system and a runtime of its own.
+  const isHere = runtime === "thread" || isAbsolute(executable);
+  const kernel = asksKernel(policy, worker, executable)
+    ? kernelPlan(policy, worker, executable, own, folders)
+    : undefined;
+  const isWrapped = worker.prefix !== undefined;
+  // Inside of a wrapper there is another kernel to ask, as far as one can tell: the launcher says there what is missing.
+  const missing: ReadonlyMap<KernelLayer, string> =
+    kernel === undefined || isWrapped ? new Map() : missingLayers(kernel.sandbox);
+  const node = isHere && runsNode(runtime) ? versionOf(runtime, executable) : undefined;
+  const isDeno = isHere && runtime === "deno";
+  const effective = { ...policy, denyRead: unique([...policy.denyRead, ...folders.denied]) };
+  const variables = kernel === undefined ? {} : runtimeVariables(worker, [...own, ...folders.packages]);
+  const guards: Guards = {
+    runtime,
+    node,
+    deno: isDeno,
+    kernel: kernel && missing,
+    withoutKernel: whyNoKernel(policy, worker),
+    wrapped: isWrapped,
+    environment: worker.env && unique([...variablesOf(worker), ...Object.keys(variables)]),
+    needs: readable,
+  };
+  const rules = rulesOf(effective, guards);
+  const unsupported = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
+  if (unsupported.length > 0) {
+    tell(policy, worker, unsupported);
+  }
+  let flags: string[] | undefined;
+  if (node !== undefined) {
+    flags = nodeFlags(effective, node, readable, kernel !== undefined);
+  } else if (isDeno) {
+    const libraries = kernel === undefined ? [] : [...folders.roots, ...folders.packages];
+    const net = leavesNetworkToKernel(policy, guards) ? true : policy.net;
+    flags = denoFlags({ ...effective, net }, readable, [nativePath(ADDON), ...libraries]);
+  }
+  const permissions: PoolPermissions = {
+    mode: "strict",
+    rules,
+    needs: [
+      ...own.map((path): PermissionNeed => ({ path, access: "read", for: "knitting-native" })),
+      ...[...folders.roots, ...folders.packages].map(
+        (path): PermissionNeed => ({ path, access: "read", for: "tasks" }),
+      ),
+      ...kernelNeeds(kernel),
+    ],
+  };
+  return {
+    flags,
+    // What is missing and has not been refused is enforced by others, or has been warned of.
+    sandbox: kernel && JSON.stringify({ ...kernel.sandbox, optional: [...missing.keys()] }),
+    variables,
+    permissions: () => permissions,
+  };
+}
+
+function runsNode(runtime: ResolvedWorker["runtime"]): boolean {
+  return runtime === "thread" || runtime === "node";
+}
+
+function asksKernel(policy: Policy, worker: ResolvedWorker, executable: string): boolean {
+  if (worker.runtime === "thread" || !(policy.kernel ?? worker.prefix === undefined)) {
+    return false;
+  }
+  if (!isAbsolute(executable)) {
+    throw new InvalidOptionError(
+      `createPool: "permission.kernel" is true, and the runtime ${describe(executable)} is looked up inside the wrapper: what it needs is not known here. Say where it is by an absolute worker.processRuntimePath, the same inside and outside`,
+    );
+  }
+  return true;
+}
+
+function whyNoKernel({ kernel }: Policy, { runtime }: ResolvedWorker): string {
+  if (runtime === "thread") {
+    return "the kernel can't tell a thread from its process";
+  }
+  return kernel === false ? '"permission.kernel" is false' : "the kernel is left to the wrapper";
+}
+
+function kernelNeeds(plan: KernelPlan | undefined): PermissionNeed[] {
+  const entries = (needs: ProgramNeeds, owner: "runtime" | "run"): PermissionNeed[] => [
+    ...needs.read.map((path): PermissionNeed => ({ path, access: "read", for: owner })),
+    ...needs.execute.map((path): PermissionNeed => ({ path, access: "execute", for: owner })),
+    ...needs.devices.map((path): PermissionNeed => ({ path, access: "write", for: owner })),
+  ];
+  return plan === undefined ? [] : [...entries(plan.runtime, "runtime"), ...entries(plan.programs, "run")];
+}
+
+/** Throws or warns, as the policy says. */
+function tell(
+  { onUnsupported }: Policy,
+  { runtime }: ResolvedWorker,
+  rules: readonly PermissionRule[],
+): void {
+  const isThread = runtime === "thread";
+  const what = unique(rules.map(({ note }) => note)).map((reason) => {
+    const same = rules.filter(({ note }) => note === reason);
+    return `${same.map(({ rule, value }) => `${rule} (${short(value)})`).join(", ")}: ${reason}`;
+  });
+  const who = isThread ? "worker threads" : `workers on ${runtime}`;
+  const message = `permission: nobody enforces this for ${who}: ${what.join("; ")}. ${adviceFor(rules, isThread)}`;
+  if ((onUnsupported ?? (isThread ? "warn" : "error")) === "error") {
+    throw new PermissionUnsupportedError(`createPool: ${message}`, unique(rules.map(({ rule }) => rule)));
+  }
+  process.emitWarning(message, { type: "PermissionWarning", code: CODE });
+}
+
+/** How to have it enforced, or to do without. */
+function adviceFor(rules: readonly PermissionRule[], isThread: boolean): string {
+  if (
+    rules.some(
+      ({ rule, value }) => /^(net|denyNet)$/.test(rule) && typeof value === "object" && value.length > 0,
+    )
+  ) {
+    return 'Deno knows hosts: worker: { runtime: "process", processRuntime: "deno" }';
+  }
+  return isThread
+    ? 'Process workers have the kernel enforce it: worker: { runtime: "process" }'
+    : 'permission.onUnsupported: "warn" goes on without';
+}
+
+function short(value: PermissionRule["value"]): string {
+  if (typeof value === "boolean") {
+    return String(value);
+  }
+  const first = value.slice(0, 3).map((entry) => JSON.stringify(entry));
+  return value.length === 0
+    ? "none"
+    : first.join(", ") + (value.length > 3 ? `, and ${value.length - 3} more` : "");
+}
+
+/** What the policy says by itself, and what would contradict it. */
+const PERMISSION_FLAGS =
+  /^--(allow-|deny-|ignore-|permission|no-permission|experimental-permission)|^-[ARWNESIP]$/;
+
+function refuseFlags({ execArgv = [] }: ResolvedWorker): void {
+  const index = execArgv.findIndex((flag) => PERMISSION_FLAGS.test(flag));
+  if (index >= 0) {
+    throw new InvalidOptionError(
+      `createPool: "workerExecArgv[${index}]" is ${describe(execArgv[index])}, and the option "permission" gives the runtime its permissions`,
+    );
+  }
+}
+
+const versions = new Map<string, NodeVersion>();
+
+/** Asks another Node than this for its version, once. */
+function versionOf(runtime: ResolvedWorker["runtime"], executable: string): NodeVersion {
+  if (runtime === "thread" || executable === process.execPath) {
+    return nodeVersion(process.version);
+  }
+  let version = versions.get(executable);
+  if (version === undefined) {
+    version = nodeVersion(execFileSync(executable, ["--version"], { encoding: "utf8" }));
+    versions.set(executable, version);
+  }
+  return version;
+}

@@ -1,0 +1,330 @@
+/** The option `permission`: checked, and made a policy. */
+import { readFileSync } from "node:fs";
+import * as util from "node:util";
+import { BOOT_VARIABLES } from "../boot-variables";
+import { InvalidOptionError } from "../errors";
+import {
+  choice,
+  describe,
+  flag,
+  isRecord,
+  optional,
+  record,
+  refuse,
+  refuseUnknown,
+  texts,
+} from "../validate";
+import type { Environment, ResolvedWorker } from "../worker-options";
+import { absolute, isWithin, real, realOrFuture, unique } from "./paths";
+import { type EnvironmentPolicy, type Grant, type Policy, UNSAFE } from "./policy";
+import { lockFiles, packagesOf, sensitivePaths } from "./profile";
+
+const CALLER = "createPool";
+const OPTION = "permission";
+const ALLOWED = '"strict", "unsafe" or an object such as { read: ["./data"] }';
+const KNOWN = [
+  "mode",
+  "read",
+  "write",
+  "denyRead",
+  "denyWrite",
+  "net",
+  "denyNet",
+  "allowImport",
+  "env",
+  "run",
+  "denyRun",
+  "console",
+  "node",
+  "deno",
+  "kernel",
+  "onUnsupported",
+];
+/** What the mode "unsafe" leaves to be said. */
+const KNOWN_UNSAFE = ["mode", "console"];
+
+type Runtime = ResolvedWorker["runtime"];
+
+/** What a policy has to know of the workers. */
+export interface Subject {
+  readonly runtime: Runtime;
+  /** Where relative paths start. */
+  readonly cwd: string;
+  /** What the option `worker.stdio` says, if it says something. */
+  readonly stdio: ResolvedWorker["stdio"] | undefined;
+  /** What the option `worker.env` says, if it says something. */
+  readonly env: Environment | undefined;
+}
+
+/** Checks the option and fills in the defaults. */
+export function resolvePermission(given: unknown, subject: () => Subject): Policy {
+  if (given === undefined) {
+    return { ...UNSAFE, mode: "default" };
+  }
+  if (given === "unsafe") {
+    return UNSAFE;
+  }
+  if (given === "strict") {
+    return strict({}, subject());
+  }
+  if (!isRecord(given)) {
+    refuse(CALLER, OPTION, given, ALLOWED);
+  }
+  refuseUnknown(CALLER, given, KNOWN, [], {}, `${OPTION}.`);
+  const { mode = "strict" } = given;
+  return choice(CALLER, `${OPTION}.mode`, mode, ["strict", "unsafe"]) === "strict"
+    ? strict(given, subject())
+    : unsafe(given, subject());
+}
+
+/** What is listed where nothing is said: the strict profile, with modules from the web. */
+export function impliedPolicy(subject: Subject): Policy {
+  return { ...strict({ allowImport: true }, subject), mode: "default" };
+}
+
+function unsafe(given: Readonly<Record<string, unknown>>, subject: Subject): Policy {
+  const other = Object.keys(given).find((key) => given[key] !== undefined && !KNOWN_UNSAFE.includes(key));
+  if (other !== undefined) {
+    throw new InvalidOptionError(
+      `${CALLER}: option "${OPTION}.${other}" is for mode: "strict"; with "unsafe" nothing is restricted`,
+    );
+  }
+  return { ...UNSAFE, console: isSeen(given.console, subject, true) };
+}
+
+function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Policy {
+  const { cwd, runtime } = subject;
+  const read = paths("read", given.read, cwd);
+  const write = paths("write", given.write, cwd);
+  const denyRead = denials("denyRead", given.denyRead, cwd);
+  const denyWrite = denials("denyWrite", given.denyWrite, cwd);
+  refuseContradiction("read", read, "denyRead", denyRead);
+  refuseContradiction("write", write, "denyWrite", denyWrite);
+  const home = { said: ".", path: cwd };
+  const sensitive = sensitivePaths(cwd).map(asDenial);
+  const readable = listed(read ?? [home]);
+  const writable = listed(write ?? [home]);
+  return {
+    mode: "strict",
+    read: readable === true ? true : unique([...readable, ...lockFiles(cwd)]),
+    write: writable,
+    denyRead: spread([...lift("read", sensitive, read, home), ...denyRead]),
+    denyWrite: spread([
+      ...lift("write", [...sensitive, asDenial(packagesOf(cwd))], write, home),
+      ...denyWrite,
+    ]),
+    net: names("net", given.net) ?? [],
+    denyNet: list("denyNet", given.denyNet) ?? [],
+    allowImport: names("allowImport", given.allowImport) ?? [],
+    env: environment(given.env, subject),
+    run: programs(given, runtime),
+    denyRun: list("denyRun", given.denyRun) ?? [],
+    console: isSeen(given.console, subject, false),
+    kernel: kernel(given.kernel, runtime),
+    onUnsupported: optional(given.onUnsupported, (word) =>
+      choice(CALLER, `${OPTION}.onUnsupported`, word, ["error", "warn"]),
+    ),
+  };
+}
+
+/** Whether what workers write is seen. */
+function isSeen(given: unknown, { stdio }: Subject, byDefault: boolean): boolean {
+  const seen = yesOrNo("console", given);
+  if (seen === false && stdio !== undefined && stdio !== "ignore") {
+    throw new InvalidOptionError(
+      `${CALLER}: "${OPTION}.console" is false, and "worker.stdio" is "${stdio}": only one of them can hold`,
+    );
+  }
+  return seen ?? (stdio === undefined ? byDefault : stdio !== "ignore");
+}
+
+function kernel(given: unknown, runtime: Runtime): boolean | undefined {
+  const asked = yesOrNo("kernel", given);
+  if (asked === true && runtime === "thread") {
+    throw new InvalidOptionError(
+      `${CALLER}: option "${OPTION}.kernel" is for process workers, and a thread has the rights of its process. Say worker: { runtime: "process" }`,
+    );
+  }
+  return asked;
+}
+
+/** A path as it was said, where it starts at the root, and where its links lead. */
+interface Entry {
+  readonly said: string;
+  readonly path: string;
+  readonly real?: string | undefined;
+}
+
+/** Of `read` or `write`: what is granted has to exist. */
+function paths(field: string, value: unknown, cwd: string): true | Entry[] | undefined {
+  const said = names(field, value);
+  return said === undefined || said === true
+    ? said
+    : said.map((entry, index) => {
+        const path = absolute(entry, cwd);
+        const target = real(path);
+        if (target === undefined) {
+          refuse(CALLER, `${OPTION}.${field}[${index}]`, entry, `a path that exists (${path} does not)`);
+        }
+        return { said: entry, path, real: target };
+      });
+}
+
+/** Of `denyRead` or `denyWrite`: what is denied may come later. */
+function denials(field: string, value: unknown, cwd: string): Entry[] {
+  return (list(field, value) ?? []).map((said) => ({ ...asDenial(absolute(said, cwd)), said }));
+}
+
+function asDenial(path: string): Entry {
+  return { said: path, path, real: realOrFuture(path) };
+}
+
+function listed(entries: true | readonly Entry[]): Grant {
+  return entries === true ? true : spread(entries);
+}
+
+function spread(entries: readonly Entry[]): string[] {
+  return unique(entries.flatMap(({ path, real: target = path }) => [path, target]));
+}
+
+/** One of the two would be ignored. */
+function refuseContradiction(
+  grantField: string,
+  granted: true | readonly Entry[] | undefined,
+  denyField: string,
+  denied: readonly Entry[],
+): void {
+  for (const grant of granted === true ? [] : (granted ?? [])) {
+    const denial = denied.find((entry) => covers(entry, grant));
+    if (denial !== undefined) {
+      throw new InvalidOptionError(
+        `${CALLER}: "${OPTION}.${grantField}" has ${describe(grant.said)}, which "${OPTION}.${denyField}" denies by ${describe(denial.said)}`,
+      );
+    }
+  }
+}
+
+/**
+ * The profile's denials without those that the user has named something inside of, or has his working directory in: what is
+ * not granted is denied all the same. Refuses what is named where a wider grant needs the denial.
+ */
+function lift(
+  field: string,
+  profile: readonly Entry[],
+  granted: true | readonly Entry[] | undefined,
+  home: Entry,
+): Entry[] {
+  const grants = granted === true ? [] : (granted ?? [home]);
+  return profile.filter((denial) => {
+    const inside = grants.find((grant) => covers(denial, grant));
+    const wider = grants.find((grant) => covers(grant, denial) && !covers(denial, grant));
+    if (inside !== undefined && wider !== undefined) {
+      throw new InvalidOptionError(
+        `${CALLER}: "${OPTION}.${field}" has ${describe(inside.said)}, which the strict profile denies inside of ${describe(wider.said)}. Name what is needed there instead of that`,
+      );
+    }
+    return inside === undefined;
+  });
+}
+
+/** Whether what one says holds for the other too. */
+function covers({ path, real: target = path }: Entry, other: Entry): boolean {
+  return isWithin(other.real ?? other.path, target);
+}
+
+function environment(given: unknown, { cwd, env }: Subject): EnvironmentPolicy {
+  const option = `${OPTION}.env`;
+  const said = record(CALLER, option, given ?? {}, "an object: { allow }");
+  refuseUnknown(CALLER, said, ["allow", "deny", "files"], [], {}, `${option}.`);
+  const { allow, deny, files } = said;
+  if (allow !== undefined && env !== undefined) {
+    throw new InvalidOptionError(
+      `${CALLER}: "${option}.allow" and "worker.env" both say which variables there are: say one of them`,
+    );
+  }
+  const allowed = allow === true ? true : variableNames(`${option}.allow`, allow);
+  const denied = variableNames(`${option}.deny`, deny);
+  const loaded: Record<string, string> = Object.create(null);
+  const sources = typeof files === "string" ? [files] : (files ?? []);
+  for (const [index, file] of texts(CALLER, `${option}.files`, sources, 0).entries()) {
+    Object.assign(loaded, variablesOf(`${option}.files[${index}]`, file, absolute(file, cwd)));
+  }
+  return { allow: allowed, deny: denied, files: loaded };
+}
+
+function variableNames(option: string, value: unknown = []): readonly string[] {
+  const given = texts(CALLER, option, value, 0);
+  for (const [index, name] of given.entries()) {
+    if (name.includes("=")) {
+      refuse(CALLER, `${option}[${index}]`, name, `a variable's name, without "="`);
+    }
+  }
+  return given;
+}
+
+/** Of Node 20.12 and later; younger than the types here. */
+const { parseEnv } = util as { parseEnv?: (content: string) => Record<string, string> };
+
+function variablesOf(option: string, said: string, path: string): Record<string, string> {
+  if (parseEnv === undefined) {
+    throw new InvalidOptionError(
+      `${CALLER}: "${option}" takes Node 20.12 or later, this is ${process.versions.node}`,
+    );
+  }
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (error) {
+    refuse(CALLER, option, said, `a file that can be read: ${(error as Error).message}`);
+  }
+  const variables = Object.entries(parseEnv(content));
+  return Object.fromEntries(variables.filter(([name]) => !BOOT_VARIABLES.includes(name)));
+}
+
+/** What may be started, by what runs the workers. */
+function programs(given: Readonly<Record<string, unknown>>, runtime: Runtime): Grant {
+  const run = names("run", given.run);
+  const ofNode = switchOf(given, "node", "allowChildProcess");
+  const ofDeno = switchOf(given, "deno", "allowRun");
+  if (runtime === "deno") {
+    return run ?? (ofDeno === true ? true : []);
+  }
+  if (runtime === "bun" || ofNode === undefined) {
+    return run ?? [];
+  }
+  return ofNode ? (run ?? true) : [];
+}
+
+/** `node.allowChildProcess` or `deno.allowRun`. */
+function switchOf(
+  given: Readonly<Record<string, unknown>>,
+  runtime: "node" | "deno",
+  name: string,
+): boolean | undefined {
+  const option = `${OPTION}.${runtime}`;
+  const options = record(CALLER, option, given[runtime] ?? {}, `an object: { ${name} }`);
+  refuseUnknown(CALLER, options, [name], [], {}, `${option}.`);
+  return optional(options[name], (value) => flag(CALLER, `${option}.${name}`, value));
+}
+
+/** `true`, `false` or a list. */
+function names(field: string, value: unknown): Grant | undefined {
+  if (value === undefined || value === true) {
+    return value;
+  }
+  if (value === false) {
+    return [];
+  }
+  if (!Array.isArray(value)) {
+    refuse(CALLER, `${OPTION}.${field}`, value, "true, false or an array of strings");
+  }
+  return list(field, value);
+}
+
+function list(field: string, value: unknown): readonly string[] | undefined {
+  return optional(value, (given) => texts(CALLER, `${OPTION}.${field}`, given, 0));
+}
+
+function yesOrNo(field: string, value: unknown): boolean | undefined {
+  return optional(value, (given) => flag(CALLER, `${OPTION}.${field}`, given));
+}
