@@ -518,7 +518,6 @@ enum Confinement {
 fn nothing() -> Policy {
     Policy {
         read: Vec::new(),
-        list: Vec::new(),
         write: Vec::new(),
         execute: Vec::new(),
         needs: Vec::new(),
@@ -811,17 +810,6 @@ fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_nee
             ["read a file outside", "read the own maps", "read the machine's memory", "write to /dev/null"];
         let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &allowed);
         assert!(outcomes.values().all(|error| *error == 0), "uid {uid}: {outcomes:?}");
-    }
-}
-
-#[test]
-fn names_can_be_listed_without_being_read() {
-    for uid in users() {
-        let stage = Stage::new(uid);
-        let policy = Policy { list: vec![stage.place.root.clone()], ..stage.policy() };
-        let names = ["list a folder outside", "read a file outside", "list a denied folder"];
-        let outcomes = stage.outcomes(Confinement::Policy, &policy, &names);
-        assert_eq!(names.map(|name| outcomes[name]), [0, libc::EACCES, libc::EACCES], "uid {uid}");
     }
 }
 

@@ -182,7 +182,8 @@ pub fn launch_worker(
     Ok(())
 }
 
-fn refused(message: String) -> Error {
+/// An error about what this side was given.
+pub(super) fn refused(message: String) -> Error {
     Error::new(Status::InvalidArg, message)
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use napi::{Error, Result, Status};
+use napi::{Error, Result};
 use napi_derive::napi;
 
+use super::launch::refused;
 use crate::sandbox::needs::{self, Needs};
 use crate::sandbox::policy::Policy;
 use crate::sandbox::probe::{Kernel, Missing, PROBE};
@@ -93,8 +94,4 @@ fn texts(paths: BTreeSet<PathBuf>) -> Vec<String> {
 
 fn unreadable(executable: &str, error: &std::io::Error) -> Error {
     refused(format!("cannot find out what {executable} needs: {error}"))
-}
-
-fn refused(message: String) -> Error {
-    Error::new(Status::InvalidArg, message)
 }

@@ -42,7 +42,6 @@ pub fn restrict(policy: &Policy, pin_procfs: bool) -> Result<(), String> {
     let mut rules = Vec::new();
     let granted = |path: &&PathBuf| !policy.denies_reading(path);
     rules.extend(policy.read.iter().filter(granted).map(|path| (path, reading)));
-    rules.extend(policy.list.iter().filter(granted).map(|path| (path, AccessFs::ReadDir.into())));
     rules.extend(policy.execute.iter().map(|path| (path, executing)));
     rules.extend(policy.write.iter().filter(|path| !policy.denies_writing(path)).map(|path| (path, writing)));
     rules.extend(policy.needs.iter().map(|path| (path, reading)));

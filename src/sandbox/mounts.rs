@@ -192,7 +192,6 @@ mod tests {
     fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
         let mut policy = Policy {
             read: Vec::new(),
-            list: Vec::new(),
             write: Vec::new(),
             execute: Vec::new(),
             needs: Vec::new(),

@@ -25,9 +25,6 @@ pub const OWN_PROC: &str = "/proc/self";
 pub struct Policy {
     /// Files and trees that may be read.
     pub read: Vec<PathBuf>,
-    /// Trees of which names may be listed, and nothing read. Bun finds packages by what lies beside their folder.
-    #[serde(default)]
-    pub list: Vec<PathBuf>,
     /// Files and trees that may be written. Does not let them be read.
     pub write: Vec<PathBuf>,
     /// Files and trees that may be executed, and read.
@@ -156,7 +153,6 @@ impl Policy {
     pub fn of_process(mut self, own_proc: &Path) -> Self {
         let of_all = [
             &mut self.read,
-            &mut self.list,
             &mut self.write,
             &mut self.execute,
             &mut self.needs,
@@ -172,9 +168,9 @@ impl Policy {
         self
     }
 
-    /// What is read, listed, written or executed by the user's leave: under denials.
+    /// What is read, written or executed by the user's leave: under denials.
     pub fn granted(&self) -> impl Iterator<Item = &Path> {
-        [&self.read, &self.list, &self.write, &self.execute].into_iter().flatten().map(PathBuf::as_path)
+        [&self.read, &self.write, &self.execute].into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// What the worker cannot run without: above denials.
