@@ -229,6 +229,12 @@ const ATTEMPTS: &[Attempt] = &[
         open("/proc/self/cwd/../outside", libc::O_RDONLY)
     }),
     ("read a file outside through a link", Anybody, |place| open(place.path("read/link"), libc::O_RDONLY)),
+    ("read a file outside that was opened as a mere path", Anybody, |place| {
+        let path = text(place.path("outside"));
+        // SAFETY: a C string that lives until the call is over.
+        let file = unsafe { libc::open(path.as_ptr(), libc::O_PATH) };
+        open(format!("/proc/self/fd/{file}"), libc::O_RDONLY)
+    }),
     ("read a denied file", Anybody, |place| open(place.path("read/denied"), libc::O_RDONLY)),
     ("list a denied folder", Anybody, |place| {
         open(place.path("read/denied-folder"), libc::O_RDONLY | libc::O_DIRECTORY)
@@ -248,6 +254,11 @@ const ATTEMPTS: &[Attempt] = &[
     }),
     ("read the memory of another process", Anybody, |place| {
         open(format!("/proc/{}/mem", place.victim), libc::O_RDONLY)
+    }),
+    ("read where another process is", Anybody, |place| {
+        let mut link = [0_u8; 256];
+        let (buffer, bytes) = (link.as_mut_ptr() as usize, link.len());
+        at_path(libc::SYS_readlinkat, format!("/proc/{}/cwd", place.victim), [buffer, bytes])
     }),
     ("follow the root of another process", Anybody, |place| {
         let root = format!("/proc/{}/root{}", place.victim, place.path("read/denied").display());
@@ -363,6 +374,10 @@ const ATTEMPTS: &[Attempt] = &[
     }),
     ("slow another process down", Anybody, |place| {
         call(libc::SYS_setpriority, [libc::PRIO_PROCESS as usize, place.victim, 19])
+    }),
+    ("slow the disk of another process down", Anybody, |place| {
+        // Of one process, to be idle.
+        call(libc::SYS_ioprio_set, [1, place.victim, 3 << 13])
     }),
     ("slow a user down", Anybody, |_| call(libc::SYS_setpriority, [libc::PRIO_USER as usize, NOBODY, 19])),
     ("bind another process to a core", Anybody, |place| {
