@@ -174,7 +174,31 @@ function nested(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
     },
     { weight: 1, arbitrary: fc.array(inner, { maxLength: 6 }).map((members) => new Set(members)) },
     { weight: 1, arbitrary: graphs(inner) },
+    { weight: 2, arbitrary: records(inner) },
   );
+}
+
+/** Objects with the same keys, some of them twice, and now and then something else among them. */
+function records(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
+  return fc
+    .tuple(
+      fc.uniqueArray(keys, { minLength: 1, maxLength: 4 }),
+      fc.array(fc.array(inner, { minLength: 4, maxLength: 4 }), { minLength: 4, maxLength: 7 }),
+      fc.option(fc.tuple(fc.nat(), inner)),
+      fc.nat({ max: 30 }),
+    )
+    .map(([names, rows, stranger, twice]) => {
+      const list: unknown[] = rows.map((row) =>
+        Object.fromEntries(names.map((name, index) => [name, row[index]])),
+      );
+      if (stranger !== null) {
+        list[stranger[0] % list.length] = stranger[1];
+      }
+      if (twice < list.length) {
+        list.push(list[twice]);
+      }
+      return list;
+    });
 }
 
 /** Containers that hold one another and themselves, and share what else they hold. */
@@ -272,7 +296,17 @@ function tower(depth: number): unknown {
 export const GRAMMAR = [
   ...["undefined", "null", "boolean", "string", "wide string", "long string", "bigint", "symbol"],
   ...["whole number", "fraction", "-0", "NaN", "Date", "invalid Date", "RegExp"],
-  ...["object", "object with __proto__", "array", "array with holes", "Map", "Set", "met again", "cycle"],
+  ...[
+    "object",
+    "object with __proto__",
+    "array",
+    "array with holes",
+    "list of records",
+    "Map",
+    "Set",
+    "met again",
+    "cycle",
+  ],
   ...["error", "error with cause", "error with errors", "error with properties"],
   ...["ArrayBuffer", "Buffer", "DataView", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array"],
   ...["Uint16Array", "Int32Array", "Uint32Array", "Float32Array", "Float64Array", "BigInt64Array"],
@@ -352,6 +386,10 @@ function kindsOfPrimitive(value: unknown): (typeof GRAMMAR)[number][] {
 
 function kindsOfObject(value: object): (typeof GRAMMAR)[number][] {
   if (Array.isArray(value)) {
+    const keys = value.map((each) => (isRecord(each) ? JSON.stringify(Object.keys(each)) : undefined));
+    if (value.length >= 4 && keys[0] !== undefined && keys.filter((each) => each === keys[0]).length > 2) {
+      return ["list of records"];
+    }
     return [Object.keys(value).length < value.length ? "array with holes" : "array"];
   }
   if (value instanceof Error) {
@@ -374,6 +412,10 @@ function kindsOfObject(value: object): (typeof GRAMMAR)[number][] {
     return [name as "Map"];
   }
   return [Object.hasOwn(value, "__proto__") ? "object with __proto__" : "object"];
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** Bytes that differ from place to place. */

@@ -16,6 +16,7 @@ import { isView, makeView, viewName } from "./binary";
 import { Chains, FEW_KEYS } from "./collisions";
 import { errorPrototype } from "./error-class";
 import {
+  ALIKE,
   ARRAY,
   BIGINT,
   BINARY,
@@ -27,6 +28,7 @@ import {
   FLOAT64,
   INT32,
   LATIN1,
+  LIST_LENGTH,
   MAP,
   MAPPED,
   MARK,
@@ -463,6 +465,9 @@ export class Decoder {
   #array(mark: number, depth: number): unknown[] {
     const length = this.#countOf(1);
     this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
+    if (length >= LIST_LENGTH && (this.#bytes[this.#position] | MARK) === (OBJECT | MARK)) {
+      return this.#list(mark, length, depth);
+    }
     let index = 0;
     try {
       if (mark < 0 && length > 0 && length <= 3) {
@@ -483,6 +488,49 @@ export class Decoder {
     } catch (error) {
       throw told(error, `[${index}]`);
     }
+  }
+
+  /** An array that begins with an object, whose keys others may have too. */
+  #list(mark: number, length: number, depth: number): unknown[] {
+    const array: unknown[] = [];
+    this.#keep(mark, array);
+    const names: string[] = [];
+    try {
+      const at = this.#position;
+      const first = this.#plain(this.#byte() === OBJECT ? -1 : at - this.#start, depth + 1, names);
+      array.push(first);
+      while (array.length < length) {
+        const isAlike = (this.#bytes[this.#position] | MARK) === (ALIKE | MARK);
+        array.push(isAlike ? this.#alike(first, names, depth + 1) : this.#value(depth + 1));
+      }
+    } catch (error) {
+      throw told(error, `[${array.length}]`);
+    }
+    return array;
+  }
+
+  /** An object with the same keys as the first one of its list. */
+  #alike(first: object, names: readonly string[], depth: number): Record<string, unknown> {
+    const at = this.#position;
+    const mark = this.#byte() === ALIKE ? -1 : at - this.#start;
+    this.#spendObject(names.length);
+    // A copy has all keys at once, and no inherited setter is called: they are its own.
+    const object: Record<string, unknown> = { ...first };
+    this.#keep(mark, object);
+    let index = 0;
+    try {
+      for (; index < names.length; index++) {
+        object[names[index]] = this.#value(depth + 1);
+      }
+    } catch (error) {
+      throw told(error, property(names[index]));
+    }
+    return object;
+  }
+
+  #spendObject(properties: number): void {
+    const few = Math.min(properties, FEW_PROPERTIES);
+    this.#spend(OBJECT_BYTES + few * PROPERTY_BYTES + (properties - few) * TABLE_PROPERTY_BYTES);
   }
 
   #sparse(mark: number, depth: number): unknown[] {
@@ -514,7 +562,8 @@ export class Decoder {
     return array;
   }
 
-  #plain(mark: number, depth: number): Record<string, unknown> {
+  /** `names` gets its keys in the order of the encoding. */
+  #plain(mark: number, depth: number, names?: string[]): Record<string, unknown> {
     const object: Record<string, unknown> = {};
     this.#keep(mark, object);
     let count = 0;
@@ -523,6 +572,7 @@ export class Decoder {
       while (!this.#ends()) {
         key = this.#key();
         put(object, key, this.#value(depth + 1));
+        names?.push(key);
         if (++count > FEW_PROPERTIES) {
           this.#spend(TABLE_PROPERTY_BYTES);
         }

@@ -14,6 +14,7 @@ import { ProcessSharedBuffer } from "../shared-memory";
 import { BUFFER_VIEW, binaryOf, isBinary, isShared } from "./binary";
 import { errorClass } from "./error-class";
 import {
+  ALIKE,
   ARRAY,
   BIGINT,
   BINARY,
@@ -25,6 +26,7 @@ import {
   FLOAT64,
   INT32,
   LATIN1,
+  LIST_LENGTH,
   MAP,
   MAPPED,
   MARK,
@@ -364,8 +366,13 @@ export class Encoder {
     const first = this.#seen.put(value, this.#position);
     if (first >= 0) {
       this.#reference(first);
-      return;
+    } else {
+      this.#unmet(value, depth);
     }
+  }
+
+  /** An object that is met for the first time. */
+  #unmet(value: object, depth: number): void {
     if (depth >= MAX_DEPTH) {
       throw new Unsupported(`is nested more than ${MAX_DEPTH} levels deep`);
     }
@@ -431,8 +438,15 @@ export class Encoder {
         this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
         this.#byte(ARRAY);
         this.#count(length);
-        for (; index < length; index++) {
-          this.#value(array[index], depth + 1);
+        const names = length >= LIST_LENGTH ? this.#first(array[0], depth + 1) : undefined;
+        if (names === undefined) {
+          for (; index < length; index++) {
+            this.#value(array[index], depth + 1);
+          }
+        } else {
+          for (index = 1; index < length; index++) {
+            this.#next(array[index], names, depth + 1);
+          }
         }
         return;
       }
@@ -466,8 +480,65 @@ export class Encoder {
       throw told(error, property(key));
     }
     this.#byte(END);
-    const few = Math.min(count, FEW_PROPERTIES);
-    this.#spend(OBJECT_BYTES + few * PROPERTY_BYTES + (count - few) * TABLE_PROPERTY_BYTES);
+    this.#spendObject(count);
+  }
+
+  #spendObject(properties: number): void {
+    const few = Math.min(properties, FEW_PROPERTIES);
+    this.#spend(OBJECT_BYTES + few * PROPERTY_BYTES + (properties - few) * TABLE_PROPERTY_BYTES);
+  }
+
+  /** The first element of a list, if that is an object with keys. Returns them: those after it may have the same. */
+  #first(element: unknown, depth: number): readonly string[] | undefined {
+    if (
+      typeof element !== "object" ||
+      element === null ||
+      Array.isArray(element) ||
+      !isPlain(element) ||
+      depth >= MAX_DEPTH ||
+      this.#seen.put(element, this.#position) >= 0
+    ) {
+      return undefined;
+    }
+    const object = element as Record<string, unknown>;
+    const names = namesOf(object);
+    this.#byte(OBJECT);
+    let key = "";
+    try {
+      for (key of names) {
+        this.#string(key);
+        this.#value(object[key], depth + 1);
+      }
+    } catch (error) {
+      throw told(error, property(key));
+    }
+    this.#byte(END);
+    this.#spendObject(names.length);
+    return names;
+  }
+
+  /** An element of a list whose first one is an object with these keys. */
+  #next(element: unknown, names: readonly string[], depth: number): void {
+    if (typeof element !== "object" || element === null || !hasNames(element, names)) {
+      this.#value(element, depth);
+      return;
+    }
+    const first = this.#seen.put(element, this.#position);
+    if (first >= 0) {
+      this.#reference(first);
+      return;
+    }
+    const object = element as Record<string, unknown>;
+    this.#byte(ALIKE);
+    let index = 0;
+    try {
+      for (; index < names.length; index++) {
+        this.#value(object[names[index]], depth + 1);
+      }
+    } catch (error) {
+      throw told(error, property(names[index]));
+    }
+    this.#spendObject(names.length);
   }
 
   #map(map: Map<unknown, unknown>, depth: number): void {
@@ -789,6 +860,33 @@ function isPlain(value: object): boolean {
 
 function isForeignObjectPrototype(prototype: object): boolean {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+function namesOf(object: object): readonly string[] {
+  const names: string[] = [];
+  for (const key in object) {
+    if (isOwn.call(object, key)) {
+      names.push(key);
+    }
+  }
+  return names;
+}
+
+/** Whether it is an object with these keys in this order, and with no others. */
+function hasNames(object: object, names: readonly string[]): boolean {
+  if (Array.isArray(object) || !isPlain(object)) {
+    return false;
+  }
+  let count = 0;
+  for (const key in object) {
+    if (isOwn.call(object, key)) {
+      if (key !== names[count]) {
+        return false;
+      }
+      count++;
+    }
+  }
+  return count === names.length;
 }
 
 function hasHole(array: readonly unknown[]): boolean {

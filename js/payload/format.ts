@@ -9,6 +9,7 @@
  *   SYMBOL    key of Symbol.for: a string value
  *   ARRAY     count, values         SPARSE  length, count, (index, value)...
  *   OBJECT    (key: a string value, value)..., END
+ *   ALIKE     values, of the same keys as the first element of the ARRAY that it stands in, which is an OBJECT
  *   MAP       count, (key: value, value)...     SET  count, values
  *   BINARY    view byte, count, bytes
  *   VIEW      view byte, offset, count of bytes, buffer: a value that is an ArrayBuffer or a SharedArrayBuffer
@@ -47,6 +48,7 @@ export const REGEXP = 17;
 export const SYMBOL = 18;
 export const VIEW = 19;
 export const REFERENCE = 20;
+export const ALIKE = 21;
 export const SHARED = 24;
 export const MAPPED = 25;
 export const ENVELOPE = 26;
@@ -61,6 +63,9 @@ export const MARK = 0x80;
 export const PART_CAUSE = 0;
 export const PART_ERRORS = 1;
 export const PART_PROPERTY = 2;
+
+/** Shorter arrays name the keys of each object in them: to compare keys takes longer than to write them. */
+export const LIST_LENGTH = 4;
 
 /** How deep values may be nested. Deeper ones are refused. */
 export const MAX_DEPTH = 500;

@@ -2,68 +2,74 @@
  * The objects that an encoder has met in a value, and where it has put them.
  *
  * Every object of every value is looked up here. The first ones stand in a list that is walked, which for so few takes half
- * the time of a Map, and no memory that is not there already.
+ * the time of a hash table, and no memory that is not there already. More of them go into a Set as well, which takes one
+ * look-up for an object that is new where a Map takes two. Only when one is met again is a Map made of them.
  */
 
-/** Objects in the list; with more, all of them move to a Map. */
-const LISTED = 16;
+/** Objects that are found by walking the list. */
+const WALKED = 16;
 
 export class Seen {
-  readonly #objects: (object | undefined)[] = new Array(LISTED).fill(undefined);
-  readonly #positions: number[] = new Array(LISTED).fill(0);
-  #listed = 0;
-  #mapped: Map<object, number> | undefined;
+  #objects: (object | undefined)[] = new Array(WALKED).fill(undefined);
+  /** Where each of them is. */
+  #positions: number[] = new Array(WALKED).fill(0);
+  #count = 0;
+  /** All of them, once there are more than are walked. */
+  #set: Set<object> | undefined;
+  /** The same with their places in the list, once one of them has been met again. */
+  #places: Map<object, number> | undefined;
 
   /** Where the object was put before; -1 if it is met for the first time, and put at `position`. Positions only grow. */
   put(object: object, position: number): number {
-    if (this.#mapped !== undefined) {
-      return putInto(this.#mapped, object, position);
-    }
-    const listed = this.#listed;
-    for (let index = 0; index < listed; index++) {
-      if (this.#objects[index] === object) {
-        return this.#positions[index];
+    const count = this.#count;
+    if (this.#set === undefined) {
+      const objects = this.#objects;
+      for (let index = 0; index < count; index++) {
+        if (objects[index] === object) {
+          return this.#positions[index];
+        }
       }
-    }
-    if (listed === LISTED) {
-      this.#mapped = new Map();
-      for (let index = 0; index < listed; index++) {
-        this.#mapped.set(this.#objects[index] as object, this.#positions[index]);
+      if (count === WALKED) {
+        this.#set = new Set(objects as object[]);
+        this.#set.add(object);
       }
-      return putInto(this.#mapped, object, position);
+    } else if (this.#set.add(object).size === count) {
+      return this.#positions[this.#placeOf(object)];
     }
-    this.#objects[listed] = object;
-    this.#positions[listed] = position;
-    this.#listed = listed + 1;
+    this.#objects[count] = object;
+    this.#positions[count] = position;
+    this.#places?.set(object, count);
+    this.#count = count + 1;
     return -1;
+  }
+
+  #placeOf(object: object): number {
+    this.#places ??= new Map(this.#objects.map((each, place) => [each as object, place]));
+    return this.#places.get(object) as number;
   }
 
   /** Forgets what was put at `position` and behind it. */
   forgetFrom(position: number): void {
-    for (const [object, at] of this.#mapped ?? []) {
-      if (at >= position) {
-        this.#mapped?.delete(object);
-      }
-    }
-    while (this.#listed > 0 && this.#positions[this.#listed - 1] >= position) {
-      this.#objects[--this.#listed] = undefined;
+    while (this.#count > 0 && this.#positions[this.#count - 1] >= position) {
+      const object = this.#objects[--this.#count] as object;
+      this.#objects[this.#count] = undefined;
+      this.#set?.delete(object);
+      this.#places?.delete(object);
     }
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#mapped = undefined;
-    while (this.#listed > 0) {
-      this.#objects[--this.#listed] = undefined;
+    if (this.#count <= WALKED) {
+      while (this.#count > 0) {
+        this.#objects[--this.#count] = undefined;
+      }
+    } else {
+      this.#objects = new Array(WALKED).fill(undefined);
+      this.#positions = new Array(WALKED).fill(0);
+      this.#count = 0;
     }
+    this.#set = undefined;
+    this.#places = undefined;
   }
-}
-
-function putInto(map: Map<object, number>, object: object, position: number): number {
-  const before = map.get(object);
-  if (before !== undefined) {
-    return before;
-  }
-  map.set(object, position);
-  return -1;
 }
