@@ -60,6 +60,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds after which the program is taken to hang. Default a minute. */
   readonly watchdog?: number;
+  /** Who runs it, if not we. */
+  readonly uid?: number;
 }
 
 export interface Outcome {
@@ -72,12 +74,17 @@ export interface Outcome {
 export function run(
   program: string,
   argv: readonly string[],
-  { cwd, env, watchdog = minute }: RunOptions,
+  { cwd, env, watchdog = minute, uid }: RunOptions,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     // What vitest tells its own children is not for these.
     const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name));
-    const child = spawn(program, argv, { cwd, env: { ...Object.fromEntries(inherited), ...env } });
+    const child = spawn(program, argv, {
+      cwd,
+      env: { ...Object.fromEntries(inherited), ...env },
+      uid,
+      gid: uid,
+    });
     const output = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const) {
       child[stream].setEncoding("utf8").on("data", (text: string) => {

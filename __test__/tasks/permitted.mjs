@@ -1,6 +1,14 @@
 // What a policy may allow or deny. Copied into a project of its own: see ../project.ts.
 import { execFile, execFileSync } from "node:child_process";
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect as connectTo } from "node:net";
@@ -14,6 +22,9 @@ export const list = (path) => readdirSync(path).sort();
 export const write = ([path, text]) => writeFileSync(path, text);
 export const writeLater = ([path, text]) => writeFile(path, text);
 export const append = ([path, text]) => appendFileSync(path, text);
+export const remove = (path) => unlinkSync(path);
+export const rename = ([from, to]) => renameSync(from, to);
+export const makeExecutable = (path) => chmodSync(path, 0o755);
 
 export const start = ([program, ...parameters]) =>
   execFileSync(program, parameters, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
