@@ -232,6 +232,7 @@ describe("what a worker's options come to", () => {
         maxBootFailures: 3,
         stdio: "inherit",
         resolveAfterFinishingAll: false,
+        spinMicroseconds: 50,
       },
     });
     expect(resolveOptions({ worker: { processRuntime: "bun" } }).worker.runtime).toBe("thread");
@@ -253,6 +254,7 @@ describe("what a worker's options come to", () => {
       env: { inherit: ["A"], set: { B: "", C: undefined } },
       bootstrap: { href: "file:///a.mjs", name: "b", data: undefined },
       resolveAfterFinishingAll: true,
+      timers: { spinMicroseconds: 0.5 },
       resourceLimits: { maxOldGenerationSizeMb: 0.5, stackSizeMb: undefined },
       nice: -20,
       cwd: "__test__",
@@ -278,6 +280,7 @@ describe("what a worker's options come to", () => {
         // The tag of undefined.
         bootstrap: { href: "file:///a.mjs", name: "b", data: "AA==" },
         resolveAfterFinishingAll: true,
+        spinMicroseconds: 0.5,
         resourceLimits: { maxOldGenerationSizeMb: 0.5 },
         nice: -20,
         cwd: __dirname,
@@ -349,13 +352,142 @@ describe("a command that a function returns is checked when it is called", () =>
 });
 
 describe("an option that is still to come says so", () => {
-  test.each([
-    [{ payload: {} }, '"payload" is not supported yet'],
-    [{ debug: true }, '"debug" is not supported yet'],
-    [{ worker: { timers: {} } }, '"worker.timers" is not supported yet'],
-    [{ inliner: {} }, 'option "inliner" does not exist here: the host runs no tasks'],
-  ])("%j", (options, message) => {
+  test.each([[{ payload: {} }, '"payload" is not supported yet']])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
+  });
+});
+
+describe("an option that there is elsewhere, and not here, says why", () => {
+  test.each([
+    [{ inliner: {} }, 'option "inliner" does not exist here: the host runs no tasks'],
+    [{ host: {} }, 'option "host" does not exist here: the host runs no tasks'],
+    [{ dispatcher: {} }, 'option "dispatcher" does not exist here: there is one way to dispatch'],
+    [{ source: "" }, 'option "source" does not exist here: a task\'s module is found by itself'],
+    [
+      { worker: { timers: { pauseNanoseconds: 1 } } },
+      'option "worker.timers.pauseNanoseconds" does not exist here: there is no back-off to tune',
+    ],
+    [
+      { worker: { timers: { parkMs: 1 } } },
+      'option "worker.timers.parkMs" does not exist here: a worker sleeps in its event loop',
+    ],
+  ])("%j", (options, message) => {
+    expect(create(options)).toThrow(InvalidOptionError);
+    expect(create(options)).toThrow(message);
+  });
+});
+
+/** Every option by its path, with one value of each kind that it takes; what is left out here takes objects of its own keys. */
+const accepted: Record<string, unknown[]> = {
+  threads: [1],
+  balancer: ["roundRobin", {}],
+  "balancer.strategy": ["roundRobin"],
+  workerExecArgv: [[]],
+  abortSignalCapacity: [1],
+  debug: [true, [], {}],
+  "debug.host": [true],
+  permission: ["unsafe", {}],
+  worker: [{}],
+  "worker.runtime": ["thread"],
+  "worker.processRuntime": ["node"],
+  "worker.processRuntimePath": ["node"],
+  "worker.processCommandPrefix": [["env"], () => ["env"]],
+  "worker.processSharedMemory": ["named", {}],
+  "worker.processSharedMemory.mode": ["named"],
+  "worker.processSharedMemory.namePrefix": ["a"],
+  "worker.processSharedMemory.unlinkOnShutdown": [true],
+  "worker.startupTimeoutMs": [1],
+  "worker.hardTimeoutMs": [1],
+  "worker.maxBootFailures": [1],
+  "worker.stdio": ["pipe"],
+  "worker.env": [{}],
+  "worker.env.inherit": [["A"]],
+  "worker.env.set": [{}],
+  "worker.bootstrap": [{}],
+  "worker.bootstrap.href": ["./tasks/bootstrap.mjs"],
+  "worker.bootstrap.name": ["setup"],
+  "worker.resolveAfterFinishingAll": [true],
+  "worker.timers": [{}],
+  "worker.timers.spinMicroseconds": [1],
+  "worker.resourceLimits": [{}],
+  "worker.resourceLimits.maxOldGenerationSizeMb": [100],
+  "worker.resourceLimits.maxYoungGenerationSizeMb": [100],
+  "worker.resourceLimits.codeRangeSizeMb": [100],
+  "worker.resourceLimits.stackSizeMb": [1],
+  "worker.nice": [1],
+  "worker.cwd": ["."],
+  "worker.stopCommand": [["true"], () => ["true"]],
+};
+/** What stands beside an option for it to be looked at. */
+const besides: Record<string, object> = {
+  "worker.processSharedMemory.namePrefix": { mode: "named" },
+  "worker.processSharedMemory.unlinkOnShutdown": { mode: "named" },
+  "worker.bootstrap.name": { href: "./tasks/bootstrap.mjs" },
+  // Else the two words would be variables.
+  "worker.env.inherit": { set: {} },
+  "worker.env.set": { inherit: [] },
+};
+
+describe("every option refuses every kind of value that it does not take", () => {
+  const kinds: unknown[] = [null, true, 0.25, -1, Number.NaN, "\0", "", [], {}, () => 1, Symbol("s"), 1n];
+  const kindOf = (value: unknown) =>
+    value === null || Array.isArray(value) ? JSON.stringify(value) : typeof value;
+
+  test.each(Object.entries(accepted))("%s", (path, good) => {
+    const options = (value: unknown) => {
+      let nested: unknown = value;
+      const keys = path.split(".");
+      for (let depth = keys.length - 1; depth >= 0; depth--) {
+        const here = keys.slice(0, depth + 1).join(".");
+        const process = depth === 1 && keys[0] === "worker" && { runtime: "process", processRuntime: "node" };
+        const own = path === "worker.runtime" || path === "worker.processRuntime" ? {} : process;
+        nested = { ...own, ...besides[here], [keys[depth]]: nested };
+      }
+      return nested;
+    };
+    const refused = new Set<unknown>();
+    for (const kind of kinds) {
+      try {
+        resolveOptions(options(kind));
+      } catch (error) {
+        expect(error, String(error)).toBeInstanceOf(InvalidOptionError);
+        const { message } = error as Error;
+        expect(message).toMatch(/^createPool: /);
+        expect(message).toContain(path);
+        refused.add(kind);
+      }
+    }
+    // What it takes is of a kind that was not refused for being that kind; all others are.
+    const taken = new Set(good.map((value) => (Array.isArray(value) ? "[]" : kindOf(value))));
+    for (const kind of kinds.filter((value) => !taken.has(kindOf(value)))) {
+      expect(refused.has(kind), kindOf(kind)).toBe(true);
+    }
+    // A limit of a kind that the runtime has not got is another matter.
+    for (const value of path.includes("codeRange") ? [] : good) {
+      const needsMore = JSON.stringify(value) === "{}" && /permission|balancer|Memory|bootstrap/.test(path);
+      if (!needsMore) {
+        expect(() => resolveOptions(options(value)), path).not.toThrow();
+      }
+    }
+  });
+
+  test("and every object an unknown key, by the nearest known one", () => {
+    const nested = Object.keys(accepted).filter((path) => !path.startsWith("worker.env"));
+    for (const path of nested) {
+      const keys = path.split(".");
+      const last = keys.pop() as string;
+      const wrong = [...keys, `${last}s`].join(".");
+      let options: unknown = { [`${last}s`]: 1, ...(keys[0] === "worker" && { runtime: "process" }) };
+      for (const key of keys.reverse()) {
+        options = { [key]: options };
+        if (key !== "worker" && keys.includes("worker")) {
+          options = { ...(options as object), runtime: "process" };
+        }
+      }
+      expect(() => resolveOptions(options), wrong).toThrow(
+        `createPool: unknown option "${wrong}", did you mean "${path}"?`,
+      );
+    }
   });
 });
 

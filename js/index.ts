@@ -6,6 +6,7 @@
 import "./unbundled";
 
 export { setModuleUrl } from "./caller";
+export type { DebugNamespace } from "./debug";
 export type { Task, TaskFunction } from "./definition";
 export { Envelope, type EnvelopePayload } from "./envelope";
 export {
@@ -52,5 +53,6 @@ export type {
   EnvironmentChoice,
   ResourceLimits,
   SharedMemoryOptions,
+  TimerOptions,
   WorkerOptions,
 } from "./worker-options";

@@ -1,4 +1,5 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
+import { type DebugNamespace, resolveDebug } from "./debug";
 import { MAX_CALLS } from "./generated/layout";
 import { subjectOf, underPolicy } from "./permission/host";
 import type { PermissionOptions } from "./permission/options";
@@ -32,6 +33,18 @@ export interface PoolOptions {
    */
   abortSignalCapacity?: number | undefined;
   /**
+   * What the pool and its workers write to stderr of what they do, for the person who looks for a fault: `true` for everything,
+   * or the namespaces as an array or as `{ lifecycle: true }`. `"host"`: what pools are made of and how they end. `"lifecycle"`: workers as they start, boot, end and are
+   * replaced. `"imports"`: modules that workers import. `"globals"`: what these leave on `globalThis`. `"signals"`: each call and
+   * its end; it costs time. Never arguments or results. The environment variable `KNITTING_DEBUG`, such as `host,imports` or `*`, adds to it.
+   * Default: nothing.
+   */
+  debug?:
+    | boolean
+    | readonly DebugNamespace[]
+    | { readonly [Namespace in DebugNamespace]?: boolean | undefined }
+    | undefined;
+  /**
    * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else; an object grants
    * more, or other things. `"unsafe"`: anything. Without it nothing is restricted either, and `pool.permissions` lists what
    * `"strict"` would restrict.
@@ -48,14 +61,24 @@ export interface ResolvedOptions {
   worker: ResolvedWorker;
   abortSignalCapacity: number;
   permission: Policy;
+  /** Undefined: there is nothing to say. */
+  debug: readonly DebugNamespace[] | undefined;
 }
 
 const CALLER = "createPool";
 const MAX_WORKERS = 1024;
 const ABORT_SIGNAL_CAPACITY = 258;
 
-const KNOWN = ["threads", "balancer", "worker", "workerExecArgv", "abortSignalCapacity", "permission"];
-const NOT_YET = ["payload", "debug"];
+const KNOWN = [
+  "threads",
+  "balancer",
+  "worker",
+  "workerExecArgv",
+  "abortSignalCapacity",
+  "permission",
+  "debug",
+];
+const NOT_YET = ["payload"];
 const LEFT_OUT = {
   inliner: "the host runs no tasks",
   host: "the host runs no tasks",
@@ -71,6 +94,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
   const permission = resolvePermission(pool.permission, () => subjectOf(worker));
+  const debug = resolveDebug(CALLER, pool.debug);
   const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
   return {
     threads: count,
@@ -78,6 +102,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     worker: underPolicy(worker, permission),
     abortSignalCapacity: wholeNumber(CALLER, "abortSignalCapacity", abortSignalCapacity, 1, MAX_CALLS),
     permission,
+    debug: debug.length === 0 ? undefined : debug,
   };
 }
 

@@ -98,6 +98,8 @@ export interface WorkerOptions {
    * Default `false`: they reject. `shutdown(0)` rejects them all the same.
    */
   resolveAfterFinishingAll?: boolean | undefined;
+  /** How long workers wait busily. */
+  timers?: TimerOptions | undefined;
   /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
   resourceLimits?: ResourceLimits | undefined;
   /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
@@ -123,6 +125,16 @@ export interface BootstrapOptions {
    * may take 96 KiB in all.
    */
   data?: unknown;
+}
+
+/** How long workers wait busily. */
+export interface TimerOptions {
+  /**
+   * Microseconds, from 0 to 1000, that a worker with nothing to do looks out for its next call before it sleeps, where there are cores to
+   * spare. Its own timers and servers wait for so long; a call that comes later has to wake it. Default 50. This process looks out for answers
+   * for as long, but never more than 5.
+   */
+  spinMicroseconds?: number | undefined;
 }
 
 /** How process workers find the memory that they share with the host. */
@@ -188,6 +200,7 @@ export interface ResolvedWorker {
   execArgv: readonly string[] | undefined;
   bootstrap: BootstrapSource | undefined;
   resolveAfterFinishingAll: boolean;
+  spinMicroseconds: number;
   resourceLimits: LimitsInMegabytes | undefined;
   nice: number | undefined;
   /** Absolute, and a directory. */
@@ -231,12 +244,12 @@ const KNOWN = [
   "env",
   "bootstrap",
   "resolveAfterFinishingAll",
+  "timers",
   "resourceLimits",
   "nice",
   "cwd",
   "stopCommand",
 ];
-const NOT_YET = ["timers"];
 /** What a thread has no use for. Not `processRuntime`: it says what process workers would be. */
 const PROCESS_ONLY = [
   "processRuntimePath",
@@ -246,6 +259,14 @@ const PROCESS_ONLY = [
   "cwd",
   "stopCommand",
 ];
+
+const SPIN_MICROSECONDS = 50;
+const LONGEST_SPIN_MICROSECONDS = 1_000;
+const NO_TIMERS = {
+  parkMs:
+    "a worker sleeps in its event loop, which its timers, servers and its end go on in; there is no longer park to cap",
+  pauseNanoseconds: "there is no back-off to tune",
+};
 
 const STARTUP_TIMEOUT_MILLIS = 10_000;
 const MAX_BOOT_FAILURES = 3;
@@ -262,7 +283,7 @@ const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof Resourc
 /** Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
 export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): GivenWorker {
   const worker = record(CALLER, "worker", given);
-  refuseUnknown(CALLER, worker, KNOWN, NOT_YET, {}, "worker.");
+  refuseUnknown(CALLER, worker, KNOWN, [], {}, "worker.");
   const runtime = resolveRuntime(worker);
   const {
     startupTimeoutMs = STARTUP_TIMEOUT_MILLIS,
@@ -286,6 +307,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
     bootstrap: optional(worker.bootstrap, resolveBootstrap),
     resolveAfterFinishingAll: flag(CALLER, "worker.resolveAfterFinishingAll", resolveAfterFinishingAll),
+    spinMicroseconds: resolveSpin(worker.timers),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
     nice: optional(worker.nice, (nice) => wholeNumber(CALLER, "worker.nice", nice, -20, 19)),
     cwd: optional(worker.cwd, resolveDirectory),
@@ -408,6 +430,22 @@ function encoded(option: string, value: unknown): string {
     }
     throw error;
   }
+}
+
+function resolveSpin(given: unknown = {}): number {
+  const option = "worker.timers";
+  const timers = record(CALLER, option, given, "an object: { spinMicroseconds }");
+  refuseUnknown(CALLER, timers, ["spinMicroseconds"], [], NO_TIMERS, `${option}.`);
+  const { spinMicroseconds: spin = SPIN_MICROSECONDS } = timers;
+  if (typeof spin !== "number" || !(spin >= 0 && spin <= LONGEST_SPIN_MICROSECONDS)) {
+    refuse(
+      CALLER,
+      `${option}.spinMicroseconds`,
+      spin,
+      `a number of microseconds from 0 to ${LONGEST_SPIN_MICROSECONDS}`,
+    );
+  }
+  return spin;
 }
 
 function milliseconds(option: string, value: unknown): number {

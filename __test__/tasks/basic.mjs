@@ -87,3 +87,8 @@ function checksum(bytes) {
   }
   return sum;
 }
+/** Processor time that the process has used. */
+export const cpuMicros = () => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};

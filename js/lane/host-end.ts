@@ -58,10 +58,13 @@ export interface LaneOptions {
   readonly isThread: boolean;
   /** How long a task may run, in milliseconds. */
   readonly hardTimeoutMs?: number | undefined;
+  /** How long the worker may spin for its next call, in microseconds: the host never spins for longer. */
+  readonly spinMicroseconds: number;
 }
 
-/** A spin of the host while few calls are in flight. */
+/** The longest spin of the host, while few calls are in flight. */
 const SPIN_NANOS = 5_000;
+const NANOS_PER_MICRO = 1_000;
 /** A poll looks once and lets another thread of its core run, if one wants to. */
 const POLL_NANOS = 1;
 /** With more calls in flight than this the host has better things to do than to spin. */
@@ -116,6 +119,7 @@ export class HostEnd implements Carrier {
     }
   });
 
+  readonly #spinNanos: number;
   readonly #hardTimeoutMs: number;
   readonly #limits = new Limits(() => this.#enforceLimits());
   /** The call that was first in line when nothing was running, and since when. */
@@ -133,7 +137,9 @@ export class HostEnd implements Carrier {
   /** When the host began to wait without spinning, 0 if it doesn't. */
   #waitingSince = 0;
 
-  constructor({ arenaBytes, namePrefix, isThread, hardTimeoutMs }: LaneOptions, events: LaneEvents) {
+  constructor(options: LaneOptions, events: LaneEvents) {
+    const { arenaBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
+    this.#spinNanos = Math.min(SPIN_NANOS, spinMicroseconds * NANOS_PER_MICRO);
     this.#events = events;
     this.native = new (native().HostLane)(arenaBytes, namePrefix, this.#wake);
     this.#hardTimeoutMs = hardTimeoutMs ?? Number.POSITIVE_INFINITY;
@@ -450,7 +456,7 @@ export class HostEnd implements Carrier {
     if (this.#slow > 0 && this.#slow++ % SLOW_PROBE !== 0) {
       return 0;
     }
-    return SPIN_NANOS;
+    return this.#spinNanos;
   }
 
   /** One exchange and what follows from it. */

@@ -37,8 +37,6 @@ import { Outbox, type Parcel, pack } from "./outbox";
 /** A task, or why there is none: each call of it rejects with that. */
 export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
 
-/** How long the worker spins for its next call; the host may allow less. */
-const SPIN_NANOS = 50_000;
 /** `exchange` with this publishes and takes nothing in. */
 const PUBLISH_ONLY = -1;
 /** How long tasks may follow one another before the event loop gets a turn. */
@@ -83,6 +81,8 @@ export class WorkerEnd {
   readonly #listening = new Set<AbortToolkit>();
   #arena: Decoder;
   #pending = 0;
+  /** How long to spin for the next call; the host may allow less. */
+  #spinNanos = 0;
   #waiting: Reply[] = [];
   #scheduled = false;
   #serving = false;
@@ -133,9 +133,10 @@ export class WorkerEnd {
   }
 
   /** Tells the host that boot is over and serves calls from now on. */
-  serve(tasks: readonly ServedTask[], abortable: readonly boolean[]): void {
+  serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos }: Program): void {
     this.#tasks = tasks;
-    this.#abortable = abortable;
+    this.#abortable = sources.map(({ abortable }) => abortable);
+    this.#spinNanos = spinNanos;
     this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
     hold();
     this.#outbox.stageReport(KIND_READY, undefined);
@@ -193,7 +194,7 @@ export class WorkerEnd {
 
   /** Exchanges. False if there is nothing to run: then it is clear what happens next. */
   #receive(): boolean {
-    const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? SPIN_NANOS : 0);
+    const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? this.#spinNanos : 0);
     const aborts = Atomics.load(this.#words, ABORTS);
     if (aborts !== this.#aborts) {
       this.#aborts = aborts;

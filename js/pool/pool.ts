@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { types } from "node:util";
 import { callerFile, mayBeBundled } from "../caller";
+import { isOn, say } from "../debug";
 import { type Definition, defined, definitionOf, type Task, type TaskFunction } from "../definition";
 import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
 import { Call, type TimeLimit } from "../lane/call";
@@ -17,6 +18,7 @@ import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, 
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { assertExists, assertExported, TASK_ADVICE } from "./exports";
 import type { WorkerInfo } from "./info";
+import { speakerOf, tellLifecycle, tellSetup, traced } from "./narration";
 import { findRuntime } from "./runtime";
 import { Shutdown } from "./shutdown";
 import { Slot, type SlotOwner } from "./slot";
@@ -157,7 +159,8 @@ type Calls = (calls: Record<string, Caller>) => unknown;
 function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], calls: Calls) => WorkerPool {
-  const { threads, balancer, worker, abortSignalCapacity, permission } = resolveOptions(options);
+  const resolved = resolveOptions(options);
+  const { threads, balancer, worker, abortSignalCapacity, permission } = resolved;
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
@@ -165,12 +168,21 @@ function prepare(
     for (const { task, href } of tasks) {
       assertImportable(`task "${task}"`, href, worker.runtime);
     }
-    const program = { tasks, bootstrap: worker.bootstrap };
+    const program = {
+      tasks,
+      bootstrap: worker.bootstrap,
+      spinNanos: worker.spinMicroseconds * 1_000,
+      debug: undefined,
+    };
+    const debug = speakerOf(resolved);
+    if (debug !== undefined) {
+      tellSetup(debug, resolved, program);
+    }
     const enforcement = enforce(permission, worker, executable, program);
     return new WorkerPool(
       threads,
       balancer,
-      { program, limits, worker, executable, enforcement, abortSignalCapacity },
+      { program, limits, worker, executable, enforcement, abortSignalCapacity, debug },
       calls,
     );
   };
@@ -206,9 +218,13 @@ class WorkerPool implements SlotOwner {
     this.#abortables = new Abortables(plan.abortSignalCapacity);
     const callers: Record<string, Caller> = Object.create(null);
     for (const [index, { task }] of this.#tasks.entries()) {
-      callers[task] = (argument, options) => this.#call(index, argument, options);
+      const caller: Caller = (argument, options) => this.#call(index, argument, options);
+      callers[task] = isOn(plan.debug, "signals") ? traced(plan.debug, task, caller) : caller;
     }
     this.call = calls(callers);
+    if (plan.debug !== undefined) {
+      tellLifecycle(plan.debug, this.listeners);
+    }
     this.#shutdown = new Shutdown(
       () => this.#calls(),
       () => this.#close(),
@@ -311,7 +327,17 @@ class WorkerPool implements SlotOwner {
     return this;
   }
 
-  readonly shutdown = (delayMs?: number): Promise<void> => this.#shutdown.within(delayMs);
+  readonly shutdown = (delayMs?: number): Promise<void> => {
+    const { debug } = this.plan;
+    if (debug === undefined) {
+      return this.#shutdown.within(delayMs);
+    }
+    const underWay = this.#calls().length;
+    const ended = this.#shutdown.within(delayMs);
+    say(debug, "host", `shutdown(${delayMs ?? ""}): ${underWay} calls are under way`);
+    void ended.then(() => say(debug, "host", "closed"));
+    return ended;
+  };
 
   [Symbol.dispose](): void {
     void this.shutdown();

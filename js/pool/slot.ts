@@ -9,6 +9,7 @@
  */
 import { stripVTControlCharacters } from "node:util";
 import { clearTimeout, now, setTimeout } from "../clock";
+import { say } from "../debug";
 import {
   PoolClosedError,
   type ProtocolViolationError,
@@ -23,6 +24,7 @@ import { hold, release } from "../lane/keep-alive";
 import { isRecord } from "../validate";
 import type { Listeners } from "./events";
 import type { WorkerInfo } from "./info";
+import { workerOf } from "./narration";
 import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
@@ -185,10 +187,19 @@ export class Slot {
     await this.#ended;
   }
 
+  /** What this slot's workers are started with. */
+  #plan(): Plan {
+    const { plan } = this.#owner;
+    return plan.debug === undefined
+      ? plan
+      : { ...plan, program: { ...plan.program, debug: workerOf(plan.debug, this.#index) } };
+  }
+
   /** Starts a worker. Throws if there can be none now. */
   #start(): void {
-    const { plan, listeners } = this.#owner;
-    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime } = plan.worker;
+    const { listeners } = this.#owner;
+    const plan = this.#plan();
+    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime, spinMicroseconds } = plan.worker;
     this.#attached = false;
     this.#tooSlow = false;
     this.#violation = undefined;
@@ -247,6 +258,7 @@ export class Slot {
         namePrefix: named?.namePrefix,
         isThread: runtime === "thread",
         hardTimeoutMs,
+        spinMicroseconds,
       },
       laneEvents,
     );
@@ -315,6 +327,7 @@ export class Slot {
     this.#bootError = error;
     if (++this.#bootFailures >= maxBootFailures || inVain) {
       this.#state = "broken";
+      say(this.#plan().program.debug, "lifecycle", `is given up: ${error.message}`);
       calls = calls.concat(this.#takeBacklog());
     } else {
       this.#restartLater(this.#bootFailures, error);

@@ -1,5 +1,6 @@
 /** A worker as its slot sees it: a thread or a process that is started, asked to stop, and ends once. */
 import { join } from "node:path";
+import type { Speaker } from "../debug";
 import type { ResolvedWorker } from "../options";
 import type { Enforcement } from "../permission/enforce";
 import type { Program } from "../worker/program";
@@ -12,6 +13,8 @@ export interface Plan {
   readonly executable: string;
   /** How what the workers may do is enforced. */
   readonly enforcement: Enforcement;
+  /** What the pool is to say of itself; `program.debug` is what a worker is. */
+  readonly debug: Speaker | undefined;
 }
 
 /** What a worker tells its slot while it lives. */

@@ -31,19 +31,17 @@ async function main(): Promise<void> {
 }
 
 /** Returns what went wrong, if anything has. */
-async function boot({ bootstrap, tasks }: Program, end: WorkerEnd): Promise<BootFault | undefined> {
+async function boot(program: Program, end: WorkerEnd): Promise<BootFault | undefined> {
+  const { bootstrap, tasks, debug } = program;
   let inVain = false;
   try {
     installGuards();
     if (bootstrap !== undefined) {
       inVain = true;
-      await runBootstrap(bootstrap);
+      await runBootstrap(bootstrap, debug);
       inVain = false;
     }
-    end.serve(
-      await loadTasks(tasks),
-      tasks.map(({ abortable }) => abortable),
-    );
+    end.serve(await loadTasks(tasks, debug), program);
     return undefined;
   } catch (error) {
     return { error, inVain };

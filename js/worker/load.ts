@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
 import { canonical } from "../caller";
+import { isOn, millis, moduleName, type Speaker, say } from "../debug";
 import { definitionOf, type TaskFunction, withRoll } from "../definition";
 import { GuardedCallError, KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
 import type { ServedTask } from "../lane/worker-end";
@@ -15,12 +16,12 @@ type Module = Readonly<Record<string, unknown>>;
  * Imports the tasks' modules, each once, and takes their exports. A task that isn't there is an answer: every call of it
  * rejects. A module that throws while it is evaluated is a failed boot.
  */
-export function loadTasks(sources: readonly TaskSource[]): Promise<ServedTask[]> {
+export function loadTasks(sources: readonly TaskSource[], debug: Speaker | undefined): Promise<ServedTask[]> {
   return withRoll(async (tasksOf) => {
     const modules = new Map<string, Module | TaskNotFoundError>();
     for (const { task, href } of sources) {
       if (!modules.has(href)) {
-        modules.set(href, await importModule(`task "${task}"`, href));
+        modules.set(href, await importModule(`task "${task}"`, href, debug));
       }
     }
     return sources.map((source) => {
@@ -34,8 +35,11 @@ export function loadTasks(sources: readonly TaskSource[]): Promise<ServedTask[]>
 }
 
 /** Runs the function that is to run before the tasks' modules are imported. Throws what every worker's boot fails by. */
-export async function runBootstrap({ href, name, data }: BootstrapSource): Promise<void> {
-  const module = await importModule("worker.bootstrap", href);
+export async function runBootstrap(
+  { href, name, data }: BootstrapSource,
+  debug: Speaker | undefined,
+): Promise<void> {
+  const module = await importModule("worker.bootstrap", href, debug);
   if (module instanceof TaskNotFoundError) {
     throw module;
   }
@@ -44,6 +48,7 @@ export async function runBootstrap({ href, name, data }: BootstrapSource): Promi
     throw new TaskNotFoundError(`worker.bootstrap: ${href} ${complaint(name, found, "function")}`);
   }
   const bytes = new Uint8Array(Buffer.from(data, "base64"));
+  const report = watch(debug, `worker.bootstrap, "${name}"`, "has run");
   try {
     await found(new Decoder(bytes.buffer).decode(0, bytes.length));
   } catch (cause) {
@@ -53,11 +58,36 @@ export async function runBootstrap({ href, name, data }: BootstrapSource): Promi
       { cause },
     );
   }
+  report();
 }
 
-async function importModule(what: string, href: string): Promise<Module | TaskNotFoundError> {
+/** Returns what tells how long it took from here, and which globals are new. */
+function watch(debug: Speaker | undefined, who: string, did: string): () => void {
+  if (debug === undefined) {
+    return () => {};
+  }
+  const start = performance.now();
+  const before = isOn(debug, "globals") ? new Set(Reflect.ownKeys(globalThis)) : undefined;
+  return () => {
+    say(debug, "imports", `${who} ${did} in ${millis(performance.now() - start)}`);
+    if (before !== undefined) {
+      const added = Reflect.ownKeys(globalThis).filter((key) => !before.has(key));
+      const names = added.length === 0 ? "nothing" : added.map(String).join(", ");
+      say(debug, "globals", `${who} has put on globalThis: ${names}`);
+    }
+  };
+}
+
+async function importModule(
+  what: string,
+  href: string,
+  debug: Speaker | undefined,
+): Promise<Module | TaskNotFoundError> {
+  const report = watch(debug, moduleName(href), "was imported");
   try {
-    return (await import(specifierOf(href))) as Module;
+    const module = (await import(specifierOf(href))) as Module;
+    report();
+    return module;
   } catch (cause) {
     if (isMissing(cause, href)) {
       return new TaskNotFoundError(`${what}: its module ${href} does not exist`, { cause });

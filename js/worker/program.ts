@@ -2,6 +2,7 @@
  * What the workers of a pool are to run. The host makes it once; a thread gets it as it is, a process as JSON in its boot
  * payload.
  */
+import type { Speaker } from "../debug";
 
 /** Where a task is found. */
 export interface TaskSource {
@@ -30,6 +31,10 @@ export interface Program {
   /** A submission names a task by its index here. */
   readonly tasks: readonly TaskSource[];
   readonly bootstrap: BootstrapSource | undefined;
+  /** How long the worker may spin for its next call. */
+  readonly spinNanos: number;
+  /** What it is to say of itself. */
+  readonly debug: Speaker | undefined;
 }
 
 /** Why a worker could not boot, as it tells the host. */

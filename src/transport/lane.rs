@@ -31,8 +31,8 @@ use super::ring::{Consumer, Producer};
 use super::segment::Segment;
 use super::staging::Staging;
 
-/// The longest that a worker may spin for its next task, where its host allows any spinning.
-pub const MAX_WORKER_SPIN: Duration = Duration::from_micros(50);
+/// The longest that a worker may spin for its next task, whatever it is told, where its host allows any spinning.
+pub const MAX_WORKER_SPIN: Duration = Duration::from_millis(1);
 
 /// Checks of the ring between two looks at the clock, while spinning.
 const SPINS_PER_CLOCK: u32 = 16;
