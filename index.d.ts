@@ -20,6 +20,9 @@ import { ProcessSharedBuffer } from './shared-memory.js';
  */
 declare function setModuleUrl(url?: string | URL): void;
 
+/** What there is to hear of: see {@link PoolOptions.debug}. */
+type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
+
 /** The second argument of a task with `abortSignal: true`. */
 declare class AbortToolkit {
     #private;
@@ -243,6 +246,8 @@ interface WorkerOptions {
      * Default `false`: they reject. `shutdown(0)` rejects them all the same.
      */
     resolveAfterFinishingAll?: boolean | undefined;
+    /** How long workers wait busily. */
+    timers?: TimerOptions | undefined;
     /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
     resourceLimits?: ResourceLimits | undefined;
     /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
@@ -267,6 +272,15 @@ interface BootstrapOptions {
      * may take 96 KiB in all.
      */
     data?: unknown;
+}
+/** How long workers wait busily. */
+interface TimerOptions {
+    /**
+     * Microseconds, from 0 to 1000, that a worker with nothing to do looks out for its next call before it sleeps, where there are cores to
+     * spare. Its own timers and servers wait for so long; a call that comes later has to wake it. Default 50. This process looks out for answers
+     * for as long, but never more than 5.
+     */
+    spinMicroseconds?: number | undefined;
 }
 /** How process workers find the memory that they share with the host. */
 interface SharedMemoryOptions {
@@ -312,6 +326,8 @@ interface ResourceLimits {
     stackSizeMb?: number | undefined;
 }
 
+/** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
+
 /** What `createPool` takes. */
 interface PoolOptions {
     /** Number of workers, from 1 to 1024. Default 1. */
@@ -337,6 +353,16 @@ interface PoolOptions {
      * `AbortCapacityError`. Default 258.
      */
     abortSignalCapacity?: number | undefined;
+    /**
+     * What the pool and its workers write to stderr of what they do, for the person who looks for a fault: `true` for everything,
+     * or the namespaces as an array or as `{ lifecycle: true }`. `"host"`: what pools are made of and how they end. `"lifecycle"`: workers as they start, boot, end and are
+     * replaced. `"imports"`: modules that workers import. `"globals"`: what these leave on `globalThis`. `"signals"`: each call and
+     * its end; it costs time. Never arguments or results. The environment variable `KNITTING_DEBUG`, such as `host,imports` or `*`, adds to it.
+     * Default: nothing.
+     */
+    debug?: boolean | readonly DebugNamespace[] | {
+        readonly [Namespace in DebugNamespace]?: boolean | undefined;
+    } | undefined;
     /**
      * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else; an object grants
      * more, or other things. `"unsafe"`: anything. Without it nothing is restricted either, and `pool.permissions` lists what
@@ -735,4 +761,4 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
 declare const isMain: boolean;
 
 export { AbortCapacityError, AbortToolkit, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, Tasks, Timeout, WorkerInfo, WorkerOptions, WorkerStart, Workers };
+export type { AbortablePromise, BootstrapOptions, CallOptions, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };

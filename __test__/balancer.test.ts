@@ -2,7 +2,7 @@
 import { createPool, importTask, type PoolOptions } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { balancer, STRATEGIES } from "../dist/pool/balancer.js";
-import { onEveryKind } from "./kinds";
+import { onEveryKind, onProcesses } from "./kinds";
 import { until } from "./processes";
 
 const of = <Argument, Result>(name: string, href = "./tasks/basic.mjs") =>
@@ -44,6 +44,14 @@ describe("the strategies", () => {
     expect(chosen("roundRobin", slots(0, "-", 0), 4)).toBe("acac");
   });
 
+  test("one that is ready comes before one that is still booting; while all boot they take turns", () => {
+    expect(chosen("roundRobin", slots("+0", 9, "+0", 5), 5)).toBe("bdbdb");
+    expect(chosen("roundRobin", slots("+0", "+1", "-", "+0"), 6)).toBe("abdabd");
+    expect(new Set(chosen("randomLane", slots("+0", 9, "-", 5), 200))).toEqual(new Set("bd"));
+    expect(new Set(chosen("randomLane", slots("+0", "+9", "-", "x"), 200))).toEqual(new Set("ab"));
+    expect(new Set(chosen("firstIdleOrRandom", slots("+1", 9, "x", 5), 200))).toEqual(new Set("bd"));
+  });
+
   test("the first idle one, else the one with the fewest calls", () => {
     expect(chosen("firstIdle", slots(3, 0, 0))).toBe("b");
     expect(chosen("firstIdle", slots(3, 2, 2))).toBe("b");
@@ -63,6 +71,28 @@ describe("the strategies", () => {
     expect("abc").toContain(chosen(strategy, slots("-", "-", "-")));
     expect(chosen(strategy, slots("-"))).toBe("a");
   });
+});
+
+onProcesses(({ worker, isWrapped }) => {
+  test.skipIf(isWrapped)(
+    "no call waits for a worker that is still booting while another is ready",
+    async () => {
+      const slow = ["sh", "-c", 'sleep 3; exec "$@"', "sh"];
+      const prefix = ({ index }: { index: number }) => (index === 0 ? ["env"] : slow);
+      await using pool = createPool({ threads: 3, worker: { ...worker, processCommandPrefix: prefix } })(
+        tasks,
+      );
+      await until("one worker is ready", () => pool.workers[0].state === "ready");
+      for (let call = 0; call < 20; call++) {
+        await pool.call.who();
+      }
+      expect(pool.workers.map(({ state }) => state)).toEqual(["ready", "booting", "booting"]);
+      expect(pool.workers[0].served).toBe(20);
+      await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
+      await Promise.all([pool.call.who(), pool.call.who(), pool.call.who()]);
+      expect(pool.workers.map(({ served }) => served)).toEqual([21, 1, 1]);
+    },
+  );
 });
 
 onEveryKind(({ worker }) => {

@@ -18,7 +18,8 @@ export interface Candidate {
 }
 
 /**
- * Returns what chooses the next of `candidates`, of which there is at least one. One that is not available is chosen only where
+ * Returns what chooses the next of `candidates`, of which there is at least one. One that is still booting is chosen only where none is
+ * ready, or where those have something to do and the strategy is to spare them. One that is not available is chosen only where
  * none is, and one that is broken only where all are: it knows best what to answer then.
  */
 export function balancer<T extends Candidate>(strategy: Strategy, candidates: readonly T[]): () => T {
@@ -44,15 +45,21 @@ function roundRobin<T extends Candidate>(candidates: readonly T[]): () => T {
     next = (next + 1) % candidates.length;
     return candidate;
   };
-  return () => {
+  const search = (state: "ready" | "available"): T | undefined => {
     for (let tries = 0; tries < candidates.length; tries++) {
       const candidate = turn();
-      if (candidate.available) {
+      if (candidate[state]) {
         return candidate;
       }
     }
-    turn();
-    return lastResort(candidates, next);
+    return undefined;
+  };
+  return () => {
+    const found = search("ready") ?? search("available");
+    if (found === undefined) {
+      turn();
+    }
+    return found ?? lastResort(candidates, next);
   };
 }
 
@@ -82,12 +89,17 @@ function leastLoaded<T extends Candidate>(candidates: readonly T[]): T | undefin
 }
 
 function anyOf<T extends Candidate>(candidates: readonly T[]): T {
-  const candidate = candidates[Math.floor(Math.random() * candidates.length)];
-  if (candidate.available) {
+  const candidate = oneOf(candidates);
+  if (candidate.ready) {
     return candidate;
   }
-  const others = candidates.filter(({ available }) => available);
-  return others.length === 0 ? lastResort(candidates) : others[Math.floor(Math.random() * others.length)];
+  const ready = candidates.filter(({ ready }) => ready);
+  const others = ready.length > 0 ? ready : candidates.filter(({ available }) => available);
+  return others.length === 0 ? lastResort(candidates) : oneOf(others);
+}
+
+function oneOf<T>(candidates: readonly T[]): T {
+  return candidates[Math.floor(Math.random() * candidates.length)];
 }
 
 /** Where none is available: from `first` on, the first that will have a worker; else that which says why there is none. */
