@@ -614,6 +614,16 @@ interface Workers {
     /** What the workers may do, and who enforces each rule of it. */
     readonly permissions: PoolPermissions;
     /**
+     * An array of zeros that lies in the memory of one worker already. Fill it, and give it to a call as the argument or as an
+     * `Envelope`'s payload, whole or from its first byte on: the call goes to that worker and copies nothing, and the array is
+     * detached. Anywhere else in a value it is copied like any other. If the worker dies before, the array keeps its bytes, and is
+     * copied when it is sent. It takes room until it is sent or collected. It needs no `this`.
+     *
+     * @throws PayloadTooLargeError, InvalidOptionError, PoolClosedError; an error with `code` `"KNITTING_ARENA_FULL"` if no worker has
+     * room now.
+     */
+    readonly alloc: (byteLength: number) => Uint8Array;
+    /**
      * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
      * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
      */

@@ -1,7 +1,7 @@
 /** A header and a large binary payload that travel as one value. */
 import { types } from "node:util";
 import { InvalidOptionError } from "./errors";
-import { ProcessSharedBuffer } from "./shared-memory";
+import { ProcessSharedBuffer } from "./shared/process-shared-buffer";
 import type { Payload } from "./task";
 import { describe } from "./validate";
 

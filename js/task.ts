@@ -7,7 +7,7 @@ import type { AbortToolkit } from "./lane/abort-toolkit";
 import { moduleHref } from "./module-href";
 import type { PoolOptions } from "./options";
 import { createTaskPool, type TaskPool } from "./pool/pool";
-import type { ProcessSharedBuffer } from "./shared-memory";
+import type { ProcessSharedBuffer } from "./shared/process-shared-buffer";
 import { type Timeout, timeLimitOf } from "./time-limit";
 import { describe, flag, record, refuseUnknown } from "./validate";
 

@@ -8,8 +8,8 @@ import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 import { root } from "./addon.mjs";
 
-/** The entry points. What one declares another imports from it: a class is the same class everywhere. */
-const ENTRIES = ["index", "shared-memory"];
+/** The entry points, and the module of js/ that declares each. What is of another one is imported from there: one class is one. */
+const ENTRIES = { index: "index", "shared-memory": "shared/process-shared-buffer" };
 
 const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
 
@@ -22,7 +22,9 @@ const FILE_COMMENT = /^\/\*\*(?:(?!\*\/).)*\*\/\n(?=\/\*\*)/gms;
 
 async function declarations(entry) {
   const others = new Map(
-    ENTRIES.filter((other) => other !== entry).map((other) => [source(other), `./${other}.js`]),
+    Object.keys(ENTRIES)
+      .filter((other) => other !== entry)
+      .map((other) => [source(other), `./${other}.js`]),
   );
   const bundle = await rollup({
     input: source(entry),
@@ -49,10 +51,10 @@ function separate(others) {
 }
 
 function source(entry) {
-  return join(root, "js", `${entry}.ts`);
+  return join(root, "js", `${ENTRIES[entry]}.ts`);
 }
 
-for (const entry of ENTRIES) {
+for (const entry of Object.keys(ENTRIES)) {
   const file = join(root, `${entry}.d.ts`);
   const fresh = await declarations(entry);
   if (!process.argv.includes("--check")) {

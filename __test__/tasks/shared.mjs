@@ -71,11 +71,11 @@ export const mappings = async (pattern) => {
     .filter((line) => line.includes(pattern)).length;
 };
 
-/** What is behind the descriptors that a program started from here has. */
+/** What is behind the descriptors above the standard three of a program that is started from here. */
 export const childDescriptors = () =>
-  execFileSync("/bin/sh", ["-c", "for fd in /proc/self/fd/*; do readlink $fd; done"], { encoding: "utf8" })
-    .split("\n")
-    .filter((target) => target !== "");
+  [...execFileSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" }).matchAll(/(\d+) -> (.*)/g)]
+    .filter(([, fd]) => Number(fd) > 2)
+    .map(([, , target]) => target);
 
 export const descriptors = () =>
   readdirSync("/proc/self/fd").flatMap((fd) => {
@@ -103,3 +103,4 @@ export const checksum = (bytes) => bytes.reduce((sum, byte) => (sum * 31 + byte)
 export const envelope = ({ header, payload }) => new Envelope({ ...header, seen: true }, payload);
 export const die = () => process.kill(process.pid, "SIGKILL");
 export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+export const length = (bytes) => bytes.length;

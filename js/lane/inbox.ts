@@ -1,10 +1,12 @@
 /** The incoming half of a lane's end: slots that arrived, and their values. */
 
+import { Envelope, type EnvelopePayload } from "../envelope";
 import { KnittingError } from "../errors";
 import {
   FLAG_ARENA,
   FLAG_FETCH,
   KIND_BINARY,
+  KIND_ENVELOPE,
   KIND_NUMBER,
   SLOT_BYTES,
   SLOT_CALL,
@@ -18,8 +20,10 @@ import {
   SLOT_VIEW,
   STAGING_IN_AT,
 } from "../generated/layout";
-import { binaryOver, Decoder } from "../payload/decode";
+import { binaryOver, Decoder, MalformedPayload } from "../payload/decode";
 import type { Shares } from "../shared/shares";
+import type { Payload } from "../task";
+import { headerAfter, TAIL_BYTES } from "./envelope-layout";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {
@@ -87,6 +91,9 @@ export class Inbox {
     const offset = this.#u32[(slot + SLOT_OFFSET) >> 2];
     const view = this.#u16[(slot + SLOT_VIEW) >> 1];
     const { isFar, base } = this.#payloads;
+    if (kind === KIND_ENVELOPE) {
+      return this.#envelope(view, offset, length, isFar(flags, length));
+    }
     if (isFar(flags, length)) {
       const memory = this.#fetch(offset, length);
       return kind === KIND_BINARY
@@ -97,6 +104,26 @@ export class Inbox {
     return kind === KIND_BINARY
       ? binaryOver(view, decoder.copy(base + offset, length))
       : decoder.decode(base + offset, length);
+  }
+
+  /** See envelope-layout.ts. What it says of itself is from a private copy, and checked. */
+  #envelope(view: number, offset: number, length: number, isFar: boolean): Envelope {
+    const { base } = this.#payloads;
+    const near = isFar ? undefined : this.#payloads.near(offset, length);
+    const part = (at: number, bytes: number): ArrayBuffer =>
+      near === undefined ? this.#fetch(offset + at, bytes) : near.copy(base + offset + at, bytes);
+    if (length < TAIL_BYTES) {
+      throw new MalformedPayload("an envelope is too short");
+    }
+    const byteLength = new DataView(part(length - TAIL_BYTES, TAIL_BYTES)).getUint32(0, true);
+    const headerAt = headerAfter(byteLength);
+    const headerBytes = length - TAIL_BYTES - headerAt;
+    if (byteLength === 0 || headerBytes <= 0) {
+      throw new MalformedPayload("an envelope's payload is longer than the envelope");
+    }
+    const header = new Decoder(part(headerAt, headerBytes)).sharing(this.#shares).decode(0, headerBytes);
+    const payload = binaryOver(view, part(0, byteLength));
+    return new Envelope(header as Payload, payload as EnvelopePayload);
   }
 
   #fetch(offset: number, length: number): ArrayBuffer {

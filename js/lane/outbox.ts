@@ -4,7 +4,8 @@
  * A number goes into its slot as it is, a short value encoded, anything longer into the arena: small payloads one behind
  * the other into the leased chunk, which takes no native call, large ones into room that is reserved for them.
  */
-import { KnittingError, PayloadTooLargeError } from "../errors";
+import { Envelope } from "../envelope";
+import { KnittingError, PayloadTooLargeError, UnsupportedPayloadError } from "../errors";
 import {
   DEFAULT_ARENA_BYTES,
   FLAG_ARENA,
@@ -12,6 +13,7 @@ import {
   INLINE_BYTES,
   KIND_BINARY,
   KIND_ENCODED,
+  KIND_ENVELOPE,
   KIND_INLINE,
   KIND_NUMBER,
   NO_CALL,
@@ -35,8 +37,10 @@ import {
   STAGING_WINDOW,
 } from "../generated/layout";
 import { FULL, type NativeHostLane, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
-import { type Encoder, rawBinary, withEncoder } from "../payload/encode";
+import { type Binary, type Encoder, rawBinary, withEncoder } from "../payload/encode";
 import type { Reference, Referrer, Shares } from "../shared/shares";
+import { headerAfter, TAIL_BYTES } from "./envelope-layout";
+import { markCopied, markSent, roomIn } from "./room";
 
 /** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
 export interface Parcel {
@@ -48,6 +52,9 @@ export interface Parcel {
   /** The memory that it refers to. */
   readonly references: readonly Reference[] | undefined;
 }
+
+/** Payloads of envelopes up to this size are encoded with the header. */
+const ENVELOPE_BYTES = 4096;
 
 /** Binary values up to this size are not worth a payload of their own. */
 const INLINE_BINARY_BYTES = INLINE_BYTES - 8;
@@ -106,23 +113,91 @@ export class Outbox {
       this.#f64[(slot + SLOT_INLINE) >> 3] = value;
       return undefined;
     }
-    const binary = rawBinary(value, INLINE_BINARY_BYTES);
+    const room = roomIn(this.#lane, value);
+    const binary = rawBinary(value, room === undefined ? INLINE_BINARY_BYTES : 0);
     if (binary !== undefined) {
       const { view, bytes } = binary;
-      const offset = this.#allocate(bytes.length);
+      const offset = room?.offset ?? this.#allocate(bytes.length);
       if (offset < 0) {
-        return { kind: KIND_BINARY, flags, view, content: Buffer.from(bytes), references: undefined };
+        return binaryParcel(flags, value, binary);
       }
-      this.#arena.set(bytes, offset);
       this.#header(call, generation, task, KIND_BINARY, flags | FLAG_ARENA, view, bytes.length, offset);
+      if (room === undefined) {
+        this.#arena.set(bytes, offset);
+        markCopied(value);
+      } else {
+        markSent(value);
+      }
       return undefined;
     }
+    if (value instanceof Envelope) {
+      return this.#stageEnvelope(call, generation, task, flags, value, room);
+    }
+    return this.#stageOther(call, generation, task, flags, value);
+  }
+
+  #stageOther(
+    call: number,
+    generation: number,
+    task: number,
+    flags: number,
+    value: unknown,
+  ): Parcel | undefined {
     return withEncoder(
       value,
       (flags & FLAG_REJECTED) !== 0,
       (encoder) => this.#stageEncoded(call, generation, task, flags, encoder),
       this.#shares,
     );
+  }
+
+  /** An envelope whose payload has many bytes: they are copied once, or lie in the arena already. */
+  #stageEnvelope(
+    call: number,
+    generation: number,
+    task: number,
+    flags: number,
+    envelope: Envelope,
+    room: { offset: number; byteLength: number } | undefined,
+  ): Parcel | undefined {
+    const binary = rawBinary(envelope.payload, room === undefined ? ENVELOPE_BYTES : 0);
+    const staged =
+      binary !== undefined &&
+      withHeader(envelope, this.#shares, (encoder) => {
+        const { view, bytes } = binary;
+        const { references } = encoder;
+        // Before room is taken, which only a slot could give back. A getter may have made calls, and taken the last one.
+        if (!encoder.standsBeside(bytes) || !this.hasRoom) {
+          return false;
+        }
+        if (references !== undefined && !this.#shares.send(call, references)) {
+          return false;
+        }
+        const headerAt = headerAfter(bytes.length);
+        const length = headerAt + encoder.byteLength + TAIL_BYTES;
+        const lies = room !== undefined && length <= room.byteLength;
+        const offset = lies ? room.offset : this.#allocate(length);
+        if (offset < 0) {
+          return false;
+        }
+        this.#widen();
+        encoder.writeTo(this.#arena, offset + headerAt);
+        this.#arena.writeUInt32LE(bytes.length, offset + length - TAIL_BYTES);
+        this.#header(call, generation, task, KIND_ENVELOPE, flags | FLAG_ARENA, view, length, offset);
+        if (lies) {
+          markSent(envelope);
+        } else {
+          this.#arena.set(bytes, offset);
+          markCopied(envelope);
+        }
+        return true;
+      });
+    if (staged) {
+      return undefined;
+    }
+    const parcel = this.#stageOther(call, generation, task, flags, envelope);
+    markCopied(envelope);
+    return parcel;
   }
 
   #stageEncoded(
@@ -230,12 +305,17 @@ export class Outbox {
         `the system has no memory for a payload of ${bytes} bytes`,
       );
     }
+    this.#widen();
+    return offset;
+  }
+
+  /** Sees as much of the arena as may be in use. */
+  #widen(): void {
     if (this.#words[STAGING_WINDOW] > this.#arena.length) {
       const outgrown = this.#arena.buffer;
       this.#arena = Buffer.from(this.#lane.outgoing());
       native().detach(outgrown);
     }
-    return offset;
   }
 }
 
@@ -246,10 +326,16 @@ export function pack(flags: number, value: unknown, referrer: Referrer): Parcel 
   }
   const binary = rawBinary(value, INLINE_BINARY_BYTES);
   if (binary !== undefined) {
-    const content = Buffer.from(binary.bytes);
-    return { kind: KIND_BINARY, flags, view: binary.view, content, references: undefined };
+    return binaryParcel(flags, value, binary);
   }
-  return withEncoder(value, (flags & FLAG_REJECTED) !== 0, (encoder) => packed(encoder, flags), referrer);
+  const parcel = withEncoder(
+    value,
+    (flags & FLAG_REJECTED) !== 0,
+    (encoder) => packed(encoder, flags),
+    referrer,
+  );
+  markCopied(value);
+  return parcel;
 }
 
 /** A submission that its worker has not started, as it was. */
@@ -261,6 +347,27 @@ export function recover(
   const { kind, view, content } = lane.recover(sequence);
   const value = kind === KIND_NUMBER ? new Float64Array(content)[0] : Buffer.from(content);
   return { kind, flags: 0, view, content: value, references };
+}
+
+function binaryParcel(flags: number, value: unknown, { view, bytes }: Binary): Parcel {
+  const content = Buffer.from(bytes);
+  markCopied(value);
+  return { kind: KIND_BINARY, flags, view, content, references: undefined };
+}
+
+/**
+ * Encodes an envelope's header and hands the encoder to `use`. False if it can't be sent by itself: what the envelope is refused for
+ * is told of the whole.
+ */
+function withHeader({ header }: Envelope, referrer: Referrer, use: (encoder: Encoder) => boolean): boolean {
+  try {
+    return withEncoder(header, false, use, referrer);
+  } catch (error) {
+    if (error instanceof UnsupportedPayloadError) {
+      return false;
+    }
+    throw error;
+  }
 }
 
 function packed(encoder: Encoder, flags: number): Parcel {

@@ -9,8 +9,8 @@ import { types } from "node:util";
 import { Envelope } from "../envelope";
 import { PayloadTooLargeError } from "../errors";
 import type { SharedMapping } from "../shared/mapping";
+import { ProcessSharedBuffer } from "../shared/process-shared-buffer";
 import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared/shares";
-import { ProcessSharedBuffer } from "../shared-memory";
 import { BUFFER_VIEW, binaryOf, isBinary, isShared } from "./binary";
 import { errorClass } from "./error-class";
 import {
@@ -92,6 +92,12 @@ interface Note {
 
 const NOTHING_SHARED = new NothingShared();
 
+/** A binary value: the number of its class, and its bytes. */
+export interface Binary {
+  readonly view: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Encodes one value at a time. Ask for one by {@link withEncoder}. */
 export class Encoder {
   #scratch = Buffer.allocUnsafeSlow(4096);
@@ -111,8 +117,14 @@ export class Encoder {
   /** What the value will take of a heap. */
   #heapBytes = 0;
   #referrer: Referrer = NOTHING_SHARED;
+  #hasEnvelope = false;
   /** The memory that the encoding refers to, if there is any. */
   references: readonly Reference[] | undefined;
+
+  /** Whether the value has nothing to do with these bytes, and is no envelope's envelope: it can be sent beside them. */
+  standsBeside({ buffer }: Uint8Array): boolean {
+    return !this.#hasEnvelope && !this.#binaries.some((bytes) => bytes.buffer === buffer);
+  }
 
   /** Bytes of the encoding. */
   get byteLength(): number {
@@ -189,6 +201,7 @@ export class Encoder {
     this.#seen.clear();
     this.#heapBytes = 0;
     this.references = undefined;
+    this.#hasEnvelope = false;
     if (this.#scratch.length > KEEP_BYTES) {
       this.#replaceScratch(Buffer.allocUnsafeSlow(4096));
     }
@@ -669,6 +682,7 @@ export class Encoder {
   }
 
   #envelope({ header, payload }: Envelope, depth: number): void {
+    this.#hasEnvelope = true;
     this.#spend(OBJECT_BYTES);
     this.#byte(ENVELOPE);
     let part = "header";
@@ -822,10 +836,7 @@ function encodeWith<T>(
  * The class and the bytes of a binary value of more bytes than these; undefined for any other value, and for bytes in shared
  * memory. Throws `UnsupportedPayloadError` for one that is detached.
  */
-export function rawBinary(
-  value: unknown,
-  moreThanBytes: number,
-): { view: number; bytes: Uint8Array } | undefined {
+export function rawBinary(value: unknown, moreThanBytes: number): Binary | undefined {
   if (typeof value !== "object" || value === null || !isBinary(value) || !isLonger(value, moreThanBytes)) {
     return undefined;
   }

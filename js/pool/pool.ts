@@ -6,12 +6,13 @@ import { isOn, say } from "../debug";
 import { type Definition, defined, definitionOf, type Task, type TaskFunction } from "../definition";
 import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
 import { Call, type TimeLimit } from "../lane/call";
+import { laneOf } from "../lane/room";
 import { isMain } from "../main";
 import { assertImportable } from "../module-href";
 import { native } from "../native";
 import { type PoolOptions, resolveOptions } from "../options";
 import { enforce, type PoolPermissions } from "../permission/enforce";
-import { describe, record } from "../validate";
+import { describe, record, wholeNumber } from "../validate";
 import type { TaskSource } from "../worker/program";
 import { balancer, type Strategy } from "./balancer";
 import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, obey } from "./call-options";
@@ -88,6 +89,16 @@ export interface Workers {
   readonly workers: readonly WorkerInfo[];
   /** What the workers may do, and who enforces each rule of it. */
   readonly permissions: PoolPermissions;
+  /**
+   * An array of zeros that lies in the memory of one worker already. Fill it, and give it to a call as the argument or as an
+   * `Envelope`'s payload, whole or from its first byte on: the call goes to that worker and copies nothing, and the array is
+   * detached. Anywhere else in a value it is copied like any other. If the worker dies before, the array keeps its bytes, and is
+   * copied when it is sent. It takes room until it is sent or collected. It needs no `this`.
+   *
+   * @throws PayloadTooLargeError, InvalidOptionError, PoolClosedError; an error with `code` `"KNITTING_ARENA_FULL"` if no worker has
+   * room now.
+   */
+  readonly alloc: (byteLength: number) => Uint8Array;
   /**
    * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
    * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
@@ -272,17 +283,46 @@ class WorkerPool implements SlotOwner {
     } else if (typeof argument === "object" && types.isPromise(argument)) {
       this.#expect(argument, call);
     } else {
-      this.#pick().submit(call, argument);
+      this.#slotFor(argument).submit(call, argument);
     }
     return promise;
   }
+
+  /** Where a call with this argument goes: to the lane in which it lies already, or wherever the balancer says. */
+  #slotFor(argument: unknown): Slot {
+    const lane = laneOf(argument);
+    return (lane === undefined ? undefined : this.#slots.find((slot) => slot.has(lane))) ?? this.#pick();
+  }
+
+  readonly alloc = (byteLength: number): Uint8Array => {
+    wholeNumber("pool.alloc", "byteLength", byteLength, 1);
+    if (this.#shutdown.begun) {
+      throw new PoolClosedError();
+    }
+    const picked = this.#pick();
+    const slots = [picked, ...this.#slots.filter((slot) => slot !== picked)].filter((slot) => slot.available);
+    for (const slot of slots) {
+      const array = slot.alloc(byteLength);
+      if (array !== undefined) {
+        return array;
+      }
+    }
+    if (slots.length > 0) {
+      throw new KnittingError(
+        "KNITTING_ARENA_FULL",
+        `pool.alloc: no worker's memory has room for ${byteLength} more bytes now. Arrays that were allocated and not sent take room until they are collected`,
+      );
+    }
+    // Between two workers there is no arena: it will be copied.
+    return new Uint8Array(byteLength);
+  };
 
   #expect(argument: Promise<unknown>, call: Call): void {
     this.#expecting.add(call);
     argument.then(
       (value) => {
         this.#expecting.delete(call);
-        this.#pick().submit(call, value);
+        this.#slotFor(value).submit(call, value);
       },
       (error) => {
         this.#expecting.delete(call);

@@ -21,6 +21,8 @@ import { DEFAULT_ARENA_BYTES } from "../generated/layout";
 import type { Call } from "../lane/call";
 import { HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
+import { lend } from "../lane/room";
+import type { NativeHostLane } from "../native";
 import { isRecord } from "../validate";
 import type { Listeners } from "./events";
 import type { WorkerInfo } from "./info";
@@ -108,6 +110,16 @@ export class Slot {
   /** Whether it was given up: there will be no worker any more. */
   get broken(): boolean {
     return this.#state === "broken";
+  }
+
+  /** Whether that is the lane of its worker. */
+  has(lane: NativeHostLane): boolean {
+    return this.available && this.#lane.native === lane;
+  }
+
+  /** An array in its worker's memory; undefined if there is no room now. */
+  alloc(byteLength: number): Uint8Array | undefined {
+    return lend(this.#lane.native, byteLength);
   }
 
   /** Calls that it has and has not answered. */

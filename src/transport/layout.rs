@@ -154,8 +154,8 @@ pub enum Kind {
     BootFailed = 6,
     /// Worker to host, once and before the other two: it has its memory and its owner lock, tasks are imported next.
     Attached = 7,
-    /// An envelope in the arena: its payload, of which `view` says of which class, and the encoded header behind it. The first
-    /// inline bytes hold a u32, the length of the payload; the header begins at the next multiple of [`PAYLOAD_ALIGN`].
+    /// An envelope in the arena: its payload, of which `view` says of which class, the encoded header behind it, and the payload's
+    /// length. JavaScript's business, see `js/lane/envelope-layout.ts`.
     Envelope = 16,
 }
 
