@@ -57,7 +57,10 @@ onEveryKind(({ worker, isProcess }) => {
       const copies = [whole.slice(), part.slice(0, size - 3), words.slice()];
       const back = await pool.call.envelope({ header: { n: size }, payload: new Uint8Array(whole) });
       expect(checksum(back.payload)).toBe(checksum(copies[0]));
-      const echoed = (await pool.call.echo(new Envelope({ n: size }, whole))) as Envelope<object, Uint8Array>;
+      const echoed = (await pool.call.echo(new Envelope({ n: size }, whole))) as Envelope<
+        { n: number },
+        Uint8Array
+      >;
       expect([checksum(echoed.payload), whole.length]).toEqual([checksum(copies[0]), 0]);
       expect(await pool.call.checksum(part.subarray(0, size - 3))).toBe(checksum(copies[1]));
       expect(part.length).toBe(0);
@@ -79,7 +82,7 @@ onEveryKind(({ worker, isProcess }) => {
     expect(await pool.call.echo({ array })).toEqual({ array });
     expect(await pool.call.echo(array.subarray(8))).toEqual(array.subarray(8));
     expect(array.length).toBe(5_000);
-    await expect(pool.call.echo(new Envelope(() => {}, array) as never)).rejects.toThrow("$.header");
+    await expect(pool.call.echo(new Envelope((() => {}) as never, array))).rejects.toThrow("$.header");
     expect(array.length).toBe(5_000);
     expect(await pool.call.checksum(array)).toBe(checksum(new Uint8Array(5_000).fill(5)));
   });

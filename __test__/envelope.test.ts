@@ -106,7 +106,7 @@ onEveryKind(({ name, worker, isProcess }) => {
     const named = name.includes("container") ? `knitting-test-envelope-${process.pid}` : undefined;
     using memory = ProcessSharedBuffer.create({ size: 64, name: named });
     const back = (await pool.call.echo(new Envelope({ a: 1 }, memory))) as Envelope<
-      object,
+      { a: number },
       ProcessSharedBuffer
     >;
     back.payload.bytes()[0] = 9;

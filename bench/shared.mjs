@@ -1,0 +1,75 @@
+/**
+ * `node bench/shared.mjs`: a large binary argument to a task that looks at its ends, by each way there is. Milliseconds a call, the
+ * median of many, one call at a time; each way's turn comes once a round, so that what else the machine does meets them alike.
+ */
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { createPool, Envelope, importTask } from "knitting-native";
+import { ProcessSharedBuffer } from "knitting-native/shared-memory";
+import { quantile } from "./statistics.mjs";
+
+const MIB = 1024 * 1024;
+const SIZES = [MIB, 16 * MIB];
+const ROUNDS = 60;
+const WARM_ROUNDS = 10;
+
+const endsOf = (bytes) => bytes[0] + bytes[bytes.length - 1];
+
+export const bytes = (array) => endsOf(new Uint8Array(array.buffer ?? array));
+export const envelope = ({ payload }) => endsOf(payload.bytes());
+
+if (isMainThread) {
+  await main();
+} else {
+  parentPort.on("message", (array) => parentPort.postMessage(endsOf(array)));
+}
+
+async function main() {
+  const href = fileURLToPath(import.meta.url);
+  const tasks = { bytes: importTask({ href, name: "bytes" }), envelope: importTask({ href, name: "envelope" }) };
+  const thread = createPool()(tasks);
+  const process = createPool({ worker: { runtime: "process", processRuntime: "node" } })(tasks);
+  const port = new Worker(new URL(import.meta.url));
+  const post = async (message, transfer) => {
+    port.postMessage(message, transfer);
+    await once(port, "message");
+  };
+  for (const size of SIZES) {
+    const source = new Uint8Array(size).fill(1);
+    const memory = ProcessSharedBuffer.create(size);
+    memory.bytes().set(source);
+    const shared = new Uint8Array(new SharedArrayBuffer(size));
+    // What has to be made anew for each call is made outside of what is measured, and filled: a program fills it anyway.
+    const made = { allocThread: () => thread.alloc(size).fill(1), allocProcess: () => process.alloc(size).fill(1) };
+    const ways = {
+      "thread, copied argument": () => thread.call.bytes(source),
+      "thread, pool.alloc": [made.allocThread, (array) => thread.call.bytes(array)],
+      "thread, Envelope with ProcessSharedBuffer": () => thread.call.envelope(new Envelope({ size }, memory)),
+      "thread, SharedArrayBuffer": () => thread.call.bytes(shared),
+      "process, copied argument": () => process.call.bytes(source),
+      "process, pool.alloc": [made.allocProcess, (array) => process.call.bytes(array)],
+      "process, Envelope with ProcessSharedBuffer": () => process.call.envelope(new Envelope({ size }, memory)),
+      "postMessage, copied": () => post(source),
+      "postMessage, transferred": [() => source.slice(), (array) => post(array, [array.buffer])],
+    };
+    const times = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
+    for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
+      for (const [way, how] of Object.entries(ways)) {
+        const [make, send] = Array.isArray(how) ? how : [() => undefined, how];
+        const argument = make();
+        const start = performance.now();
+        await send(argument);
+        if (round >= 0) {
+          times[way].push(performance.now() - start);
+        }
+      }
+    }
+    console.log(`${size / MIB} MiB`);
+    for (const [way, millis] of Object.entries(times)) {
+      console.log(`  ${way.padEnd(45)} ${quantile(millis.sort((a, b) => a - b), 0.5).toFixed(3)} ms`);
+    }
+  }
+  await port.terminate();
+  await Promise.all([thread.shutdown(), process.shutdown()]);
+}
