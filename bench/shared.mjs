@@ -27,7 +27,10 @@ if (isMainThread) {
 
 async function main() {
   const href = fileURLToPath(import.meta.url);
-  const tasks = { bytes: importTask({ href, name: "bytes" }), envelope: importTask({ href, name: "envelope" }) };
+  const tasks = {
+    bytes: importTask({ href, name: "bytes" }),
+    envelope: importTask({ href, name: "envelope" }),
+  };
   const thread = createPool()(tasks);
   const process = createPool({ worker: { runtime: "process", processRuntime: "node" } })(tasks);
   const port = new Worker(new URL(import.meta.url));
@@ -41,7 +44,10 @@ async function main() {
     memory.bytes().set(source);
     const shared = new Uint8Array(new SharedArrayBuffer(size));
     // What has to be made anew for each call is made outside of what is measured, and filled: a program fills it anyway.
-    const made = { allocThread: () => thread.alloc(size).fill(1), allocProcess: () => process.alloc(size).fill(1) };
+    const made = {
+      allocThread: () => thread.alloc(size).fill(1),
+      allocProcess: () => process.alloc(size).fill(1),
+    };
     const ways = {
       "thread, copied argument": () => thread.call.bytes(source),
       "thread, pool.alloc": [made.allocThread, (array) => thread.call.bytes(array)],
@@ -49,7 +55,8 @@ async function main() {
       "thread, SharedArrayBuffer": () => thread.call.bytes(shared),
       "process, copied argument": () => process.call.bytes(source),
       "process, pool.alloc": [made.allocProcess, (array) => process.call.bytes(array)],
-      "process, Envelope with ProcessSharedBuffer": () => process.call.envelope(new Envelope({ size }, memory)),
+      "process, Envelope with ProcessSharedBuffer": () =>
+        process.call.envelope(new Envelope({ size }, memory)),
       "postMessage, copied": () => post(source),
       "postMessage, transferred": [() => source.slice(), (array) => post(array, [array.buffer])],
     };
@@ -67,7 +74,12 @@ async function main() {
     }
     console.log(`${size / MIB} MiB`);
     for (const [way, millis] of Object.entries(times)) {
-      console.log(`  ${way.padEnd(45)} ${quantile(millis.sort((a, b) => a - b), 0.5).toFixed(3)} ms`);
+      console.log(
+        `  ${way.padEnd(45)} ${quantile(
+          millis.sort((a, b) => a - b),
+          0.5,
+        ).toFixed(3)} ms`,
+      );
     }
   }
   await port.terminate();
