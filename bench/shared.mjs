@@ -5,23 +5,23 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
-import { createPool, Envelope, importTask } from "knitting-native";
+import { createPool, Envelope, importTask, isMain } from "knitting-native";
 import { ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { quantile } from "./statistics.mjs";
 
 const MIB = 1024 * 1024;
 const SIZES = [MIB, 16 * MIB];
-const ROUNDS = 60;
-const WARM_ROUNDS = 10;
+const ROUNDS = 30;
+const WARM_ROUNDS = 5;
 
 const endsOf = (bytes) => bytes[0] + bytes[bytes.length - 1];
 
 export const bytes = (array) => endsOf(new Uint8Array(array.buffer ?? array));
 export const envelope = ({ payload }) => endsOf(payload.bytes());
 
-if (isMainThread) {
+if (isMain && isMainThread) {
   await main();
-} else {
+} else if (isMain) {
   parentPort.on("message", (array) => parentPort.postMessage(endsOf(array)));
 }
 

@@ -89,6 +89,9 @@ export class ProcessSharedBuffer {
 
   /** @internal `owns`: the memory is closed with it. */
   constructor(mapping: Mapping, byteOffset: number, byteLength: number, owns: boolean) {
+    if (!(mapping instanceof Mapping)) {
+      throw new TypeError("a ProcessSharedBuffer is made by ProcessSharedBuffer.create");
+    }
     this.byteLength = byteLength;
     this.descriptor = Object.freeze({ mapping, byteOffset, byteLength });
     this.#mapping = mapping;
