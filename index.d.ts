@@ -374,7 +374,7 @@ interface PoolOptions {
 /** A file or folder that a worker needs, with all that is in it. */
 interface PermissionNeed {
     readonly path: string;
-    /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`. */
+    /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
     readonly access: "read" | "execute" | "write";
     /** Who needs it. */
     readonly for: "runtime" | "knitting-native" | "tasks" | "run";

@@ -186,7 +186,14 @@ function kernelNeeds(plan: KernelPlan | undefined): PermissionNeed[] {
     ...needs.execute.map((path): PermissionNeed => ({ path, access: "execute", for: owner })),
     ...needs.devices.map((path): PermissionNeed => ({ path, access: "write", for: owner })),
   ];
-  return plan === undefined ? [] : [...entries(plan.runtime, "runtime"), ...entries(plan.programs, "run")];
+  return plan === undefined
+    ? []
+    : [
+        ...entries(plan.runtime, "runtime"),
+        ...entries(plan.programs, "run"),
+        ...plan.cache.read.map((path): PermissionNeed => ({ path, access: "read", for: "runtime" })),
+        ...plan.cache.write.map((path): PermissionNeed => ({ path, access: "write", for: "runtime" })),
+      ];
 }
 
 /** Throws or warns, as the policy says. */

@@ -2,7 +2,7 @@
  * A policy as the kernel is to enforce it: what the launcher reads (`src/sandbox`). All paths are absolute and without symbolic
  * links: the launcher follows none, so that nobody can lead it elsewhere.
  */
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { InvalidOptionError } from "../errors";
 import { type KernelLayer, native, type ProgramNeeds, type SandboxProbe } from "../native";
@@ -53,6 +53,8 @@ export interface KernelPlan {
   readonly sandbox: Sandbox;
   readonly runtime: ProgramNeeds;
   readonly programs: ProgramNeeds;
+  /** Of the runtime too. */
+  readonly cache: Pick<Sandbox, "read" | "write">;
 }
 
 /** What the launcher is to set up for a worker on `executable`. */
@@ -69,10 +71,10 @@ export function kernelPlan(
   const denied = canonical([...policy.denyRead, ...tasks.denied]).filter(
     (path) => path === PROCESSES || !isWithin(path, PROCESSES),
   );
-  const cache = moduleCache(policy, worker.runtime);
+  const cache = denoCache(worker, policy);
   const sandbox: Sandbox = {
-    read: canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache]),
-    write: canonical([...everything(policy.write), ...cache]),
+    read: canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache.read]),
+    write: canonical([...everything(policy.write), ...cache.write]),
     execute: unique([...runtime.execute, ...programs.execute]),
     needs: unique([...runtime.read, ...programs.read, ...canonical(own)]),
     devices: unique([...runtime.devices, ...programs.devices]),
@@ -83,17 +85,22 @@ export function kernelPlan(
     run: !isNothing(policy.run),
     optional: [],
   };
-  return { sandbox, runtime, programs };
+  return { sandbox, runtime, programs, cache };
 }
 
-/** Where Deno puts modules from the web. Its own flags keep the tasks from there. */
-function moduleCache({ allowImport }: Policy, runtime: ResolvedWorker["runtime"]): string[] {
-  if (runtime !== "deno" || isNothing(allowImport)) {
-    return [];
-  }
+/**
+ * Deno's cache, of modules and of what it has compiled: without it each start compiles anew. It is written where modules from
+ * the web are allowed. Deno's own flags keep the tasks from there.
+ */
+function denoCache({ runtime }: ResolvedWorker, { allowImport }: Policy): Pick<Sandbox, "read" | "write"> {
   const folder = denoFolder();
-  mkdirSync(folder, { recursive: true });
-  return [realpathSync(folder)];
+  const isFetching = runtime === "deno" && !isNothing(allowImport);
+  if (isFetching) {
+    mkdirSync(folder, { recursive: true });
+  }
+  const found = runtime === "deno" ? real(folder) : undefined;
+  const cache = found === undefined ? [] : [found];
+  return { read: cache, write: isFetching ? cache : [] };
 }
 
 function everything(grant: Grant): readonly string[] {
