@@ -6,8 +6,10 @@ import { createPool, type PermissionRule, type PoolOptions, type WorkerOptions }
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
-import { onEveryRuntime } from "./kinds";
+import { kinds, onEveryRuntime } from "./kinds";
 import { makeProject, type Project, tasksOf } from "./project";
+
+const bwrapped = kinds.filter(({ name }) => name.endsWith("in bwrap"));
 
 let project: Project;
 let listener: Server;
@@ -292,6 +294,19 @@ describe.each(Object.entries<string>(ensureNodes()))("a process worker on Node %
     } else {
       await expect(connecting).rejects.toMatchObject({ code: "ERR_ACCESS_DENIED" });
     }
+  });
+});
+
+describe.each(bwrapped)("a $name with permission.kernel", ({ worker, skip }) => {
+  test.skipIf(skip !== undefined)("is kept in by the kernel inside of its wrapper too", async () => {
+    await using pool = open(worker, { kernel: true, onUnsupported: "error" });
+    const rule = pool.permissions.rules.find(({ rule }) => rule === "denyRead");
+    expect(rule?.enforcedBy).toEqual(expect.arrayContaining(["kernel", "wrapper"]));
+    expect(await pool.call.read(inProject("data/numbers.txt"))).toBe("1 2 3");
+    for (const { what, go } of attempts) {
+      await expect(go(pool), what).rejects.toThrow();
+    }
+    expect(await pool.call.greet("you")).toBe("hello you, please");
   });
 });
 

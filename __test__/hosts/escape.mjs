@@ -11,7 +11,7 @@ import { createPool, importTask } from "knitting-native";
 const { worker, permission, at } = JSON.parse(process.argv[2]);
 process.chdir(at.project);
 const href = pathToFileURL(`${at.project}/escapes.mjs`).href;
-const tasks = { escape: importTask({ href, name: "escape" }), pid: importTask({ href, name: "pid" }) };
+const tasks = { tryAll: importTask({ href, name: "tryAll" }), pid: importTask({ href, name: "pid" }) };
 
 const http = createServer((_, response) => response.end("reached")).listen(0, "127.0.0.1");
 const unix = createUnixServer((socket) => socket.end()).listen(`${at.project}/out/socket`);
@@ -31,7 +31,7 @@ const neighbour = await neighbours.call.pid();
 
 const pool = createPool({ worker, permission })(tasks);
 const scratch = `${prefix}-scratch`;
-const outcomes = await pool.call.escape({
+const outcomes = await pool.call.tryAll({
   ...at,
   host: process.pid,
   port: http.address().port,

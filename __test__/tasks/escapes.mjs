@@ -163,7 +163,7 @@ const ATTEMPTS = {
 };
 
 /** What each attempt ends in: "done", or how it was denied. Those named in `skip` are left out. */
-export async function escape(at) {
+export async function tryAll(at) {
   const outcomes = {};
   for (const [what, go] of Object.entries(ATTEMPTS)) {
     if (!at.skip.includes(what)) {
