@@ -298,6 +298,15 @@ describe("errors", () => {
     }
   });
 
+  test("memory in a part that is left out is not shared", () => {
+    const memory = new SharedArrayBuffer(8);
+    const error = Object.assign(new Error("partly"), { lost: { memory, callback() {} } });
+    const references = () => withEncoder(error, true, (encoder) => encoder.references, { refer: () => 1 });
+    expect(references()).toBeUndefined();
+    Object.assign(error, { kept: memory });
+    expect(references()).toEqual([{ number: 1, memory }]);
+  });
+
   test("what was met first in a part that is left out arrives where it is met again", () => {
     for (const before of [0, 100]) {
       const shared = { one: 1 };

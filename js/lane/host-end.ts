@@ -317,10 +317,12 @@ export class HostEnd implements Carrier {
         parcel = call.parcel;
       }
     } catch (error) {
+      this.shares.withdraw(id);
       this.#freeIds.push(id);
       throw error;
     }
     if (parcel !== undefined) {
+      this.shares.withdraw(id);
       this.#freeIds.push(id);
       return parcel;
     }

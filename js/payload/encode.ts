@@ -748,16 +748,18 @@ export class Encoder {
       noted: this.#noted,
       binaries: this.#binaries.length,
       heapBytes: this.#heapBytes,
+      references: this.references,
     };
   }
 
   /** Takes back what was encoded since then. */
-  #returnTo({ position, notes, noted, binaries, heapBytes }: Progress): void {
+  #returnTo({ position, notes, noted, binaries, heapBytes, references }: Progress): void {
     this.#position = position;
     this.#notes.length = notes;
     this.#noted = noted;
     this.#binaries.length = binaries;
     this.#heapBytes = heapBytes;
+    this.references = references;
     this.#seen.forgetFrom(position);
   }
 }
@@ -769,6 +771,7 @@ interface Progress {
   readonly noted: number;
   readonly binaries: number;
   readonly heapBytes: number;
+  readonly references: readonly Reference[] | undefined;
 }
 
 // As they are before anybody replaces them, for values of every realm.

@@ -10,6 +10,15 @@ import { type Reference, type Referrer, type SharedMemory, type Shares, unsharea
 /** Numbers of which is remembered that a worker has known them, and may still name. */
 const REMEMBERED = 65_536;
 
+/*
+ * A control socket has room for some 270 messages. The worker reads it when it looks for memory that it has not met: until then
+ * all that it is sent waits there. Together these leave room.
+ */
+/** Memory that one call may bring to a process that has not had it. */
+const NEW_PER_CALL = 128;
+/** Numbers to be forgotten that may wait to be read. */
+const FORGETS_AHEAD = 128;
+
 /** A SharedArrayBuffer that a thread has sent with a result. */
 export interface ReturnedArray {
   readonly ticket: number;
@@ -48,6 +57,14 @@ export class HostShares implements Shares, Hearer {
   readonly #held = new Map<number, readonly Reference[]>();
   /** Numbers to be forgotten once no call refers to them, or once there is room to say so. */
   readonly #due = new Set<number>();
+  /**
+   * The calls in flight that bring memory which the worker had not had, and how many numbers it was told to forget before: it has
+   * read of those once it answers.
+   */
+  readonly #bringing = new Map<number, number>();
+  /** How many numbers it was told to forget, and of how many it has read for sure. */
+  #told = 0;
+  #read = 0;
   /** What has come with results that are not decoded yet. */
   readonly #returned = new Map<number, ReturnedArray>();
 
@@ -65,6 +82,7 @@ export class HostShares implements Shares, Hearer {
     unlisten(this);
     this.#port?.close();
     this.#held.clear();
+    this.#bringing.clear();
   }
 
   refer(memory: SharedMemory): number {
@@ -72,6 +90,7 @@ export class HostShares implements Shares, Hearer {
   }
 
   send(call: number, references: readonly Reference[]): boolean {
+    this.#refuseTooMany(references);
     for (const { number, memory } of references) {
       if (!this.#known.has(number)) {
         if (!this.#introduce(number, memory)) {
@@ -88,6 +107,7 @@ export class HostShares implements Shares, Hearer {
           listen(this);
         }
         this.#known.add(number);
+        this.#bringing.set(call, this.#told);
       }
     }
     this.#held.set(call, references);
@@ -101,8 +121,20 @@ export class HostShares implements Shares, Hearer {
 
   /** The call has been answered. */
   release(call: number): void {
-    if (this.#held.size > 0 && this.#held.delete(call)) {
+    if (this.#held.size > 0 && this.#held.has(call)) {
+      this.#read = Math.max(this.#read, this.#bringing.get(call) ?? 0);
+      this.withdraw(call);
+    }
+  }
+
+  /** The call is not in flight, or not any more. */
+  withdraw(call: number): void {
+    this.#bringing.delete(call);
+    if (this.#held.delete(call)) {
       for (const number of this.#due) {
+        if (!this.#mayTell) {
+          break;
+        }
         this.forget(number);
       }
     }
@@ -118,8 +150,12 @@ export class HostShares implements Shares, Hearer {
         return;
       }
     }
+    if (!this.#mayTell) {
+      return;
+    }
     this.#port?.postMessage({ number, buffer: undefined } satisfies SentArray);
     if (this.#lane.forget(number)) {
+      this.#told++;
       this.#due.delete(number);
       this.#known.delete(number);
       this.#former.add(number);
@@ -161,6 +197,27 @@ export class HostShares implements Shares, Hearer {
       );
     }
     return memory;
+  }
+
+  /** Whether the worker can be told of one more number to be forgotten. A thread need not be told: it has one shelf with its host. */
+  get #mayTell(): boolean {
+    return this.referrer.isThread || this.#told - this.#read < FORGETS_AHEAD;
+  }
+
+  /** Before any of it is sent: what is sent and never looked for would fill the socket. */
+  #refuseTooMany(references: readonly Reference[]): void {
+    if (this.referrer.isThread || references.length <= NEW_PER_CALL) {
+      return;
+    }
+    const isNew = ({ number, memory }: Reference) =>
+      !this.#known.has(number) && memory instanceof SharedMapping && memory.name === undefined;
+    const count = references.filter(isNew).length;
+    if (count > NEW_PER_CALL) {
+      throw new SharedMemoryError(
+        "refused",
+        `a call can bring ${NEW_PER_CALL} ProcessSharedBuffers without a name to a process that has not had them, this one has ${count}: send them with several calls, or as parts of one`,
+      );
+    }
   }
 
   #introduce(number: number, memory: SharedMemory): boolean {
