@@ -211,8 +211,10 @@ export class WorkerEnd {
     }
     this.#stageWaiting();
     if (arrived === 0) {
-      if (this.#outbox.staged > 0) {
+      while (this.#outbox.staged > 0) {
+        // This takes note of room as well, of which nobody would tell the sleeper again.
         this.#publish();
+        this.#stageWaiting();
       }
       this.#rest();
       return false;
