@@ -24,8 +24,8 @@ use super::arena::{Arena, Reserve};
 use super::blocks;
 use super::doorbell::{self, Waiter};
 use super::layout::{
-    FLAG_ARENA, FLAG_FETCH, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind,
-    MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Slot, StagingWord, Word,
+    FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES,
+    Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, STREAM_WINDOW, Slot, StagingWord, Word,
 };
 use super::ring::{Consumer, Producer};
 use super::segment::Segment;
@@ -330,44 +330,94 @@ fn cores_to_spare() -> bool {
     BUSY_LANES.load(Ordering::Relaxed) < *CORES
 }
 
-/// Calls in flight, by call id: the generation that is awaited, or 0. Private, so that no worker can touch it.
+/// One call's account.
+#[derive(Clone, Copy, Default)]
+struct Account {
+    /// The generation that is awaited, or 0.
+    generation: u32,
+    /// The units that the worker may still send of its result, if that is a stream.
+    result: Option<i64>,
+    /// The units that the worker has asked for of its argument and not been sent, if that is a stream.
+    argument: Option<i64>,
+}
+
+/// Calls in flight, by call id. Private, so that no worker can touch it.
 #[derive(Default)]
 struct Calls {
-    generations: Vec<u32>,
+    accounts: Vec<Account>,
     in_flight: u32,
     /// Those whose abort bit is set.
     aborted: HashSet<u32>,
 }
 
 impl Calls {
-    fn start(&mut self, call: u32, generation: u32) {
+    /// Takes note of what is sent to the worker.
+    fn sent(&mut self, slot: &Slot) {
+        let role = slot.role();
+        if matches!(role, Some(Role::Whole | Role::Stream)) {
+            self.start(slot.call, slot.generation, (role == Some(Role::Stream)).then_some(0));
+            return;
+        }
+        // It may be for a call that has just been answered.
+        let Some(account) = self.account(slot.call, slot.generation) else { return };
+        match (role, &mut account.result, &mut account.argument) {
+            (Some(Role::Credit), Some(credit), _) => *credit += slot.credit().unwrap_or(0),
+            (Some(Role::Item), _, Some(demand)) => *demand -= slot.units(),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, call: u32, generation: u32, argument: Option<i64>) {
         let index = call as usize;
         assert!(index < MAX_CALLS && generation != 0, "call {call} has no valid id");
-        if index >= self.generations.len() {
-            self.generations.resize(index + 1, 0);
+        if index >= self.accounts.len() {
+            self.accounts.resize(index + 1, Account::default());
         }
-        self.generations[index] = generation;
+        self.accounts[index] = Account { generation, result: None, argument };
         self.in_flight += 1;
         if self.in_flight == 1 {
             BUSY_LANES.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn is_in_flight(&self, call: u32) -> bool {
-        self.generations.get(call as usize).is_some_and(|&generation| generation != 0)
+    fn account(&mut self, call: u32, generation: u32) -> Option<&mut Account> {
+        self.accounts
+            .get_mut(call as usize)
+            .filter(|account| generation != 0 && account.generation == generation)
     }
 
-    /// True if exactly this call was in flight; it no longer is.
-    fn finish(&mut self, call: u32, generation: u32) -> bool {
-        match self.generations.get_mut(call as usize) {
-            Some(live) if generation != 0 && *live == generation => *live = 0,
-            _ => return false,
-        }
-        self.in_flight -= 1;
-        if self.in_flight == 0 {
-            BUSY_LANES.fetch_sub(1, Ordering::Relaxed);
-        }
-        true
+    fn is_in_flight(&self, call: u32) -> bool {
+        self.accounts.get(call as usize).is_some_and(|account| account.generation != 0)
+    }
+
+    /// Takes note of what the worker has sent. A violation unless exactly this call is in flight and expects it.
+    fn arrived(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {
+        let account = self.account(slot.call, slot.generation).ok_or(Violation::UnknownCall)?;
+        let credit = match (role, &mut account.result, &mut account.argument) {
+            (Role::Whole, ..) => {
+                account.generation = 0;
+                self.in_flight -= 1;
+                if self.in_flight == 0 {
+                    BUSY_LANES.fetch_sub(1, Ordering::Relaxed);
+                }
+                return Ok(());
+            }
+            (Role::Progress, ..) | (Role::Cancel, _, Some(_)) => return Ok(()),
+            (Role::Stream, result @ None, _) => {
+                *result = Some(i64::from(STREAM_WINDOW));
+                return Ok(());
+            }
+            (Role::Item, Some(credit), _) if *credit > 0 => Some((credit, -slot.units())),
+            (Role::Item, Some(_), _) => None,
+            (Role::Credit, _, Some(demand)) => slot
+                .credit()
+                .filter(|units| *demand + units <= i64::from(STREAM_WINDOW))
+                .map(|units| (demand, units)),
+            _ => return Err(Violation::Unexpected),
+        };
+        let (account, change) = credit.ok_or(Violation::Credit)?;
+        *account += change;
+        Ok(())
     }
 }
 
@@ -416,7 +466,7 @@ impl HostEnd {
         self.hand_back();
         self.allow_spinning();
         let calls = &mut self.calls;
-        self.end.publish(staged, |slot| calls.start(slot.call, slot.generation));
+        self.end.publish(staged, |slot| calls.sent(slot));
         let mut count = self.receive()?;
         if count == 0
             && !spin.is_zero()
@@ -483,7 +533,7 @@ impl HostEnd {
                 }
                 self.held += bytes;
             }
-            self.settle_call(&slot)?;
+            self.account(&slot)?;
             self.end.staging.set_incoming(count as usize, &slot);
             self.end.into.advance();
             count += 1;
@@ -496,7 +546,9 @@ impl HostEnd {
     /// Everything about a private copy of a slot that does not depend on the calls in flight.
     fn check(&self, slot: &Slot) -> Result<(), Violation> {
         let kind = Kind::from_byte(slot.kind).ok_or(Violation::UnknownKind)?;
-        if slot.flags & !FLAGS_ON_THE_WIRE != 0 {
+        let role = slot.role().ok_or(Violation::UnknownKind)?;
+        let rejected = slot.flags & FLAG_REJECTED != 0;
+        if slot.flags & !FLAGS_ON_THE_WIRE != 0 || (rejected && role != Role::Whole) {
             return Err(Violation::UnknownKind);
         }
         let in_arena = slot.flags & FLAG_ARENA != 0;
@@ -515,21 +567,30 @@ impl HostEnd {
         Ok(())
     }
 
-    fn settle_call(&mut self, slot: &Slot) -> Result<(), Violation> {
+    /// What a private copy of a slot has to do with the calls in flight.
+    fn account(&mut self, slot: &Slot) -> Result<(), Violation> {
+        let role = slot.role().ok_or(Violation::UnknownKind)?;
         let expected = match Kind::from_byte(slot.kind) {
-            Some(Kind::Attached) => {
-                slot.call == NO_CALL && self.booting && !std::mem::replace(&mut self.attached, true)
+            Some(Kind::Attached | Kind::Ready | Kind::BootFailed)
+                if slot.call != NO_CALL || role != Role::Whole =>
+            {
+                false
             }
-            Some(Kind::Ready | Kind::BootFailed) => {
-                slot.call == NO_CALL && std::mem::replace(&mut self.booting, false)
-            }
-            _ => !self.booting && self.calls.finish(slot.call, slot.generation),
+            Some(Kind::Attached) => self.booting && !std::mem::replace(&mut self.attached, true),
+            Some(Kind::Ready | Kind::BootFailed) => std::mem::replace(&mut self.booting, false),
+            _ if self.booting => false,
+            _ => return self.settle_call(slot, role),
         };
-        if self.calls.aborted.remove(&slot.call) {
+        if expected { Ok(()) } else { Err(Violation::UnknownCall) }
+    }
+
+    fn settle_call(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {
+        self.calls.arrived(slot, role)?;
+        if role == Role::Whole && self.calls.aborted.remove(&slot.call) {
             let (word, bit) = self.end.segment.abort_bit(slot.call);
             word.fetch_and(!bit, Ordering::Relaxed);
         }
-        if expected { Ok(()) } else { Err(Violation::UnknownCall) }
+        Ok(())
     }
 
     fn completion_arena(&self) -> usize {
@@ -721,7 +782,7 @@ both_ends!(HostEnd, WorkerEnd);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::layout::{FLAG_REJECTED, Geometry, Inline};
+    use crate::transport::layout::{Geometry, Inline, STREAM_UNIT_BYTES};
     use std::fs::File;
     use std::sync::mpsc;
 
@@ -993,6 +1054,154 @@ mod tests {
             worker.end.out.publish();
             assert_eq!(host.exchange(0, Duration::ZERO), Err(violation), "{lie:?}");
         }
+    }
+
+    /// A slot that does `role` for the first call.
+    fn acting(role: Role, value: f64) -> Slot {
+        Slot { flags: role as u8, ..number(0, 1, value) }
+    }
+
+    /// A lane whose first call has been sent with an argument in that role, and what the host makes of what the worker sends.
+    fn after(argument: Role, slots: &[Slot]) -> Result<u32, Violation> {
+        let (mut host, mut worker) = lane();
+        host.send(&[acting(argument, 0.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        // More than a ring has slots arrives in parts.
+        let mut total = 0;
+        for part in slots.chunks(RING_SLOTS) {
+            for slot in part {
+                worker.end.out.write(slot);
+            }
+            worker.end.out.publish();
+            total += host.exchange(0, Duration::ZERO)?;
+            host.exchange(0, Duration::ZERO)?;
+            worker.exchange(0, Duration::ZERO).unwrap();
+        }
+        Ok(total)
+    }
+
+    #[test]
+    fn a_stream_takes_no_more_than_its_credit() {
+        let window = f64::from(STREAM_WINDOW);
+        let mut stream = vec![acting(Role::Item, 0.0); STREAM_WINDOW as usize + 1];
+        stream[0] = acting(Role::Stream, 0.0);
+        assert_eq!(after(Role::Whole, &stream), Ok(STREAM_WINDOW + 1));
+        stream.push(acting(Role::Item, 0.0));
+        assert_eq!(after(Role::Whole, &stream), Err(Violation::Credit));
+
+        // A long item passes with the last unit, and the next has to wait for all that it took.
+        let long = Slot {
+            kind: Kind::Binary as u8,
+            flags: FLAG_ARENA | Role::Item as u8,
+            length: 10 * STREAM_UNIT_BYTES,
+            ..number(0, 1, 0.0)
+        };
+        let (mut host, mut worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        stream[STREAM_WINDOW as usize] = long;
+        for slot in &stream[..=STREAM_WINDOW as usize] {
+            worker.end.out.write(slot);
+        }
+        worker.end.out.publish();
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(STREAM_WINDOW + 1));
+        host.send(&[acting(Role::Credit, 10.0)]).unwrap();
+        worker.exchange(0, Duration::ZERO).unwrap();
+        worker.send(&[acting(Role::Item, 0.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        worker.send(&[acting(Role::Item, 0.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::Credit));
+
+        // What the worker asks for of an argument is bounded alike.
+        assert_eq!(after(Role::Stream, &[acting(Role::Credit, window)]), Ok(1));
+        for asked in [window + 1.0, 0.0, -1.0, 0.5, f64::NAN, f64::INFINITY] {
+            assert_eq!(
+                after(Role::Stream, &[acting(Role::Credit, asked)]),
+                Err(Violation::Credit),
+                "{asked}"
+            );
+        }
+        let twice = [acting(Role::Credit, window), acting(Role::Credit, 1.0)];
+        assert_eq!(after(Role::Stream, &twice), Err(Violation::Credit));
+    }
+
+    #[test]
+    fn what_has_been_sent_of_an_argument_can_be_asked_for_again() {
+        let (mut host, mut worker) = lane();
+        host.send(&[acting(Role::Stream, 0.0)]).unwrap();
+        worker.send(&[acting(Role::Credit, f64::from(STREAM_WINDOW))]);
+        host.send(&[]).unwrap();
+        host.send(&[acting(Role::Item, 1.0), acting(Role::Item, 2.0)]).unwrap();
+        worker.send(&[acting(Role::Credit, 2.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
+        worker.send(&[acting(Role::Credit, 1.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::Credit));
+    }
+
+    #[test]
+    fn what_a_call_does_not_expect_is_a_violation() {
+        use Role::{Cancel, Credit, End, Item, Progress, Stream, Whole};
+        let lies: [(Role, &[Role], Violation); 12] = [
+            (Whole, &[Item], Violation::Unexpected),
+            (Whole, &[Credit], Violation::Unexpected),
+            (Whole, &[Cancel], Violation::Unexpected),
+            (Whole, &[End], Violation::Unexpected),
+            (Whole, &[Stream, Stream], Violation::Unexpected),
+            (Whole, &[Stream, End], Violation::Unexpected),
+            (Stream, &[Item], Violation::Unexpected),
+            (Stream, &[End], Violation::Unexpected),
+            (Whole, &[Stream, Whole, Item], Violation::UnknownCall),
+            (Whole, &[Whole, Progress], Violation::UnknownCall),
+            (Stream, &[Whole, Credit], Violation::UnknownCall),
+            (Stream, &[Whole, Cancel], Violation::UnknownCall),
+        ];
+        for (argument, roles, violation) in lies {
+            let slots: Vec<_> = roles.iter().map(|&role| acting(role, 1.0)).collect();
+            assert_eq!(after(argument, &slots), Err(violation), "{argument:?} {roles:?}");
+        }
+        let honest: [(Role, &[Role]); 3] = [
+            (Whole, &[Progress, Stream, Progress, Item, Whole]),
+            (Stream, &[Credit, Cancel, Cancel, Whole]),
+            (Stream, &[Credit, Stream, Item, Cancel, Item, Whole]),
+        ];
+        for (argument, roles) in honest {
+            let slots: Vec<_> = roles.iter().map(|&role| acting(role, 1.0)).collect();
+            assert_eq!(after(argument, &slots), Ok(roles.len() as u32), "{roles:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_has_its_limits() {
+        let lies = [
+            (Slot { flags: 0x70, ..number(0, 1, 0.0) }, Violation::UnknownKind),
+            (Slot { flags: 0xf0, ..number(0, 1, 0.0) }, Violation::UnknownKind),
+            (Slot { flags: FLAG_REJECTED | Role::Stream as u8, ..number(0, 1, 0.0) }, Violation::UnknownKind),
+            (
+                Slot { flags: FLAG_REJECTED | Role::Progress as u8, ..number(0, 1, 0.0) },
+                Violation::UnknownKind,
+            ),
+            (Slot { generation: 2, ..acting(Role::Progress, 0.0) }, Violation::UnknownCall),
+            (Slot { call: 1, ..acting(Role::Stream, 0.0) }, Violation::UnknownCall),
+            (Slot { call: NO_CALL, ..acting(Role::Progress, 0.0) }, Violation::UnknownCall),
+            (
+                Slot { call: NO_CALL, kind: Kind::Ready as u8, ..acting(Role::Item, 0.0) },
+                Violation::UnknownCall,
+            ),
+        ];
+        for (lie, violation) in lies {
+            assert_eq!(after(Role::Whole, &[lie]), Err(violation), "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_s_account_begins_anew_with_its_number() {
+        let (mut host, mut worker) = lane();
+        host.send(&[number(0, 1, 0.0)]).unwrap();
+        worker.send(&[acting(Role::Stream, 0.0), acting(Role::Item, 0.0), number(0, 1, 0.0)]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Ok(3));
+        // Credit for the call before it, on its way when that ended, gives this one none.
+        host.send(&[number(0, 2, 0.0), acting(Role::Credit, 5.0)]).unwrap();
+        worker.send(&[Slot { generation: 2, ..acting(Role::Item, 0.0) }]);
+        assert_eq!(host.exchange(0, Duration::ZERO), Err(Violation::Unexpected));
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub struct Slot {
     pub task: u32,
     /// What the value is: one of [`Kind`].
     pub kind: u8,
-    /// Bits, see [`FLAG_REJECTED`].
+    /// Bits, see [`FLAG_REJECTED`], and in the upper half what the slot does for its call: one of [`Role`].
     pub flags: u8,
     /// The view of a [`Kind::Binary`] payload; JavaScript's business.
     pub view: u16,
@@ -183,7 +183,64 @@ pub const FLAG_ARENA: u8 = 2;
 /// In staging of the host: the payload is still in the arena and is to be fetched with `copyOut`.
 pub const FLAG_FETCH: u8 = 4;
 /// Flags that may travel.
-pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA;
+pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA | ROLE_MASK;
+
+/// What a slot does for its call. Streams go in both directions alike: the argument's from host to worker, the result's from
+/// worker to host. The sender sends items, the receiver gives credit and may cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// It is the call with its argument, or its result, which ends the call and with it the stream it has been.
+    Whole = 0x00,
+    /// As [`Self::Whole`] of a submission, but the argument is a stream. Of a completion: the result is going to be one.
+    Stream = 0x10,
+    /// The stream's next value.
+    Item = 0x20,
+    /// Host to worker: the argument's stream has ended, with [`FLAG_REJECTED`] by an error. (A result's ends with its call.)
+    End = 0x30,
+    /// Receiver to sender: items of so many more units may be sent, a [`Kind::Number`]. See [`Slot::units`].
+    Credit = 0x40,
+    /// Receiver to sender: no more items are wanted. The value is what the iterator's `return` gets.
+    Cancel = 0x50,
+    /// Worker to host: a value that the task tells while it runs.
+    Progress = 0x60,
+}
+
+/// The bits of a slot's flags that are its [`Role`].
+pub const ROLE_MASK: u8 = 0xf0;
+
+/// Units of credit a stream's receiver gives at a time: so much may be on the way, and one item more, however long.
+pub const STREAM_WINDOW: u32 = 256;
+/// Bytes of an item in the arena that make a unit; a shorter one is a unit too.
+pub const STREAM_UNIT_BYTES: u32 = 16 * 1024;
+
+impl Slot {
+    /// What the slot does for its call, `None` if there is no such role.
+    pub const fn role(&self) -> Option<Role> {
+        Some(match self.flags & ROLE_MASK {
+            0x00 => Role::Whole,
+            0x10 => Role::Stream,
+            0x20 => Role::Item,
+            0x30 => Role::End,
+            0x40 => Role::Credit,
+            0x50 => Role::Cancel,
+            0x60 => Role::Progress,
+            _ => return None,
+        })
+    }
+
+    /// What the slot takes of its stream's credit.
+    pub fn units(&self) -> i64 {
+        if self.flags & FLAG_ARENA == 0 { 1 } else { self.length.div_ceil(STREAM_UNIT_BYTES).max(1).into() }
+    }
+
+    /// The units that a [`Role::Credit`] slot gives, `None` if it is no such number.
+    pub fn credit(&self) -> Option<i64> {
+        let number = f64::from_le_bytes(*self.inline.0.first_chunk()?);
+        let valid = self.kind == Kind::Number as u8 && number.fract() == 0.0;
+        (valid && (1.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as i64)
+    }
+}
 
 /// `call` of a boot report, which belongs to no call.
 pub const NO_CALL: u32 = u32::MAX;
@@ -315,6 +372,15 @@ fn typescript() -> String {
     constant("FLAG_REJECTED", FLAG_REJECTED as usize);
     constant("FLAG_ARENA", FLAG_ARENA as usize);
     constant("FLAG_FETCH", FLAG_FETCH as usize);
+    constant("ROLE_STREAM", Role::Stream as usize);
+    constant("ROLE_ITEM", Role::Item as usize);
+    constant("ROLE_END", Role::End as usize);
+    constant("ROLE_CREDIT", Role::Credit as usize);
+    constant("ROLE_CANCEL", Role::Cancel as usize);
+    constant("ROLE_PROGRESS", Role::Progress as usize);
+    constant("ROLE_MASK", ROLE_MASK as usize);
+    constant("STREAM_WINDOW", STREAM_WINDOW as usize);
+    constant("STREAM_UNIT_BYTES", STREAM_UNIT_BYTES as usize);
     constant("NO_CALL", NO_CALL as usize);
     constant("WORD_SUBMISSION_HEAD", Word::SubmissionHead.at());
     constant("WORD_ABORTS", Word::Aborts.at());
