@@ -23,10 +23,23 @@ declare function setModuleUrl(url?: string | URL): void;
 /** What there is to hear of: see {@link PoolOptions.debug}. */
 type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
 
-/** The second argument of a task with `abortSignal: true`. */
-declare class AbortToolkit {
+/**
+ * The second argument of a task that declares one: whose function has a `length` of 2 or more, or that has
+ * `abortSignal: true`. Its members work without it: `(x, { progress }) => ...`.
+ */
+declare class TaskToolkit<Progress = unknown> {
     #private;
-    /** Whether nobody waits for the call any more. It costs a look into shared memory, and is true at once, also in a busy loop. */
+    /**
+     * Sends `value` to the host at once, also out of a busy loop: the listeners of `call.on("progress", listener)` get it, before
+     * the call has its result. Values follow one another in order. Where the host does not keep up only the newest of
+     * those that found no room is kept. False, and nothing is sent, once the call has its result or nobody waits for it. Throws
+     * `UnsupportedPayloadError` or `PayloadTooLargeError` if it can't be sent.
+     */
+    readonly progress: (value: Progress) => boolean;
+    /**
+     * Whether nobody waits for the call any more: its time was over, it was aborted, or whoever read its stream has left. It costs
+     * a look into shared memory, and is true at once, also in a busy loop.
+     */
     readonly hasAborted: () => boolean;
     /** Milliseconds since some moment, with fractions. */
     readonly now: () => number;
@@ -43,7 +56,7 @@ declare class AbortToolkit {
  */
 
 /** A function that runs in a worker: one argument in, one value out, either may be missing. */
-type TaskFunction = (argument: any, toolkit: AbortToolkit) => unknown;
+type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
 /** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
 declare const SIGNATURE: unique symbol;
 /** For types alone too: whether a task is to be told of aborts. */
@@ -371,6 +384,30 @@ interface PoolOptions {
     permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
+/**
+ * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
+ * ahead. A stream is read once.
+ */
+interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
+    /**
+     * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
+     * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
+     * arrived before a worker's end is handed out first.
+     */
+    next(): Promise<IteratorResult<Item, Return>>;
+    /**
+     * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
+     * after that; rejects with what the `finally` throws, or if the worker dies of it.
+     */
+    return(value?: Return): Promise<IteratorResult<Item, Return>>;
+    /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
+    throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
+    /** Itself. */
+    [Symbol.asyncIterator](): this;
+    /** Ends the stream early, at the end of an `await using` block. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
 /** A file or folder that a worker needs, with all that is in it. */
 interface PermissionNeed {
     readonly path: string;
@@ -530,6 +567,18 @@ type Timeout<Result = unknown> = number
     readonly error: unknown;
 };
 
+/** The promise of a call. */
+interface CallPromise<Result, Progress = unknown> extends Promise<Result> {
+    /**
+     * Has `listener` called with each value that the task passes to `progress(value)` while it runs, in order and before the
+     * promise settles. What was told before there was a listener is gone. Returns the promise.
+     *
+     * @example
+     * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
+     */
+    on(event: "progress", listener: (value: Progress) => void): this;
+}
+
 /** The second argument of `pool.call.f(argument, options)`. */
 interface CallOptions<Result = unknown> {
     /** Gives the call up when it is aborted: the promise rejects with the signal's reason. The task is told if it has `abortSignal`. */
@@ -538,7 +587,7 @@ interface CallOptions<Result = unknown> {
     timeout?: Timeout<Result> | undefined;
 }
 /** The promise of a call whose task has `abortSignal: true`. */
-interface AbortablePromise<Result> extends Promise<Result> {
+interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Result, Progress> {
     /** Gives the call up: the promise rejects with `reason`, an `AbortError` where there is none, and the task is told. */
     reject(reason?: unknown): void;
 }
@@ -584,9 +633,18 @@ type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => 
 type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
 /** The argument of a task, `undefined` where it takes none. */
 type ArgumentOf<T> = T extends Task<infer Argument, unknown> ? Argument : T extends (...parameters: infer Parameters) => unknown ? Parameters extends [] ? undefined : Parameters[0] : never;
-type ResultOf<T> = T extends Task<never, infer Result> ? Awaited<Result> : T extends (argument: never) => infer Result ? Awaited<Result> : never;
+/** What a call comes to. */
+type ResultOf<T> = T extends Task<never, infer Result> ? Streamed<Awaited<Result>> : T extends (argument: never, toolkit: TaskToolkit<never>) => infer Result ? Streamed<Awaited<Result>> : never;
+/** Where a task returns something to iterate over, what its caller gets. */
+type Streamed<Result> = Result extends {
+    [Symbol.asyncIterator](): AsyncIterator<infer Item, infer Return, any>;
+} ? TaskStream<Item, Return> : Result extends Iterator<infer Item, infer Return, any> & {
+    [Symbol.iterator](): unknown;
+} ? TaskStream<Item, Return> : Result;
+/** What a task tells while it runs: as a function declares it, anything where a definition doesn't say. */
+type ProgressOf<T> = T extends (argument: never, toolkit: TaskToolkit<infer Progress>) => unknown ? Progress : any;
 /** What a call returns. */
-type PromiseOf<T> = T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>> : Promise<ResultOf<T>>;
+type PromiseOf<T> = (T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>, ProgressOf<T>> : CallPromise<ResultOf<T>, ProgressOf<T>>) & (ResultOf<T> extends TaskStream<infer Item, unknown> ? AsyncIterable<Item> : unknown);
 /** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
 type TaskCall<T> = unknown extends ArgumentOf<T> ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : [
     ArgumentOf<T>
@@ -685,7 +743,7 @@ interface TaskOptions<Result> {
     /** How long the task may take, from its start. Default: as long as it likes. */
     timeout?: Timeout<Awaited<Result>> | undefined;
     /**
-     * Whether the task is to be told when nobody waits for its call any more: its second argument is then an `AbortToolkit`, and
+     * Whether the task is to be told when nobody waits for its call any more: its second argument is then a `TaskToolkit`, and
      * the promise of a call has `reject(reason)`. Default `false`.
      */
     abortSignal?: boolean | undefined;
@@ -693,7 +751,7 @@ interface TaskOptions<Result> {
 /** What `task` takes. */
 interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
     /** The function. It runs in a worker and sees that worker's module, not the host's. */
-    f: (argument: Argument, toolkit: AbortToolkit) => Result;
+    f: (argument: Argument, toolkit: TaskToolkit) => Result;
 }
 /** What `importTask` takes. */
 interface ImportDefinition<Result> extends TaskOptions<Result> {
@@ -770,5 +828,5 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
  */
 declare const isMain: boolean;
 
-export { AbortCapacityError, AbortToolkit, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };
+export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, TaskToolkit, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };

@@ -4,6 +4,9 @@
  */
 export const { clearTimeout, queueMicrotask, setImmediate, setInterval, setTimeout } = globalThis;
 
+/** As `queueMicrotask`, but after all microtasks that there are, and those that they make. */
+export const nextTick = process.nextTick.bind(process);
+
 /** Milliseconds since some moment, with fractions. */
 export const now: () => number = performance.now.bind(performance);
 

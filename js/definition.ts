@@ -5,12 +5,13 @@
  * second, ... call of `task` has defined. A module defines the same tasks in the same order wherever it is evaluated, if it calls
  * `task` at its top level. One that defines fewer in the worker than in the host is refused: which one is meant would be a guess.
  */
-import type { AbortToolkit } from "./lane/abort-toolkit";
+
 import type { TimeLimit } from "./lane/call";
+import type { TaskToolkit } from "./lane/toolkit";
 
 /** A function that runs in a worker: one argument in, one value out, either may be missing. */
 // biome-ignore lint/suspicious/noExplicitAny: each task brings its own argument type
-export type TaskFunction = (argument: any, toolkit: AbortToolkit) => unknown;
+export type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
 
 const DEFINITION = Symbol.for("knitting-native.task");
 

@@ -27,7 +27,8 @@ export {
   WorkerCrashedError,
   WorkerKilledError,
 } from "./errors";
-export type { AbortToolkit } from "./lane/abort-toolkit";
+export type { TaskStream } from "./lane/task-stream";
+export type { TaskToolkit } from "./lane/toolkit";
 export { isMain } from "./main";
 export type { PoolOptions } from "./options";
 export type { PoolPermissions } from "./permission/enforce";
@@ -35,6 +36,7 @@ export type { PermissionNeed } from "./permission/needs";
 export type { EnvironmentPermission, PermissionOptions } from "./permission/options";
 export type { Enforcer, PermissionRule } from "./permission/rules";
 export type { AbortablePromise, CallOptions } from "./pool/call-options";
+export type { CallPromise } from "./pool/call-promise";
 export type { PoolEvents, PoolListener } from "./pool/events";
 export type { WorkerInfo, WorkerStart } from "./pool/info";
 export { createPool, type Pool, type TaskCall, type TaskPool, type Tasks, type Workers } from "./pool/pool";

@@ -3,7 +3,7 @@ import { callerFile } from "./caller";
 import { carry, type Definition, enter, type Origin, type Task, type TaskFunction } from "./definition";
 import type { Envelope } from "./envelope";
 import { InvalidOptionError } from "./errors";
-import type { AbortToolkit } from "./lane/abort-toolkit";
+import type { TaskToolkit } from "./lane/toolkit";
 import { moduleHref } from "./module-href";
 import type { PoolOptions } from "./options";
 import { createTaskPool, type TaskPool } from "./pool/pool";
@@ -53,7 +53,7 @@ export interface TaskOptions<Result> {
   /** How long the task may take, from its start. Default: as long as it likes. */
   timeout?: Timeout<Awaited<Result>> | undefined;
   /**
-   * Whether the task is to be told when nobody waits for its call any more: its second argument is then an `AbortToolkit`, and
+   * Whether the task is to be told when nobody waits for its call any more: its second argument is then a `TaskToolkit`, and
    * the promise of a call has `reject(reason)`. Default `false`.
    */
   abortSignal?: boolean | undefined;
@@ -62,7 +62,7 @@ export interface TaskOptions<Result> {
 /** What `task` takes. */
 export interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
   /** The function. It runs in a worker and sees that worker's module, not the host's. */
-  f: (argument: Argument, toolkit: AbortToolkit) => Result;
+  f: (argument: Argument, toolkit: TaskToolkit) => Result;
 }
 
 /** What `importTask` takes. */

@@ -9,7 +9,7 @@
  *
  * Calls for which the ring or the arena has no room wait here, encoded, in order.
  */
-import { now, queueMicrotask, setImmediate } from "../clock";
+import { nextTick, now, queueMicrotask, setImmediate } from "../clock";
 import { KnittingError, ProtocolViolationError } from "../errors";
 import {
   FLAG_REJECTED,
@@ -17,6 +17,13 @@ import {
   KIND_BOOT_FAILED,
   KIND_READY,
   MAX_CALLS,
+  ROLE_CANCEL,
+  ROLE_CREDIT,
+  ROLE_END,
+  ROLE_ITEM,
+  ROLE_MASK,
+  ROLE_PROGRESS,
+  ROLE_STREAM,
   STAGING_CROWDED,
   STAGING_INBOX_AT,
   STAGING_MORE,
@@ -30,7 +37,9 @@ import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
 import { hold, release } from "./keep-alive";
 import { Limits } from "./limits";
-import { Outbox, type Parcel, recover } from "./outbox";
+import { giveReason, Outbox, type Parcel, pack, unitsOfParcel } from "./outbox";
+import { StreamReceiver } from "./stream-receiver";
+import type { StreamSender } from "./stream-sender";
 
 /** What a lane tells its slot, which may not use it before they have returned. */
 export interface LaneEvents {
@@ -84,6 +93,13 @@ const TURN_MILLIS = 1;
 /** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
 const EARLY_SLOTS = 64;
 
+/** Something that is sent for a call in flight, and waits for room. */
+interface Message {
+  readonly call: Call;
+  readonly generation: number;
+  readonly parcel: Parcel;
+}
+
 export class HostEnd implements Carrier {
   readonly native: NativeHostLane;
   /** What this host shares with the worker, beside the lane. */
@@ -97,11 +113,13 @@ export class HostEnd implements Carrier {
   readonly #generations = new Uint32Array(MAX_CALLS);
   readonly #freeIds: number[] = [];
   #inFlight = 0;
-  /** Of those, how many nobody waits for. */
-  #forsaken = 0;
+  /** Of those, how many keep no process alive. */
+  #unattended = 0;
   #sequence = 0;
   #waiting: Call[] = [];
   #waitingFrom = 0;
+  /** What waits to be sent for calls in flight. It goes before calls that wait: they may wait for those to be answered. */
+  #messages: Message[] = [];
   /** False once the worker is not to be heard any more. */
   #open = true;
   #abandoned = false;
@@ -248,16 +266,17 @@ export class HostEnd implements Carrier {
     inFlight.sort((a, b) => (a.sequence - b.sequence) | 0);
     for (const call of inFlight) {
       call.carrier = undefined;
+      call.unattended = false;
       if (call.forsaken) {
         continue;
       }
       // Sequence numbers wrap.
-      if (((call.sequence - firstUnstarted) | 0) < 0) {
+      if (call.hasStreamed || ((call.sequence - firstUnstarted) | 0) < 0) {
         calls.started.push(call);
         continue;
       }
       try {
-        call.parcel = recover(this.native, call.sequence, this.shares.held(call.id));
+        call.recover(this.native, this.shares.held(call.id));
         calls.unstarted.push(call);
       } catch {
         // Its argument has gone with the memory: no other worker can have it.
@@ -273,7 +292,8 @@ export class HostEnd implements Carrier {
     this.#waiting = [];
     this.#waitingFrom = 0;
     this.#inFlight = 0;
-    this.#forsaken = 0;
+    this.#unattended = 0;
+    this.#messages = [];
     this.#release();
     this.#idle.stop();
     this.#limits.stop();
@@ -337,8 +357,47 @@ export class HostEnd implements Carrier {
     return undefined;
   }
 
+  /**
+   * Sends what belongs to a call in flight: the units that it takes. Throws if it can't be sent. What follows within this turn
+   * of the event loop goes with it.
+   */
+  #send(call: Call, flags: number, value: unknown): number {
+    if (call.carrier !== this) {
+      // It has been answered, or its worker is gone.
+      return 0;
+    }
+    const generation = this.#generations[call.id];
+    const hasRoom = this.#messages.length === 0 && this.#outbox.hasRoom;
+    const parcel = hasRoom
+      ? this.#outbox.stage(call.id, generation, 0, flags, value)
+      : pack(flags, value, this.shares);
+    if (parcel === undefined) {
+      this.#sequence = (this.#sequence + 1) >>> 0;
+    } else {
+      this.#messages.push({ call, generation, parcel });
+    }
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      nextTick(this.#flushQuietly);
+    }
+    return parcel === undefined ? this.#outbox.units : unitsOfParcel(parcel);
+  }
+
   /** Stages what waits, as far as there is room now. */
   #stageWaiting(): void {
+    if (this.#messages.length > 0) {
+      let done = 0;
+      for (const { call, generation, parcel } of this.#messages) {
+        if (call.carrier === this && this.#generations[call.id] === generation) {
+          if (!this.#outbox.hasRoom || !this.#outbox.stageParcel(call.id, generation, 0, parcel)) {
+            break;
+          }
+          this.#sequence = (this.#sequence + 1) >>> 0;
+        }
+        done++;
+      }
+      this.#messages.splice(0, done);
+    }
     while (this.#waitingFrom < this.#waiting.length && this.#hasRoom()) {
       const call = this.#waiting[this.#waitingFrom];
       try {
@@ -362,10 +421,30 @@ export class HostEnd implements Carrier {
 
   /** Nobody waits for the call any more: tells the worker, and lets the process end if nobody waits for another. */
   forsake(call: Call): void {
-    this.#forsaken++;
+    this.#attend(call, false);
     this.native.abort(call.id);
-    if (this.load === this.#forsaken) {
+    if (call.stream !== undefined) {
+      this.#send(call, ROLE_CANCEL, undefined);
+    }
+    if (call.source !== undefined) {
+      const reason = new DOMException("nobody waits for this call any more", "AbortError");
+      this.#send(call, ROLE_END | FLAG_REJECTED, reason);
+    }
+    if (this.load === this.#unattended) {
       this.#release();
+    }
+  }
+
+  /** Somebody waits for the call, or for the next item of its stream, or nobody does any more. */
+  #attend(call: Call, waits: boolean): void {
+    if (call.carrier !== this || call.unattended !== waits || (waits && call.forsaken)) {
+      return;
+    }
+    call.unattended = !waits;
+    this.#unattended += waits ? -1 : 1;
+    if (waits && this.#asleep && !this.#holding) {
+      this.#holding = true;
+      hold();
     }
   }
 
@@ -417,6 +496,10 @@ export class HostEnd implements Carrier {
         first = first === undefined || ((call.sequence - first.sequence) | 0) < 0 ? call : first;
         continue;
       }
+      if (!call.isOwed) {
+        call.startedAt = 0;
+        continue;
+      }
       running++;
       call.startedAt ||= time;
       look(call, time - call.startedAt);
@@ -433,6 +516,14 @@ export class HostEnd implements Carrier {
     this.#flushScheduled = false;
     if (this.#open) {
       this.#turn(this.#spinBudget());
+    }
+  };
+
+  /** Of what is sent for calls in flight nothing comes back at once. */
+  readonly #flushQuietly = (): void => {
+    this.#flushScheduled = false;
+    if (this.#open) {
+      this.#turn(0);
     }
   };
 
@@ -537,12 +628,12 @@ export class HostEnd implements Carrier {
 
   /** Arms the doorbell, and keeps the process alive if somebody waits for an answer. */
   #sleep(): void {
-    const waits = this.#waitingFrom < this.#waiting.length;
+    const waits = this.#waitingFrom < this.#waiting.length || this.#messages.length > 0;
     if (waits !== this.#wantsRoom) {
       this.#wantsRoom = waits;
       this.native.wantRoom(waits);
     }
-    if (this.load === this.#forsaken) {
+    if (this.load === this.#unattended) {
       this.#release();
     } else if (!this.#holding) {
       this.#holding = true;
@@ -603,14 +694,20 @@ export class HostEnd implements Carrier {
       }
       const id = inbox.call(index);
       const call = this.#calls[id] as Call;
+      const role = inbox.flags(index) & ROLE_MASK;
+      if (role !== 0) {
+        this.#hear(call, role, value, inbox.units(index), rejected);
+        continue;
+      }
       this.#calls[id] = undefined;
       this.#freeIds.push(id);
       this.shares.release(id);
       this.#inFlight--;
       this.served++;
       call.carrier = undefined;
-      if (call.forsaken) {
-        this.#forsaken--;
+      if (call.unattended) {
+        call.unattended = false;
+        this.#unattended--;
       }
       if (rejected) {
         call.reject(value);
@@ -619,6 +716,80 @@ export class HostEnd implements Carrier {
       }
     }
     return true;
+  }
+
+  /** What is not a call's end. `isLost`: its value could not be had, `value` says why. */
+  #hear(call: Call, role: number, value: unknown, units: number, isLost: boolean): void {
+    switch (role) {
+      case ROLE_STREAM:
+        call.startedAt = 0;
+        call.open(this.#receiver(call));
+        this.#attend(call, false);
+        break;
+      case ROLE_ITEM:
+        call.startedAt = 0;
+        if (isLost) {
+          call.forsake(() => call.reject(value));
+        } else {
+          call.stream?.push(value, units);
+        }
+        break;
+      case ROLE_CREDIT:
+        if (!call.forsaken) {
+          this.#sender(call).grant(value as number);
+        }
+        break;
+      case ROLE_CANCEL:
+        this.#sender(call).cancel(value);
+        break;
+      case ROLE_PROGRESS:
+        if (!isLost) {
+          call.tell(value);
+        }
+    }
+  }
+
+  #receiver(call: Call): StreamReceiver {
+    return new StreamReceiver(
+      {
+        grant: (units) => this.#send(call, ROLE_CREDIT, units),
+        cancel: (value) => {
+          this.#send(call, ROLE_CANCEL, value);
+          if (call.carrier === this) {
+            // The task may be waiting for something of which its signal relieves it.
+            this.native.abort(call.id);
+          }
+        },
+        attend: (waits) => this.#attend(call, waits),
+      },
+      0,
+    );
+  }
+
+  /** The sender of a call's argument: the worker has asked for some of it, so the call has one. */
+  #sender(call: Call): StreamSender {
+    const source = call.source as StreamSender;
+    if (source.hasBegun) {
+      return source;
+    }
+    source.connect({
+      send: (item) => {
+        call.startedAt = 0;
+        const units = this.#send(call, ROLE_ITEM, item);
+        if (this.#outbox.staged >= EARLY_SLOTS) {
+          this.#turn(0);
+        }
+        return units;
+      },
+      end: (flags, value) => {
+        try {
+          this.#send(call, ROLE_END | flags, value);
+        } catch (error) {
+          giveReason(error, (reason) => this.#send(call, ROLE_END | FLAG_REJECTED, reason));
+        }
+      },
+    });
+    return source;
   }
 
   #violated(what: string): void {

@@ -24,6 +24,7 @@ import { binaryOver, Decoder, MalformedPayload } from "../payload/decode";
 import type { Shares } from "../shared/shares";
 import type { Payload } from "../task";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
+import { unitsOf } from "./stream";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {
@@ -74,6 +75,11 @@ export class Inbox {
 
   flags(index: number): number {
     return this.#u8[slotAt(index) + SLOT_FLAGS];
+  }
+
+  /** What the slot takes of its stream's credit. */
+  units(index: number): number {
+    return unitsOf(this.flags(index), this.#u32[(slotAt(index) + SLOT_LENGTH) >> 2]);
   }
 
   /** The value of the slot at `index`. Throws `MalformedPayload`, or an error that is this value's alone. */

@@ -41,6 +41,7 @@ import { type Binary, type Encoder, rawBinary, withEncoder } from "../payload/en
 import type { Reference, Referrer, Shares } from "../shared/shares";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
 import { markCopied, markSent, roomIn } from "./room";
+import { unitsOf } from "./stream";
 
 /** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
 export interface Parcel {
@@ -230,6 +231,12 @@ export class Outbox {
     return undefined;
   }
 
+  /** What the slot that was staged last takes of its stream's credit. */
+  get units(): number {
+    const slot = STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES;
+    return unitsOf(this.#u8[slot + SLOT_FLAGS], this.#u32[(slot + SLOT_LENGTH) >> 2]);
+  }
+
   /** Stages a parcel; there must be room for its slot. False if the arena has no room for it yet. */
   stageParcel(call: number, generation: number, task: number, parcel: Parcel): boolean {
     const { kind, flags, view, content, references } = parcel;
@@ -336,6 +343,21 @@ export function pack(flags: number, value: unknown, referrer: Referrer): Parcel 
   );
   markCopied(value);
   return parcel;
+}
+
+/** Has sent why something could not be: a thrown error, where that can be sent. */
+export function giveReason(error: unknown, send: (reason: Error) => void): void {
+  try {
+    send(error instanceof Error ? error : new Error(String(error)));
+  } catch {
+    send(new Error("something was thrown that can't be sent"));
+  }
+}
+
+/** What a parcel will take of its stream's credit. */
+export function unitsOfParcel({ kind, content }: Parcel): number {
+  const isInline = typeof content === "number" || kind === KIND_INLINE;
+  return isInline ? 1 : unitsOf(FLAG_ARENA, content.length);
 }
 
 /** A submission that its worker has not started, as it was. */

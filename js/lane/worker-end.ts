@@ -20,7 +20,15 @@ import {
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_READY,
+  ROLE_CANCEL,
+  ROLE_CREDIT,
+  ROLE_END,
+  ROLE_ITEM,
+  ROLE_MASK,
+  ROLE_PROGRESS,
+  ROLE_STREAM,
   STAGING_FIRST_SEQUENCE,
+  STREAM_WINDOW,
   WORD_ABORTS,
   WORD_SUBMISSION_HEAD,
 } from "../generated/layout";
@@ -28,11 +36,15 @@ import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../nativ
 import { Decoder } from "../payload/decode";
 import { WorkerShares } from "../shared/worker-shares";
 import type { BootFault, Program } from "../worker/program";
-import { AbortToolkit, isAborted } from "./abort-toolkit";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, type Payloads } from "./inbox";
 import { hold } from "./keep-alive";
-import { Outbox, type Parcel, pack } from "./outbox";
+import { giveReason, Outbox, type Parcel, pack, unitsOfParcel } from "./outbox";
+import { isStream, type Source } from "./stream";
+import { StreamReceiver } from "./stream-receiver";
+import { StreamSender } from "./stream-sender";
+import { ReadStream } from "./task-stream";
+import { isAborted, TaskToolkit } from "./toolkit";
 
 /** A task, or why there is none: each call of it rejects with that. */
 export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
@@ -57,10 +69,26 @@ const STARTED = WORD_SUBMISSION_HEAD >> 2;
 /** And of the one that tells how often the host has aborted a call. */
 const ABORTS = WORD_ABORTS >> 2;
 
+/** A call under way. */
+interface Task {
+  readonly call: number;
+  readonly generation: number;
+  readonly toolkit: TaskToolkit | undefined;
+}
+
+/** Something for the host that waits for room. */
 interface Reply {
   readonly call: number;
   readonly generation: number;
-  readonly parcel: Parcel;
+  parcel: Parcel;
+  isStaged: boolean;
+}
+
+/** The streams of a call. */
+interface Streams {
+  readonly generation: number;
+  argument: StreamReceiver | undefined;
+  result: StreamSender | undefined;
 }
 
 export class WorkerEnd {
@@ -73,12 +101,14 @@ export class WorkerEnd {
   readonly #words: Uint32Array;
   readonly #idle: Idle;
   #tasks: readonly ServedTask[] = [];
-  /** Which of them are to be told of aborts. */
-  #abortable: readonly boolean[] = [];
+  /** Which of them get a toolkit. */
+  #equipped: readonly boolean[] = [];
   /** How often the host has aborted a call, as far as this side has seen. */
   #aborts = 0;
   /** Toolkits whose signal somebody listens to. */
-  readonly #listening = new Set<AbortToolkit>();
+  readonly #listening = new Set<TaskToolkit<never>>();
+  /** Of the calls that have any, by call id. */
+  readonly #streams = new Map<number, Streams>();
   #arena: Decoder;
   #pending = 0;
   /** How long to spin for the next call; the host may allow less. */
@@ -135,7 +165,9 @@ export class WorkerEnd {
   /** Tells the host that boot is over and serves calls from now on. */
   serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos }: Program): void {
     this.#tasks = tasks;
-    this.#abortable = sources.map(({ abortable }) => abortable);
+    this.#equipped = tasks.map(
+      (task, index) => typeof task === "function" && (sources[index].abortable || task.length >= 2),
+    );
     this.#spinNanos = spinNanos;
     this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
     hold();
@@ -283,12 +315,17 @@ export class WorkerEnd {
     const inbox = this.#inbox;
     const call = inbox.call(index);
     const generation = inbox.generation(index);
+    const role = inbox.flags(index) & ROLE_MASK;
     const started = this.#first + index + 1;
+    if (role !== 0 && role !== ROLE_STREAM) {
+      this.#hear(index, call, generation, role, started);
+      return;
+    }
     let result: unknown;
     let flags = 0;
-    let toolkit: AbortToolkit | undefined;
+    let toolkit: TaskToolkit | undefined;
     try {
-      const argument = inbox.value(index);
+      const argument = role === 0 ? inbox.value(index) : this.#receiver(call, generation);
       Atomics.store(this.#words, STARTED, started);
       const served = this.#tasks[task];
       if (typeof served !== "function") {
@@ -298,8 +335,8 @@ export class WorkerEnd {
         // Nobody waits for it, and it has not begun.
         throw undefined;
       }
-      if (this.#abortable[task]) {
-        toolkit = new AbortToolkit(this.#words, call, this.#listening);
+      if (this.#equipped[task]) {
+        toolkit = this.#toolkit(call, generation);
         result = served(argument, toolkit);
       } else {
         result = (served as (argument: unknown) => unknown)(argument);
@@ -307,10 +344,14 @@ export class WorkerEnd {
       if (isThenable(result)) {
         // Foreign thenables may call back twice, or throw; a native promise does neither.
         Promise.resolve(result).then(
-          (value) => this.#settle(call, generation, 0, value, toolkit),
-          (error) => this.#settle(call, generation, FLAG_REJECTED, error, toolkit),
+          (value) => this.#settle({ call, generation, toolkit }, value),
+          (error) => this.#settle({ call, generation, toolkit }, error, FLAG_REJECTED),
         );
         this.#pending++;
+        return;
+      }
+      if (isStream(result)) {
+        this.#open({ call, generation, toolkit }, result);
         return;
       }
     } catch (error) {
@@ -318,8 +359,108 @@ export class WorkerEnd {
       result = error;
       flags = FLAG_REJECTED;
     }
-    toolkit?.close();
-    this.#reply(call, generation, flags, result);
+    this.#finish(call, generation, flags, result, toolkit);
+  }
+
+  /** A slot that is for a call under way. That call may be over by now. */
+  #hear(index: number, call: number, generation: number, role: number, started: number): void {
+    let value: unknown;
+    let isLost = false;
+    try {
+      value = this.#inbox.value(index);
+    } catch (error) {
+      // No memory for it, or the like.
+      value = error;
+      isLost = true;
+    }
+    const units = this.#inbox.units(index);
+    const rejected = (this.#inbox.flags(index) & FLAG_REJECTED) !== 0;
+    Atomics.store(this.#words, STARTED, started);
+    const streams = this.#streams.get(call);
+    if (streams?.generation !== generation) {
+      return;
+    }
+    const { argument, result } = streams;
+    switch (role) {
+      case ROLE_ITEM:
+        if (isLost) {
+          argument?.fail(value);
+          this.#send(call, generation, ROLE_CANCEL, undefined);
+        } else {
+          argument?.push(value, units);
+        }
+        break;
+      case ROLE_END:
+        if (rejected || isLost) {
+          argument?.fail(value);
+        } else {
+          argument?.finish(value);
+        }
+        break;
+      case ROLE_CREDIT:
+        result?.grant(value as number);
+        break;
+      case ROLE_CANCEL:
+        result?.cancel(isLost ? undefined : value);
+    }
+  }
+
+  #toolkit(call: number, generation: number): TaskToolkit {
+    let waiting: Reply | undefined;
+    return new TaskToolkit(this.#words, call, this.#listening, (value) => {
+      waiting = this.#tell(call, generation, value, waiting);
+    });
+  }
+
+  /** Tells the host of progress: now, as its task may keep this thread busy. With no room for it only the newest waits. */
+  #tell(call: number, generation: number, value: unknown, waiting: Reply | undefined): Reply | undefined {
+    if (this.#waiting.length > 0 || !this.#outbox.hasRoom) {
+      this.#publish();
+      this.#stageWaiting();
+    }
+    if (waiting?.isStaged === false) {
+      waiting.parcel = pack(ROLE_PROGRESS, value, this.#shares);
+      return waiting;
+    }
+    this.#stage(call, generation, ROLE_PROGRESS, value);
+    this.#publish();
+    return this.#waiting.at(-1);
+  }
+
+  /** The stream that a task gets as its argument. */
+  #receiver(call: number, generation: number): ReadStream {
+    const argument = new StreamReceiver(
+      {
+        grant: (units) => this.#send(call, generation, ROLE_CREDIT, units),
+        cancel: (value) => this.#send(call, generation, ROLE_CANCEL, value),
+        attend: (waits) => this.#busy(!waits),
+      },
+      STREAM_WINDOW,
+    );
+    this.#streams.set(call, { generation, argument, result: undefined });
+    return new ReadStream(argument);
+  }
+
+  /** A task has returned a stream, which is its result from now on. */
+  #open(task: Task, source: Source): void {
+    const { call, generation } = task;
+    const sender = new StreamSender(source);
+    sender.connect({
+      send: (item) => this.#send(call, generation, ROLE_ITEM, item),
+      end: (flags, value) => this.#end(task, flags, value),
+      busy: this.#busy,
+    });
+    const streams = this.#streams.get(call);
+    if (streams === undefined) {
+      this.#streams.set(call, { generation, argument: undefined, result: sender });
+    } else {
+      streams.result = sender;
+    }
+    this.#send(call, generation, ROLE_STREAM, undefined);
+    sender.grant(STREAM_WINDOW);
+    if (isAborted(this.#words, call)) {
+      sender.cancel(undefined);
+    }
   }
 
   /** Publishes results; what the last exchange brought stays as it is. */
@@ -327,20 +468,59 @@ export class WorkerEnd {
     this.#exchange(this.#outbox.takeStaged(), PUBLISH_ONLY);
   }
 
-  /** A promise has settled. */
-  #settle(
+  /** A task's promise has settled. */
+  #settle(task: Task, value: unknown, flags = 0): void {
+    this.#pending--;
+    try {
+      if (flags === 0 && isStream(value)) {
+        this.#open(task, value);
+        return;
+      }
+      this.#end(task, flags, value);
+    } catch (error) {
+      this.#end(task, FLAG_REJECTED, error);
+    }
+  }
+
+  /** A task is over that was not over at once. */
+  #end({ call, generation, toolkit }: Task, flags: number, value: unknown): void {
+    this.#finish(call, generation, flags, value, toolkit);
+    this.#serveSoon();
+  }
+
+  /** A task has something to do, or no longer: one whose stream waits for the host is waited for as the next call is. */
+  readonly #busy = (isBusy: boolean): void => {
+    this.#pending += isBusy ? 1 : -1;
+  };
+
+  #finish(
     call: number,
     generation: number,
     flags: number,
     value: unknown,
-    toolkit: AbortToolkit | undefined,
+    toolkit: TaskToolkit | undefined,
   ): void {
-    this.#pending--;
     toolkit?.close();
+    if (this.#streams.size > 0) {
+      this.#streams.get(call)?.argument?.finish(undefined);
+      this.#streams.delete(call);
+    }
     this.#reply(call, generation, flags, value);
+  }
+
+  /** After this turn's promises: what is staged is to go. */
+  #serveSoon(): void {
     if (!this.#serving) {
       this.#schedule(queueMicrotask, this.#serve);
     }
+  }
+
+  /** Sends what is not a call's result, now: its task may keep this thread busy. The units that it takes. Throws if it can't be sent. */
+  #send(call: number, generation: number, flags: number, value: unknown): number {
+    const units = this.#stage(call, generation, flags, value);
+    this.#publish();
+    this.#serveSoon();
+    return units;
   }
 
   #reply(call: number, generation: number, flags: number, value: unknown): void {
@@ -348,30 +528,22 @@ export class WorkerEnd {
       this.#stage(call, generation, flags, value);
     } catch (error) {
       // What can't be sent rejects this call alone.
-      try {
-        this.#stage(
-          call,
-          generation,
-          FLAG_REJECTED,
-          error instanceof Error ? error : new Error(String(error)),
-        );
-      } catch {
-        const reason = new Error("the task threw something that can't be sent");
-        this.#stage(call, generation, FLAG_REJECTED, reason);
-      }
+      giveReason(error, (reason) => this.#stage(call, generation, FLAG_REJECTED, reason));
     }
   }
 
-  #stage(call: number, generation: number, flags: number, value: unknown): void {
+  #stage(call: number, generation: number, flags: number, value: unknown): number {
     let parcel: Parcel | undefined;
     if (this.#waiting.length === 0 && this.#outbox.hasRoom) {
       parcel = this.#outbox.stage(call, generation, 0, flags, value);
     } else {
       parcel = pack(flags, value, this.#shares);
     }
-    if (parcel !== undefined) {
-      this.#waiting.push({ call, generation, parcel });
+    if (parcel === undefined) {
+      return this.#outbox.units;
     }
+    this.#waiting.push({ call, generation, parcel, isStaged: false });
+    return unitsOfParcel(parcel);
   }
 
   /** Stages results that had to wait, as far as there is room now. */
@@ -380,10 +552,12 @@ export class WorkerEnd {
       return;
     }
     let done = 0;
-    for (const { call, generation, parcel } of this.#waiting) {
+    for (const reply of this.#waiting) {
+      const { call, generation, parcel } = reply;
       if (!this.#outbox.hasRoom || !this.#outbox.stageParcel(call, generation, 0, parcel)) {
         break;
       }
+      reply.isStaged = true;
       done++;
     }
     this.#waiting.splice(0, done);

@@ -3,6 +3,7 @@ import { AbortCapacityError, InvalidOptionError } from "../errors";
 import type { Call, TimeLimit } from "../lane/call";
 import { type Timeout, timeLimitOf } from "../time-limit";
 import { describe, record, refuseUnknown } from "../validate";
+import type { CallPromise } from "./call-promise";
 
 /** The second argument of `pool.call.f(argument, options)`. */
 export interface CallOptions<Result = unknown> {
@@ -13,7 +14,7 @@ export interface CallOptions<Result = unknown> {
 }
 
 /** The promise of a call whose task has `abortSignal: true`. */
-export interface AbortablePromise<Result> extends Promise<Result> {
+export interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Result, Progress> {
   /** Gives the call up: the promise rejects with `reason`, an `AbortError` where there is none, and the task is told. */
   reject(reason?: unknown): void;
 }
@@ -39,15 +40,14 @@ function isSignal(value: unknown): value is AbortSignal {
 }
 
 /** Gives a call up when the signal is aborted. False if it has been already, and the call has rejected. */
-export function obey(signal: AbortSignal, call: Call, promise: Promise<unknown>): boolean {
-  const giveUp = () => call.forsake(({ reject }) => reject(signal.reason));
+export function obey(signal: AbortSignal, call: Call): boolean {
+  const giveUp = () => call.forsake(() => call.reject(signal.reason));
   if (signal.aborted) {
     giveUp();
     return false;
   }
   signal.addEventListener("abort", giveUp, { once: true });
-  const forget = () => signal.removeEventListener("abort", giveUp);
-  promise.then(forget, forget);
+  call.whenOver(() => signal.removeEventListener("abort", giveUp));
   return true;
 }
 
@@ -63,17 +63,16 @@ export class Abortables {
   /** Gives the promise its `reject`. False if there are too many already, and the call has rejected. */
   add(call: Call, promise: Promise<unknown>): boolean {
     const reject = (reason: unknown = new DOMException("This operation was aborted", "AbortError")) =>
-      call.forsake((forsaken) => forsaken.reject(reason));
+      call.forsake(() => call.reject(reason));
     Object.defineProperty(promise, "reject", { value: reject });
     if (this.#underWay === this.#capacity) {
       call.reject(new AbortCapacityError(this.#capacity));
       return false;
     }
     this.#underWay++;
-    const done = () => {
+    call.whenOver(() => {
       this.#underWay--;
-    };
-    promise.then(done, done);
+    });
     return true;
   }
 }

@@ -7,6 +7,9 @@ import { type Definition, defined, definitionOf, type Task, type TaskFunction } 
 import { InvalidOptionError, KnittingError, PoolClosedError, TaskNotFoundError } from "../errors";
 import { Call, type TimeLimit } from "../lane/call";
 import { laneOf } from "../lane/room";
+import { isStream } from "../lane/stream";
+import type { TaskStream } from "../lane/task-stream";
+import type { TaskToolkit } from "../lane/toolkit";
 import { isMain } from "../main";
 import { assertImportable } from "../module-href";
 import { native } from "../native";
@@ -16,6 +19,7 @@ import { describe, record, wholeNumber } from "../validate";
 import type { TaskSource } from "../worker/program";
 import { balancer, type Strategy } from "./balancer";
 import { type AbortablePromise, Abortables, type CallOptions, checkCallOptions, obey } from "./call-options";
+import { type CallPromise, promiseOf } from "./call-promise";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { assertExists, assertExported, TASK_ADVICE } from "./exports";
 import type { WorkerInfo } from "./info";
@@ -38,16 +42,36 @@ type ArgumentOf<T> =
         : Parameters[0]
       : never;
 
+/** What a call comes to. */
 type ResultOf<T> =
   T extends Task<never, infer Result>
-    ? Awaited<Result>
-    : T extends (argument: never) => infer Result
-      ? Awaited<Result>
+    ? Streamed<Awaited<Result>>
+    : T extends (argument: never, toolkit: TaskToolkit<never>) => infer Result
+      ? Streamed<Awaited<Result>>
       : never;
 
+/** Where a task returns something to iterate over, what its caller gets. */
+type Streamed<Result> = Result extends {
+  // biome-ignore lint/suspicious/noExplicitAny: what may be sent to a generator
+  [Symbol.asyncIterator](): AsyncIterator<infer Item, infer Return, any>;
+}
+  ? TaskStream<Item, Return>
+  : // biome-ignore lint/suspicious/noExplicitAny: as above
+    Result extends Iterator<infer Item, infer Return, any> & { [Symbol.iterator](): unknown }
+    ? TaskStream<Item, Return>
+    : Result;
+
+/** What a task tells while it runs: as a function declares it, anything where a definition doesn't say. */
+type ProgressOf<T> = T extends (argument: never, toolkit: TaskToolkit<infer Progress>) => unknown
+  ? Progress
+  : // biome-ignore lint/suspicious/noExplicitAny: as it says
+    any;
+
 /** What a call returns. */
-type PromiseOf<T> =
-  T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>> : Promise<ResultOf<T>>;
+type PromiseOf<T> = (T extends Task<never, unknown, true>
+  ? AbortablePromise<ResultOf<T>, ProgressOf<T>>
+  : CallPromise<ResultOf<T>, ProgressOf<T>>) &
+  (ResultOf<T> extends TaskStream<infer Item, unknown> ? AsyncIterable<Item> : unknown);
 
 /** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
 export type TaskCall<T> =
@@ -268,22 +292,21 @@ class WorkerPool implements SlotOwner {
     const { task: name, abortable } = this.#tasks[task];
     const { limit, signal } = options === undefined ? NO_OPTIONS : checkCallOptions(name, options);
     const call = new Call(task, limit ?? this.plan.limits[task]);
-    const promise = new Promise((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
-    });
+    const promise = promiseOf(call);
     if (abortable && !this.#abortables.add(call, promise)) {
       return promise;
     }
-    if (signal !== undefined && !obey(signal, call, promise)) {
+    if (signal !== undefined && !obey(signal, call)) {
       return promise;
     }
     if (this.#shutdown.begun) {
       call.reject(new PoolClosedError());
-    } else if (typeof argument === "object" && types.isPromise(argument)) {
+    } else if (typeof argument !== "object" || argument === null) {
+      this.#pick().submit(call, argument);
+    } else if (types.isPromise(argument)) {
       this.#expect(argument, call);
     } else {
-      this.#slotFor(argument).submit(call, argument);
+      this.#submit(call, argument);
     }
     return promise;
   }
@@ -322,13 +345,25 @@ class WorkerPool implements SlotOwner {
     argument.then(
       (value) => {
         this.#expecting.delete(call);
-        this.#slotFor(value).submit(call, value);
+        this.#submit(call, value);
       },
       (error) => {
         this.#expecting.delete(call);
         call.reject(error);
       },
     );
+  }
+
+  #submit(call: Call, argument: unknown): void {
+    try {
+      if (isStream(argument)) {
+        call.send(argument);
+      }
+    } catch (error) {
+      call.reject(error);
+      return;
+    }
+    this.#slotFor(argument).submit(call, argument);
   }
 
   reroute(call: Call, from: Slot): void {

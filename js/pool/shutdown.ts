@@ -66,20 +66,12 @@ export class Shutdown {
       return;
     }
     this.#awaited.add(call);
-    const { resolve, reject } = call;
-    call.resolve = (value) => {
-      resolve(value);
-      this.#settled(call);
-    };
-    call.reject = (error) => {
-      reject(error);
-      this.#settled(call);
-    };
+    call.whenOver(() => this.#settled(call));
   }
 
   #settled(call: Call): void {
-    // A call that was given up is settled once more by its answer.
-    if (this.#awaited.delete(call) && this.#awaited.size === 0) {
+    this.#awaited.delete(call);
+    if (this.#awaited.size === 0) {
       // The lane or slot that has settled it is not done yet.
       queueMicrotask(() => this.#finish());
     }

@@ -110,7 +110,10 @@ export class HostShares implements Shares, Hearer {
         this.#bringing.set(call, this.#told);
       }
     }
-    this.#held.set(call, references);
+    const held = this.#held.get(call);
+    // What was sent before for the same call, of its stream, may still be on its way.
+    const isNew = ({ number }: Reference) => held?.some((other) => other.number === number) !== true;
+    this.#held.set(call, held === undefined ? references : held.concat(references.filter(isNew)));
     return true;
   }
 

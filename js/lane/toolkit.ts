@@ -1,4 +1,4 @@
-/** What a task gets as its second argument if it is to be told of aborts. */
+/** What a task gets as its second argument if it declares one, or is to be told of aborts. */
 import { now } from "../clock";
 import { ABORTS_AT } from "../generated/layout";
 
@@ -11,23 +11,50 @@ export function isAborted(words: Uint32Array, call: number): boolean {
   return (Atomics.load(words, FIRST_WORD + Math.floor(call / WORD_BITS)) & (1 << (call % WORD_BITS))) !== 0;
 }
 
-/** The second argument of a task with `abortSignal: true`. */
-export class AbortToolkit {
+/**
+ * The second argument of a task that declares one: whose function has a `length` of 2 or more, or that has
+ * `abortSignal: true`. Its members work without it: `(x, { progress }) => ...`.
+ */
+export class TaskToolkit<Progress = unknown> {
   readonly #words: Uint32Array;
   readonly #call: number;
-  readonly #listening: Set<AbortToolkit>;
+  readonly #listening: Set<TaskToolkit<never>>;
+  readonly #tell: (value: unknown) => void;
   #controller: AbortController | undefined;
   /** What it was when the call was answered; its bit may be another call's since. */
   #last: boolean | undefined;
 
   /** @internal */
-  constructor(words: Uint32Array, call: number, listening: Set<AbortToolkit>) {
+  constructor(
+    words: Uint32Array,
+    call: number,
+    listening: Set<TaskToolkit<never>>,
+    tell: (value: unknown) => void,
+  ) {
     this.#words = words;
     this.#call = call;
     this.#listening = listening;
+    this.#tell = tell;
   }
 
-  /** Whether nobody waits for the call any more. It costs a look into shared memory, and is true at once, also in a busy loop. */
+  /**
+   * Sends `value` to the host at once, also out of a busy loop: the listeners of `call.on("progress", listener)` get it, before
+   * the call has its result. Values follow one another in order. Where the host does not keep up only the newest of
+   * those that found no room is kept. False, and nothing is sent, once the call has its result or nobody waits for it. Throws
+   * `UnsupportedPayloadError` or `PayloadTooLargeError` if it can't be sent.
+   */
+  readonly progress = (value: Progress): boolean => {
+    if (this.#last !== undefined || this.hasAborted()) {
+      return false;
+    }
+    this.#tell(value);
+    return true;
+  };
+
+  /**
+   * Whether nobody waits for the call any more: its time was over, it was aborted, or whoever read its stream has left. It costs
+   * a look into shared memory, and is true at once, also in a busy loop.
+   */
   readonly hasAborted = (): boolean => this.#last ?? isAborted(this.#words, this.#call);
 
   /** Milliseconds since some moment, with fractions. */
