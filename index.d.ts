@@ -67,6 +67,25 @@ interface Task<Argument = unknown, Result = unknown, Abortable extends boolean =
     readonly [ABORTABLE]: Abortable;
 }
 
+/**
+ * Memory for payloads. Each worker shares a block of memory with this process that has room for `payloadMaxByteLength` in
+ * each direction. It is reserved, which costs nothing, and taken from the system as it is used.
+ */
+interface PayloadOptions {
+    /** `"growable"`, the default: memory is taken as it is needed and given back when it has been idle for a while. */
+    mode?: "growable" | undefined;
+    /**
+     * Bytes in each direction of each worker, from 65 536 to 2 147 483 648; rounded up to a multiple of 65 536. Default
+     * 268 435 456, which is 256 MiB. What finds no room waits, in order.
+     */
+    payloadMaxByteLength?: number | undefined;
+    /**
+     * Bytes that one encoded argument or result may take, from 64 to `payloadMaxByteLength`, which is also the default. A
+     * larger one rejects its call with `PayloadTooLargeError`. An error that a task throws may take 64 KiB in any case.
+     */
+    maxPayloadBytes?: number | undefined;
+}
+
 /** What the workers of a pool may do: what is not listed is denied. */
 interface PermissionOptions {
     /**
@@ -366,6 +385,8 @@ interface PoolOptions {
      * `AbortCapacityError`. Default 258.
      */
     abortSignalCapacity?: number | undefined;
+    /** Memory for what is sent to the workers and back. */
+    payload?: PayloadOptions | undefined;
     /**
      * What the pool and its workers write to stderr of what they do, for the person who looks for a fault: `true` for everything,
      * or the namespaces as an array or as `{ lifecycle: true }`. `"host"`: what pools are made of and how they end. `"lifecycle"`: workers as they start, boot, end and are
@@ -512,7 +533,7 @@ declare class GuardedCallError extends KnittingError {
 /** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
 declare class ProtocolViolationError extends KnittingError {
 }
-/** A value is larger than what its direction of the lane can ever hold. */
+/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
 declare class PayloadTooLargeError extends KnittingError {
     /** Bytes of the encoded value. */
     readonly byteLength: number;

@@ -194,7 +194,7 @@ describe("an unknown option is refused with the nearest known name", () => {
     ],
     [
       { zzz: 1 },
-      'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, abortSignalCapacity, permission',
+      'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, abortSignalCapacity, payload, permission',
     ],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
@@ -223,6 +223,7 @@ describe("what a worker's options come to", () => {
     expect(resolveOptions({})).toEqual({
       threads: 1,
       abortSignalCapacity: 258,
+      payload: { arenaBytes: 2 ** 28, maxPayloadBytes: 2 ** 28 },
       permission: { ...UNSAFE, mode: "default" },
       balancer: "roundRobin",
       worker: {
@@ -261,9 +262,11 @@ describe("what a worker's options come to", () => {
       stopCommand,
     };
     const balancer = { strategy: "firstIdle" };
-    expect(resolveOptions({ threads: 1024, balancer, worker, workerExecArgv: [] })).toEqual({
+    const payload = { payloadMaxByteLength: 100_000, maxPayloadBytes: 64 };
+    expect(resolveOptions({ threads: 1024, balancer, worker, workerExecArgv: [], payload })).toEqual({
       threads: 1024,
       abortSignalCapacity: 258,
+      payload: { arenaBytes: 131_072, maxPayloadBytes: 64 },
       permission: { ...UNSAFE, mode: "default" },
       balancer: "firstIdle",
       worker: {
@@ -352,7 +355,10 @@ describe("a command that a function returns is checked when it is called", () =>
 });
 
 describe("an option that is still to come says so", () => {
-  test.each([[{ payload: {} }, '"payload" is not supported yet']])("%j", (options, message) => {
+  test.each([
+    [{ payload: { mode: "fixed" } }, 'payload.mode: "fixed" is not supported yet'],
+    [{ payload: { payloadInitialBytes: 1 } }, '"payload.payloadInitialBytes" is not supported yet'],
+  ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
   });
 });

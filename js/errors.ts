@@ -163,7 +163,7 @@ export class ProtocolViolationError extends KnittingError {
   }
 }
 
-/** A value is larger than what its direction of the lane can ever hold. */
+/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
 export class PayloadTooLargeError extends KnittingError {
   /** Bytes of the encoded value. */
   readonly byteLength: number;

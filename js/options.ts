@@ -1,6 +1,7 @@
 /** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
 import { type DebugNamespace, resolveDebug } from "./debug";
 import { MAX_CALLS } from "./generated/layout";
+import { type PayloadOptions, type ResolvedPayload, resolvePayload } from "./payload-options";
 import { subjectOf, underPolicy } from "./permission/host";
 import type { PermissionOptions } from "./permission/options";
 import type { Policy } from "./permission/policy";
@@ -32,6 +33,8 @@ export interface PoolOptions {
    * `AbortCapacityError`. Default 258.
    */
   abortSignalCapacity?: number | undefined;
+  /** Memory for what is sent to the workers and back. */
+  payload?: PayloadOptions | undefined;
   /**
    * What the pool and its workers write to stderr of what they do, for the person who looks for a fault: `true` for everything,
    * or the namespaces as an array or as `{ lifecycle: true }`. `"host"`: what pools are made of and how they end. `"lifecycle"`: workers as they start, boot, end and are
@@ -52,6 +55,7 @@ export interface PoolOptions {
   permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
+export type { PayloadOptions } from "./payload-options";
 export type { ResolvedWorker, WorkerOptions } from "./worker-options";
 
 /** The options as the pool uses them. */
@@ -60,6 +64,7 @@ export interface ResolvedOptions {
   balancer: Strategy;
   worker: ResolvedWorker;
   abortSignalCapacity: number;
+  payload: ResolvedPayload;
   permission: Policy;
   /** Undefined: there is nothing to say. */
   debug: readonly DebugNamespace[] | undefined;
@@ -75,10 +80,10 @@ const KNOWN = [
   "worker",
   "workerExecArgv",
   "abortSignalCapacity",
+  "payload",
   "permission",
   "debug",
 ];
-const NOT_YET = ["payload"];
 const LEFT_OUT = {
   inliner: "the host runs no tasks",
   host: "the host runs no tasks",
@@ -89,7 +94,7 @@ const LEFT_OUT = {
 /** Checks what a user gave and fills in the defaults. */
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record(CALLER, "options", options);
-  refuseUnknown(CALLER, pool, KNOWN, NOT_YET, LEFT_OUT);
+  refuseUnknown(CALLER, pool, KNOWN, [], LEFT_OUT);
   const { threads = 1, balancer = "roundRobin" } = pool;
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
@@ -101,6 +106,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     balancer: resolveBalancer(balancer),
     worker: underPolicy(worker, permission),
     abortSignalCapacity: wholeNumber(CALLER, "abortSignalCapacity", abortSignalCapacity, 1, MAX_CALLS),
+    payload: resolvePayload(pool.payload),
     permission,
     debug: debug.length === 0 ? undefined : debug,
   };

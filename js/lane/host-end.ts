@@ -37,7 +37,7 @@ import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, leftInArena } from "./inbox";
 import { hold, release } from "./keep-alive";
 import { Limits } from "./limits";
-import { giveReason, Outbox, type Parcel, pack, unitsOfParcel } from "./outbox";
+import { giveReason, Outbox, type Parcel, unitsOfParcel } from "./outbox";
 import { StreamReceiver } from "./stream-receiver";
 import type { StreamSender } from "./stream-sender";
 
@@ -61,6 +61,8 @@ export interface LaneEvents {
 export interface LaneOptions {
   /** Bytes of each arena. */
   readonly arenaBytes: number;
+  /** Bytes that one value may take, encoded. */
+  readonly maxPayloadBytes: number;
   /** What the name of its memory begins with, if that is to have one. */
   readonly namePrefix?: string | undefined;
   /** Whether the worker is a thread of this process. */
@@ -156,7 +158,7 @@ export class HostEnd implements Carrier {
   #waitingSince = 0;
 
   constructor(options: LaneOptions, events: LaneEvents) {
-    const { arenaBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
+    const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
     this.#spinNanos = Math.min(SPIN_NANOS, spinMicroseconds * NANOS_PER_MICRO);
     this.#events = events;
     this.native = new (native().HostLane)(arenaBytes, namePrefix, this.#wake);
@@ -165,7 +167,7 @@ export class HostEnd implements Carrier {
     const staging = this.native.staging();
     this.#words = new Uint32Array(staging);
     this.shares = new HostShares(this.native, isThread);
-    this.#outbox = new Outbox(this.native, staging, this.shares);
+    this.#outbox = new Outbox(this.native, staging, this.shares, maxPayloadBytes);
     const decoder = new Decoder(staging).sharing(this.shares);
     const payloads = {
       base: STAGING_INBOX_AT,
@@ -173,7 +175,7 @@ export class HostEnd implements Carrier {
       near: () => decoder,
       fetch: (offset: number, length: number) => this.native.copyOut(offset, length),
     };
-    this.#inbox = new Inbox(staging, payloads, this.shares);
+    this.#inbox = new Inbox(staging, payloads, this.shares, maxPayloadBytes);
     this.#sleep();
   }
 
@@ -370,7 +372,7 @@ export class HostEnd implements Carrier {
     const hasRoom = this.#messages.length === 0 && this.#outbox.hasRoom;
     const parcel = hasRoom
       ? this.#outbox.stage(call.id, generation, 0, flags, value)
-      : pack(flags, value, this.shares);
+      : this.#outbox.pack(flags, value);
     if (parcel === undefined) {
       this.#sequence = (this.#sequence + 1) >>> 0;
     } else {

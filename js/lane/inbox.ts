@@ -21,6 +21,7 @@ import {
   STAGING_IN_AT,
 } from "../generated/layout";
 import { binaryOver, Decoder, MalformedPayload } from "../payload/decode";
+import { limitFor } from "../payload/limits";
 import type { Shares } from "../shared/shares";
 import type { Payload } from "../task";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
@@ -46,8 +47,10 @@ export class Inbox {
   readonly #inline: Decoder;
   readonly #payloads: Payloads;
   readonly #shares: Shares;
+  readonly #maxPayloadBytes: number;
 
-  constructor(staging: ArrayBuffer, payloads: Payloads, shares: Shares) {
+  constructor(staging: ArrayBuffer, payloads: Payloads, shares: Shares, maxPayloadBytes: number) {
+    this.#maxPayloadBytes = maxPayloadBytes;
     this.#u8 = new Uint8Array(staging);
     this.#u16 = new Uint16Array(staging);
     this.#u32 = new Uint32Array(staging);
@@ -93,6 +96,9 @@ export class Inbox {
     const length = this.#u32[(slot + SLOT_LENGTH) >> 2];
     if ((flags & FLAG_ARENA) === 0) {
       return this.#inline.decode(slot + SLOT_INLINE, length);
+    }
+    if (length > this.#maxPayloadBytes && length > limitFor(flags, this.#maxPayloadBytes)) {
+      throw new MalformedPayload(`it has ${length} bytes, at most ${this.#maxPayloadBytes} are possible`);
     }
     const offset = this.#u32[(slot + SLOT_OFFSET) >> 2];
     const view = this.#u16[(slot + SLOT_VIEW) >> 1];

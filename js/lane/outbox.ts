@@ -7,7 +7,6 @@
 import { Envelope } from "../envelope";
 import { KnittingError, PayloadTooLargeError, UnsupportedPayloadError } from "../errors";
 import {
-  DEFAULT_ARENA_BYTES,
   FLAG_ARENA,
   FLAG_REJECTED,
   INLINE_BYTES,
@@ -38,6 +37,7 @@ import {
 } from "../generated/layout";
 import { FULL, type NativeHostLane, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
 import { type Binary, type Encoder, rawBinary, withEncoder } from "../payload/encode";
+import { limitFor } from "../payload/limits";
 import type { Reference, Referrer, Shares } from "../shared/shares";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
 import { markCopied, markSent, roomIn } from "./room";
@@ -72,8 +72,11 @@ export class Outbox {
   #arena: Buffer<ArrayBuffer>;
   /** Slots staged and not yet published. */
   staged = 0;
+  /** Bytes that one value may take. */
+  maxPayloadBytes: number;
 
-  constructor(lane: NativeLane, staging: ArrayBuffer, shares: Shares) {
+  constructor(lane: NativeLane, staging: ArrayBuffer, shares: Shares, maxPayloadBytes: number) {
+    this.maxPayloadBytes = maxPayloadBytes;
     this.#lane = lane;
     this.#shares = shares;
     this.#reserve = lane.reserveFunction();
@@ -118,7 +121,7 @@ export class Outbox {
     const binary = rawBinary(value, room === undefined ? INLINE_BINARY_BYTES : 0);
     if (binary !== undefined) {
       const { view, bytes } = binary;
-      const offset = room?.offset ?? this.#allocate(bytes.length);
+      const offset = room?.offset ?? this.#allocate(bytes.length, flags);
       if (offset < 0) {
         return binaryParcel(flags, value, binary);
       }
@@ -176,8 +179,11 @@ export class Outbox {
         }
         const headerAt = headerAfter(bytes.length);
         const length = headerAt + encoder.byteLength + TAIL_BYTES;
+        if (length > this.maxPayloadBytes) {
+          this.#refuseTooLarge(length, flags);
+        }
         const lies = room !== undefined && length <= room.byteLength;
-        const offset = lies ? room.offset : this.#allocate(length);
+        const offset = lies ? room.offset : this.#allocate(length, flags);
         if (offset < 0) {
           return false;
         }
@@ -222,7 +228,7 @@ export class Outbox {
       encoder.writeTo(this.#u8, slot + SLOT_INLINE);
       return undefined;
     }
-    const offset = this.#allocate(byteLength);
+    const offset = this.#allocate(byteLength, flags);
     if (offset < 0) {
       return packed(encoder, flags);
     }
@@ -250,7 +256,7 @@ export class Outbox {
       const slot = this.#header(call, generation, task, kind, flags, 0, content.length, 0);
       this.#u8.set(content, slot + SLOT_INLINE);
     } else {
-      const offset = this.#allocate(content.length);
+      const offset = this.#allocate(content.length, flags);
       if (offset < 0) {
         return false;
       }
@@ -265,6 +271,22 @@ export class Outbox {
     this.stageParcel(NO_CALL, 0, 0, pack(FLAG_REJECTED, value, this.#shares));
     // A report is told by its kind alone.
     this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_KIND] = kind;
+  }
+
+  /** Encodes a value without staging it. Throws if it can't be encoded or never fits. */
+  pack(flags: number, value: unknown): Parcel {
+    const parcel = pack(flags, value, this.#shares);
+    if (typeof parcel.content !== "number") {
+      this.#refuseTooLarge(parcel.content.length, flags);
+    }
+    return parcel;
+  }
+
+  #refuseTooLarge(bytes: number, flags: number): void {
+    const limit = limitFor(flags, this.maxPayloadBytes);
+    if (bytes > limit) {
+      throw new PayloadTooLargeError(bytes, limit);
+    }
   }
 
   #header(
@@ -291,7 +313,10 @@ export class Outbox {
   }
 
   /** Room for a payload: its offset in the arena, or -1 if there is none now. Throws if there never is. */
-  #allocate(bytes: number): number {
+  #allocate(bytes: number, flags: number): number {
+    if (bytes > this.maxPayloadBytes) {
+      this.#refuseTooLarge(bytes, flags);
+    }
     if (bytes <= SMALL_BYTES) {
       const position = this.#words[STAGING_LEASE_POSITION];
       if (position + bytes <= this.#words[STAGING_LEASE_END]) {
@@ -305,7 +330,7 @@ export class Outbox {
         return -1;
       }
       if (offset === TOO_LARGE) {
-        throw new PayloadTooLargeError(bytes, DEFAULT_ARENA_BYTES);
+        throw new PayloadTooLargeError(bytes, this.maxPayloadBytes);
       }
       throw new KnittingError(
         "KNITTING_NO_MEMORY",

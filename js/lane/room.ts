@@ -12,9 +12,9 @@
  */
 import { Envelope } from "../envelope";
 import { KnittingError, PayloadTooLargeError } from "../errors";
-import { DEFAULT_ARENA_BYTES } from "../generated/layout";
-import { FULL, type NativeHostLane, type NativeLane, native, TOO_LARGE } from "../native";
+import { FULL, type NativeHostLane, type NativeLane, native } from "../native";
 import { isBinary } from "../payload/binary";
+import type { ResolvedPayload } from "../payload-options";
 
 /** Bytes behind an array, for the header of an envelope that it may be sent in. */
 const HEADER_BYTES = 4096;
@@ -31,12 +31,17 @@ const collected = new FinalizationRegistry(giveBack);
 let lent = 0;
 
 /** An array in this lane's arena; undefined if there is no room now. Throws if there never is. */
-export function lend(lane: NativeHostLane, byteLength: number): Uint8Array | undefined {
+export function lend(
+  lane: NativeHostLane,
+  byteLength: number,
+  { arenaBytes, maxPayloadBytes }: ResolvedPayload,
+): Uint8Array | undefined {
+  const most = Math.min(maxPayloadBytes, arenaBytes - HEADER_BYTES);
+  if (byteLength > most) {
+    throw new PayloadTooLargeError(byteLength, most);
+  }
   const wanted = byteLength + HEADER_BYTES;
   const offset = lane.lendRoom(wanted);
-  if (offset === TOO_LARGE) {
-    throw new PayloadTooLargeError(byteLength, DEFAULT_ARENA_BYTES - HEADER_BYTES);
-  }
   if (offset === FULL) {
     return undefined;
   }

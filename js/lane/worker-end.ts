@@ -39,7 +39,7 @@ import type { BootFault, Program } from "../worker/program";
 import { Idle, KEEP_WARM_BYTES } from "./idle";
 import { Inbox, type Payloads } from "./inbox";
 import { hold } from "./keep-alive";
-import { giveReason, Outbox, type Parcel, pack, unitsOfParcel } from "./outbox";
+import { giveReason, Outbox, type Parcel, unitsOfParcel } from "./outbox";
 import { isStream, type Source } from "./stream";
 import { StreamReceiver } from "./stream-receiver";
 import { StreamSender } from "./stream-sender";
@@ -137,7 +137,7 @@ export class WorkerEnd {
     this.#staging = new Uint32Array(staging);
     this.#words = new Uint32Array(this.#native.words());
     this.#shares = new WorkerShares(this.#native, port);
-    this.#outbox = new Outbox(this.#native, staging, this.#shares);
+    this.#outbox = new Outbox(this.#native, staging, this.#shares, Number.POSITIVE_INFINITY);
     this.#arena = new Decoder(this.#native.incoming(FIRST_WINDOW_BYTES)).sharing(this.#shares);
     const payloads: Payloads = {
       base: 0,
@@ -145,7 +145,7 @@ export class WorkerEnd {
       near: (offset, length) => this.#near(offset + length),
       fetch: (offset, length) => this.#native.copyOut(offset, length),
     };
-    this.#inbox = new Inbox(staging, payloads, this.#shares);
+    this.#inbox = new Inbox(staging, payloads, this.#shares, Number.POSITIVE_INFINITY);
     this.#idle = new Idle(() => {
       const held = this.#native.trim(KEEP_WARM_BYTES);
       if (native().trimBlocks() || held) {
@@ -163,7 +163,8 @@ export class WorkerEnd {
   }
 
   /** Tells the host that boot is over and serves calls from now on. */
-  serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos }: Program): void {
+  serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos, maxPayloadBytes }: Program): void {
+    this.#outbox.maxPayloadBytes = maxPayloadBytes;
     this.#tasks = tasks;
     this.#equipped = tasks.map(
       (task, index) => typeof task === "function" && (sources[index].abortable || task.length >= 2),
@@ -419,7 +420,7 @@ export class WorkerEnd {
       this.#stageWaiting();
     }
     if (waiting?.isStaged === false) {
-      waiting.parcel = pack(ROLE_PROGRESS, value, this.#shares);
+      waiting.parcel = this.#outbox.pack(ROLE_PROGRESS, value);
       return waiting;
     }
     this.#stage(call, generation, ROLE_PROGRESS, value);
@@ -537,7 +538,7 @@ export class WorkerEnd {
     if (this.#waiting.length === 0 && this.#outbox.hasRoom) {
       parcel = this.#outbox.stage(call, generation, 0, flags, value);
     } else {
-      parcel = pack(flags, value, this.#shares);
+      parcel = this.#outbox.pack(flags, value);
     }
     if (parcel === undefined) {
       return this.#outbox.units;

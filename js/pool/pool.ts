@@ -195,7 +195,7 @@ function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], calls: Calls) => WorkerPool {
   const resolved = resolveOptions(options);
-  const { threads, balancer, worker, abortSignalCapacity, permission } = resolved;
+  const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
@@ -207,6 +207,7 @@ function prepare(
       tasks,
       bootstrap: worker.bootstrap,
       spinNanos: worker.spinMicroseconds * 1_000,
+      maxPayloadBytes: payload.maxPayloadBytes,
       debug: undefined,
     };
     const debug = speakerOf(resolved);
@@ -217,7 +218,7 @@ function prepare(
     return new WorkerPool(
       threads,
       balancer,
-      { program, limits, worker, executable, enforcement, abortSignalCapacity, debug },
+      { program, limits, worker, executable, enforcement, payload, abortSignalCapacity, debug },
       calls,
     );
   };

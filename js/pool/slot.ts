@@ -17,7 +17,6 @@ import {
   WorkerCrashedError,
   WorkerKilledError,
 } from "../errors";
-import { DEFAULT_ARENA_BYTES } from "../generated/layout";
 import type { Call } from "../lane/call";
 import { HostEnd, type LaneEvents } from "../lane/host-end";
 import { hold, release } from "../lane/keep-alive";
@@ -119,7 +118,7 @@ export class Slot {
 
   /** An array in its worker's memory; undefined if there is no room now. */
   alloc(byteLength: number): Uint8Array | undefined {
-    return lend(this.#lane.native, byteLength);
+    return lend(this.#lane.native, byteLength, this.#owner.plan.payload);
   }
 
   /** Calls that it has and has not answered. */
@@ -266,7 +265,7 @@ export class Slot {
     };
     const lane = new HostEnd(
       {
-        arenaBytes: DEFAULT_ARENA_BYTES,
+        ...plan.payload,
         namePrefix: named?.namePrefix,
         isThread: runtime === "thread",
         hardTimeoutMs,

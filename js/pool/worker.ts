@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Speaker } from "../debug";
 import type { ResolvedWorker } from "../options";
+import type { ResolvedPayload } from "../payload-options";
 import type { Enforcement } from "../permission/enforce";
 import type { Program } from "../worker/program";
 
@@ -13,6 +14,7 @@ export interface Plan {
   readonly executable: string;
   /** How what the workers may do is enforced. */
   readonly enforcement: Enforcement;
+  readonly payload: ResolvedPayload;
   /** What the pool is to say of itself; `program.debug` is what a worker is. */
   readonly debug: Speaker | undefined;
 }

@@ -33,6 +33,8 @@ export interface Program {
   readonly bootstrap: BootstrapSource | undefined;
   /** How long the worker may spin for its next call. */
   readonly spinNanos: number;
+  /** Bytes that a result may take, encoded. */
+  readonly maxPayloadBytes: number;
   /** What it is to say of itself. */
   readonly debug: Speaker | undefined;
 }

@@ -1,0 +1,62 @@
+/** The pool's option `payload`: how much memory a lane has for what is sent through it, and how much of it one value may take. */
+import { InvalidOptionError } from "./errors";
+import { DEFAULT_ARENA_BYTES } from "./generated/layout";
+import { ARENA_STEP_BYTES, MAX_ARENA_BYTES, SMALLEST_PAYLOAD_LIMIT } from "./payload/limits";
+import { choice, record, refuseUnknown, wholeNumber } from "./validate";
+
+/**
+ * Memory for payloads. Each worker shares a block of memory with this process that has room for `payloadMaxByteLength` in
+ * each direction. It is reserved, which costs nothing, and taken from the system as it is used.
+ */
+export interface PayloadOptions {
+  /** `"growable"`, the default: memory is taken as it is needed and given back when it has been idle for a while. */
+  mode?: "growable" | undefined;
+  /**
+   * Bytes in each direction of each worker, from 65 536 to 2 147 483 648; rounded up to a multiple of 65 536. Default
+   * 268 435 456, which is 256 MiB. What finds no room waits, in order.
+   */
+  payloadMaxByteLength?: number | undefined;
+  /**
+   * Bytes that one encoded argument or result may take, from 64 to `payloadMaxByteLength`, which is also the default. A
+   * larger one rejects its call with `PayloadTooLargeError`. An error that a task throws may take 64 KiB in any case.
+   */
+  maxPayloadBytes?: number | undefined;
+}
+
+/** The same as the pool uses it. */
+export interface ResolvedPayload {
+  /** Bytes of each arena. */
+  readonly arenaBytes: number;
+  readonly maxPayloadBytes: number;
+}
+
+const CALLER = "createPool";
+
+/** Checks the pool's option `payload` and fills in the defaults. */
+export function resolvePayload(given: unknown = {}): ResolvedPayload {
+  const payload = record(CALLER, "payload", given);
+  const known = ["mode", "payloadMaxByteLength", "maxPayloadBytes"];
+  refuseUnknown(CALLER, payload, known, ["payloadInitialBytes"], {}, "payload.");
+  const { mode = "growable", payloadMaxByteLength = DEFAULT_ARENA_BYTES } = payload;
+  if (choice(CALLER, "payload.mode", mode, ["growable", "fixed"]) === "fixed") {
+    throw new InvalidOptionError(`${CALLER}: payload.mode: "fixed" is not supported yet`);
+  }
+  const most = wholeNumber(
+    CALLER,
+    "payload.payloadMaxByteLength",
+    payloadMaxByteLength,
+    ARENA_STEP_BYTES,
+    MAX_ARENA_BYTES,
+  );
+  const { maxPayloadBytes = most } = payload;
+  return {
+    arenaBytes: Math.ceil(most / ARENA_STEP_BYTES) * ARENA_STEP_BYTES,
+    maxPayloadBytes: wholeNumber(
+      CALLER,
+      "payload.maxPayloadBytes",
+      maxPayloadBytes,
+      SMALLEST_PAYLOAD_LIMIT,
+      most,
+    ),
+  };
+}
