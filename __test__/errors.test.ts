@@ -9,7 +9,7 @@ const tasks = {
   echo: importTask<unknown, unknown>({ href: "./tasks/basic.mjs", name: "echo" }),
 };
 
-onEveryKind(({ worker }) => {
+onEveryKind(({ worker, isProcess }) => {
   for (const how of ["throws", "rejects"] as const) {
     test(`what a task ${how} arrives as the same class with its properties`, async () => {
       await using pool = createPool({ worker })(tasks);
@@ -87,8 +87,11 @@ onEveryKind(({ worker }) => {
     await refused({ user: { callback() {} } }).toThrow("$.user.callback is a function");
     await refused({ "a-b": [{ c: Symbol("x") }] }).toThrow('$["a-b"][0].c is a symbol');
     await refused(new WeakSet()).toThrow("$ is a WeakSet");
-    await refused(new SharedArrayBuffer(8)).toThrow("$ is a SharedArrayBuffer");
-    await refused(new Uint8Array(new SharedArrayBuffer(80))).toThrow("$ is a Uint8Array of shared memory");
+    if (isProcess) {
+      const advice = /^\$\.part is shared memory of this process \(SharedArrayBuffer\).*ProcessSharedBuffer/;
+      await refused({ part: new SharedArrayBuffer(8) }).toThrow(advice);
+      await refused({ part: new Uint8Array(new SharedArrayBuffer(80)) }).toThrow(advice);
+    }
     const detached = new Uint8Array(100);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     await refused({ detached }).toThrow("$.detached is a detached Uint8Array");
