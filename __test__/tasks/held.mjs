@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const folder = process.env.KNITTING_TEST_BARRIER;
 
@@ -19,6 +20,13 @@ export function hold() {
   const word = new Int32Array(new SharedArrayBuffer(4));
   while (!existsSync(join(folder, "go"))) {
     Atomics.wait(word, 0, 0, 5);
+  }
+}
+
+/** Settles when the test says go. */
+export async function letGo() {
+  while (!existsSync(join(folder, "go"))) {
+    await sleep(5);
   }
 }
 
