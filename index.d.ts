@@ -69,11 +69,21 @@ interface Task<Argument = unknown, Result = unknown, Abortable extends boolean =
 
 /**
  * Memory for payloads. Each worker shares a block of memory with this process that has room for `payloadMaxByteLength` in
- * each direction. It is reserved, which costs nothing, and taken from the system as it is used.
+ * each direction. It is reserved, which costs nothing, and taken from the system as it is used: of what goes to the worker,
+ * some or all can be taken when the worker is started.
  */
 interface PayloadOptions {
-    /** `"growable"`, the default: memory is taken as it is needed and given back when it has been idle for a while. */
-    mode?: "growable" | undefined;
+    /**
+     * `"growable"`, the default: memory is taken as it is needed and given back when it has been idle for a while. `"fixed"`:
+     * all that goes to a worker has its memory from the start and keeps it, `payloadMaxByteLength` for each worker.
+     */
+    mode?: "growable" | "fixed" | undefined;
+    /**
+     * Bytes for what goes to a worker that are taken from the system when it is started, and kept; rounded up to a multiple of
+     * 65 536. From 0, the default, to `payloadMaxByteLength`, which it is if `mode` is `"fixed"`. Where the system has no memory
+     * for them `createPool` throws a `KnittingError` with code `"KNITTING_NO_MEMORY"`.
+     */
+    payloadInitialBytes?: number | undefined;
     /**
      * Bytes in each direction of each worker, from 65 536 to 2 147 483 648; rounded up to a multiple of 65 536. Default
      * 268 435 456, which is 256 MiB. What finds no room waits, in order.

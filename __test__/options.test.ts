@@ -223,7 +223,7 @@ describe("what a worker's options come to", () => {
     expect(resolveOptions({})).toEqual({
       threads: 1,
       abortSignalCapacity: 258,
-      payload: { arenaBytes: 2 ** 28, maxPayloadBytes: 2 ** 28 },
+      payload: { arenaBytes: 2 ** 28, maxPayloadBytes: 2 ** 28, initialBytes: 0 },
       permission: { ...UNSAFE, mode: "default" },
       balancer: "roundRobin",
       worker: {
@@ -262,11 +262,11 @@ describe("what a worker's options come to", () => {
       stopCommand,
     };
     const balancer = { strategy: "firstIdle" };
-    const payload = { payloadMaxByteLength: 100_000, maxPayloadBytes: 64 };
+    const payload = { payloadMaxByteLength: 100_000, payloadInitialBytes: 70_000, maxPayloadBytes: 64 };
     expect(resolveOptions({ threads: 1024, balancer, worker, workerExecArgv: [], payload })).toEqual({
       threads: 1024,
       abortSignalCapacity: 258,
-      payload: { arenaBytes: 131_072, maxPayloadBytes: 64 },
+      payload: { arenaBytes: 131_072, maxPayloadBytes: 64, initialBytes: 70_000 },
       permission: { ...UNSAFE, mode: "default" },
       balancer: "firstIdle",
       worker: {
@@ -305,6 +305,14 @@ describe("what a worker's options come to", () => {
     // Variables may have these names.
     const variables = { inherit: "a", set: "b" };
     expect(resolve({ env: variables }).env).toEqual({ inherit: [], set: variables });
+  });
+
+  test("payloads of a fixed pool begin with all that they may have", () => {
+    const most = { mode: "fixed", payloadMaxByteLength: 100_000 };
+    const resolved = { arenaBytes: 131_072, maxPayloadBytes: 100_000, initialBytes: 100_000 };
+    expect(resolveOptions({ payload: most }).payload).toEqual(resolved);
+    expect(resolveOptions({ payload: { ...most, payloadInitialBytes: 100_000 } }).payload).toEqual(resolved);
+    expect(resolveOptions({ payload: { mode: "fixed" } }).payload.initialBytes).toBe(2 ** 28);
   });
 
   test("a later change of what was given does nothing", () => {
@@ -354,15 +362,6 @@ describe("a command that a function returns is checked when it is called", () =>
   });
 });
 
-describe("an option that is still to come says so", () => {
-  test.each([
-    [{ payload: { mode: "fixed" } }, 'payload.mode: "fixed" is not supported yet'],
-    [{ payload: { payloadInitialBytes: 1 } }, '"payload.payloadInitialBytes" is not supported yet'],
-  ])("%j", (options, message) => {
-    expect(create(options)).toThrow(message);
-  });
-});
-
 describe("an option that there is elsewhere, and not here, says why", () => {
   test.each([
     [{ inliner: {} }, 'option "inliner" does not exist here: the host runs no tasks'],
@@ -392,6 +391,11 @@ const accepted: Record<string, unknown[]> = {
   abortSignalCapacity: [1],
   debug: [true, [], {}],
   "debug.host": [true],
+  payload: [{}],
+  "payload.mode": ["growable", "fixed"],
+  "payload.payloadInitialBytes": [0],
+  "payload.payloadMaxByteLength": [65_536],
+  "payload.maxPayloadBytes": [64],
   permission: ["unsafe", {}],
   worker: [{}],
   "worker.runtime": ["thread"],

@@ -1,4 +1,7 @@
 /** The option `payload`: what one value may take, and what all of them may. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import {
   createPool,
   InvalidOptionError,
@@ -8,7 +11,9 @@ import {
   ProtocolViolationError,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
+import { missing } from "./containers";
 import { onEveryKind } from "./kinds";
+import { until } from "./processes";
 import { pattern } from "./values";
 
 const href = "./tasks/sized.mjs";
@@ -51,6 +56,20 @@ describe("the option", () => {
       '"payload.maxPayloadBytes" is 1048577, it must be a whole number from 64 to 1048576',
     ],
     [
+      { payloadInitialBytes: -1 },
+      '"payload.payloadInitialBytes" is -1, it must be a whole number from 0 to 268435456',
+    ],
+    [{ payloadInitialBytes: "1 MiB" }, '"payload.payloadInitialBytes" is "1 MiB"'],
+    [
+      { payloadMaxByteLength: MIB, payloadInitialBytes: MIB + 1 },
+      '"payload.payloadInitialBytes" is 1048577, it must be a whole number from 0 to 1048576',
+    ],
+    [
+      { mode: "fixed", payloadMaxByteLength: MIB, payloadInitialBytes: MIB - 1 },
+      '"payload.payloadInitialBytes" is 1048575, it must be left out or 1048576, which is payload.payloadMaxByteLength, ' +
+        'since "payload.mode" is "fixed"',
+    ],
+    [
       { maxPayloadByte: 100 },
       'unknown option "payload.maxPayloadByte", did you mean "payload.maxPayloadBytes"?',
     ],
@@ -61,7 +80,55 @@ describe("the option", () => {
   });
 });
 
+/** Bytes in memory of each block that this process shares with a worker, by the block's inode. */
+function resident(): Map<string, number> {
+  const blocks = new Map<string, number>();
+  let inode: string | undefined;
+  for (const line of readFileSync("/proc/self/smaps", "utf8").split("\n")) {
+    const mapping = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (\d+) *(.*)$/.exec(line);
+    if (mapping !== null) {
+      inode = /^\/(memfd:knitting |dev\/shm\/)/.test(mapping[2]) ? mapping[1] : undefined;
+    } else if (inode !== undefined && line.startsWith("Rss:")) {
+      // A thread that is the worker maps its block once more, and has touched less of it.
+      const bytes = Number(line.match(/\d+/)) * KIB;
+      blocks.set(inode, Math.max(bytes, blocks.get(inode) ?? 0));
+    }
+  }
+  return blocks;
+}
+
+/** Bytes in memory of the blocks that `create` has made, just then and later. */
+function residentOf<Pool>(create: () => Pool): { pool: Pool; bytes: () => number[] } {
+  const before = resident();
+  const pool = create();
+  const ours = [...resident().keys()].filter((inode) => !before.has(inode));
+  return { pool, bytes: () => ours.map((inode) => resident().get(inode) ?? 0) };
+}
+
+/** What a block takes beside its payloads, at the most. */
+const AROUND_PAYLOADS = MIB;
+
 onEveryKind(({ worker }) => {
+  const initial: [string, PoolOptions["payload"], number][] = [
+    ["nothing, where nothing is said", {}, 0],
+    ["payloadInitialBytes", { payloadMaxByteLength: 32 * MIB, payloadInitialBytes: 5 * MIB }, 5 * MIB],
+    ["payloadInitialBytes that are all", { payloadMaxByteLength: MIB, payloadInitialBytes: MIB }, MIB],
+    ["payloadMaxByteLength of a fixed pool", { mode: "fixed", payloadMaxByteLength: 8 * MIB }, 8 * MIB],
+  ];
+
+  test.each(initial)("a worker begins with memory for %s, and is of use", async (_, payload, expected) => {
+    const { pool, bytes } = residentOf(() => createPool({ threads: 2, worker, payload })(tasks));
+    await using _pool = pool;
+    const found = bytes();
+    expect(found).toHaveLength(2);
+    for (const count of found) {
+      expect(count).toBeGreaterThanOrEqual(expected);
+      expect(count).toBeLessThan(expected + AROUND_PAYLOADS);
+    }
+    const sent = pattern(700 * KIB, 1);
+    expect(Buffer.compare(await pool.call.echo(sent), sent)).toBe(0);
+  });
+
   const payload = { payloadMaxByteLength: 2 * MIB, maxPayloadBytes: 256 * KIB };
 
   test("an argument over maxPayloadBytes rejects that call with both sizes, one that just fits is served", async () => {
@@ -145,5 +212,72 @@ onEveryKind(({ worker }) => {
     await using pool = createPool({ worker, payload })(tasks);
     await expect(pool.call.cheat(256 * KIB + 1)).rejects.toBeInstanceOf(ProtocolViolationError);
     expect(await pool.call.bytes(256 * KIB)).toHaveLength(256 * KIB);
+  });
+});
+
+test("a replacement begins with as much memory as the first worker", async () => {
+  const payload = { mode: "fixed", payloadMaxByteLength: 8 * MIB } as const;
+  const worker = {
+    runtime: "process",
+    processRuntime: "node",
+    processRuntimePath: process.execPath,
+  } as const;
+  await using pool = createPool({ worker, payload })(tasks);
+  const pid = await pool.call.pid();
+  const before = resident();
+  process.kill(pid, "SIGKILL");
+  await until("it is replaced", () => pool.workers[0].state === "ready" && pool.workers[0].pid !== pid);
+  const [fresh] = [...resident()].filter(([inode]) => !before.has(inode));
+  expect(fresh[1]).toBeGreaterThanOrEqual(8 * MIB);
+});
+
+test("memory that a worker began with stays when it is idle, what came later is given back", async () => {
+  const payload = { payloadMaxByteLength: 64 * MIB, payloadInitialBytes: 8 * MIB };
+  const { pool, bytes } = residentOf(() => createPool({ payload })(tasks));
+  await using _pool = pool;
+  expect(await pool.call.size(new Uint8Array(30 * MIB))).toBe(30 * MIB);
+  expect(bytes()[0]).toBeGreaterThanOrEqual(30 * MIB);
+  await until("it is idle", () => bytes()[0] < 30 * MIB, 30_000);
+  expect(bytes()[0]).toBeGreaterThanOrEqual(8 * MIB);
+  expect(bytes()[0]).toBeLessThan(8 * MIB + AROUND_PAYLOADS);
+}, 60_000);
+
+describe("where there is no memory for what a worker is to begin with", () => {
+  // Shared memory of its own that has room for 8 MiB.
+  const small = ["--dev-bind", "/", "/", "--size", String(8 * MIB), "--tmpfs", "/dev/shm"];
+  const host = (payload: object) => `
+    import { createPool, importTask } from ${JSON.stringify(pathToFileURL(require.resolve("knitting-native")).href)};
+    const echo = importTask({ href: ${JSON.stringify(new URL("tasks/sized.mjs", pathToFileURL(`${__dirname}/`)).href)}, name: "echo" });
+    const worker = {
+      runtime: "process", processRuntime: "node", processRuntimePath: process.execPath, processSharedMemory: "named",
+    };
+    try {
+      const pool = createPool({ worker, payload: ${JSON.stringify(payload)} })({ echo });
+      console.log("answer", await pool.call.echo(42));
+      await pool.shutdown();
+    } catch (error) {
+      console.log(error.constructor.name, error.code, error.message);
+    }`;
+  const run = (payload: object) =>
+    execFileSync("bwrap", [...small, process.execPath, "--input-type=module", "-e", host(payload)], {
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+
+  test
+    .skipIf(missing("bwrap") !== undefined)
+    .each([{ payloadInitialBytes: 16 * MIB }, { mode: "fixed", payloadMaxByteLength: 16 * MIB }])(
+    "createPool throws with %j",
+    (payload) => {
+      const said = run(payload);
+      expect(said).toMatch(
+        /^KnittingError KNITTING_NO_MEMORY createPool: the system has no memory for the 16777216 bytes/,
+      );
+      expect(said).toMatch(/no storage space$/m);
+    },
+  );
+
+  test.skipIf(missing("bwrap") !== undefined)("and with less the pool is of use", () => {
+    expect(run({ payloadInitialBytes: 2 * MIB })).toBe("answer 42\n");
   });
 });

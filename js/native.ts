@@ -51,6 +51,8 @@ export interface NativeHostLane extends NativeLane {
   give(number: number, memory: NativeSharedBuffer): boolean;
   /** Values refer to that number no more. False if that has to wait. */
   forget(number: number): boolean;
+  /** Takes the memory of the first `bytes` of the outgoing arena from the system now. Throws if it has not so much. */
+  prepare(bytes: number): void;
   /** Room in the outgoing arena to be filled at leisure: its offset, `FULL`, `TOO_LARGE` or `NO_MEMORY`. */
   lendRoom(bytes: number): number;
   /** The bytes of such room. */

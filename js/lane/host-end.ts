@@ -63,6 +63,8 @@ export interface LaneOptions {
   readonly arenaBytes: number;
   /** Bytes that one value may take, encoded. */
   readonly maxPayloadBytes: number;
+  /** Bytes of the outgoing arena that are taken from the system at the start, and kept. */
+  readonly initialBytes: number;
   /** What the name of its memory begins with, if that is to have one. */
   readonly namePrefix?: string | undefined;
   /** Whether the worker is a thread of this process. */
@@ -134,11 +136,13 @@ export class HostEnd implements Carrier {
     if (this.#open && this.load === 0) {
       // An exchange first: it hands the last results back.
       this.drain();
-      this.native.trim(KEEP_WARM_BYTES);
+      this.native.trim(Math.max(KEEP_WARM_BYTES, this.#initialBytes));
       native().trimBlocks();
     }
   });
 
+  /** Bytes of the outgoing arena that have their memory from the start. */
+  readonly #initialBytes: number;
   readonly #spinNanos: number;
   readonly #hardTimeoutMs: number;
   readonly #limits = new Limits(() => this.#enforceLimits());
@@ -160,6 +164,7 @@ export class HostEnd implements Carrier {
   constructor(options: LaneOptions, events: LaneEvents) {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
     this.#spinNanos = Math.min(SPIN_NANOS, spinMicroseconds * NANOS_PER_MICRO);
+    this.#initialBytes = options.initialBytes;
     this.#events = events;
     this.native = new (native().HostLane)(arenaBytes, namePrefix, this.#wake);
     this.#hardTimeoutMs = hardTimeoutMs ?? Number.POSITIVE_INFINITY;
@@ -177,6 +182,20 @@ export class HostEnd implements Carrier {
     };
     this.#inbox = new Inbox(staging, payloads, this.shares, maxPayloadBytes);
     this.#sleep();
+  }
+
+  /** Takes what its worker is to begin with from the system. Throws if it has not so much. */
+  prepare(): void {
+    try {
+      this.native.prepare(this.#initialBytes);
+    } catch (cause) {
+      throw new KnittingError(
+        "KNITTING_NO_MEMORY",
+        `createPool: the system has no memory for the ${this.#initialBytes} bytes that each worker begins with ` +
+          `(payload.payloadInitialBytes, or all with payload.mode "fixed"): ${(cause as Error).message}`,
+        { cause },
+      );
+    }
   }
 
   /** Calls that are in flight or wait for room. */

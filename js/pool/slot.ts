@@ -274,6 +274,7 @@ export class Slot {
       laneEvents,
     );
     try {
+      lane.prepare();
       worker =
         runtime === "thread"
           ? startThread(lane, plan, workerEvents)

@@ -203,6 +203,14 @@ impl HostLane {
         self.over(|giver| giver.forget(id as u64))
     }
 
+    /// Takes the memory of the first `bytes` of the outgoing arena from the system now.
+    #[napi]
+    pub fn prepare(&self, bytes: f64) -> Result<()> {
+        self.with(|end| {
+            end.prepare(bytes as usize).map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
+        })
+    }
+
     /// Room in the outgoing arena that JavaScript fills at its leisure: its offset, or one of the codes of `reserve`.
     #[napi]
     pub fn lend_room(&self, bytes: f64) -> Result<f64> {

@@ -14,7 +14,8 @@ use nix::libc::{O_NOFOLLOW, O_NONBLOCK, O_TMPFILE};
 use nix::unistd::linkat;
 
 use super::shm_name::{FOLDER, OWNER_ONLY};
-use crate::transport::shared_memory::{SharedMemory, SharedMemoryError, refuse_too_much};
+use crate::sys::memory::refuse_too_much;
+use crate::transport::shared_memory::{SharedMemory, SharedMemoryError};
 
 /// Creates memory under a name that nobody has.
 pub fn create(name: &str, bytes: usize) -> Result<SharedMemory, SharedMemoryError> {

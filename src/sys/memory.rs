@@ -1,9 +1,10 @@
-//! Mapped memory: advice to the kernel about it, and other memory in its place.
+//! Memory: how much the system has, advice to the kernel about what is mapped, and other memory in its place.
 
 use std::ffi::c_void;
 use std::io;
 use std::ptr::NonNull;
 
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
 /// Makes the pages of `[start, start + bytes)` present and writable, so that a lack of memory is an error here
@@ -13,7 +14,10 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 /// The range is page-aligned and lies in one live mapping that is shared and writable.
 pub unsafe fn populate(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range; populating changes no byte that is already there.
-    unsafe { madvise(start.as_ptr().cast::<c_void>(), bytes, Advice::LinuxPopulateWrite) }.map_err(Into::into)
+    unsafe { madvise(start.as_ptr().cast::<c_void>(), bytes, Advice::LinuxPopulateWrite) }.map_err(|errno| {
+        // Where touching it would be a SIGBUS: the file system of the memory is full.
+        if errno == Errno::FAULT { io::ErrorKind::StorageFull.into() } else { errno.into() }
+    })
 }
 
 /// Gives the pages of `[start, start + bytes)` back to the system; they read as zeros afterwards.
@@ -41,4 +45,35 @@ pub unsafe fn replace(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range.
     unsafe { mmap_anonymous(start.as_ptr().cast(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) }?;
     Ok(())
+}
+
+/// Refuses sizes that the system has no memory for now: whoever took that much would have other programs killed.
+pub fn refuse_too_much(bytes: usize) -> io::Result<()> {
+    match available()? {
+        available if bytes as u64 > available => Err(io::Error::new(
+            io::ErrorKind::OutOfMemory,
+            format!("the system has {available} bytes of memory available"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that programs can have without others being swapped out, as the kernel estimates it.
+fn available() -> io::Result<u64> {
+    let information = std::fs::read_to_string("/proc/meminfo")?;
+    let line = information.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| io::Error::other("/proc/meminfo says nothing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_the_system_has_is_refused_before_any_of_it_is_taken() {
+        // Nothing is reserved by what is asked here, whatever it answers.
+        assert!(refuse_too_much(1).is_ok());
+        assert_eq!(refuse_too_much(1 << 50).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+    }
 }

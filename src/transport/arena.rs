@@ -71,6 +71,19 @@ impl Arena {
         self.at
     }
 
+    /// Takes the memory of the first `bytes` from the system now. An error, before any of it is taken where that can be
+    /// known, if the system has not so much.
+    pub fn prepare(&mut self, bytes: usize) -> io::Result<()> {
+        let count = bytes.div_ceil(CHUNK_BYTES);
+        if count > self.chunks.len() {
+            return Err(io::Error::other(format!("the arena has {} bytes", self.chunks.len() * CHUNK_BYTES)));
+        }
+        if count > 0 {
+            memory::refuse_too_much(count * CHUNK_BYTES)?;
+        }
+        self.populate(0, count)
+    }
+
     /// Room for `bytes`, as an offset from the start of the arena. What was reserved is to be charged to a slot by
     /// [`Self::charge`]. A small payload also renews the lease, behind it.
     pub fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
@@ -347,6 +360,21 @@ mod tests {
         // SAFETY: as above.
         let (kept, fresh) = unsafe { (start.read(), start.add(2 * CHUNK_BYTES).read()) };
         assert_eq!((kept, fresh), (0xaa, 0));
+    }
+
+    #[test]
+    fn what_is_prepared_is_there_before_it_is_used_and_no_more_of_it_than_the_arena_has() {
+        let mut arena = arena();
+        let populated = |arena: &Arena| arena.chunks.iter().take_while(|chunk| chunk.populated).count();
+        arena.prepare(0).unwrap();
+        assert_eq!(populated(&arena), 0);
+        arena.prepare(2 * CHUNK_BYTES + 1).unwrap();
+        assert_eq!((populated(&arena), used(&arena)), (3, 0));
+        assert_eq!(arena.trim(3 * CHUNK_BYTES), 0);
+        assert_eq!(arena.trim(CHUNK_BYTES), 2 * CHUNK_BYTES);
+        assert!(arena.prepare(CHUNKS * CHUNK_BYTES + 1).is_err());
+        arena.prepare(CHUNKS * CHUNK_BYTES).unwrap();
+        assert_eq!(arena.trim(0), CHUNKS * CHUNK_BYTES);
     }
 
     #[test]

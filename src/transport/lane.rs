@@ -627,6 +627,13 @@ impl HostEnd {
         self.end.out.released()
     }
 
+    /// Takes the memory of the first `bytes` of the outgoing arena from the system now: see [`Arena::prepare`].
+    pub fn prepare(&mut self, bytes: usize) -> io::Result<()> {
+        let prepared = self.end.arena.prepare(bytes);
+        self.end.unless_lost(Ok(())).map_err(io::Error::other)?;
+        prepared
+    }
+
     /// Room in the outgoing arena for `bytes` that JavaScript fills at its leisure: their offset. They stay until a slot that
     /// brings them to the worker is released, or until they are given back.
     pub fn lend(&mut self, bytes: usize) -> Result<usize, Reserve> {

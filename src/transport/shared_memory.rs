@@ -17,6 +17,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::guard::Guard;
+use crate::sys::memory::refuse_too_much;
 
 /// Why something is not the memory it should be.
 #[derive(Debug)]
@@ -152,25 +153,6 @@ fn sealed() -> SealFlag {
     SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW
 }
 
-/// Refuses sizes that the system has no memory for now: whoever took that much would have other programs killed.
-pub fn refuse_too_much(bytes: usize) -> io::Result<()> {
-    match available()? {
-        available if bytes as u64 > available => Err(io::Error::new(
-            io::ErrorKind::OutOfMemory,
-            format!("the system has {available} bytes of memory available"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Bytes that programs can have without others being swapped out, as the kernel estimates it.
-fn available() -> io::Result<u64> {
-    let information = std::fs::read_to_string("/proc/meminfo")?;
-    let line = information.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| io::Error::other("/proc/meminfo says nothing"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,12 +196,5 @@ mod tests {
         assert!(matches!(error, SharedMemoryError::Foreign(_)));
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         assert!(matches!(SharedMemory::over(null, Some(1)), Err(SharedMemoryError::Foreign(_))));
-    }
-
-    #[test]
-    fn more_than_the_system_has_is_refused_before_any_of_it_is_taken() {
-        // Nothing is reserved by what is asked here, whatever it answers.
-        assert!(refuse_too_much(1).is_ok());
-        assert_eq!(refuse_too_much(1 << 50).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
     }
 }
