@@ -323,6 +323,11 @@ interface TimerOptions {
      * for as long, but never more than 5.
      */
     spinMicroseconds?: number | undefined;
+    /**
+     * The longest time, in milliseconds, for which a worker that waits for calls may keep its event loop from turning. Ours waits in its event loop,
+     * so any number is kept, from 0 on; there is no default.
+     */
+    parkMs?: number | undefined;
 }
 /** How process workers find the memory that they share with the host. */
 interface SharedMemoryOptions {

@@ -318,3 +318,17 @@ test("a worker may have a directory of its own: what is relative starts there", 
   expect(rule?.value).toEqual([inProject("empty/own.txt")]);
   expect(await pool.call.read(inProject("empty/own.txt"))).toBe("own");
 });
+
+test("Deno's cache is one of our own where modules from the web may be written to it", async () => {
+  const deno = kinds.find(({ name }) => name === "process on deno") as (typeof kinds)[number];
+  const writtenBy = async (permission: PoolOptions["permission"]) => {
+    await using pool = open(deno.worker, permission);
+    expect(await pool.call.pid()).toBeGreaterThan(0);
+    const { needs } = pool.permissions;
+    return needs
+      .filter(({ access, path }) => access === "write" && path !== "/dev/null")
+      .map(({ path }) => path);
+  };
+  expect(await writtenBy({ allowImport: true })).toEqual([expect.stringMatching(/\/knitting-native\/deno$/)]);
+  expect(await writtenBy({})).toEqual([]);
+});

@@ -135,6 +135,11 @@ export interface TimerOptions {
    * for as long, but never more than 5.
    */
   spinMicroseconds?: number | undefined;
+  /**
+   * The longest time, in milliseconds, for which a worker that waits for calls may keep its event loop from turning. Ours waits in its event loop,
+   * so any number is kept, from 0 on; there is no default.
+   */
+  parkMs?: number | undefined;
 }
 
 /** How process workers find the memory that they share with the host. */
@@ -262,11 +267,7 @@ const PROCESS_ONLY = [
 
 const SPIN_MICROSECONDS = 50;
 const LONGEST_SPIN_MICROSECONDS = 1_000;
-const NO_TIMERS = {
-  parkMs:
-    "a worker sleeps in its event loop, which its timers, servers and its end go on in; there is no longer park to cap",
-  pauseNanoseconds: "there is no back-off to tune",
-};
+const NO_TIMERS = { pauseNanoseconds: "there is no back-off to tune" };
 
 const STARTUP_TIMEOUT_MILLIS = 10_000;
 const MAX_BOOT_FAILURES = 3;
@@ -434,9 +435,12 @@ function encoded(option: string, value: unknown): string {
 
 function resolveSpin(given: unknown = {}): number {
   const option = "worker.timers";
-  const timers = record(CALLER, option, given, "an object: { spinMicroseconds }");
-  refuseUnknown(CALLER, timers, ["spinMicroseconds"], [], NO_TIMERS, `${option}.`);
-  const { spinMicroseconds: spin = SPIN_MICROSECONDS } = timers;
+  const timers = record(CALLER, option, given, "an object: { spinMicroseconds, parkMs }");
+  refuseUnknown(CALLER, timers, ["spinMicroseconds", "parkMs"], [], NO_TIMERS, `${option}.`);
+  const { spinMicroseconds: spin = SPIN_MICROSECONDS, parkMs = 0 } = timers;
+  if (typeof parkMs !== "number" || !(parkMs >= 0)) {
+    refuse(CALLER, `${option}.parkMs`, parkMs, "a number of milliseconds, 0 or more");
+  }
   if (typeof spin !== "number" || !(spin >= 0 && spin <= LONGEST_SPIN_MICROSECONDS)) {
     refuse(
       CALLER,

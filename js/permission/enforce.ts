@@ -113,7 +113,8 @@ function restricted(
   const node = isHere && runsNode(runtime) ? versionOf(runtime, executable) : undefined;
   const isDeno = isHere && runtime === "deno";
   const effective = { ...policy, denyRead: unique([...policy.denyRead, ...folders.denied]) };
-  const variables = kernel === undefined ? {} : runtimeVariables(worker, [...own, ...folders.packages]);
+  const variables =
+    kernel === undefined ? {} : runtimeVariables(policy, worker, [...own, ...folders.packages]);
   const guards: Guards = {
     runtime,
     node,

@@ -89,12 +89,12 @@ export function kernelPlan(
 }
 
 /**
- * Deno's cache, of modules and of what it has compiled: without it each start compiles anew. It is written where modules from
- * the web are allowed. Deno's own flags keep the tasks from there.
+ * Deno's cache, of modules and of what it has compiled: without it each start compiles anew. Where modules from the web are
+ * allowed it is one of our own, and is written. Deno's own flags keep the tasks from there.
  */
-function denoCache({ runtime }: ResolvedWorker, { allowImport }: Policy): Pick<Sandbox, "read" | "write"> {
-  const folder = denoFolder();
-  const isFetching = runtime === "deno" && !isNothing(allowImport);
+function denoCache({ runtime }: ResolvedWorker, policy: Policy): Pick<Sandbox, "read" | "write"> {
+  const folder = denoFolder(policy);
+  const isFetching = runtime === "deno" && !isNothing(policy.allowImport);
   if (isFetching) {
     mkdirSync(folder, { recursive: true });
   }

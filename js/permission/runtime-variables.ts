@@ -3,13 +3,15 @@ import { homedir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import type { ResolvedWorker } from "../worker-options";
 import { unique } from "./paths";
+import { isNothing, type Policy } from "./policy";
 
 /** The variables, but for those that the policy denies. `packages` are folders of packages, and others. */
 export function runtimeVariables(
+  policy: Policy,
   { runtime, env }: ResolvedWorker,
   packages: readonly string[],
 ): Readonly<Record<string, string>> {
-  const variables = variablesOf(runtime, packages);
+  const variables = variablesOf(policy, runtime, packages);
   const kept = Object.entries(variables).filter(
     ([name]) => !env?.denied?.includes(name) && env?.set[name] === undefined,
   );
@@ -17,13 +19,14 @@ export function runtimeVariables(
 }
 
 function variablesOf(
+  policy: Policy,
   runtime: ResolvedWorker["runtime"],
   packages: readonly string[],
 ): Record<string, string> {
   switch (runtime) {
     case "deno":
       // It does not start where it has no cache to look for.
-      return { DENO_DIR: denoFolder() };
+      return { DENO_DIR: denoFolder(policy) };
     case "bun":
       // It finds a folder of packages by listing the one that is in, which may be a project's parent or the root.
       return {
@@ -34,8 +37,12 @@ function variablesOf(
   }
 }
 
-/** Where Deno caches modules from the web. */
-export function denoFolder(): string {
+/**
+ * Where Deno caches modules from the web and what it has compiled. Where it is to write there it has one that no other program
+ * of the user believes in: native code in a worker could write there too.
+ */
+export function denoFolder({ allowImport }: Policy): string {
   const { DENO_DIR, XDG_CACHE_HOME } = process.env;
-  return DENO_DIR || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "deno");
+  const caches = XDG_CACHE_HOME || join(homedir(), ".cache");
+  return isNothing(allowImport) ? DENO_DIR || join(caches, "deno") : join(caches, "knitting-native", "deno");
 }

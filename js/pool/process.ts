@@ -70,7 +70,7 @@ export function startProcess(
       wrapper: [...wrapper],
       command,
       sandbox: enforcement.sandbox,
-      env: [...workerEnvironment(worker), ...Object.entries(enforcement.variables)],
+      env: Object.entries({ ...Object.fromEntries(workerEnvironment(worker)), ...enforcement.variables }),
       cwd,
       stdio,
       nice,
