@@ -253,5 +253,5 @@ describe("a pool's host", () => {
     await until("nothing is left", () => mappings() === 0 && ours() === 0);
     expect(childrenOf(process.pid).filter(isAlive)).toEqual([]);
     await until("no name is left", () => names().every((name) => others.has(name)));
-  }, 300_000);
+  }, 600_000);
 });
