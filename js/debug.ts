@@ -44,7 +44,7 @@ function ofOption(caller: string, option: unknown): readonly DebugNamespace[] {
   if (!isRecord(option)) {
     refuse(caller, "debug", option, "true, false, an array of namespaces or an object: { lifecycle: true }");
   }
-  refuseUnknown(caller, option, NAMESPACES, [], {}, "debug.");
+  refuseUnknown(caller, option, NAMESPACES, "debug.");
   return NAMESPACES.filter(
     (name) => option[name] !== undefined && flag(caller, `debug.${name}`, option[name]),
   );

@@ -94,7 +94,7 @@ const LEFT_OUT = {
 /** Checks what a user gave and fills in the defaults. */
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record(CALLER, "options", options);
-  refuseUnknown(CALLER, pool, KNOWN, [], LEFT_OUT);
+  refuseUnknown(CALLER, pool, KNOWN, "", LEFT_OUT);
   const { threads = 1, balancer = "roundRobin" } = pool;
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
@@ -118,6 +118,6 @@ function resolveBalancer(balancer: unknown): Strategy {
   }
   const words = STRATEGIES.map((word) => JSON.stringify(word)).join(", ");
   const given = record(CALLER, "balancer", balancer, `${words} or { strategy }`);
-  refuseUnknown(CALLER, given, ["strategy"], [], {}, "balancer.");
+  refuseUnknown(CALLER, given, ["strategy"], "balancer.");
   return choice(CALLER, "balancer.strategy", given.strategy, STRATEGIES);
 }

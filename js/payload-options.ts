@@ -47,7 +47,7 @@ const KNOWN = ["mode", "payloadInitialBytes", "payloadMaxByteLength", "maxPayloa
 /** Checks the pool's option `payload` and fills in the defaults. */
 export function resolvePayload(given: unknown = {}): ResolvedPayload {
   const payload = record(CALLER, "payload", given);
-  refuseUnknown(CALLER, payload, KNOWN, [], {}, "payload.");
+  refuseUnknown(CALLER, payload, KNOWN, "payload.");
   const { mode = "growable", payloadMaxByteLength = DEFAULT_ARENA_BYTES } = payload;
   const isFixed = choice(CALLER, "payload.mode", mode, ["growable", "fixed"]) === "fixed";
   const most = wholeNumber(

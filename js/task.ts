@@ -107,7 +107,7 @@ export function task<Argument = void, Result = unknown>(
 ): DefinedTask<Argument, Result, false>;
 export function task(definition: TaskOptions<unknown> & { f: TaskFunction }): Task {
   record("task", "definition", definition, "an object: { f }");
-  refuseUnknown("task", definition, ["f", ...LIMITS], []);
+  refuseUnknown("task", definition, ["f", ...LIMITS]);
   const { f } = definition;
   if (typeof f !== "function") {
     throw new InvalidOptionError(`task: "f" is ${describe(f)}, it must be a function`);
@@ -148,7 +148,7 @@ export function importTask<Argument = void, Result = unknown>(
 ): DefinedTask<Argument, Result, false>;
 export function importTask(definition: ImportDefinition<unknown>): Task {
   record("importTask", "definition", definition, "an object: { href, name }");
-  refuseUnknown("importTask", definition, ["href", "name", ...LIMITS], []);
+  refuseUnknown("importTask", definition, ["href", "name", ...LIMITS]);
   const { name = "default" } = definition;
   const href = moduleHref("importTask", "href", definition.href, callerFile());
   if (typeof name !== "string" || name === "") {

@@ -32,7 +32,7 @@ export function timeLimitOf(caller: string, option: string, value: unknown): Tim
   if (!isRecord(value)) {
     refuse(caller, option, value, FORMS);
   }
-  refuseUnknown(caller, value, ["time", "default", "maybe", "error"], [], {}, `${option}.`);
+  refuseUnknown(caller, value, ["time", "default", "maybe", "error"], `${option}.`);
   const millis = positiveNumber(
     caller,
     `${option}.time`,

@@ -115,36 +115,27 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Throws for keys that are not in `known`, naming the nearest one. */
+/** Throws for keys that are not in `known`, naming the nearest one, or why there is none such as those in `leftOut`. */
 export function refuseUnknown(
   caller: string,
   given: object,
   known: readonly string[],
-  unsupported: readonly string[],
-  leftOut: Readonly<Record<string, string>> = {},
   prefix = "",
+  leftOut: Readonly<Record<string, string>> = {},
 ): void {
   for (const key of Object.keys(given)) {
     if (known.includes(key) || (given as Record<string, unknown>)[key] === undefined) {
       continue;
     }
-    if (unsupported.includes(key)) {
-      throw notYet(caller, prefix + key);
-    }
     const reason = Object.hasOwn(leftOut, key) ? leftOut[key] : undefined;
     if (reason !== undefined) {
       throw new InvalidOptionError(`${caller}: option "${prefix}${key}" does not exist here: ${reason}`);
     }
-    const nearest = nearestName(key, [...known, ...unsupported]);
+    const nearest = nearestName(key, known);
     const advice =
       nearest === undefined ? `known are ${known.join(", ")}` : `did you mean "${prefix}${nearest}"?`;
     throw new InvalidOptionError(`${caller}: unknown option "${prefix}${key}", ${advice}`);
   }
-}
-
-/** An option that will come. */
-function notYet(caller: string, option: string): InvalidOptionError {
-  return new InvalidOptionError(`${caller}: option "${option}" is not supported yet`);
 }
 
 /** The name that differs least, if it differs by no more than a third. */

@@ -284,7 +284,7 @@ const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof Resourc
 /** Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
 export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): GivenWorker {
   const worker = record(CALLER, "worker", given);
-  refuseUnknown(CALLER, worker, KNOWN, [], {}, "worker.");
+  refuseUnknown(CALLER, worker, KNOWN, "worker.");
   const runtime = resolveRuntime(worker);
   const {
     startupTimeoutMs = STARTUP_TIMEOUT_MILLIS,
@@ -381,7 +381,7 @@ function resolveSharedMemory(given: unknown = "inherit"): SharedMemory {
   }
   const option = "worker.processSharedMemory";
   const options = record(CALLER, option, given, '"inherit", "named" or an object: { mode }');
-  refuseUnknown(CALLER, options, ["mode", "namePrefix", "unlinkOnShutdown"], [], {}, `${option}.`);
+  refuseUnknown(CALLER, options, ["mode", "namePrefix", "unlinkOnShutdown"], `${option}.`);
   const mode = choice(CALLER, `${option}.mode`, options.mode, ["inherit", "named"]);
   const { namePrefix = NAME_PREFIX, unlinkOnShutdown = false } = options;
   if (mode === "inherit") {
@@ -406,7 +406,7 @@ function resolveSharedMemory(given: unknown = "inherit"): SharedMemory {
 function resolveBootstrap(given: unknown): BootstrapSource {
   const option = "worker.bootstrap";
   const bootstrap = record(CALLER, option, given, "an object: { href, name, data }");
-  refuseUnknown(CALLER, bootstrap, ["href", "name", "data"], [], {}, `${option}.`);
+  refuseUnknown(CALLER, bootstrap, ["href", "name", "data"], `${option}.`);
   const { href, name = "default", data } = bootstrap;
   if (typeof name !== "string" || name === "") {
     refuse(CALLER, `${option}.name`, name, "the name of an export");
@@ -436,7 +436,7 @@ function encoded(option: string, value: unknown): string {
 function resolveSpin(given: unknown = {}): number {
   const option = "worker.timers";
   const timers = record(CALLER, option, given, "an object: { spinMicroseconds, parkMs }");
-  refuseUnknown(CALLER, timers, ["spinMicroseconds", "parkMs"], [], NO_TIMERS, `${option}.`);
+  refuseUnknown(CALLER, timers, ["spinMicroseconds", "parkMs"], `${option}.`, NO_TIMERS);
   const { spinMicroseconds: spin = SPIN_MICROSECONDS, parkMs = 0 } = timers;
   if (typeof parkMs !== "number" || !(parkMs >= 0)) {
     refuse(CALLER, `${option}.parkMs`, parkMs, "a number of milliseconds, 0 or more");
@@ -467,7 +467,7 @@ function resolveEnvironment(given: unknown): Environment {
   if (!Array.isArray(env.inherit) && !isRecord(env.set)) {
     return { inherit: [], set: variables("worker.env", env) };
   }
-  refuseUnknown(CALLER, env, ["inherit", "set"], [], {}, "worker.env.");
+  refuseUnknown(CALLER, env, ["inherit", "set"], "worker.env.");
   const { inherit: names = [], set = {} } = env;
   const inherit = texts(CALLER, "worker.env.inherit", names, 0);
   for (const [index, name] of inherit.entries()) {
@@ -509,7 +509,7 @@ function checkName(option: string, name: string): void {
 function resolveLimits(given: unknown, runtime: ResolvedWorker["runtime"]): LimitsInMegabytes | undefined {
   const option = "worker.resourceLimits";
   const limits = record(CALLER, option, given);
-  refuseUnknown(CALLER, limits, LIMITS.thread, [], {}, `${option}.`);
+  refuseUnknown(CALLER, limits, LIMITS.thread, `${option}.`);
   const resolved: Partial<Record<keyof ResourceLimits, number>> = {};
   for (const name of LIMITS.thread) {
     const limit = optional(limits[name], (value) =>

@@ -70,7 +70,7 @@ export function resolvePermission(given: unknown, subject: () => Subject): Polic
   if (!isRecord(given)) {
     refuse(CALLER, OPTION, given, ALLOWED);
   }
-  refuseUnknown(CALLER, given, KNOWN, [], {}, `${OPTION}.`);
+  refuseUnknown(CALLER, given, KNOWN, `${OPTION}.`);
   const { mode = "strict" } = given;
   return choice(CALLER, `${OPTION}.mode`, mode, ["strict", "unsafe"]) === "strict"
     ? strict(given, subject())
@@ -235,7 +235,7 @@ function covers({ path, real: target = path }: Entry, other: Entry): boolean {
 function environment(given: unknown, { cwd, env }: Subject): EnvironmentPolicy {
   const option = `${OPTION}.env`;
   const said = record(CALLER, option, given ?? {}, "an object: { allow }");
-  refuseUnknown(CALLER, said, ["allow", "deny", "files"], [], {}, `${option}.`);
+  refuseUnknown(CALLER, said, ["allow", "deny", "files"], `${option}.`);
   const { allow, deny, files } = said;
   if (allow !== undefined && env !== undefined) {
     throw new InvalidOptionError(
@@ -303,7 +303,7 @@ function switchOf(
 ): boolean | undefined {
   const option = `${OPTION}.${runtime}`;
   const options = record(CALLER, option, given[runtime] ?? {}, `an object: { ${name} }`);
-  refuseUnknown(CALLER, options, [name], [], {}, `${option}.`);
+  refuseUnknown(CALLER, options, [name], `${option}.`);
   return optional(options[name], (value) => flag(CALLER, `${option}.${name}`, value));
 }
 

@@ -26,7 +26,7 @@ export function checkCallOptions(
 ): { limit: TimeLimit | undefined; signal: AbortSignal | undefined } {
   const caller = `pool.call.${task}`;
   const { signal, timeout, ...rest } = record(caller, "options", options);
-  refuseUnknown(caller, rest, ["signal", "timeout"], []);
+  refuseUnknown(caller, rest, ["signal", "timeout"]);
   if (signal !== undefined && !isSignal(signal)) {
     throw new InvalidOptionError(`${caller}: "signal" is ${describe(signal)}, it must be an AbortSignal`);
   }

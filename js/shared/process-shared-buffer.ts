@@ -193,7 +193,7 @@ const primitives: ProcessSharedBufferPrimitives = Object.freeze({
     if (!isRecord(options)) {
       refuse(CREATE, "options", options, "a size in bytes, or an object such as { size, name, mode }");
     }
-    refuseUnknown(CREATE, options as Record<string, unknown>, ["size", "name", "mode"], []);
+    refuseUnknown(CREATE, options as Record<string, unknown>, ["size", "name", "mode"]);
     const { size } = options as ProcessSharedBufferOptions;
     const mode =
       options.mode === undefined ? "create" : choice(CREATE, "mode", options.mode, ["create", "open"]);
