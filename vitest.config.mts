@@ -11,5 +11,6 @@ export default defineConfig({
     pool: "forks",
     // A pool wants the machine for itself, and the machine may have two cores.
     fileParallelism: false,
+    reporters: ["default", "./scripts/failures.mjs"],
   },
 });
