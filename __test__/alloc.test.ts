@@ -10,7 +10,7 @@ import {
   PoolClosedError,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind } from "./kinds";
+import { onEveryKind, testIf } from "./kinds";
 import { until, within } from "./processes";
 
 const tasks = {
@@ -133,7 +133,7 @@ onEveryKind(({ worker, isProcess }) => {
     expect(held.every(({ length }) => length === 0)).toBe(true);
   });
 
-  test.skipIf(!isProcess)("it outlives its worker, and goes to another as a copy", async () => {
+  testIf(isProcess)("it outlives its worker, and goes to another as a copy", async () => {
     const pool = createPool({ worker })(tasks);
     await pool.call.echo(0);
     const array = pool.alloc(MIB);

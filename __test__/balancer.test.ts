@@ -2,7 +2,7 @@
 import { createPool, importTask, type PoolOptions } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { balancer, STRATEGIES } from "../dist/pool/balancer.js";
-import { onEveryKind, onProcesses } from "./kinds";
+import { onEveryKind, onProcesses, testIf } from "./kinds";
 import { until } from "./processes";
 
 const of = <Argument, Result>(name: string, href = "./tasks/basic.mjs") =>
@@ -74,25 +74,20 @@ describe("the strategies", () => {
 });
 
 onProcesses(({ worker, isWrapped }) => {
-  test.skipIf(isWrapped)(
-    "no call waits for a worker that is still booting while another is ready",
-    async () => {
-      const slow = ["sh", "-c", 'sleep 3; exec "$@"', "sh"];
-      const prefix = ({ index }: { index: number }) => (index === 0 ? ["env"] : slow);
-      await using pool = createPool({ threads: 3, worker: { ...worker, processCommandPrefix: prefix } })(
-        tasks,
-      );
-      await until("one worker is ready", () => pool.workers[0].state === "ready");
-      for (let call = 0; call < 20; call++) {
-        await pool.call.who();
-      }
-      expect(pool.workers.map(({ state }) => state)).toEqual(["ready", "booting", "booting"]);
-      expect(pool.workers[0].served).toBe(20);
-      await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
-      await Promise.all([pool.call.who(), pool.call.who(), pool.call.who()]);
-      expect(pool.workers.map(({ served }) => served)).toEqual([21, 1, 1]);
-    },
-  );
+  testIf(!isWrapped)("no call waits for a worker that is still booting while another is ready", async () => {
+    const slow = ["sh", "-c", 'sleep 3; exec "$@"', "sh"];
+    const prefix = ({ index }: { index: number }) => (index === 0 ? ["env"] : slow);
+    await using pool = createPool({ threads: 3, worker: { ...worker, processCommandPrefix: prefix } })(tasks);
+    await until("one worker is ready", () => pool.workers[0].state === "ready");
+    for (let call = 0; call < 20; call++) {
+      await pool.call.who();
+    }
+    expect(pool.workers.map(({ state }) => state)).toEqual(["ready", "booting", "booting"]);
+    expect(pool.workers[0].served).toBe(20);
+    await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
+    await Promise.all([pool.call.who(), pool.call.who(), pool.call.who()]);
+    expect(pool.workers.map(({ served }) => served)).toEqual([21, 1, 1]);
+  });
 });
 
 onEveryKind(({ worker }) => {

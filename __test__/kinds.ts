@@ -1,7 +1,7 @@
 /** The kinds of workers that every behaviour is proved on. */
 import { join } from "node:path";
 import type { WorkerInfo, WorkerOptions } from "knitting-native";
-import { describe } from "vitest";
+import { describe, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 import { ensureContainers, missing } from "./containers";
@@ -109,6 +109,11 @@ export async function pidOf(pool: { readonly workers: readonly WorkerInfo[] }, i
   const found = () => pool.workers[index].pid as number;
   await until("the worker is found", () => !/bwrap|podman/.test(commandOf(found())));
   return found();
+}
+
+/** A test that there is where it means something: elsewhere it is not skipped, there is none. */
+export function testIf(isMeant: boolean): typeof test | ((...of: Parameters<typeof test>) => void) {
+  return isMeant ? test : () => {};
 }
 
 function on(some: readonly Kind[], suite: (kind: Kind) => void): void {

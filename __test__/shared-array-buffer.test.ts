@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createPool, importTask, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind } from "./kinds";
+import { onEveryKind, testIf } from "./kinds";
 import { until, within } from "./processes";
 
 const href = "./tasks/shared.mjs";
@@ -140,7 +140,7 @@ describe("with a thread", () => {
 });
 
 onEveryKind(({ worker, isProcess }) => {
-  test.skipIf(!isProcess)("a process is refused it, with advice and the place", async () => {
+  testIf(isProcess)("a process is refused it, with advice and the place", async () => {
     await using pool = createPool({ worker })(tasks);
     const memory = new SharedArrayBuffer(8);
     for (const [value, path] of [

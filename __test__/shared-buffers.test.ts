@@ -11,7 +11,7 @@ import {
 } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { afterEach, describe, expect, test } from "vitest";
-import { kinds, onEveryKind, onProcesses } from "./kinds";
+import { kinds, onEveryKind, onProcesses, testIf } from "./kinds";
 import { until, within } from "./processes";
 
 const href = "./tasks/shared.mjs";
@@ -288,7 +288,7 @@ onEveryKind(({ name: kind, worker, isProcess }) => {
 });
 
 onProcesses(({ name: kind, worker }) => {
-  test.skipIf(kind.includes("container"))(
+  testIf(!kind.includes("container"))(
     "descriptor 3 is the worker's alone: none of its children has it",
     async () => {
       await using pool = createPool({ worker })(tasks);

@@ -2,7 +2,7 @@
 import { createPool, Envelope, importTask } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { expect, test } from "vitest";
-import { onEveryRuntime } from "./kinds";
+import { onEveryRuntime, testIf } from "./kinds";
 import { until, within } from "./processes";
 
 const href = "./tasks/shared.mjs";
@@ -59,7 +59,7 @@ onEveryRuntime(({ worker, isProcess }) => {
     expect(() => ProcessSharedBuffer.create({ name, mode: "open" })).toThrow("no shared memory of that name");
   });
 
-  test.skipIf(!isProcess)("where a wrapper dropped descriptor 3, the error advises a name", async () => {
+  testIf(isProcess)("where a wrapper dropped descriptor 3, the error advises a name", async () => {
     const processCommandPrefix = ["/bin/sh", "-c", 'exec "$@" 3<&-', "sh"];
     await using pool = createPool({ worker: { ...worker, processCommandPrefix } })(tasks);
     using memory = ProcessSharedBuffer.create(8);
@@ -75,18 +75,15 @@ onEveryRuntime(({ worker, isProcess }) => {
     expect(await call).toBe(expected);
   });
 
-  test.skipIf(!isProcess)(
-    "pool.alloc(byteLength): it outlives the worker's death as a private copy",
-    async () => {
-      await using pool = createPool({ worker })(tasks);
-      await pool.call.echo(0);
-      const array = pool.alloc(1_000).fill(6);
-      await pool.call.die().catch(() => {});
-      await until("it is replaced", () => pool.workers[0].state === "ready");
-      expect(array.every((byte) => byte === 6)).toBe(true);
-      expect(await pool.call.echo(array)).toEqual(new Uint8Array(1_000).fill(6));
-    },
-  );
+  testIf(isProcess)("pool.alloc(byteLength): it outlives the worker's death as a private copy", async () => {
+    await using pool = createPool({ worker })(tasks);
+    await pool.call.echo(0);
+    const array = pool.alloc(1_000).fill(6);
+    await pool.call.die().catch(() => {});
+    await until("it is replaced", () => pool.workers[0].state === "ready");
+    expect(array.every((byte) => byte === 6)).toBe(true);
+    expect(await pool.call.echo(array)).toEqual(new Uint8Array(1_000).fill(6));
+  });
 
   test("SharedArrayBuffer by reference to thread workers, refused for process workers with advice", async () => {
     await using pool = createPool({ worker })(tasks);

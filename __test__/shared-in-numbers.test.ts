@@ -2,7 +2,7 @@
 import { createPool, importTask } from "knitting-native";
 import { ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { expect, test } from "vitest";
-import { onEveryRuntime } from "./kinds";
+import { onEveryRuntime, testIf } from "./kinds";
 import { within } from "./processes";
 
 const href = "./tasks/shared.mjs";
@@ -34,7 +34,7 @@ onEveryRuntime(({ worker, isProcess }) => {
     }
   });
 
-  test.skipIf(!isProcess)(
+  testIf(isProcess)(
     "a call that brings a process more than it can at once is refused, and takes no other's room",
     async () => {
       await using pool = createPool({ worker })(tasks);

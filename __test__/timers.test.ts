@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryRuntime } from "./kinds";
+import { onEveryRuntime, testIf } from "./kinds";
 import { within } from "./processes";
 
 const href = "./tasks/basic.mjs";
@@ -21,20 +21,17 @@ onEveryRuntime(({ worker, isProcess }) => {
     expect(await within(Promise.all(many.map((index) => pool.call.echo(index))))).toEqual(many);
   });
 
-  test.skipIf(!isProcess)(
-    "a worker that may spin for longer uses more of its core between calls",
-    async () => {
-      const used = async (spinMicroseconds: number) => {
-        await using pool = createPool({ worker: { ...worker, timers: { spinMicroseconds } } })(tasks);
-        const before = await within(pool.call.cpuMicros());
-        for (let round = 0; round < 200; round++) {
-          await within(pool.call.cpuMicros());
-          await sleep(2);
-        }
-        return (await within(pool.call.cpuMicros())) - before;
-      };
-      await used(0);
-      expect(await used(1_000)).toBeGreaterThan(1.5 * (await used(0)));
-    },
-  );
+  testIf(isProcess)("a worker that may spin for longer uses more of its core between calls", async () => {
+    const used = async (spinMicroseconds: number) => {
+      await using pool = createPool({ worker: { ...worker, timers: { spinMicroseconds } } })(tasks);
+      const before = await within(pool.call.cpuMicros());
+      for (let round = 0; round < 200; round++) {
+        await within(pool.call.cpuMicros());
+        await sleep(2);
+      }
+      return (await within(pool.call.cpuMicros())) - before;
+    };
+    await used(0);
+    expect(await used(1_000)).toBeGreaterThan(1.5 * (await used(0)));
+  });
 });
