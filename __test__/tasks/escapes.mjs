@@ -15,6 +15,11 @@ function openAndClose(path, flags) {
   fs.closeSync(descriptor);
 }
 
+async function openAndCloseLater(path, flags) {
+  const handle = await promises.open(path, flags);
+  await handle.close();
+}
+
 /** The path of what is in a folder, by a handle of the folder. */
 function byHandle(folder, name) {
   const handle = fs.openSync(folder, "r");
@@ -53,6 +58,8 @@ function inThread(code, workerData) {
     worker.once("error", reject);
   });
 }
+
+const startLater = promisify(execFile);
 
 const READER = `
   const { parentPort, workerData } = require("node:worker_threads");
@@ -100,6 +107,19 @@ const ATTEMPTS = {
   "read .env by a handle of its folder": (at) => byHandle(at.project, ".env"),
   "read outside by a handle of the project": (at) => byHandle(at.project, "../outside/secret.txt"),
   "read outside by a link that is there": (at) => text(`${at.project}/linked.txt`),
+  "list the home folder's .ssh with a promise": (at) => promises.readdir(`${at.home}/.ssh`),
+  "read a key in the home folder with a promise": (at) => promises.readFile(`${at.home}/.ssh/id_ed25519`),
+  "read the host's environment with a promise": (at) => promises.readFile(`/proc/${at.host}/environ`),
+  "open the host's memory with a promise": (at) => openAndCloseLater(`/proc/${at.host}/mem`, "r"),
+  "read .git with a promise": (at) => promises.readFile(`${at.project}/.git/config`),
+  "read .env by .. with a promise": (at) => promises.readFile(`${at.project}/data/../.env`),
+  "read .env by a symbolic link with a promise": async (at) => {
+    await promises.symlink("../.env", `${at.project}/out/env-later`);
+    await promises.readFile(`${at.project}/out/env-later`);
+  },
+  "read .env by /proc/self/root with a promise": (at) =>
+    promises.readFile(`/proc/self/root${at.project}/.env`),
+  "read .env by /proc/self/cwd with a promise": () => promises.readFile("/proc/self/cwd/.env"),
   "read a variable": () => {
     if (process.env.KNITTING_TEST_SECRET === undefined) {
       throw Object.assign(new Error("there is none"), { code: "ENOENT" });
@@ -128,13 +148,20 @@ const ATTEMPTS = {
   "chmod outside": (at) => fs.chmodSync(`${at.parent}/outside/secret.txt`, 0o640),
   "utimes outside": (at) => fs.utimesSync(`${at.parent}/outside/secret.txt`, 1, 1),
   "utimes outside with a promise": (at) => promises.utimes(`${at.parent}/outside/secret.txt`, 1, 1),
+  "write in the parent folder with a promise": (at) => promises.writeFile(`${at.parent}/later.txt`, "new"),
+  "write the addon with a promise": (at) => openAndCloseLater(at.addon, "r+"),
+  "chmod outside with a promise": (at) => promises.chmod(`${at.parent}/outside/secret.txt`, 0o600),
+  "write 1 MiB to /dev/shm with a promise": (at) =>
+    promises.writeFile(`/dev/shm/${at.scratch}`, new Uint8Array(1 << 20)),
   "write 1 MiB to /dev/shm": (at) => fs.writeFileSync(`/dev/shm/${at.scratch}`, new Uint8Array(1 << 20)),
 
   // Starting programs.
   "start a shell": () => start("/bin/sh", ["-c", "true"]),
-  "start a shell without waiting": () => promisify(execFile)("/bin/sh", ["-c", "true"]),
+  "start a shell without waiting": () => startLater("/bin/sh", ["-c", "true"]),
   "start the runtime": (at) => execFileSync(at.executable, ["--version"], { stdio: "ignore" }),
   "start a program through ld.so": (at) => start(at.interpreter, ["/bin/true"]),
+  "start the runtime without waiting": (at) => startLater(at.executable, ["--version"]),
+  "start a program through ld.so without waiting": (at) => startLater(at.interpreter, ["/bin/true"]),
   "start a script of its own": (at) => {
     fs.writeFileSync(`${at.project}/out/script`, "#!/bin/sh\n", { mode: 0o755 });
     start(`${at.project}/out/script`, []);
@@ -160,12 +187,34 @@ const ATTEMPTS = {
   "list /dev/shm": () => fs.readdirSync("/dev/shm"),
   "open another pool's memory by its name": (at) => openAndClose(`/dev/shm/${at.memory}`, "r"),
   "open another worker's memory through /proc": (at) => openAndClose(`/proc/${at.neighbour}/fd/0`, "r"),
+  "open another pool's memory by its name with a promise": (at) =>
+    openAndCloseLater(`/dev/shm/${at.memory}`, "r"),
+  "open another worker's memory through /proc with a promise": (at) =>
+    openAndCloseLater(`/proc/${at.neighbour}/fd/0`, "r"),
+};
+
+/** The same for a worker that may start `bin/tool` of its project, and nothing else. */
+const REPLACEMENTS = {
+  "write the program": (at) => fs.writeFileSync(at.tool, "#!/bin/sh\necho replaced\n"),
+  "write the program with a promise": (at) => promises.appendFile(at.tool, "echo more\n"),
+  "change its mode": (at) => fs.chmodSync(at.tool, 0o777),
+  "put another in its place": (at) => fs.renameSync(`${at.project}/data/numbers.txt`, at.tool),
+  "remove it": (at) => fs.unlinkSync(at.tool),
+  "move its folder": (at) => fs.renameSync(`${at.project}/bin`, `${at.project}/out/bin`),
+  "start another program": () => start("/usr/bin/git", ["--version"]),
+  "start another program without waiting": () => startLater("/usr/bin/git", ["--version"]),
+  "start another by the interpreter that a shell has": (at) =>
+    start(at.interpreter, ["/usr/bin/git", "--version"]),
+  "start what it has written": (at) => {
+    fs.writeFileSync(`${at.project}/out/other`, "#!/bin/sh\n", { mode: 0o755 });
+    start(`${at.project}/out/other`, []);
+  },
 };
 
 /** What each attempt ends in: "done", or how it was denied. Those named in `skip` are left out. */
 export async function tryAll(at) {
   const outcomes = {};
-  for (const [what, go] of Object.entries(ATTEMPTS)) {
+  for (const [what, go] of Object.entries(at.tool === undefined ? ATTEMPTS : REPLACEMENTS)) {
     if (!at.skip.includes(what)) {
       try {
         await go(at);
