@@ -17,6 +17,7 @@
  */
 import { syncBuiltinESMExports } from "node:module";
 import { GuardedCallError } from "../errors";
+import { tellOfDeniedSockets } from "./deno-denied-sockets";
 import { guardDenoProcessModule } from "./deno-process-module";
 
 /** Whether a call that would be refused is harmless for once. */
@@ -46,6 +47,7 @@ export function installGuards(): void {
     // Ends the process in Deno, as it closes the window in a browser.
     guard(globalThis, "", { close: never });
     guardDenoProcessModule();
+    tellOfDeniedSockets();
   }
 }
 
