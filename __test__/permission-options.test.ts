@@ -1,10 +1,12 @@
 /** The option `permission`: what is refused, what it comes to, and what happens to rules that nobody enforces. */
-import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import {
   createPool,
   InvalidOptionError,
+  importTask,
   type PermissionOptions,
   type PermissionRule,
   PermissionUnsupportedError,
@@ -40,7 +42,10 @@ afterAll(() => {
 beforeEach(() => {
   warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
 const inProject = (path: string) => join(project.folder, path);
 const onNode: WorkerOptions = { runtime: "process", processRuntime: "node" };
@@ -132,6 +137,18 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
       '"permission.console" is false, and "worker.stdio" is "pipe": only one of them can hold',
     ],
     [
+      { ...of({ console: true }), worker: { stdio: "ignore" } },
+      '"permission.console" is true, and "worker.stdio" is "ignore": only one of them can hold',
+    ],
+    [
+      of({ write: ["out"], denyRead: ["."] }),
+      '"permission.write" has "out", which "permission.denyRead" denies by "."',
+    ],
+    [
+      of({ read: true, write: ["/etc/ssl"] }),
+      '"permission.write" has "/etc/ssl", which the strict profile denies inside of what "permission.read": true grants',
+    ],
+    [
       { ...of({ env: { allow: ["A"] } }), worker: { env: { A: "b" } } },
       '"permission.env.allow" and "worker.env" both say which variables there are',
     ],
@@ -142,16 +159,50 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
   });
 
   test("flags of the runtime that would contradict it", () => {
-    for (const flag of ["--allow-fs-read=*", "--permission", "--no-permission", "-A", "--deny-net"]) {
-      const options: PoolOptions = {
+    const create = (runtime: string, flag: string) => {
+      const workerExecArgv = ["--no-warnings", flag];
+      const options = {
         permission: "strict",
-        worker: onNode,
-        workerExecArgv: ["--no-warnings", flag],
-      };
-      expect(() => createPool(options)(tasksOf(project))).toThrow(
-        `"workerExecArgv[1]" is "${flag}", and the option "permission" gives the runtime its permissions`,
+        worker: worker(`process on ${runtime}`),
+        workerExecArgv,
+      } as const;
+      return () => createPool(options)(tasksOf(project));
+    };
+    for (const [runtime, ...flags] of [
+      ["node", "--allow-fs-read=*", "--permission", "--no-permission"],
+      ["deno", "-A", "--deny-net", "-R=/etc", "-RN", "-qA"],
+    ]) {
+      for (const flag of flags) {
+        expect(create(runtime, flag)).toThrow(
+          `"workerExecArgv[1]" is "${flag}", and the option "permission" gives the runtime its permissions`,
+        );
+      }
+      expect(create(runtime, "--env-file=variables.env")).toThrow(
+        'and the option "permission" says which variables there are. permission.env.files takes files of them',
       );
     }
+  });
+
+  test("a path that Node's flags can't name", () => {
+    const path = join(project.parent, "a*");
+    mkdirSync(path);
+    expect(() => createPool({ permission: { read: [path] } })(tasksOf(project))).toThrow(
+      `permission: Node can't be told ${JSON.stringify(path)}, in its flags "*" stands for anything`,
+    );
+  });
+
+  test("an executable that is no Node", () => {
+    const create = () =>
+      createPool({ worker: { ...onNode, processRuntimePath: "/bin/true" }, permission: "strict" })(
+        tasksOf(project),
+      );
+    expect(create).toThrow(InvalidOptionError);
+    expect(create).toThrow('"/bin/true" is to run the workers, and does not tell Node\'s version');
+  });
+
+  test("writing what is hidden in the tasks' own package", () => {
+    const create = () => createPool({ permission: { read: ["data"], write: [".git"] } })(tasksOf(project));
+    expect(create).toThrow(`"permission.write" names ${inProject(".git")}, or what is in it`);
   });
 
   test("a task whose module nobody may read", () => {
@@ -272,6 +323,22 @@ describe("what a policy comes to", () => {
     }
   });
 
+  test("of a module without a package what it needs is its folder, or itself where that is the home folder", async () => {
+    const lone = join(project.parent, "lone");
+    mkdirSync(lone, { recursive: true });
+    copyFileSync(inProject("tasks.mjs"), join(lone, "tasks.mjs"));
+    const ofTasks = async () => {
+      const href = pathToFileURL(join(lone, "tasks.mjs")).href;
+      const tasks = { pid: importTask<void, number>({ href, name: "pid" }) };
+      await using pool = createPool({ worker: onNode, permission: { read: ["data"] } })(tasks);
+      expect(await pool.call.pid()).toBeGreaterThan(0);
+      return pool.permissions.needs.filter((need) => need.for === "tasks").map(({ path }) => path);
+    };
+    expect(await ofTasks()).toEqual([lone]);
+    vi.stubEnv("HOME", lone);
+    expect(await ofTasks()).toEqual([join(lone, "tasks.mjs")]);
+  });
+
   test("what the workers need beside it is shown", async () => {
     await using pool = createPool({ permission: "strict" })(tasksOf(project));
     const { needs } = pool.permissions;
@@ -333,6 +400,21 @@ describe("what nobody enforces", () => {
     await expect(pool.call.connect(1)).rejects.toMatchObject({ name: "NotCapable" });
     expect(await pool.call.serve("hello")).toBe("hello");
     expect(warn).not.toHaveBeenCalled();
+  });
+
+  test("is nothing in a container, whose runtime is not looked for here", async () => {
+    const contained: WorkerOptions = {
+      ...onNode,
+      processRuntimePath: "/no/such/node",
+      processSharedMemory: "named",
+      processCommandPrefix: ["nice"],
+    };
+    await using pool = createPool({ worker: contained, permission: "strict" })(tasksOf(project));
+    const ofWorker = pool.permissions.rules.filter(({ enforcedBy }) => !enforcedBy.includes("host"));
+    expect(ofWorker.map(({ rule }) => rule)).toEqual(expect.arrayContaining(["read", "net", "run"]));
+    for (const { rule, enforcedBy } of ofWorker) {
+      expect(enforcedBy, rule).toEqual(rule === "allowImport" ? ["runtime", "wrapper"] : ["wrapper"]);
+    }
   });
 
   test("is nothing behind a wrapper, which is taken for the one who enforces", async () => {

@@ -1,12 +1,30 @@
 /** What workers may do under a policy: what is denied, what is allowed, and that the pool's table tells the truth of both. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { createPool, type PermissionRule, type PoolOptions, type WorkerOptions } from "knitting-native";
+import { pathToFileURL } from "node:url";
+import {
+  createPool,
+  importTask,
+  type PermissionOptions,
+  type PermissionRule,
+  type PoolOptions,
+  type WorkerOptions,
+} from "knitting-native";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
-import { kinds, onEveryRuntime } from "./kinds";
+import { write } from "./installed";
+import { kinds, onChildren, onEveryRuntime } from "./kinds";
 import { makeProject, type Project, tasksOf } from "./project";
 
 const bwrapped = kinds.filter(({ name }) => name.endsWith("in bwrap"));
@@ -263,6 +281,27 @@ describe.each(["node", "threads"])("on %s", (kind) => {
   });
 });
 
+describe.each<PermissionOptions>([{ kernel: false }, { net: ["example.com"] }, { allowImport: true }])(
+  "on Deno, where it is the runtime that keeps the network from tasks: %j",
+  (permission) => {
+    test("who may not listen gets Deno's error, and the worker lives on", async () => {
+      const deno = kinds.find(({ name }) => name === "process on deno") as (typeof kinds)[number];
+      await using pool = open(deno.worker, permission);
+      const pid = await pool.call.pid();
+      for (const kind of ["net", "http"] as const) {
+        for (const host of [undefined, "127.0.0.1"]) {
+          const listening = pool.call.listen([kind, host]);
+          await expect(listening, `${kind} ${host}`).rejects.toMatchObject({ name: "NotCapable" });
+        }
+      }
+      for (const host of [undefined, "127.0.0.1"]) {
+        await expect(pool.call.bind(host), `UDP ${host}`).rejects.toMatchObject({ code: "EPERM" });
+      }
+      expect(await pool.call.pid()).toBe(pid);
+    });
+  },
+);
+
 describe.each(Object.entries<string>(ensureNodes()))("a process worker on Node %s", (major, path) => {
   const worker: WorkerOptions = {
     runtime: "process",
@@ -308,6 +347,119 @@ describe.each(bwrapped)("a $name with permission.kernel", ({ worker, skip }) => 
     }
     expect(await pool.call.greet("you")).toBe("hello you, please");
   });
+});
+
+onChildren(({ worker }) => {
+  test("a working directory that is a link is granted as what it leads to", async () => {
+    symlinkSync("project", inParent("link"));
+    const pool = open({ ...worker, cwd: inParent("link") }, { mode: "strict" });
+    try {
+      expect(await pool.call.read("data/numbers.txt")).toBe("1 2 3");
+      await pool.call.write(["out/by-link.txt", "written"]);
+      await expect(pool.call.read(".env")).rejects.toThrow();
+    } finally {
+      await pool.shutdown();
+      rmSync(inParent("link"));
+    }
+  });
+
+  test("what the user names of the profile's denials can be used", async () => {
+    vi.stubEnv("HOME", inParent("home"));
+    mkdirSync(inParent("home/.aws/out"), { recursive: true });
+    await using pool = open(worker, { read: ["data", ".env"], write: ["~/.aws/out"] });
+    expect(await pool.call.read(inProject(".env"))).toBe("TOKEN=secret");
+    await pool.call.write([inParent("home/.aws/out/new.txt"), "new"]);
+    expect(readFileSync(inParent("home/.aws/out/new.txt"), "utf8")).toBe("new");
+    for (const path of [inProject(".git/config"), inParent("home/.aws/out/new.txt")]) {
+      await expect(pool.call.read(path), path).rejects.toThrow();
+    }
+    vi.unstubAllEnvs();
+  });
+
+  test("what a link in the tasks' package leads to is denied where the link is", async () => {
+    // The working directory is elsewhere.
+    renameSync(inProject(".env"), inProject("production.env"));
+    symlinkSync("production.env", inProject(".env"));
+    const pool = open({ ...worker, cwd: inProject("empty") }, { mode: "strict" });
+    try {
+      for (const path of [".env", "production.env"]) {
+        await expect(pool.call.read(inProject(path)), path).rejects.toThrow();
+      }
+    } finally {
+      await pool.shutdown();
+      renameSync(inProject("production.env"), inProject(".env"));
+    }
+  });
+
+  test("packages that are linked from one another can be imported", async () => {
+    const folder = inParent("workspace");
+    rmSync(folder, { recursive: true, force: true });
+    const manifest = (name: string, on: string) =>
+      JSON.stringify({
+        name,
+        version: "1.0.0",
+        type: "module",
+        main: "index.js",
+        dependencies: { [on]: "1.0.0" },
+      });
+    write(folder, {
+      "app/package.json": manifest("app", "first"),
+      "app/tasks.mjs": 'export const say = async () => (await import("first")).say();',
+      "first/package.json": manifest("first", "second"),
+      "first/index.js": 'export { say } from "second";',
+      "first/.env": "TOKEN=secret",
+      "second/package.json": manifest("second", "second"),
+      "second/index.js": 'export const say = () => "said";',
+    });
+    for (const [from, to] of [
+      ["app", "first"],
+      ["first", "second"],
+    ]) {
+      mkdirSync(join(folder, from, "node_modules"));
+      symlinkSync(join("..", "..", to), join(folder, from, "node_modules", to));
+    }
+    const href = pathToFileURL(join(folder, "app/tasks.mjs")).href;
+    const read = importTask<string, string>({
+      href: pathToFileURL(inProject("tasks.mjs")).href,
+      name: "read",
+    });
+    const tasks = { say: importTask<void, string>({ href, name: "say" }), read };
+    await using pool = createPool({ worker, permission: { read: ["data"] } })(tasks);
+    expect(await pool.call.say()).toBe("said");
+    await expect(pool.call.read(join(folder, "first/.env"))).rejects.toThrow();
+  });
+
+  test("programs are looked up where the worker is, and denied wherever they are", async () => {
+    const script = (text: string) => `#!/bin/sh\necho ${text}\n`;
+    write(project.parent, {
+      "one/tool": script("one"),
+      "two/tool": script("two"),
+      "two/other": script("other"),
+    });
+    for (const path of ["one/tool", "two/tool", "two/other"]) {
+      chmodSync(inParent(path), 0o755);
+    }
+    const env = { PATH: `${inParent("one")}:${inParent("two")}:/usr/bin:/bin` };
+    const given = { ...worker, cwd: inParent("two"), env };
+    await using some = open(given, { run: ["./other", "tool"], write: [] });
+    expect(await some.call.start([inParent("two/other")])).toBe("other\n");
+    expect(await some.call.start(["tool"])).toBe("one\n");
+    await expect(some.call.start([inParent("two/tool")])).rejects.toThrow();
+    await using most = open(given, { run: true, denyRun: ["tool"], write: [] });
+    expect(await most.call.start(["other"])).toBe("other\n");
+    for (const path of ["one/tool", "two/tool"]) {
+      await expect(most.call.start([inParent(path)]), path).rejects.toThrow();
+    }
+  });
+});
+
+test("Bun keeps the folders of packages that it was told of", async () => {
+  vi.stubEnv("NODE_PATH", "/opt/packages");
+  const bun = kinds.find(({ name }) => name === "process on bun") as (typeof kinds)[number];
+  await using pool = open(bun.worker, { env: { allow: ["NODE_PATH"] } });
+  expect((await pool.call.variables()).NODE_PATH).toMatch(/node_modules:\/opt\/packages$/);
+  expect(await pool.call.greet("you")).toBe("hello you, please");
+  vi.unstubAllEnvs();
 });
 
 test("a worker may have a directory of its own: what is relative starts there", async () => {

@@ -54,9 +54,6 @@ export function tasksOf({ folder }: Project) {
     write: take<[path: string, text: string], void>("write"),
     writeLater: take<[path: string, text: string], void>("writeLater"),
     append: take<[path: string, text: string], void>("append"),
-    remove: take<string, void>("remove"),
-    rename: take<[from: string, to: string], void>("rename"),
-    makeExecutable: take<string, void>("makeExecutable"),
     start: take<string[], string>("start"),
     startLater: take<string[], string>("startLater"),
     variables: take<void, Record<string, string>>("variables"),
@@ -64,6 +61,8 @@ export function tasksOf({ folder }: Project) {
     imports: take<string, string[]>("imports"),
     connect: take<number, string>("connect"),
     serve: take<string, string>("serve"),
+    listen: take<[kind: "net" | "http", host: string | undefined], void>("listen"),
+    bind: take<string | undefined, void>("bind"),
     print: take<string, void>("print"),
   };
 }

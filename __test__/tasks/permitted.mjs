@@ -1,17 +1,10 @@
 // What a policy may allow or deny. Copied into a project of its own: see ../project.ts.
 import { execFile, execFileSync } from "node:child_process";
-import {
-  appendFileSync,
-  chmodSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { createSocket } from "node:dgram";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { connect as connectTo } from "node:net";
+import { connect as connectTo, createServer as createTcpServer } from "node:net";
 import { promisify } from "node:util";
 
 export const pid = () => process.pid;
@@ -22,9 +15,6 @@ export const list = (path) => readdirSync(path).sort();
 export const write = ([path, text]) => writeFileSync(path, text);
 export const writeLater = ([path, text]) => writeFile(path, text);
 export const append = ([path, text]) => appendFileSync(path, text);
-export const remove = (path) => unlinkSync(path);
-export const rename = ([from, to]) => renameSync(from, to);
-export const makeExecutable = (path) => chmodSync(path, 0o755);
 
 export const start = ([program, ...parameters]) =>
   execFileSync(program, parameters, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
@@ -58,6 +48,26 @@ export const serve = async (answer) => {
   } finally {
     server.close();
   }
+};
+
+/** A server that only listens. */
+export const listen = async ([kind, host]) => {
+  const server = kind === "net" ? createTcpServer() : createServer();
+  await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    host === undefined ? server.listen(0, resolve) : server.listen(0, host, resolve);
+  });
+  server.close();
+};
+
+/** The same of UDP. */
+export const bind = async (host) => {
+  const socket = createSocket("udp4");
+  await new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind(0, host, resolve);
+  });
+  socket.close();
 };
 
 export const print = (text) => {

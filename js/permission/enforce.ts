@@ -18,13 +18,14 @@ import { InvalidOptionError, PermissionUnsupportedError } from "../errors";
 import type { KernelLayer, ProgramNeeds } from "../native";
 import { ADDON, nativePath } from "../platform";
 import { variablesOf } from "../pool/environment";
+import { isElsewhere } from "../pool/runtime";
 import { describe } from "../validate";
 import type { Program } from "../worker/program";
 import type { ResolvedWorker } from "../worker-options";
 import { denoFlags } from "./deno-flags";
 import { type KernelPlan, kernelPlan, missingLayers } from "./kernel";
 import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
-import { type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
+import { letsAddonsIn, type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
 import { unique } from "./paths";
 import type { Policy } from "./policy";
 import { impliedPolicy } from "./resolve";
@@ -101,11 +102,11 @@ function restricted(
   const folders = taskFolders(modulesOf(program), policy);
   const needs = [...own, ...folders.roots, ...folders.packages];
   const readable = executable === "" ? needs : unique([...needs, executable]);
-  // A container has a file system and a runtime of its own.
-  const isHere = runtime === "thread" || isAbsolute(executable);
   const kernel = asksKernel(policy, worker, executable)
     ? kernelPlan(policy, worker, executable, own, folders)
     : undefined;
+  // A container has a file system and a runtime of its own, unless the user says that they are the same.
+  const isHere = kernel !== undefined || !isElsewhere(worker);
   const isWrapped = worker.prefix !== undefined;
   // Inside of a wrapper there is another kernel to ask, as far as one can tell: the launcher says there what is missing.
   const missing: ReadonlyMap<KernelLayer, string> =
@@ -241,29 +242,48 @@ function short(value: PermissionRule["value"]): string {
 }
 
 /** What the policy says by itself, and what would contradict it. */
-const PERMISSION_FLAGS =
-  /^--(allow-|deny-|ignore-|permission|no-permission|experimental-permission)|^-[ARWNESIP]$/;
+const PERMISSION_FLAGS = /^--(allow-|deny-|ignore-|permission|no-permission|experimental-permission)/;
+/** The same in Deno's short form: several can stand together, and a value behind them. */
+const SHORT_FLAGS = /^-[a-zA-Z]*[ARWNESIP]/;
+const VARIABLE_FLAGS = /^--env(-file|=|$)/;
 
-function refuseFlags({ execArgv = [] }: ResolvedWorker): void {
-  const index = execArgv.findIndex((flag) => PERMISSION_FLAGS.test(flag));
-  if (index >= 0) {
-    throw new InvalidOptionError(
-      `createPool: "workerExecArgv[${index}]" is ${describe(execArgv[index])}, and the option "permission" gives the runtime its permissions`,
-    );
+function refuseFlags({ runtime, execArgv = [] }: ResolvedWorker): void {
+  for (const [index, flag] of execArgv.entries()) {
+    const what = `createPool: "workerExecArgv[${index}]" is ${describe(flag)}, and the option`;
+    if (PERMISSION_FLAGS.test(flag) || (runtime === "deno" && SHORT_FLAGS.test(flag))) {
+      throw new InvalidOptionError(`${what} "permission" gives the runtime its permissions`);
+    }
+    if (VARIABLE_FLAGS.test(flag)) {
+      throw new InvalidOptionError(
+        `${what} "permission" says which variables there are. permission.env.files takes files of them`,
+      );
+    }
   }
 }
 
 const versions = new Map<string, NodeVersion>();
+const VERSION_MILLIS = 10_000;
 
-/** Asks another Node than this for its version, once. */
-function versionOf(runtime: ResolvedWorker["runtime"], executable: string): NodeVersion {
-  if (runtime === "thread" || executable === process.execPath) {
-    return nodeVersion(process.version);
-  }
-  let version = versions.get(executable);
-  if (version === undefined) {
-    version = nodeVersion(execFileSync(executable, ["--version"], { encoding: "utf8" }));
+/** The version of a Node whose flags are of use. Another than this is asked for it, once. */
+function versionOf(runtime: ResolvedWorker["runtime"], executable: string): NodeVersion | undefined {
+  const isThis = runtime === "thread" || executable === process.execPath;
+  const version = isThis
+    ? nodeVersion(process.version)
+    : (versions.get(executable) ?? askVersion(executable));
+  if (!isThis) {
     versions.set(executable, version);
   }
-  return version;
+  return letsAddonsIn(version) ? version : undefined;
+}
+
+function askVersion(executable: string): NodeVersion {
+  try {
+    const options = { encoding: "utf8", timeout: VERSION_MILLIS } as const;
+    return nodeVersion(execFileSync(executable, ["--version"], options));
+  } catch (cause) {
+    throw new InvalidOptionError(
+      `createPool: ${describe(executable)} is to run the workers, and does not tell Node's version, on which its flags for "permission" depend: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
 }

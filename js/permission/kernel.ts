@@ -3,10 +3,11 @@
  * links: the launcher follows none, so that nobody can lead it elsewhere.
  */
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, resolve } from "node:path";
 import { InvalidOptionError } from "../errors";
 import { type KernelLayer, native, type ProgramNeeds, type SandboxProbe } from "../native";
 import { LAUNCHER, nativePath } from "../platform";
+import { workerEnvironment } from "../pool/environment";
 import { describe } from "../validate";
 import type { ResolvedWorker } from "../worker-options";
 import type { TaskFolders } from "./needs";
@@ -30,7 +31,9 @@ export interface Sandbox {
 }
 
 /** Where programs are besides the folders of `PATH`. */
-const PROGRAM_FOLDERS = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"];
+const PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/** What programs are made of. */
+const PROGRAM_TREES = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"];
 /** Its entries are others for each process; the whole of it is denied or granted. */
 const PROCESSES = "/proc";
 
@@ -67,7 +70,7 @@ export function kernelPlan(
 ): KernelPlan {
   const online = !keepsFromNetwork(policy, worker.runtime);
   const runtime = native().runtimeNeeds(executable, online);
-  const programs = programsOf(policy);
+  const programs = programsOf(policy, worker);
   const denied = canonical([...policy.denyRead, ...tasks.denied]).filter(
     (path) => path === PROCESSES || !isWithin(path, PROCESSES),
   );
@@ -92,15 +95,29 @@ export function kernelPlan(
  * Deno's cache, of modules and of what it has compiled: without it each start compiles anew. Where modules from the web are
  * allowed it is one of our own, and is written. Deno's own flags keep the tasks from there.
  */
-function denoCache({ runtime }: ResolvedWorker, policy: Policy): Pick<Sandbox, "read" | "write"> {
-  const folder = denoFolder(policy);
-  const isFetching = runtime === "deno" && !isNothing(policy.allowImport);
-  if (isFetching) {
-    mkdirSync(folder, { recursive: true });
+function denoCache(worker: ResolvedWorker, policy: Policy): Pick<Sandbox, "read" | "write"> {
+  if (worker.runtime !== "deno") {
+    return { read: [], write: [] };
   }
-  const found = runtime === "deno" ? real(folder) : undefined;
+  const folder = denoFolder(policy, worker);
+  const isFetching = !isNothing(policy.allowImport);
+  if (isFetching) {
+    makeCache(folder);
+  }
+  const found = real(folder);
   const cache = found === undefined ? [] : [found];
   return { read: cache, write: isFetching ? cache : [] };
+}
+
+function makeCache(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw new InvalidOptionError(
+      `createPool: "permission.allowImport" has Deno keep modules from the web in ${folder}, which can't be made: ${(cause as Error).message}. worker.env.DENO_DIR names another folder`,
+      { cause },
+    );
+  }
 }
 
 function everything(grant: Grant): readonly string[] {
@@ -113,15 +130,18 @@ function canonical(paths: readonly string[]): string[] {
 }
 
 /** What it takes to start the programs of `run`, and those that may not be started among what does. */
-function programsOf({ run, denyRun }: Policy): ProgramNeeds & { denied: readonly string[] } {
-  const denied = denyRun.flatMap((program) => findProgram(program) ?? []);
+function programsOf(
+  { run, denyRun }: Policy,
+  worker: ResolvedWorker,
+): ProgramNeeds & { denied: readonly string[] } {
+  const folders = searched(worker);
+  const denied = denyRun.flatMap((program) => findPrograms(program, [...folders, ...PROGRAM_FOLDERS]));
   if (run === true) {
-    const folders = [...(process.env.PATH?.split(delimiter) ?? []), ...PROGRAM_FOLDERS];
-    const execute = unique(folders.flatMap((folder) => real(folder) ?? []));
+    const execute = unique([...folders, ...PROGRAM_TREES].flatMap((folder) => real(folder) ?? []));
     return { read: [], execute, devices: [], denied };
   }
   const programs = run.map((program, index) => {
-    const path = findProgram(program);
+    const [path] = findPrograms(program, folders);
     if (path === undefined) {
       throw new InvalidOptionError(
         `createPool: "permission.run[${index}]" is ${describe(program)}, it must be a program on PATH or the path of one`,
@@ -138,12 +158,17 @@ function programsOf({ run, denyRun }: Policy): ProgramNeeds & { denied: readonly
   };
 }
 
-/** Where a program really is. */
-function findProgram(program: string): string | undefined {
-  const folders = process.env.PATH?.split(delimiter) ?? [];
-  const paths = program.includes("/") ? [resolve(program)] : folders.map((folder) => join(folder, program));
-  const found = paths.find(isProgram);
-  return found === undefined ? undefined : real(found);
+/** Where the workers look for a program. */
+function searched(worker: ResolvedWorker): string[] {
+  const { PATH = process.env.PATH ?? "" } = Object.fromEntries(workerEnvironment(worker));
+  const { cwd = process.cwd() } = worker;
+  return PATH.split(delimiter).map((folder) => resolve(cwd, folder));
+}
+
+/** What a program really is: each of its name in these folders, or the one at its path. */
+function findPrograms(program: string, folders: readonly string[]): string[] {
+  const paths = program.includes("/") ? [program] : folders.map((folder) => resolve(folder, program));
+  return unique(paths.filter(isProgram).flatMap((path) => real(path) ?? []));
 }
 
 function isProgram(path: string): boolean {

@@ -2,7 +2,7 @@
  * What a worker has to read to become one, whatever its policy says: this package, the runtime, the tasks' modules and what
  * they can import. Derived, and shown by `pool.permissions`.
  */
-import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import { InvalidOptionError } from "../errors";
 import { packageFolder } from "../platform";
 import type { Program } from "../worker/program";
 import { isWithin, real, unique } from "./paths";
-import type { Policy } from "./policy";
+import type { Grant, Policy } from "./policy";
 import { packagesOf, sensitiveInProject } from "./profile";
 
 /** A file or folder that a worker needs, with all that is in it. */
@@ -37,7 +37,7 @@ export interface TaskFolders {
   readonly roots: readonly string[];
   /** Where what they import is: folders of packages, and what those link to. */
   readonly packages: readonly string[];
-  /** In their packages' folders what a project keeps to itself. */
+  /** In all of these what a project keeps to itself and the user has not named. */
   readonly denied: readonly string[];
 }
 
@@ -66,16 +66,32 @@ export function taskFolders(modules: readonly NamedModule[], policy: Policy): Ta
   const places = unique(paths.flatMap((path) => [path, real(path) ?? path]));
   const roots = unique(places.map(packageRoot));
   const readable = (path: string): boolean => !policy.denyRead.some((denied) => isWithin(path, denied));
-  const folders = unique(places.flatMap((path) => ancestors(path).map(packagesOf))).filter(existsSync);
-  const packages = unique(
-    folders.flatMap((folder) => [folder, real(folder) ?? folder, ...linkedFrom(folder)]),
-  );
+  const packages = packagesFor(places);
   const isNew = (path: string): boolean => !roots.some((root) => isWithin(path, root));
+  const sensitive = [...roots, ...packages].flatMap(sensitiveInProject).flatMap(existing);
+  const denied = sensitive.filter((path) => !isNamed(path, policy.read));
+  const torn = denied.find((path) => isNamed(path, policy.write));
+  if (torn !== undefined) {
+    throw new InvalidOptionError(
+      `createPool: "permission.write" names ${torn}, or what is in it, which is hidden in a package that the tasks can read. Name it in "permission.read" too`,
+    );
+  }
   return {
     roots: roots.filter(readable),
     packages: packages.filter((path) => readable(path) && isNew(path)),
-    denied: roots.flatMap(sensitiveInProject).filter((path) => real(path) === path),
+    denied,
   };
+}
+
+/** Whether something in it is granted by name. */
+function isNamed(path: string, granted: Grant): boolean {
+  return granted !== true && granted.some((grant) => isWithin(grant, path));
+}
+
+/** A path and what it leads to; nothing where there is nothing. */
+function existing(path: string): string[] {
+  const target = real(path);
+  return target === undefined ? [] : unique([path, target]);
 }
 
 function refuseUnreachable({ what, href }: NamedModule, { denyRead, allowImport }: Policy): void {
@@ -99,11 +115,16 @@ function refuseUnreachable({ what, href }: NamedModule, { denyRead, allowImport 
   }
 }
 
-/** The folder of the package that a file belongs to; of a file without one its own. */
+/** The folder of the package that a file belongs to; of a file without one its own, or itself where that has much else. */
 function packageRoot(file: string): string {
-  const tooWide = ["/", homedir()];
   const found = ancestors(file).find((folder) => existsSync(join(folder, "package.json")));
-  return found === undefined || tooWide.includes(found) ? dirname(file) : found;
+  const folder = found === undefined || isTooWide(found) ? dirname(file) : found;
+  return isTooWide(folder) ? file : folder;
+}
+
+/** Whether a folder has much else than a package. */
+function isTooWide(folder: string): boolean {
+  return ["/", ...existing(homedir())].includes(folder);
 }
 
 /** The folders that a file is in, the nearest first. */
@@ -112,14 +133,48 @@ function ancestors(file: string): string[] {
   return folder === file ? [] : [folder, ...ancestors(folder)];
 }
 
-/** Packages that lie elsewhere, such as those of a workspace. */
-function linkedFrom(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+/**
+ * The folders of packages that files import from, and the packages that lie elsewhere and are linked from there, such as those
+ * of a workspace, with the folders that these import from.
+ */
+function packagesFor(files: readonly string[]): string[] {
+  const folders = unique(files.flatMap(packageFolders));
+  const linked: string[] = [];
+  // It grows as it is walked.
+  for (const folder of folders) {
+    for (const target of linksIn(folder)) {
+      if (!isTooWide(target) && ![...folders, ...linked].some((known) => isWithin(target, known))) {
+        linked.push(target);
+        folders.push(
+          ...packageFolders(join(target, "package.json")).filter((found) => !folders.includes(found)),
+        );
+      }
+    }
+  }
+  return [...folders, ...linked];
+}
+
+/** Where the packages may be that a file imports. */
+function packageFolders(file: string): string[] {
+  return ancestors(file).map(packagesOf).flatMap(existing);
+}
+
+/** What the packages lead to that are links. */
+function linksIn(folder: string): string[] {
+  return entriesOf(folder).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && entry.name.startsWith("@")) {
-      return linkedFrom(path);
+      return linksIn(path);
     }
-    const target = entry.isSymbolicLink() ? real(path) : undefined;
-    return target === undefined || isWithin(target, realpathSync(folder)) ? [] : [target];
+    return entry.isSymbolicLink() ? (real(path) ?? []) : [];
   });
+}
+
+/** None where this user may not look, or it is no folder: then nothing is imported from there. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
 }

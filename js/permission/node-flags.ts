@@ -2,6 +2,8 @@
  * A policy in the words of Node's permission model: allow-lists, and nothing of what is inside them. It is a guardrail for code
  * that goes by Node's own modules; native code is not asked.
  */
+import { InvalidOptionError } from "../errors";
+import { describe } from "../validate";
 import { outermost } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
 
@@ -13,8 +15,21 @@ export interface NodeVersion {
 
 /** Such as `v22.13.0`. */
 export function nodeVersion(text: string): NodeVersion {
-  const [major = 0, minor = 0] = text.replace(/^v/, "").split(".").map(Number);
-  return { major, minor };
+  const [, major, minor] = /^v(\d+)\.(\d+)\./.exec(text) ?? [];
+  if (major === undefined) {
+    throw new Error(`${describe(text)} is no version of Node`);
+  }
+  return { major: Number(major), minor: Number(minor) };
+}
+
+/** Whether its model lets an addon in at all: a worker attaches by one. */
+export function letsAddonsIn({ major, minor }: NodeVersion): boolean {
+  return major > 21 || (major === 21 && minor >= 6) || (major === 20 && minor >= 12);
+}
+
+/** Whether WASI is among what it asks for. */
+function limitsWasi({ major, minor }: NodeVersion): boolean {
+  return major > 22 || (major === 22 && minor >= 3) || (major === 20 && minor >= 16);
 }
 
 /** Whether the network is among what it asks for. */
@@ -47,7 +62,7 @@ export function nodeFlags(
     flags.push("--allow-net");
   }
   if (guarded) {
-    flags.push("--allow-worker", "--allow-wasi");
+    flags.push("--allow-worker", ...(limitsWasi(version) ? ["--allow-wasi"] : []));
   }
   return flags;
 }
@@ -63,9 +78,6 @@ function allowsNetwork({ net }: Policy, version: NodeVersion): boolean {
 
 /** Node warns of `--allow-addons`, and of what is experimental in the model. Neither is the user's business. */
 function withoutWarnings(policy: Policy, version: NodeVersion): string[] {
-  if (version.major === 20 && version.minor < 11) {
-    return ["--no-warnings"];
-  }
   const isExperimental = !isStable(version) || allowsNetwork(policy, version);
   const kinds = isExperimental ? ["SecurityWarning", "ExperimentalWarning"] : ["SecurityWarning"];
   return kinds.map((kind) => `--disable-warning=${kind}`);
@@ -73,5 +85,15 @@ function withoutWarnings(policy: Policy, version: NodeVersion): string[] {
 
 /** One flag for each: a path may have commas. None twice, Node 20 aborts at that. */
 function paths(flag: string, grant: Grant, needs: readonly string[]): string[] {
-  return grant === true ? [`${flag}=*`] : outermost([...grant, ...needs]).map((path) => `${flag}=${path}`);
+  if (grant === true) {
+    return [`${flag}=*`];
+  }
+  const listed = outermost([...grant, ...needs]);
+  const wild = listed.find((path) => path.includes("*"));
+  if (wild !== undefined) {
+    throw new InvalidOptionError(
+      `createPool: permission: Node can't be told ${describe(wild)}, in its flags "*" stands for anything`,
+    );
+  }
+  return listed.map((path) => `${flag}=${path}`);
 }

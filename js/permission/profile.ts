@@ -28,7 +28,16 @@ export function packagesOf(folder: string): string {
 
 /** The lock files in the working directory, which are read whatever `read` says. */
 export function lockFiles(cwd: string): string[] {
-  return readdirSync(cwd)
+  return namesIn(cwd)
     .filter((name) => LOCK_FILE.test(name))
     .map((name) => join(cwd, name));
+}
+
+/** None where this user may not look: then there is nothing to grant. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

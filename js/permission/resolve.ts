@@ -100,25 +100,25 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
   const denyWrite = denials("denyWrite", given.denyWrite, cwd);
   refuseContradiction("read", read, "denyRead", denyRead);
   refuseContradiction("write", write, "denyWrite", denyWrite);
-  const home = { said: ".", path: cwd };
+  // What is not read is not written either: the kernel has one mask for both.
+  refuseContradiction("write", write, "denyRead", denyRead);
+  const home = { said: ".", path: cwd, real: real(cwd) };
+  const reading: Grants = { field: "read", entries: read ?? [home] };
+  const writing: Grants = { field: "write", entries: write ?? [home] };
   const sensitive = sensitivePaths(cwd).map(asDenial);
-  const readable = listed(read ?? [home]);
-  const writable = listed(write ?? [home]);
+  const readable = listed(reading.entries);
   return {
     mode: "strict",
-    read: readable === true ? true : unique([...readable, ...lockFiles(cwd)]),
-    write: writable,
-    denyRead: spread([...lift("read", sensitive, read, home), ...denyRead]),
-    denyWrite: spread([
-      ...lift("write", [...sensitive, asDenial(packagesOf(cwd))], write, home),
-      ...denyWrite,
-    ]),
+    read: readable === true ? true : unique([...readable, ...lockFiles(home.real ?? cwd)]),
+    write: listed(writing.entries),
+    denyRead: spread([...lift(sensitive, reading, [reading, writing]), ...denyRead]),
+    denyWrite: spread([...lift([...sensitive, asDenial(packagesOf(cwd))], writing, [writing]), ...denyWrite]),
     net: names("net", given.net) ?? [],
     denyNet: list("denyNet", given.denyNet) ?? [],
     allowImport: names("allowImport", given.allowImport) ?? [],
     env: environment(given.env, subject),
-    run: programs(given, runtime),
-    denyRun: list("denyRun", given.denyRun) ?? [],
+    run: programs(given, subject),
+    denyRun: (list("denyRun", given.denyRun) ?? []).map((program) => programPath(program, cwd)),
     console: isSeen(given.console, subject, false),
     kernel: kernel(given.kernel, runtime),
     onUnsupported: optional(given.onUnsupported, (word) =>
@@ -130,9 +130,9 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
 /** Whether what workers write is seen. */
 function isSeen(given: unknown, { stdio }: Subject, byDefault: boolean): boolean {
   const seen = yesOrNo("console", given);
-  if (seen === false && stdio !== undefined && stdio !== "ignore") {
+  if (seen !== undefined && stdio !== undefined && seen !== (stdio !== "ignore")) {
     throw new InvalidOptionError(
-      `${CALLER}: "${OPTION}.console" is false, and "worker.stdio" is "${stdio}": only one of them can hold`,
+      `${CALLER}: "${OPTION}.console" is ${seen}, and "worker.stdio" is "${stdio}": only one of them can hold`,
     );
   }
   return seen ?? (stdio === undefined ? byDefault : stdio !== "ignore");
@@ -204,27 +204,39 @@ function refuseContradiction(
   }
 }
 
+/** What is granted, by the field that says so. */
+interface Grants {
+  readonly field: "read" | "write";
+  readonly entries: true | readonly Entry[];
+}
+
 /**
  * The profile's denials without those that the user has named something inside of, or has his working directory in: what is
- * not granted is denied all the same. Refuses what is named where a wider grant needs the denial.
+ * not granted is denied all the same. Refuses what is named where a wider grant needs the denial. `denied` is what they deny,
+ * `named` what they keep from being used.
  */
-function lift(
-  field: string,
-  profile: readonly Entry[],
-  granted: true | readonly Entry[] | undefined,
-  home: Entry,
-): Entry[] {
-  const grants = granted === true ? [] : (granted ?? [home]);
+function lift(profile: readonly Entry[], denied: Grants, named: readonly Grants[]): Entry[] {
   return profile.filter((denial) => {
-    const inside = grants.find((grant) => covers(denial, grant));
-    const wider = grants.find((grant) => covers(grant, denial) && !covers(denial, grant));
-    if (inside !== undefined && wider !== undefined) {
-      throw new InvalidOptionError(
-        `${CALLER}: "${OPTION}.${field}" has ${describe(inside.said)}, which the strict profile denies inside of ${describe(wider.said)}. Name what is needed there instead of that`,
-      );
+    for (const { field, entries } of named) {
+      const inside = entries === true ? undefined : entries.find((grant) => covers(denial, grant));
+      if (inside !== undefined) {
+        refuseWithin(denial, denied, `"${OPTION}.${field}" has ${describe(inside.said)}`);
+        return false;
+      }
     }
-    return inside === undefined;
+    return true;
   });
+}
+
+function refuseWithin(denial: Entry, { field, entries }: Grants, what: string): void {
+  const wider =
+    entries === true ? true : entries.find((grant) => covers(grant, denial) && !covers(denial, grant))?.said;
+  if (wider !== undefined) {
+    const where = wider === true ? `what "${OPTION}.${field}": true grants` : describe(wider);
+    throw new InvalidOptionError(
+      `${CALLER}: ${what}, which the strict profile denies inside of ${where}. Name what is needed there instead of that`,
+    );
+  }
 }
 
 /** Whether what one says holds for the other too. */
@@ -282,8 +294,9 @@ function variablesOf(option: string, said: string, path: string): Record<string,
 }
 
 /** What may be started, by what runs the workers. */
-function programs(given: Readonly<Record<string, unknown>>, runtime: Runtime): Grant {
-  const run = names("run", given.run);
+function programs(given: Readonly<Record<string, unknown>>, { runtime, cwd }: Subject): Grant {
+  const said = names("run", given.run);
+  const run = typeof said === "object" ? said.map((program) => programPath(program, cwd)) : said;
   const ofNode = switchOf(given, "node", "allowChildProcess");
   const ofDeno = switchOf(given, "deno", "allowRun");
   if (runtime === "deno") {
@@ -293,6 +306,11 @@ function programs(given: Readonly<Record<string, unknown>>, runtime: Runtime): G
     return run ?? [];
   }
   return ofNode ? (run ?? true) : [];
+}
+
+/** A name stays one, to be found on `PATH`. */
+function programPath(program: string, cwd: string): string {
+  return program.includes("/") ? absolute(program, cwd) : program;
 }
 
 /** `node.allowChildProcess` or `deno.allowRun`. */

@@ -23,8 +23,6 @@ const NOT_INHERITED = new Set([
   "--check",
   "--input-type",
   "--title",
-  "--permission",
-  "--experimental-permission",
 ]);
 
 /** The same, for whole families of flags. */
@@ -35,6 +33,8 @@ const NOT_INHERITED_PREFIXES = [
   "--experimental-test",
   "--watch",
   "--allow-",
+  "--permission",
+  "--experimental-permission",
   "--cpu-prof",
   "--heap-prof",
   "--prof",

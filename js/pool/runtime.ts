@@ -96,7 +96,7 @@ function isHost(executable: string): boolean {
 }
 
 /** Whether the worker has a file system of its own, as in a container. A sandbox in this one can inherit descriptor 0. */
-function isElsewhere({ prefix, sharedMemory }: ResolvedWorker): boolean {
+export function isElsewhere({ prefix, sharedMemory }: ResolvedWorker): boolean {
   return prefix !== undefined && sharedMemory.mode === "named";
 }
 
