@@ -101,6 +101,20 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
       '"permission.net" is "example.com", it must be true, false or an array of strings',
     ],
     [of({ net: [""] }), '"permission.net[0]" is ""'],
+    [
+      of({ net: ["a", "https://example.com"] }),
+      '"permission.net[1]" is "https://example.com", it must be a host such as "example.com"',
+    ],
+    [of({ net: ["::1"] }), '"permission.net[0]" is "::1", it must be a host such as'],
+    [of({ net: ["a,b"] }), '"permission.net[0]" is "a,b", it must be a host such as'],
+    [
+      of({ denyNet: ["example.com:http"] }),
+      '"permission.denyNet[0]" is "example.com:http", it must be a host',
+    ],
+    [
+      of({ allowImport: ["example.com/x"] }),
+      '"permission.allowImport[0]" is "example.com/x", it must be a host',
+    ],
     [of({ denyNet: "example.com" }), '"permission.denyNet" is "example.com", it must be an array of strings'],
     [of({ allowImport: 1 }), '"permission.allowImport" is 1, it must be true, false or an array of strings'],
     [of({ run: {} }), '"permission.run" is an object, it must be true, false or an array of strings'],
@@ -389,6 +403,23 @@ describe("what nobody enforces", () => {
     await using pool = createPool({ worker: onNode, permission })(tasksOf(project));
     expect(await pool.call.pid()).not.toBe(process.pid);
     expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  test("lists of hosts are what Deno takes", async () => {
+    const net = [
+      "example.com",
+      "*.example.com",
+      "127.0.0.1:8080",
+      "10.0.0.0/8",
+      "[::1]",
+      "[::1]:8080",
+      "a-b",
+    ];
+    await using pool = createPool({ worker: worker("process on deno"), permission: { net } })(
+      tasksOf(project),
+    );
+    expect(await pool.call.pid()).toBeGreaterThan(0);
+    expect(saidOf(pool.permissions.rules, "net")).toEqual(net);
   });
 
   test("lists of hosts are enforced by Deno", async () => {

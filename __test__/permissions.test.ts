@@ -1,6 +1,7 @@
 /** What workers may do under a policy: what is denied, what is allowed, and that the pool's table tells the truth of both. */
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -20,6 +21,7 @@ import {
   type PoolOptions,
   type WorkerOptions,
 } from "knitting-native";
+import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
@@ -429,6 +431,29 @@ onChildren(({ worker }) => {
     await expect(pool.call.read(join(folder, "first/.env"))).rejects.toThrow();
   });
 
+  test("memory that it is sent can be used, and no other be opened", async () => {
+    const name = `/knitting-permissions-${process.pid}`;
+    const href = pathToFileURL(inProject("tasks.mjs")).href;
+    copyFileSync(join(__dirname, "tasks", "permitted-memory.mjs"), inProject("memory.mjs"));
+    const at = pathToFileURL(inProject("memory.mjs")).href;
+    const tasks = {
+      increment: importTask<ProcessSharedBuffer, number>({ href: at, name: "increment" }),
+      read: importTask<string, string>({ href, name: "read" }),
+    };
+    await using pool = createPool({ worker, permission: "strict" })(tasks);
+    using anonymous = ProcessSharedBuffer.create(64);
+    using named = ProcessSharedBuffer.create({ size: 64, name });
+    try {
+      for (const memory of [anonymous, named]) {
+        expect(await pool.call.increment(memory)).toBe(1);
+        expect(memory.view(Int32Array)[0]).toBe(1);
+      }
+      await expect(pool.call.read(`/dev/shm${name}`)).rejects.toThrow();
+    } finally {
+      getDefaultProcessSharedBufferPrimitives().unlinkSharedMemory(name);
+    }
+  });
+
   test("programs are looked up where the worker is, and denied wherever they are", async () => {
     const script = (text: string) => `#!/bin/sh\necho ${text}\n`;
     write(project.parent, {
@@ -460,6 +485,19 @@ test("Bun keeps the folders of packages that it was told of", async () => {
   expect((await pool.call.variables()).NODE_PATH).toMatch(/node_modules:\/opt\/packages$/);
   expect(await pool.call.greet("you")).toBe("hello you, please");
   vi.unstubAllEnvs();
+});
+
+describe.each(kinds.filter(({ name }) => name.endsWith("in a container")))("a $name", ({ worker, skip }) => {
+  test.skipIf(skip !== undefined)("is limited by its container, and says so", async () => {
+    const href = new URL("./tasks/basic.mjs", pathToFileURL(__filename)).href;
+    const tasks = { add: importTask<[number, number], number>({ href, name: "add" }) };
+    await using pool = createPool({ worker, permission: { net: ["example.com"] } })(tasks);
+    expect(await pool.call.add([1, 2])).toBe(3);
+    const of = (name: string) => pool.permissions.rules.filter(({ rule }) => rule === name);
+    for (const { enforcedBy } of ["read", "net", "run"].flatMap(of)) {
+      expect(enforcedBy).toEqual(["wrapper"]);
+    }
+  });
 });
 
 test("a worker may have a directory of its own: what is relative starts there", async () => {

@@ -113,9 +113,9 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
     write: listed(writing.entries),
     denyRead: spread([...lift(sensitive, reading, [reading, writing]), ...denyRead]),
     denyWrite: spread([...lift([...sensitive, asDenial(packagesOf(cwd))], writing, [writing]), ...denyWrite]),
-    net: names("net", given.net) ?? [],
-    denyNet: list("denyNet", given.denyNet) ?? [],
-    allowImport: names("allowImport", given.allowImport) ?? [],
+    net: hosts("net", names("net", given.net)),
+    denyNet: hosts("denyNet", list("denyNet", given.denyNet)),
+    allowImport: hosts("allowImport", names("allowImport", given.allowImport)),
     env: environment(given.env, subject),
     run: programs(given, subject),
     denyRun: (list("denyRun", given.denyRun) ?? []).map((program) => programPath(program, cwd)),
@@ -341,6 +341,23 @@ function names(field: string, value: unknown): Grant | undefined {
 
 function list(field: string, value: unknown): readonly string[] | undefined {
   return optional(value, (given) => texts(CALLER, `${OPTION}.${field}`, given, 0));
+}
+
+/** A name, `*` before it perhaps, or an address or a range of them, and a port. An IPv6 address stands in brackets. */
+const HOST = /^(\[[\da-f:.]+\]|[^\s,:/[\]]+(\/\d+)?)(:\d{1,5})?$/i;
+
+function hosts<G extends Grant>(field: string, granted: G | undefined): G | readonly string[] {
+  for (const [index, host] of granted === undefined || granted === true ? [] : granted.entries()) {
+    if (!HOST.test(host)) {
+      refuse(
+        CALLER,
+        `${OPTION}.${field}[${index}]`,
+        host,
+        'a host such as "example.com", "127.0.0.1:8080" or "[::1]:8080"',
+      );
+    }
+  }
+  return granted ?? [];
 }
 
 function yesOrNo(field: string, value: unknown): boolean | undefined {
