@@ -1,4 +1,6 @@
 /** What workers may do under a policy: what is denied, what is allowed, and that the pool's table tells the truth of both. */
+
+import { once } from "node:events";
 import {
   chmodSync,
   copyFileSync,
@@ -10,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createServer as createWebServer } from "node:http";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -25,7 +28,7 @@ import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "kn
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
-import { write } from "./installed";
+import { run, write } from "./installed";
 import { kinds, onChildren, onEveryRuntime } from "./kinds";
 import { makeProject, type Project, tasksOf } from "./project";
 
@@ -229,6 +232,30 @@ onEveryRuntime(({ worker }) => {
     expect(await pool.call.startLater(["git", "--version"])).toMatch(/^git version/);
   });
 
+  test("modules from the web are imported by Deno alone, from the hosts that are allowed", async () => {
+    const web = createWebServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/javascript" }).end("export const fetched = 1;");
+    }).listen(0, "127.0.0.1");
+    await once(web, "listening");
+    const host = `127.0.0.1:${(web.address() as { port: number }).port}`;
+    const fetched = async (permission: PoolOptions["permission"]) => {
+      await using pool = open(worker, permission);
+      return await pool.call.imports(`http://${host}/module.js`).catch((error) => error);
+    };
+    try {
+      expect(await fetched({ net: true })).toBeInstanceOf(Error);
+      expect(await fetched({ allowImport: ["example.com"] })).toBeInstanceOf(Error);
+      if (worker.processRuntime === "deno") {
+        expect(await fetched({ allowImport: [host] })).toEqual(["fetched"]);
+      } else {
+        expect(await fetched({ allowImport: true, net: true })).toBeInstanceOf(Error);
+      }
+    } finally {
+      web.close();
+      web.closeAllConnections();
+    }
+  });
+
   test("its variables are those that are allowed, and those of the files", async () => {
     process.env.EXPORTED = "of the host";
     await using pool = open(worker, {
@@ -337,6 +364,31 @@ describe.each(Object.entries<string>(ensureNodes()))("a process worker on Node %
     }
   });
 });
+
+test.each(Object.entries<string>(ensureNodes()))(
+  "threads of a host on Node %s have the limits that its flags know, and one warning",
+  async (major, path) => {
+    const at = { project: project.folder, outside: inParent("outside/secret.txt") };
+    const argv = [join(__dirname, "hosts", "permitted-threads.mjs"), JSON.stringify(at)];
+    const { status, stdout, stderr } = await run(path, argv, { cwd: join(__dirname, "..") });
+    expect(status, stderr).toBe(0);
+    const { outcomes, enforced } = JSON.parse(stdout);
+    const limitsNetwork = Number(major) >= 25;
+    expect(outcomes).toEqual({
+      "read inside": "done",
+      "write inside": "done",
+      read: "ERR_ACCESS_DENIED",
+      "read later": "ERR_ACCESS_DENIED",
+      write: "ERR_ACCESS_DENIED",
+      run: "ERR_ACCESS_DENIED",
+      net: limitsNetwork ? "ERR_ACCESS_DENIED" : "done",
+    });
+    expect(enforced.includes("net")).toBe(limitsNetwork);
+    expect(enforced).toEqual(expect.arrayContaining(["read", "write", "run", "env", "console"]));
+    expect(stderr.match(/Warning/g)).toHaveLength(1);
+    expect(stderr).toContain("[KNITTING_PERMISSION_UNSUPPORTED] PermissionWarning");
+  },
+);
 
 describe.each(bwrapped)("a $name with permission.kernel", ({ worker, skip }) => {
   test.skipIf(skip !== undefined)("is kept in by the kernel inside of its wrapper too", async () => {
