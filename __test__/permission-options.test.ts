@@ -274,6 +274,11 @@ describe("the strict profile", () => {
     }
   });
 
+  test('is in the mode "unsafe" not restricted but for what is said of the console', async () => {
+    await using pool = createPool({ permission: { mode: "unsafe", console: false } })(tasksOf(project));
+    expect(pool.permissions.rules).toEqual([{ rule: "console", value: false, enforcedBy: ["host"] }]);
+  });
+
   test("loses a denial that a grant names something inside of", async () => {
     const rules = await rulesOf({ read: ["/etc/hostname", "data"] });
     expect(saidOf(rules, "denyRead")).not.toContain("/etc");

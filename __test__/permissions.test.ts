@@ -563,8 +563,8 @@ test("a worker may have a directory of its own: what is relative starts there", 
 
 test("Deno's cache is one of our own where modules from the web may be written to it", async () => {
   const deno = kinds.find(({ name }) => name === "process on deno") as (typeof kinds)[number];
-  const writtenBy = async (permission: PoolOptions["permission"]) => {
-    await using pool = open(deno.worker, permission);
+  const writtenBy = async (permission: PoolOptions["permission"], env?: WorkerOptions["env"]) => {
+    await using pool = open({ ...deno.worker, env }, permission);
     expect(await pool.call.pid()).toBeGreaterThan(0);
     const { needs } = pool.permissions;
     return needs
@@ -573,4 +573,6 @@ test("Deno's cache is one of our own where modules from the web may be written t
   };
   expect(await writtenBy({ allowImport: true })).toEqual([expect.stringMatching(/\/knitting-native\/deno$/)]);
   expect(await writtenBy({})).toEqual([]);
+  const said = inParent("cache");
+  expect(await writtenBy({ allowImport: true }, { DENO_DIR: said })).toEqual([said]);
 });

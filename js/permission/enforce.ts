@@ -69,7 +69,7 @@ export function enforce(
 ): Enforcement {
   switch (policy.mode) {
     case "unsafe":
-      return unrestricted(() => ({ mode: "unsafe", rules: [], needs: [] }));
+      return unrestricted(() => ({ mode: "unsafe", rules: rulesOf(policy, nobody(worker, "")), needs: [] }));
     case "default":
       return unrestricted(() => ({ mode: "default", rules: impliedRules(worker), needs: [] }));
     case "strict":
@@ -85,9 +85,14 @@ function unrestricted(permissions: () => PoolPermissions): Enforcement {
 function impliedRules(worker: ResolvedWorker): PermissionRule[] {
   const { runtime, cwd = process.cwd() } = worker;
   const policy = impliedPolicy({ runtime, cwd, stdio: undefined, env: undefined });
-  const nobody = { node: undefined, deno: false, kernel: undefined, withoutKernel: LEFT_OUT };
-  const guards: Guards = { ...nobody, runtime, wrapped: false, environment: [], needs: [] };
-  return rulesOf(policy, guards).map(({ rule, value }) => ({ rule, value, enforcedBy: [], note: LEFT_OUT }));
+  const rules = rulesOf(policy, { ...nobody(worker, LEFT_OUT), environment: [] });
+  return rules.map(({ rule, value }) => ({ rule, value, enforcedBy: [], note: LEFT_OUT }));
+}
+
+/** Neither flags nor a sandbox. */
+function nobody({ runtime }: ResolvedWorker, withoutKernel: string): Guards {
+  const none = { node: undefined, deno: false, kernel: undefined, wrapped: false, environment: undefined };
+  return { ...none, runtime, withoutKernel, needs: [] };
 }
 
 function restricted(
