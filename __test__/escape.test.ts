@@ -18,7 +18,7 @@ const workers = kinds.filter(({ isProcess, isWrapped }) => isProcess && !isWrapp
 
 /** What an error of a denied operation says: the kernel's codes, those of moving what has a mount of its own among them. */
 const DENIED =
-  /^(EACCES|EPERM|EROFS|ENOENT|EXDEV|EBUSY|ERR_ACCESS_DENIED|NotCapable|PermissionDenied)\b|EPERM|Access to this API has been restricted|Command failed|Requires \w+ access|[Pp]ermission denied|Operation not permitted/;
+  /^(EACCES|EPERM|EROFS|EXDEV|EBUSY|NOT_SET|ERR_ACCESS_DENIED|NotCapable|PermissionDenied)\b|EPERM|Access to this API has been restricted|Command failed|Requires \w+ access|[Pp]ermission denied|Operation not permitted/;
 
 interface Result {
   readonly outcomes: Readonly<Record<string, string>>;

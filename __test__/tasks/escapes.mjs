@@ -122,7 +122,7 @@ const ATTEMPTS = {
   "read .env by /proc/self/cwd with a promise": () => promises.readFile("/proc/self/cwd/.env"),
   "read a variable": () => {
     if (process.env.KNITTING_TEST_SECRET === undefined) {
-      throw Object.assign(new Error("there is none"), { code: "ENOENT" });
+      throw Object.assign(new Error("there is none"), { code: "NOT_SET" });
     }
   },
 
