@@ -32,6 +32,7 @@ import { run, write } from "./installed";
 import { kinds, onChildren, onEveryRuntime } from "./kinds";
 import { makeProject, type Project, tasksOf } from "./project";
 
+const onDeno = kinds.find(({ name }) => name === "process on deno") as (typeof kinds)[number];
 const bwrapped = kinds.filter(({ name }) => name.endsWith("in bwrap"));
 
 let project: Project;
@@ -314,8 +315,7 @@ describe.each<PermissionOptions>([{ kernel: false }, { net: ["example.com"] }, {
   "on Deno, where it is the runtime that keeps the network from tasks: %j",
   (permission) => {
     test("who may not listen gets Deno's error, and the worker lives on", async () => {
-      const deno = kinds.find(({ name }) => name === "process on deno") as (typeof kinds)[number];
-      await using pool = open(deno.worker, permission);
+      await using pool = open(onDeno.worker, permission);
       const pid = await pool.call.pid();
       for (const kind of ["net", "http"] as const) {
         for (const host of [undefined, "127.0.0.1"]) {
@@ -330,6 +330,29 @@ describe.each<PermissionOptions>([{ kernel: false }, { net: ["example.com"] }, {
     });
   },
 );
+
+test.each([
+  { permission: {} },
+  { permission: { run: ["git"] } },
+  { permission: { run: true, denyRun: ["true"] } },
+])("on Deno a program that is denied is told of by its own error: %j", async ({ permission }) => {
+  await using pool = open(onDeno.worker, { ...permission, env: { allow: ["PATH"] } });
+  const { call } = pool;
+  const denied = [
+    call.start(["/bin/true"]),
+    call.startLater(["/bin/true"]),
+    call.startSync("/bin/true"),
+    call.startByRequire("/bin/true"),
+    ...(permission.run === true ? [] : [call.startInShell("true")]),
+  ];
+  for (const starting of denied) {
+    await expect(starting).rejects.toMatchObject({ name: "NotCapable" });
+  }
+  if (permission.run !== undefined) {
+    expect(await call.startSync("git")).toBe(1);
+    await expect(call.startByRequire("git")).rejects.toMatchObject({ status: 1 });
+  }
+});
 
 describe.each(Object.entries<string>(ensureNodes()))("a process worker on Node %s", (major, path) => {
   const worker: WorkerOptions = {
@@ -562,9 +585,8 @@ test("a worker may have a directory of its own: what is relative starts there", 
 });
 
 test("Deno's cache is one of our own where modules from the web may be written to it", async () => {
-  const deno = kinds.find(({ name }) => name === "process on deno") as (typeof kinds)[number];
   const writtenBy = async (permission: PoolOptions["permission"], env?: WorkerOptions["env"]) => {
-    await using pool = open({ ...deno.worker, env }, permission);
+    await using pool = open({ ...onDeno.worker, env }, permission);
     expect(await pool.call.pid()).toBeGreaterThan(0);
     const { needs } = pool.permissions;
     return needs

@@ -1,9 +1,10 @@
 // What a policy may allow or deny. Copied into a project of its own: see ../project.ts.
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, execSync, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { connect as connectTo, createServer as createTcpServer } from "node:net";
 import { promisify } from "node:util";
 
@@ -20,6 +21,18 @@ export const start = ([program, ...parameters]) =>
   execFileSync(program, parameters, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 export const startLater = async ([program, ...parameters]) =>
   (await promisify(execFile)(program, parameters, { encoding: "utf8" })).stdout;
+
+/** What `spawnSync` has kept to itself, if it has not thrown. */
+export const startSync = (program) => {
+  const { error, status } = spawnSync(program);
+  if (error !== undefined) {
+    throw error;
+  }
+  return status;
+};
+export const startInShell = (command) => execSync(command, { stdio: "ignore" });
+export const startByRequire = (program) =>
+  createRequire(import.meta.url)("node:child_process").execFileSync(program, { stdio: "ignore" });
 
 export const variables = () => ({ ...process.env });
 

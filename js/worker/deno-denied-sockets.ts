@@ -7,21 +7,16 @@
 import type { Socket } from "node:dgram";
 import type { EventEmitter } from "node:events";
 import { constants } from "node:os";
+import { isLimited } from "./deno-permissions";
 
-interface Permissions {
-  querySync(of: { name: "net" }): { readonly state: string; readonly partial?: boolean };
-}
 type Method = (this: EventEmitter, ...args: unknown[]) => unknown;
 
 /** Of a socket's handle: what has Deno ask for its permission. Each returns a negative error code, or 0. */
 const OF_DATAGRAMS = ["bind", "bind6", "connect", "connect6", "send", "send6"];
 
-const { permissions } = (globalThis as { Deno?: { permissions?: Permissions } }).Deno ?? {};
-
 /** To be called once, in Deno. It does nothing where all of the network is allowed. */
 export function tellOfDeniedSockets(): void {
-  const { state, partial = false } = permissions?.querySync({ name: "net" }) ?? { state: "granted" };
-  if (state === "granted" && !partial) {
+  if (!isLimited("net")) {
     return;
   }
   const { Server } = require("node:net") as typeof import("node:net");

@@ -17,8 +17,9 @@
  */
 import { syncBuiltinESMExports } from "node:module";
 import { GuardedCallError } from "../errors";
+import { tellOfDeniedPrograms } from "./deno-denied-programs";
 import { tellOfDeniedSockets } from "./deno-denied-sockets";
-import { guardDenoProcessModule } from "./deno-process-module";
+import { exportFromObject } from "./deno-modules";
 
 /** Whether a call that would be refused is harmless for once. */
 type Exception = (args: readonly unknown[]) => boolean;
@@ -46,8 +47,9 @@ export function installGuards(): void {
     guard(deno, "Deno.", { exit: whenLeaving, kill: asProbe });
     // Ends the process in Deno, as it closes the window in a browser.
     guard(globalThis, "", { close: never });
-    guardDenoProcessModule();
+    exportFromObject("node:process", ["abort", "exit", "kill"]);
     tellOfDeniedSockets();
+    tellOfDeniedPrograms();
   }
 }
 
