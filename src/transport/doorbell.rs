@@ -15,13 +15,18 @@
 //! The kernel knows a sleeper by its file and page. If the memory goes away, nobody can reach the sleeper any more: what the
 //! guard puts in its place is another page. So nobody waits for a thread whose segment is lost, and where a peer can
 //! truncate the segment, the thread looks after it from time to time.
+//!
+//! Nor is a ring certain to reach it where the memory stays: a hostile peer can have the kernel move who sleeps on a word to
+//! another (`FUTEX_REQUEUE`). So the thread sleeps on a private word as well, by which it is told to end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::thread::futex::{self, Timespec};
+use rustix::io::Errno;
+use rustix::thread::ClockId;
+use rustix::thread::futex::{self, Timespec, Wait, WaitFlags, WaitPtr, WaitvFlags};
 
 use super::layout::Word;
 use super::segment::Segment;
@@ -55,7 +60,22 @@ fn wait_at_most(word: &AtomicU32, value: u32, limit: Option<&Timespec>) {
     let _ = futex::wait(word, futex::Flags::empty(), value, limit);
 }
 
-/// How long a thread sleeps at most on memory that can be truncated.
+/// Waits until one of two words is rung or has another value than the given one. False where the kernel knows no such wait:
+/// before Linux 5.16.
+fn wait_for_either(words: [(&AtomicU32, u32); 2]) -> bool {
+    let entries = words.map(|(word, value)| {
+        let mut entry = Wait::new();
+        entry.val = value.into();
+        entry.uaddr = WaitPtr::new(word.as_ptr().cast());
+        entry.flags = WaitFlags::SIZE_U32;
+        entry
+    });
+    let outcome = futex::waitv(&entries, WaitvFlags::empty(), None, ClockId::Monotonic);
+    matches!(outcome, Ok(_) | Err(Errno::AGAIN | Errno::INTR))
+}
+
+/// How long a thread sleeps at most where nothing but a ring would wake it: on memory that can be truncated, and where the
+/// kernel knows no better.
 const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 const IDLE: u32 = 0;
@@ -158,7 +178,6 @@ struct Sleeper {
 impl Sleeper {
     fn run(self, wake: impl Fn()) {
         let word = self.segment.word(self.doorbell);
-        let limit = (!self.segment.is_sealed()).then_some(&LOOK_AFTER);
         loop {
             match self.state.load(Ordering::SeqCst) {
                 QUIT => return,
@@ -168,7 +187,7 @@ impl Sleeper {
                     self.rest();
                     wake();
                 }
-                _ if word.load(Ordering::SeqCst) == ASLEEP => wait_at_most(word, ASLEEP, limit),
+                _ if word.load(Ordering::SeqCst) == ASLEEP => self.sleep(word),
                 // A late ring.
                 _ if self.asleep.load(Ordering::SeqCst) => {
                     word.store(ASLEEP, Ordering::SeqCst);
@@ -182,6 +201,15 @@ impl Sleeper {
                     }
                 }
             }
+        }
+    }
+
+    /// Sleeps until it is rung or told to quit.
+    fn sleep(&self, word: &AtomicU32) {
+        let is_reachable =
+            self.segment.is_sealed() && wait_for_either([(word, ASLEEP), (&self.state, ARMED)]);
+        if !is_reachable {
+            wait_at_most(word, ASLEEP, Some(&LOOK_AFTER));
         }
     }
 
@@ -325,6 +353,23 @@ mod tests {
         woken.recv_timeout(WATCHDOG).expect("it sleeps on");
         assert!(segment.lost());
         assert!(!waiter.arm(), "what is lost is no place to sleep");
+    }
+
+    #[test]
+    fn a_waiter_that_a_hostile_peer_has_moved_to_another_word_ends() {
+        let Fixture { segment, waiter, .. } = fixture();
+        assert!(waiter.arm());
+        std::thread::sleep(Duration::from_millis(50));
+        let elsewhere: &AtomicU32 = Box::leak(Box::default());
+        let word = segment.word(Word::HostDoorbell);
+        let moved = futex::requeue(word, futex::Flags::empty(), 0, u32::MAX >> 1, elsewhere).unwrap();
+        assert_eq!(moved, 1);
+        let (tell, dropped) = mpsc::channel();
+        std::thread::spawn(move || {
+            drop(waiter);
+            let _ = tell.send(());
+        });
+        dropped.recv_timeout(WATCHDOG).expect("it waits for a thread that nobody can wake");
     }
 
     #[test]
