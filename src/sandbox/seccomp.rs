@@ -140,6 +140,27 @@ const LISTMOUNT: c_long = 458;
 #[cfg(target_arch = "aarch64")]
 const KEXEC_FILE_LOAD: c_long = 294;
 
+/// Commands that no worker may give to a descriptor.
+const IOCTLS_NEVER: &[c_int] = &[
+    // What a terminal would take for its user's typing.
+    libc::TIOCSTI as c_int,
+    libc::TIOCLINUX as c_int,
+    // To whom a socket sends signals: what Landlock limits since version 6, and fcntl has a word for too.
+    FIOSETOWN,
+    SIOCSPGRP,
+    // Copies of a whole tree, without the masks in it.
+    BTRFS_IOC_SNAP_CREATE,
+    BTRFS_IOC_SNAP_CREATE_V2,
+    BCH_IOCTL_SUBVOLUME_CREATE,
+];
+/// Of asm-generic/sockios.h.
+const FIOSETOWN: c_int = 0x8901;
+const SIOCSPGRP: c_int = 0x8902;
+/// Of linux/btrfs.h and bcachefs's bcachefs_ioctl.h.
+const BTRFS_IOC_SNAP_CREATE: c_int = 0x5000_9401;
+const BTRFS_IOC_SNAP_CREATE_V2: c_int = 0x5000_9417;
+const BCH_IOCTL_SUBVOLUME_CREATE: c_int = 0x4020_bc10;
+
 /// Of this architecture alone.
 #[cfg(target_arch = "x86_64")]
 const NEVER_HERE: &[c_long] = &[
@@ -229,11 +250,7 @@ fn baseline(own: c_int) -> Rules {
     let of_others = |argument| vec![IsNot(argument, 0), IsNot(argument, own)];
     rules.insert(libc::SYS_clone, CLONE_NEVER.map(|flag| bit(0, flag)).into());
     rules.insert(libc::SYS_personality, vec![vec![IsNot(0, PERSONALITY_QUERY)]]);
-    // What a terminal would take for its user's typing.
-    rules.insert(
-        libc::SYS_ioctl,
-        vec![vec![Is(1, libc::TIOCSTI as c_int)], vec![Is(1, libc::TIOCLINUX as c_int)]],
-    );
+    rules.insert(libc::SYS_ioctl, IOCTLS_NEVER.iter().map(|command| vec![Is(1, *command)]).collect());
     // Limits, cores and priorities of others: the user's own processes would obey.
     for call in [
         libc::SYS_prlimit64,
