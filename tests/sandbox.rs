@@ -8,7 +8,7 @@ use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use knitting_native::sandbox::policy::{Layer, Net, Policy, Ports, Sockets};
 use knitting_native::sandbox::{needs, seccomp};
+use landlock::{AccessFs, Ruleset, RulesetAttr, RulesetCreated};
 use nix::libc::{self, c_long};
 use nix::unistd::geteuid;
 use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
@@ -189,6 +190,17 @@ fn signal_by_descriptor(pid: usize) -> i32 {
     }
 }
 
+/// Of asm-generic/sockios.h and linux/btrfs.h.
+const FIOSETOWN: usize = 0x8901;
+const SIOCSPGRP: usize = 0x8902;
+const BTRFS_IOC_SNAP_CREATE_V2: usize = 0x5000_9417;
+
+/// Has a socket send its signals to a process.
+fn own_socket(command: usize, pid: usize) -> i32 {
+    let (pid, (socket, _other)) = (pid as i32, UnixStream::pair().unwrap());
+    call(libc::SYS_ioctl, [socket.as_raw_fd() as usize, command, &raw const pid as usize])
+}
+
 /// The number of no process, user, queue, clock or command, nor flags of anything.
 const NOBODY: usize = 0x7fff_fff0;
 /// A signal that does nothing to a process that runs.
@@ -269,6 +281,10 @@ const ATTEMPTS: &[Attempt] = &[
     ("list processes", Anybody, |_| open("/proc", libc::O_RDONLY | libc::O_DIRECTORY)),
     ("list shared memory", Anybody, |_| open("/dev/shm", libc::O_RDONLY | libc::O_DIRECTORY)),
     ("open the shared memory of another worker", Anybody, |place| open(&place.shared, libc::O_RDWR)),
+    ("copy a tree with what is denied in it", Anybody, |place| {
+        let tree = File::open(place.path("read")).unwrap();
+        call(libc::SYS_ioctl, [tree.as_raw_fd() as usize, BTRFS_IOC_SNAP_CREATE_V2, 0])
+    }),
     ("watch a folder outside", Anybody, |_| call(libc::SYS_inotify_init1, [0])),
     ("make a handle of a file", Anybody, |_| at_path(libc::SYS_name_to_handle_at, "/", [0, 0, 0])),
     ("open a handle of a file", Root, |_| call(libc::SYS_open_by_handle_at, [usize::MAX, 0, 0])),
@@ -356,6 +372,10 @@ const ATTEMPTS: &[Attempt] = &[
         call(libc::SYS_rt_sigqueueinfo, [place.victim, CONTINUE, information])
     }),
     ("signal another process by descriptor", Anybody, |place| signal_by_descriptor(place.victim)),
+    ("have a socket signal another process", Anybody, |place| own_socket(FIOSETOWN, place.victim)),
+    ("have a socket signal another process, as BSD says it", Anybody, |place| {
+        own_socket(SIOCSPGRP, place.victim)
+    }),
     ("trace another process", Anybody, |place| {
         call(libc::SYS_ptrace, [libc::PTRACE_SEIZE as usize, place.victim, 0, 0])
     }),
@@ -479,6 +499,24 @@ fn wait_until_told(place: &Place) {
     }
 }
 
+/// Ways around a mask.
+const AROUND: &[Attempt] = &[
+    ("read a denied file in a folder that was closed", Anybody, |place| {
+        at_path(libc::SYS_fchmodat, place.path("write/deep/down"), [0o700]);
+        open(place.path("write/deep/down/secret"), libc::O_RDONLY)
+    }),
+    ("read a denied file by another path", Anybody, |place| open(place.path("alias/denied"), libc::O_RDONLY)),
+    ("read in a denied folder by another path", Anybody, |place| {
+        open(place.path("alias/denied-folder/in"), libc::O_RDONLY)
+    }),
+    ("write to a file that is kept by another path", Anybody, |place| {
+        open(place.path("written/kept"), libc::O_WRONLY)
+    }),
+    ("read a file by another path", Anybody, |place| open(place.path("alias/file"), libc::O_RDONLY)),
+    ("write to a file by another path", Anybody, |place| open(place.path("written/file"), libc::O_WRONLY)),
+    ("be root", Root, |_| i32::from(!geteuid().is_root())),
+];
+
 /// What Landlock lets pass and makes ineffective.
 const SIGNALLING: &[Attempt] = &[("have a descriptor signal another process", Anybody, |place| {
     let (reader, _writer) = nix::unistd::pipe().unwrap();
@@ -558,7 +596,7 @@ fn prober() {
         _ => {}
     }
     for (name, _, attempt) in
-        [ATTEMPTS, PERMITTED, LATER, SIGNALLING, RUNNING, CONNECTING].into_iter().flatten()
+        [ATTEMPTS, PERMITTED, LATER, AROUND, SIGNALLING, RUNNING, CONNECTING].into_iter().flatten()
     {
         if wanted.split(';').any(|one| one == *name) {
             println!("\n{name}={}", attempt(&place));
@@ -724,18 +762,43 @@ impl Stage {
         };
         let mut command = self.launcher(policy);
         command.env(PROBES, names.join(";")).envs(gives_up.map(|what| (GIVES_UP, what)));
-        let output = command.output().unwrap();
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let outcomes: BTreeMap<_, _> = stdout
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .filter_map(|(name, error)| Some((name.to_owned(), error.parse().ok()?)))
-            .collect();
-        let told: BTreeSet<_> = outcomes.keys().map(String::as_str).collect();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(told, names.iter().copied().collect(), "{}: {stdout} {stderr}", output.status);
-        outcomes
+        outcomes(command, names)
     }
+
+    /// The same behind bubblewrap, which mounts something besides.
+    fn behind_bubblewrap(
+        &self,
+        besides: impl Fn(&mut Command),
+        policy: Option<&Policy>,
+        names: &[&str],
+    ) -> BTreeMap<String, i32> {
+        let inner = self.launcher(policy);
+        let mut command = Command::new("bwrap");
+        besides(command.args(["--dev-bind", "/", "/"]));
+        command
+            .arg(self.place.path("launcher"))
+            .arg("0")
+            .args(inner.get_args().skip(1))
+            .env(PLACE, self.place.environment())
+            .env(PROBES, names.join(";"))
+            .current_dir(self.place.path("read"));
+        outcomes(command, names)
+    }
+}
+
+/// Runs what becomes the program inside, and reads what it tells.
+fn outcomes(mut command: Command, names: &[&str]) -> BTreeMap<String, i32> {
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let outcomes: BTreeMap<_, _> = stdout
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter_map(|(name, error)| Some((name.to_owned(), error.parse().ok()?)))
+        .collect();
+    let told: BTreeSet<_> = outcomes.keys().map(String::as_str).collect();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(told, names.iter().copied().collect(), "{}: {stdout} {stderr}", output.status);
+    outcomes
 }
 
 impl Drop for Stage {
@@ -825,6 +888,61 @@ fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_nee
             ["read a file outside", "read the own maps", "read the machine's memory", "write to /dev/null"];
         let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &allowed);
         assert!(outcomes.values().all(|error| *error == 0), "uid {uid}: {outcomes:?}");
+    }
+}
+
+#[test]
+fn a_denial_holds_in_what_the_runtime_needs() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let mut policy = Policy { read: Vec::new(), ..stage.policy() };
+        policy.needs.push(stage.place.path("read"));
+        let within = stage.outcomes(Confinement::Policy, &policy, &["read a file", "read a denied file"]);
+        assert_eq!(within["read a file"], 0, "uid {uid}: {within:?}");
+        assert_eq!(within["read a denied file"], libc::EACCES, "uid {uid}: {within:?}");
+    }
+}
+
+#[test]
+fn a_denial_stands_although_the_way_there_was_closed() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        fs::set_permissions(stage.place.path("write/deep/down"), Permissions::from_mode(0o0)).unwrap();
+        let mut policy = stage.policy();
+        policy.read.push(stage.place.path("write"));
+        let names = ["read a denied file in a folder that was closed"];
+        let within = stage.outcomes(Confinement::Policy, &policy, &names);
+        assert!(within.values().all(|error| is_denied(*error)), "uid {uid}: {within:?}");
+        let without = stage.outcomes(Confinement::None, &policy, &names);
+        assert!(without.values().all(|error| *error == 0), "uid {uid}: {without:?}");
+    }
+}
+
+#[test]
+fn what_is_denied_by_one_path_is_denied_by_the_others() {
+    let stage = Stage::new(geteuid().as_raw());
+    let path = |relative| stage.place.path(relative);
+    for (from, to) in [("read", "alias"), ("write", "written")] {
+        fs::create_dir(path(to)).unwrap();
+        assert!(path(from).is_dir());
+    }
+    let second = |command: &mut Command| {
+        command.arg("--bind").args([path("read"), path("alias")]);
+        command.arg("--bind").args([path("write"), path("written")]);
+    };
+    let mut policy = stage.policy();
+    policy.write.push(path("written"));
+    let by_the_other = Policy { read: vec![path("alias")], ..policy.clone() };
+    for policy in [policy, by_the_other] {
+        let denied = names(AROUND, ORDINARY);
+        let denied: Vec<_> = denied.into_iter().filter(|name| name.contains("another path")).collect();
+        let within = stage.behind_bubblewrap(second, Some(&policy), &denied);
+        for (name, error) in &within {
+            let is_allowed = name.contains("a file by another path");
+            assert_eq!(*error == 0, is_allowed, "{within:?}");
+        }
+        let without = stage.behind_bubblewrap(second, None, &denied);
+        assert!(without.values().all(|error| *error == 0), "{without:?}");
     }
 }
 
@@ -946,6 +1064,8 @@ fn where_landlock_lets_signals_pass_no_call_sends_any() {
             "signal another process by descriptor",
             "queue a signal to another process",
             "have a descriptor signal another process",
+            "have a socket signal another process",
+            "have a socket signal another process, as BSD says it",
         ];
         let outcomes = stage.outcomes(Confinement::OfCalls, &nothing(), &denied);
         assert!(outcomes.values().all(|error| *error == libc::EPERM), "uid {uid}: {outcomes:?}");
@@ -1038,24 +1158,48 @@ fn what_procfs_has_forgotten_can_still_be_read() {
 #[test]
 fn the_sandbox_stands_behind_a_wrapper_too() {
     let stage = Stage::new(geteuid().as_raw());
-    let inner = stage.launcher(Some(&stage.policy()));
-    let arguments: Vec<_> = inner.get_args().skip(1).collect();
-    let output = Command::new("bwrap")
-        .args(["--dev-bind", "/", "/"])
-        .arg(stage.place.path("launcher"))
-        .arg("0")
-        .args(arguments)
-        .env(PLACE, stage.place.environment())
-        .env(PROBES, "read a file outside;read a denied file;read a file;open a UDP socket")
-        .current_dir(stage.place.path("read"))
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    for line in ["read a file outside=13", "read a denied file=13", "read a file=0", "open a UDP socket=13"] {
-        assert!(
-            stdout.lines().any(|one| one == line),
-            "{stdout} {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+    let names = ["read a file outside", "read a denied file", "read a file", "open a UDP socket"];
+    let within = stage.behind_bubblewrap(|_| (), Some(&stage.policy()), &names);
+    for (name, error) in &within {
+        let expected = if name == "read a file" { 0 } else { libc::EACCES };
+        assert_eq!(*error, expected, "{within:?}");
     }
+}
+
+#[test]
+fn behind_a_wrapper_that_leaves_another_procfs_the_own_entry_is_found() {
+    let stage = Stage::new(geteuid().as_raw());
+    let names = ["read the own maps", "read the memory map of another process"];
+    let apart = |command: &mut Command| {
+        command.arg("--unshare-pid");
+    };
+    let within = stage.behind_bubblewrap(apart, Some(&stage.policy()), &names);
+    assert_eq!(within["read the own maps"], 0, "{within:?}");
+    assert_eq!(within["read the memory map of another process"], libc::EACCES, "{within:?}");
+}
+
+#[test]
+fn a_user_namespace_that_is_of_no_use_is_not_entered() {
+    // Whose number is not the one that strangers have there.
+    if !geteuid().is_root() {
+        return;
+    }
+    let stage = Stage::new(0);
+    let policy = Policy { optional: vec![Layer::Masks, Layer::Metadata], ..stage.policy() };
+    let names = ["be root", "read a file", "read a file outside"];
+    let mut launcher = stage.launcher(Some(&policy));
+    launcher.env(PROBES, names.join(";"));
+    // As where AppArmor restricts them: one can be had, and its map cannot be written.
+    let rules = Ruleset::default().handle_access(AccessFs::WriteFile).unwrap().create().unwrap();
+    let mut rules = Some(rules);
+    // SAFETY: between fork and exec it makes system calls with what was made before.
+    unsafe {
+        launcher.pre_exec(move || match rules.take().map(RulesetCreated::restrict_self) {
+            Some(Ok(_)) => Ok(()),
+            _ => Err(std::io::ErrorKind::Other.into()),
+        })
+    };
+    let within = outcomes(launcher, &names);
+    let expected = [("be root", 0), ("read a file", 0), ("read a file outside", libc::EACCES)];
+    assert_eq!(within, expected.map(|(name, error)| (name.to_owned(), error)).into());
 }

@@ -72,7 +72,7 @@ struct Settings {
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.peek().is_some_and(|argument| argument == PROBE) {
-        println!("{}", serde_json::json!(Kernel::enter()));
+        println!("{}", serde_json::json!(Kernel::enter(false)));
         return ExitCode::SUCCESS;
     }
     let Some(settings) = Settings::read(&mut arguments) else {

@@ -19,7 +19,7 @@ use crate::process::output::{Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
 use crate::process::reactor::{self, Event, Order, WorkerId};
 use crate::process::shm_name;
-use crate::sandbox::policy::Policy;
+use crate::sandbox::policy::{Layer, Policy};
 use crate::transport::blocks;
 
 /// Exit status of a worker that refused to attach.
@@ -150,7 +150,8 @@ pub fn launch_worker(
     let (control, stdin) =
         ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
     let host = (getpid().as_raw(), getpgrp().as_raw());
-    let runs = policy.is_none_or(|policy| policy.run);
+    // What the launcher may do without the worker does not insist on.
+    let runs = policy.is_none_or(|policy| policy.run || policy.optional.contains(&Layer::Syscalls));
     let payload = Boot { segment, memory, host, runs, program: options.program }.encode().map_err(|excess| {
         refused(format!(
             "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an environment variable to be"

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, RestrictSelf, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::io::dup;
 
@@ -62,7 +62,10 @@ pub fn restrict(policy: &Policy, pin_procfs: bool) -> Result<(), String> {
             ruleset = ruleset.add_rule(NetPort::new(*port, access)).map_err(failed)?;
         }
     }
-    ruleset.restrict_self().map(drop).map_err(failed)
+    match ruleset.restrict_self().map_err(failed)?.ruleset {
+        RulesetStatus::NotEnforced => Err("Landlock has not taken the policy on".into()),
+        RulesetStatus::PartiallyEnforced | RulesetStatus::FullyEnforced => Ok(()),
+    }
 }
 
 /// A ruleset that denies everything the policy has rules about.

@@ -6,6 +6,7 @@
 //!   probe          what this kernel can enforce of them
 //!   namespaces     a user namespace, for the right to have private mounts
 //!   mounts, masks  everything read-only but what may be written; denied paths hidden
+//!   aliases        under which other paths the same files are to be seen
 //!   capabilities   none, for good
 //!   landlock       files, TCP ports, signals
 //!   seccomp        system calls
@@ -14,8 +15,10 @@
 //!
 //! A worker runs with all that its policy asks for or not at all: what a kernel cannot enforce must be `optional` by name.
 
+use std::fs;
 use std::path::Path;
 
+pub mod aliases;
 pub mod capabilities;
 pub mod landlock;
 pub mod masks;
@@ -27,7 +30,7 @@ pub mod policy;
 pub mod probe;
 pub mod seccomp;
 
-use policy::{PROC, Policy};
+use policy::{Layer, OWN_PROC, PROC, Policy};
 use probe::Kernel;
 
 /// Since when Landlock keeps signals in.
@@ -36,9 +39,11 @@ const SCOPES_SIGNALS: u32 = 6;
 /// Puts this process, which has one thread and is about to exec, under a policy. The error is a sentence.
 pub fn apply(policy: Policy) -> Result<(), String> {
     let own = nix::unistd::getpid().as_raw();
-    let own_proc = Path::new(PROC).join(own.to_string());
+    // Not by the process's number: what a wrapper has left there may be the procfs of another PID namespace.
+    let entry = fs::read_link(OWN_PROC).map_err(|error| format!("{OWN_PROC} cannot be read: {error}"))?;
+    let own_proc = Path::new(PROC).join(entry);
     let policy = policy.of_process(&own_proc);
-    let kernel = Kernel::enter();
+    let kernel = Kernel::enter(policy.optional.contains(&Layer::Metadata));
     if let Some(unmet) =
         kernel.missing(&policy).into_iter().find(|unmet| !policy.optional.contains(&unmet.layer))
     {

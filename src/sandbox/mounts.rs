@@ -22,8 +22,9 @@ use nix::unistd::{chdir, getcwd};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
+use super::aliases::Mounts;
 use super::masks::Masks;
-use super::path::{explain, open};
+use super::path::{explain, open, standing};
 use super::policy::{PROC, Policy};
 use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, set_attributes, set_private};
 
@@ -41,10 +42,15 @@ struct Plan(BTreeMap<PathBuf, Kind>);
 
 const ROOT: &str = "/";
 
-/// The paths that need a mask: what is denied within what is granted. The rest is Landlock's, if it is there.
-pub fn masked(policy: &Policy, landlocked: bool) -> impl Iterator<Item = &Path> {
-    let is_within_granted = |path: &Path| policy.granted().any(|tree| path.starts_with(tree));
-    policy.deny_read.iter().map(PathBuf::as_path).filter(move |path| !landlocked || is_within_granted(path))
+/// The paths that need a mask: what is denied within what is granted or needed, by whichever path. The rest is Landlock's, if it
+/// is there.
+pub fn masked(policy: &Policy, mounts: &Mounts, landlocked: bool) -> Vec<PathBuf> {
+    let is_within_granted = |path: &PathBuf| {
+        policy.granted().any(|tree| path.starts_with(tree))
+            || policy.needs.iter().any(|need| path.starts_with(need) && path != need)
+    };
+    let places = policy.deny_read.iter().map(|denied| mounts.everywhere(denied));
+    places.filter(|places| !landlocked || places.iter().any(is_within_granted)).flatten().collect()
 }
 
 /// Cuts this mount namespace off from all others. The error is a sentence.
@@ -55,7 +61,7 @@ pub fn make_private() -> Result<(), String> {
 /// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in procfs. The error
 /// is a sentence.
 pub fn arrange(policy: &Policy, own_proc: &Path, landlocked: bool) -> Result<(), String> {
-    let plan = Plan::new(policy, own_proc, landlocked)?;
+    let plan = Plan::new(policy, own_proc, &Mounts::read()?, landlocked)?;
     let folder = getcwd().map_err(|errno| format!("the working directory is not known: {}", errno.desc()))?;
     let mut trees = Vec::with_capacity(plan.0.len());
     let mut masks = Masks::default();
@@ -96,22 +102,20 @@ fn attributes(kind: Kind, policy: &Policy) -> u64 {
 }
 
 impl Plan {
-    fn new(policy: &Policy, own_proc: &Path, landlocked: bool) -> Result<Self, String> {
+    fn new(policy: &Policy, own_proc: &Path, mounts: &Mounts, landlocked: bool) -> Result<Self, String> {
         let mut wanted = BTreeMap::new();
         let written = policy.write.iter().filter(|path| !policy.denies_writing(path));
         wanted.extend(written.map(|path| (path.clone(), Kind::Writable)));
-        for path in policy.deny_write.iter().filter(|path| !policy.denies_reading(path)) {
-            if exists(path)? {
-                wanted.insert(path.clone(), Kind::ReadOnly);
-            }
+        let kept = policy.deny_write.iter().map(PathBuf::as_path).chain(policy.essential());
+        for path in kept.flat_map(|path| mounts.everywhere(path)).filter(|path| policy.lets_write(path)) {
+            wanted.extend(standing(&path)?.map(|place| (place, Kind::ReadOnly)));
         }
-        for path in masked(policy, landlocked) {
-            if exists(path)? {
-                wanted.insert(path.to_owned(), Kind::Masked);
-            }
+        let masked = masked(policy, mounts, landlocked);
+        for path in &masked {
+            wanted.extend(standing(path)?.map(|place| (place, Kind::Masked)));
         }
         // Behind a mask the runtime has all of its own entry: the links there can't be had one by one.
-        let own_entry = masked(policy, landlocked).any(|mask| own_proc.starts_with(mask)).then_some(own_proc);
+        let own_entry = masked.iter().any(|mask| own_proc.starts_with(mask)).then_some(own_proc);
         wanted.extend(policy.essential().chain(own_entry).map(|path| (path.to_owned(), Kind::ReadOnly)));
         wanted.extend(policy.memory.iter().map(|path| (path.clone(), Kind::Writable)));
         if wanted.get(Path::new(ROOT)) == Some(&Kind::Masked) {
@@ -152,15 +156,6 @@ impl Plan {
             nearest == Some(path)
         };
         self.0.keys().map(PathBuf::as_path).filter(is_direct)
-    }
-}
-
-/// Whether a denied path is there. What cannot be reached is as good as missing: the worker has no more rights than this process.
-fn exists(path: &Path) -> Result<bool, String> {
-    match open(path) {
-        Ok(_) => Ok(true),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(false),
-        Err(errno) => Err(explain(path, errno)),
     }
 }
 
@@ -209,7 +204,7 @@ mod tests {
     }
 
     fn plan(change: impl FnOnce(&mut Policy)) -> Vec<(String, Kind)> {
-        let plan = Plan::new(&policy(change), Path::new("/proc/1"), true).unwrap();
+        let plan = Plan::new(&policy(change), Path::new("/proc/1"), &Mounts::default(), true).unwrap();
         plan.0.into_iter().map(|(path, kind)| (path.to_str().unwrap().to_owned(), kind)).collect()
     }
 
@@ -290,6 +285,6 @@ mod tests {
             policy.read = vec!["/".into()];
             policy.deny_read = vec!["/".into()];
         });
-        assert!(Plan::new(&policy, Path::new("/proc/1"), true).is_err());
+        assert!(Plan::new(&policy, Path::new("/proc/1"), &Mounts::default(), true).is_err());
     }
 }

@@ -149,6 +149,11 @@ impl Policy {
         self.denies_reading(path) || self.deny_write.iter().any(|denied| path.starts_with(denied))
     }
 
+    /// Whether a path lies in what may be written, unless that is denied to writing alone.
+    pub fn lets_write(&self, path: &Path) -> bool {
+        self.write.iter().any(|tree| path.starts_with(tree)) && !self.denies_reading(path)
+    }
+
     /// The same policy for the process whose entry in procfs is `own_proc`.
     pub fn of_process(mut self, own_proc: &Path) -> Self {
         let of_all = [

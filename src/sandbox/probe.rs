@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::aliases::Mounts;
 use super::policy::{Layer, Policy};
 use super::{landlock, mounts, namespaces, seccomp};
+use crate::sys::rehearsal::rehearse;
 
 /// The launcher's argument that has it tell.
 pub const PROBE: &str = "--probe";
@@ -29,11 +31,14 @@ pub struct Missing {
 }
 
 impl Kernel {
-    /// Finds out, by entering namespaces where that is possible: for a process that is about to exec or to end.
-    pub fn enter() -> Self {
+    /// Finds out, by entering namespaces where that is possible: for a process that is about to exec or to end. One that would
+    /// go on `without` them has a child try first: where a user namespace can be had and then nothing be done in it, as AppArmor
+    /// has it in some systems, there is no way back.
+    pub fn enter(without: bool) -> Self {
+        let rehearsed = if without { rehearse(enter_namespaces) } else { Ok(()) };
         Self {
             landlock: landlock::version(),
-            mounts: namespaces::enter().and_then(|()| mounts::make_private()).err(),
+            mounts: rehearsed.and_then(|()| enter_namespaces()).err(),
             seccomp: seccomp::is_available(),
         }
     }
@@ -51,7 +56,9 @@ impl Kernel {
         let no_mounts = self.mounts.as_ref().map(|reason| format!("there are no private mounts: {reason}"));
         let no_seccomp = || (!self.seccomp).then(|| "this kernel has no seccomp".to_owned());
 
-        let denied_within = mounts::masked(policy, self.landlock > 0).next().is_some()
+        // What is not known of the mounts here the launcher finds out.
+        let mounted = Mounts::read().unwrap_or_default();
+        let denied_within = !mounts::masked(policy, &mounted, self.landlock > 0).is_empty()
             || policy.deny_write.iter().any(|path| policy.write.iter().any(|tree| path.starts_with(tree)));
         // Truncating is governed since Landlock 3, and by read-only mounts.
         let files = if no_mounts.is_some() { landlock(3, "6.2") } else { landlock(1, "5.13") };
@@ -70,6 +77,12 @@ impl Kernel {
         .filter_map(|(layer, reason)| reason.map(|reason| Missing { layer, reason }))
         .collect()
     }
+}
+
+/// For good.
+fn enter_namespaces() -> Result<(), String> {
+    namespaces::enter()?;
+    mounts::make_private()
 }
 
 #[cfg(test)]

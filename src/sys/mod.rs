@@ -4,4 +4,5 @@ pub mod descriptors;
 pub mod environ;
 pub mod memory;
 pub mod mounts;
+pub mod rehearsal;
 pub mod signals;
