@@ -26,6 +26,8 @@ import {
 } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { kernelPlan } from "../dist/permission/kernel.js";
+import { resolvePermission } from "../dist/permission/resolve.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
 import { run, write } from "./installed";
@@ -573,6 +575,58 @@ describe.each(kinds.filter(({ name }) => name.endsWith("in a container")))("a $n
       expect(enforcedBy).toEqual(["wrapper"]);
     }
   });
+});
+
+onChildren(({ worker }) => {
+  test("reaches no UNIX socket, but where everything is granted", async () => {
+    const path = inProject("out/socket");
+    const server = createServer((socket) => socket.end()).listen(path);
+    await new Promise((resolve) => server.once("listening", resolve));
+    try {
+      const most = { read: true, write: true, net: true } as const;
+      await using kept = open(worker, most);
+      await expect(kept.call.connect(path)).rejects.toThrow();
+      await using free = open(worker, { ...most, run: true });
+      expect(await free.call.connect(path)).toBe("connected");
+    } finally {
+      server.close();
+    }
+  });
+});
+
+test("what a worker leaves in a bunfig.toml does not run before the next worker is kept in", async () => {
+  const { worker } = kinds.find(({ name }) => name === "process on bun") as (typeof kinds)[number];
+  const left = ["bunfig.toml", "preload.mjs", "out/preloaded"].map(inProject);
+  const [configuration = "", preload = "", proof = ""] = left;
+  try {
+    await using first = open(worker, "strict");
+    await first.call.write([configuration, 'preload = ["./preload.mjs"]']);
+    await first.call.write([preload, 'require("node:fs").writeFileSync("out/preloaded", "")']);
+    for (const [permission, runs] of [["strict", false] as const, ["unsafe", true] as const]) {
+      await using next = open(worker, permission);
+      expect(await next.call.pid()).toBeGreaterThan(0);
+      expect(existsSync(proof), permission).toBe(runs);
+    }
+  } finally {
+    left.map((path) => rmSync(path, { force: true }));
+  }
+});
+
+test("what other programs keep in Deno's cache is denied", () => {
+  const cache = inParent("deno-cache");
+  vi.stubEnv("DENO_DIR", cache);
+  mkdirSync(join(cache, "location_data"), { recursive: true });
+  writeFileSync(join(cache, "deno_history.txt"), "secret");
+  const subject = { runtime: "deno", cwd: project.folder, stdio: undefined, env: undefined } as const;
+  const policy = resolvePermission("strict", () => subject);
+  const worker = { runtime: "deno", cwd: project.folder } as Parameters<typeof kernelPlan>[1];
+  const nothing = { roots: [], packages: [], denied: [] };
+  const { read, denyRead } = kernelPlan(policy, worker, process.execPath, [], nothing).sandbox;
+  expect(read).toContain(cache);
+  expect(denyRead).toEqual(
+    expect.arrayContaining([join(cache, "location_data"), join(cache, "deno_history.txt")]),
+  );
+  vi.unstubAllEnvs();
 });
 
 test("a worker may have a directory of its own: what is relative starts there", async () => {

@@ -62,7 +62,7 @@ export function tasksOf({ folder }: Project) {
     variables: take<void, Record<string, string>>("variables"),
     greet: take<string, string>("greet"),
     imports: take<string, string[]>("imports"),
-    connect: take<number, string>("connect"),
+    connect: take<number | string, string>("connect"),
     serve: take<string, string>("serve"),
     listen: take<[kind: "net" | "http", host: string | undefined], void>("listen"),
     bind: take<string | undefined, void>("bind"),

@@ -39,9 +39,10 @@ export const variables = () => ({ ...process.env });
 export const greet = async (name) => (await import("greet")).default(name);
 export const imports = async (specifier) => Object.keys(await import(specifier));
 
-export const connect = (port) =>
+/** To a port of this machine, or to the path of a UNIX socket. */
+export const connect = (to) =>
   new Promise((resolve, reject) => {
-    const socket = connectTo({ port, host: "127.0.0.1" });
+    const socket = connectTo(typeof to === "string" ? { path: to } : { port: to, host: "127.0.0.1" });
     socket.once("connect", () => {
       socket.destroy();
       resolve("connected");

@@ -22,6 +22,7 @@ import { isElsewhere } from "../pool/runtime";
 import { describe } from "../validate";
 import type { Program } from "../worker/program";
 import type { ResolvedWorker } from "../worker-options";
+import { BUN_FLAGS } from "./bun-flags";
 import { denoFlags } from "./deno-flags";
 import { type KernelPlan, kernelPlan, missingLayers } from "./kernel";
 import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
@@ -129,7 +130,7 @@ function restricted(
     withoutKernel: whyNoKernel(policy, worker),
     wrapped: isWrapped,
     environment: worker.env && unique([...variablesOf(worker), ...Object.keys(variables)]),
-    needs: readable,
+    needs: unique([...readable, ...kernelNeeds(kernel).map(({ path }) => path)]),
   };
   const rules = rulesOf(effective, guards);
   const unsupported = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
@@ -143,6 +144,8 @@ function restricted(
     const libraries = kernel === undefined ? [] : [...folders.roots, ...folders.packages];
     const net = leavesNetworkToKernel(policy, guards) ? true : policy.net;
     flags = denoFlags({ ...effective, net }, readable, [nativePath(ADDON), ...libraries]);
+  } else if (runtime === "bun") {
+    flags = BUN_FLAGS;
   }
   const permissions: PoolPermissions = {
     mode: "strict",

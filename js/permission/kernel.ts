@@ -3,7 +3,7 @@
  * links: the launcher follows none, so that nobody can lead it elsewhere.
  */
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { delimiter, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { InvalidOptionError } from "../errors";
 import { type KernelLayer, native, type ProgramNeeds, type SandboxProbe } from "../native";
 import { LAUNCHER, nativePath } from "../platform";
@@ -60,6 +60,11 @@ export interface KernelPlan {
   readonly cache: Pick<Sandbox, "read" | "write">;
 }
 
+interface DenoCache extends Pick<Sandbox, "read" | "write"> {
+  /** What is denied of it. */
+  readonly private: readonly string[];
+}
+
 /** What the launcher is to set up for a worker on `executable`. */
 export function kernelPlan(
   policy: Policy,
@@ -71,10 +76,10 @@ export function kernelPlan(
   const online = !keepsFromNetwork(policy, worker.runtime);
   const runtime = native().runtimeNeeds(executable, online);
   const programs = programsOf(policy, worker);
-  const denied = canonical([...policy.denyRead, ...tasks.denied]).filter(
+  const cache = denoCache(worker, policy);
+  const denied = canonical([...policy.denyRead, ...tasks.denied, ...cache.private]).filter(
     (path) => path === PROCESSES || !isWithin(path, PROCESSES),
   );
-  const cache = denoCache(worker, policy);
   const sandbox: Sandbox = {
     read: canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache.read]),
     write: canonical([...everything(policy.write), ...cache.write]),
@@ -84,20 +89,28 @@ export function kernelPlan(
     denyRead: unique([...denied, ...programs.denied]),
     denyWrite: canonical(policy.denyWrite).filter((path) => !isWithin(path, PROCESSES)),
     net: online,
-    unix: policy.net === true && policy.write === true,
+    unix: grantsEverything(policy),
     run: !isNothing(policy.run),
     optional: [],
   };
   return { sandbox, runtime, programs, cache };
 }
 
+/** By a UNIX socket a service such as D-Bus or Docker does anything for its user, whatever else is denied here. */
+function grantsEverything({ read, write, net, run }: Policy): boolean {
+  return [read, write, net, run].every((grant) => grant === true);
+}
+
+/** What other programs than the worker keep in Deno's cache: lines typed at its prompt, what web pages would keep in a browser. */
+const DENO_PRIVATE = ["deno_history.txt", "location_data"];
+
 /**
  * Deno's cache, of modules and of what it has compiled: without it each start compiles anew. Where modules from the web are
  * allowed it is one of our own, and is written. Deno's own flags keep the tasks from there.
  */
-function denoCache(worker: ResolvedWorker, policy: Policy): Pick<Sandbox, "read" | "write"> {
+function denoCache(worker: ResolvedWorker, policy: Policy): DenoCache {
   if (worker.runtime !== "deno") {
-    return { read: [], write: [] };
+    return { read: [], write: [], private: [] };
   }
   const folder = denoFolder(policy, worker);
   const isFetching = !isNothing(policy.allowImport);
@@ -106,7 +119,11 @@ function denoCache(worker: ResolvedWorker, policy: Policy): Pick<Sandbox, "read"
   }
   const found = real(folder);
   const cache = found === undefined ? [] : [found];
-  return { read: cache, write: isFetching ? cache : [] };
+  return {
+    read: cache,
+    write: isFetching ? cache : [],
+    private: cache.flatMap((path) => DENO_PRIVATE.map((name) => join(path, name))),
+  };
 }
 
 function makeCache(folder: string): void {

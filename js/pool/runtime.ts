@@ -78,7 +78,7 @@ function flags(
         ...(ofV8.length === 0 ? [] : [`--v8-flags=${ofV8.join(",")}`]),
       ];
     case "bun":
-      return [...BUN, ...(execArgv ?? [])];
+      return [...BUN, ...(permissions ?? []), ...(execArgv ?? [])];
   }
 }
 
