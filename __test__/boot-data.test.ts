@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { createPool, importTask } from "knitting-native";
+import { importTask } from "knitting-native";
 import { expect, test } from "vitest";
 import { onChildren, onEveryRuntime } from "./kinds";
+import { createPool } from "./unrestricted";
 
 const href = "./tasks/boot-data.mjs";
 const tasks = {

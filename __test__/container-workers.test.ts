@@ -1,7 +1,7 @@
 /** Workers in containers that end in other ways than a call does: from outside, by shutdown, by the loss of their client. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { createPool, importTask, type WorkerOptions } from "knitting-native";
+import { importTask, type WorkerOptions } from "knitting-native";
 import { afterEach, expect, test } from "vitest";
 import {
   allContainers,
@@ -13,6 +13,7 @@ import {
 } from "./containers";
 import { killProcessesOf, processesOf } from "./marks";
 import { childrenOf, isAlive, until, within } from "./processes";
+import { createPool } from "./unrestricted";
 
 const { available, reason, podman, image, environment } = ensureContainers();
 const root = join(__dirname, "..");

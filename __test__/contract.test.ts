@@ -124,7 +124,10 @@ onEveryRuntime(({ worker }) => {
     });
 
     test("a dead worker is replaced; its started calls reject, calls not started move", async () => {
-      await using pool = createPool({ worker })({ echo, die: of<void, never>("die", "deadly") });
+      await using pool = createPool({ worker, permission: "unsafe" })({
+        echo,
+        die: of<void, never>("die", "deadly"),
+      });
       await pool.call.echo(0);
       const [died, behind] = [pool.call.die(), pool.call.echo("behind")];
       const error = await within(died.catch((error: unknown) => error));

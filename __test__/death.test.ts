@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
-  createPool,
   importTask,
   PoolClosedError,
   ProtocolViolationError,
@@ -12,6 +11,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { onChildren, onEveryKind, onProcesses, pidOf } from "./kinds";
 import { childrenOf, commandOf, descendantsOf, isAlive, until, within } from "./processes";
+import { createPool } from "./unrestricted";
 
 const href = "./tasks/deadly.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });

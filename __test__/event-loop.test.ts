@@ -1,7 +1,8 @@
-import { createPool, importTask } from "knitting-native";
+import { importTask } from "knitting-native";
 import { expect, test } from "vitest";
 import { onEveryRuntime } from "./kinds";
 import { until } from "./processes";
+import { createPool } from "./unrestricted";
 
 const href = "./tasks/deadly.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });

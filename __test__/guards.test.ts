@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  createPool,
   GuardedCallError,
   importTask,
   KnittingError,
@@ -14,6 +13,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { ensureNodes } from "../scripts/runtimes.mjs";
 import { type Kind, onChildren, onEveryRuntime } from "./kinds";
 import { within } from "./processes";
+import { createPool } from "./unrestricted";
 
 const href = "./tasks/guarded.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });

@@ -110,7 +110,7 @@ onChildren(({ worker }) => {
       spawnSync("sh", ["-c", "kill -9 " + process.pid]);
       export const f = () => 1`;
     const lost = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
-    await using pool = createPool({ worker })({ lost });
+    await using pool = createPool({ worker, permission: "unsafe" })({ lost });
     const error = (await within(pool.call.lost().catch((error: unknown) => error))) as WorkerBootError;
     expect(error).toBeInstanceOf(WorkerBootError);
     expect(error.stderrTail).toBe("cannot find my keys\n");

@@ -79,6 +79,8 @@ describe("https", () => {
   const options = () => ({
     worker: { ...deno, env: { ...process.env, DENO_DIR: join(folder, "deno") } },
     workerExecArgv: [`--cert=${certificate}`],
+    // The certificate and the cache lie outside of the working directory.
+    permission: "unsafe" as const,
   });
 
   test("Deno imports from it", async () => {

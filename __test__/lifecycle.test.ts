@@ -1,7 +1,8 @@
-import { createPool, importTask } from "knitting-native";
+import { importTask } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { kinds, onChildren } from "./kinds";
 import { descendantsOf, Host, isAlive, threadsOf, until, wakeUpsOf } from "./processes";
+import { createPool } from "./unrestricted";
 
 const SIGNAL_EXIT = { code: null, signal: "SIGKILL" };
 

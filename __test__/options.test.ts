@@ -1,7 +1,6 @@
 import { createPool, InvalidOptionError, importTask, isMain, task } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { resolveOptions } from "../dist/options.js";
-import { UNSAFE } from "../dist/permission/policy.js";
 import { commandFor } from "../dist/worker-options.js";
 
 const echo = importTask<unknown, unknown>({ href: "./tasks/basic.mjs", name: "echo" });
@@ -224,14 +223,15 @@ describe("what a worker's options come to", () => {
       threads: 1,
       abortSignalCapacity: 258,
       payload: { arenaBytes: 2 ** 28, maxPayloadBytes: 2 ** 28, initialBytes: 0 },
-      permission: { ...UNSAFE, mode: "default" },
+      permission: { ...resolveOptions({ permission: { allowImport: true } }).permission, mode: "default" },
       balancer: "roundRobin",
       worker: {
         runtime: "thread",
         sharedMemory: { mode: "inherit" },
         startupTimeoutMs: 10_000,
         maxBootFailures: 3,
-        stdio: "inherit",
+        stdio: "ignore",
+        env: { inherit: [], set: {}, denied: [] },
         resolveAfterFinishingAll: false,
         spinMicroseconds: 50,
       },
@@ -261,13 +261,15 @@ describe("what a worker's options come to", () => {
       cwd: "__test__",
       stopCommand,
     };
+    const permission = { env: { deny: ["D"] } };
     const balancer = { strategy: "firstIdle" };
     const payload = { payloadMaxByteLength: 100_000, payloadInitialBytes: 70_000, maxPayloadBytes: 64 };
-    expect(resolveOptions({ threads: 1024, balancer, worker, workerExecArgv: [], payload })).toEqual({
+    const options = { threads: 1024, balancer, worker, workerExecArgv: [], payload, permission };
+    expect(resolveOptions(options)).toEqual({
       threads: 1024,
       abortSignalCapacity: 258,
       payload: { arenaBytes: 131_072, maxPayloadBytes: 64, initialBytes: 70_000 },
-      permission: { ...UNSAFE, mode: "default" },
+      permission: expect.objectContaining({ mode: "strict", console: true }),
       balancer: "firstIdle",
       worker: {
         runtime: "node",
@@ -278,7 +280,7 @@ describe("what a worker's options come to", () => {
         hardTimeoutMs: 200,
         maxBootFailures: 1,
         stdio: "pipe",
-        env: { inherit: ["A"], set: { B: "" } },
+        env: { inherit: ["A"], set: { B: "" }, denied: ["D"] },
         execArgv: [],
         // The tag of undefined.
         bootstrap: { href: "file:///a.mjs", name: "b", data: "AA==" },
@@ -293,7 +295,8 @@ describe("what a worker's options come to", () => {
   });
 
   test("short forms", () => {
-    const resolve = (worker: object) => resolveOptions({ worker: { runtime: "process", ...worker } }).worker;
+    const resolve = (worker: object) =>
+      resolveOptions({ worker: { runtime: "process", ...worker }, permission: "unsafe" }).worker;
     const named = { mode: "named", namePrefix: "knitting", unlinkOnShutdown: false };
     expect(resolve({ processSharedMemory: "named" }).sharedMemory).toEqual(named);
     expect(resolve({ processSharedMemory: { mode: "named" } }).sharedMemory).toEqual(named);

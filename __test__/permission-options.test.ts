@@ -253,19 +253,24 @@ describe("the strict profile", () => {
     },
   );
 
-  test("is listed where the option is left out, and nothing of it is enforced", async () => {
-    await using pool = createPool()(tasksOf(project));
-    const { mode, rules, needs } = pool.permissions;
-    expect(mode).toBe("default");
-    expect(rules.filter(({ enforcedBy }) => enforcedBy.length > 0)).toEqual([]);
-    expect(rules.every(({ note }) => note?.includes("was left out"))).toBe(true);
-    expect(saidOf(rules, "read")).toEqual([project.folder, inProject("deno.lock")]);
-    // Modules from the web are allowed there.
-    expect(saidOf(rules, "allowImport")).toBeUndefined();
-    expect(needs).toEqual([]);
-    expect(await pool.call.read("/etc/passwd")).toContain("root");
-    expect(warn).not.toHaveBeenCalled();
-  });
+  test.each(kinds.filter(({ isWrapped }) => !isWrapped))(
+    "holds where the option is left out, but for modules from the web: $name",
+    async ({ worker, isProcess }) => {
+      await using pool = createPool({ worker })(tasksOf(project));
+      const { mode, rules } = pool.permissions;
+      expect(mode).toBe("default");
+      expect(saidOf(rules, "read")).toEqual([project.folder, inProject("deno.lock")]);
+      expect(saidOf(rules, "allowImport")).toBeUndefined();
+      await expect(pool.call.read("/etc/passwd")).rejects.toThrow(/denied|access|permission/i);
+      await expect(pool.call.write([join(project.parent, "new.txt"), ""])).rejects.toThrow();
+      expect(await pool.call.variables()).not.toHaveProperty("HOME");
+      // What nobody can do for threads is listed, without a word.
+      const unenforced = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
+      expect(unenforced.map(({ rule }) => rule).includes("denyRead")).toBe(!isProcess);
+      expect(unenforced.every(({ note }) => note !== undefined)).toBe(true);
+      expect(warn).not.toHaveBeenCalled();
+    },
+  );
 
   test('restricts nothing in the mode "unsafe"', async () => {
     for (const permission of ["unsafe", { mode: "unsafe" }] as const) {

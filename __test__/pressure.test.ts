@@ -2,10 +2,11 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createPool, importTask, type WorkerInfo } from "knitting-native";
+import { importTask, type WorkerInfo } from "knitting-native";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { onEveryRuntime } from "./kinds";
 import { childrenOf, cpuMillisOf, until } from "./processes";
+import { createPool } from "./unrestricted";
 import { pattern } from "./values";
 
 const href = "./tasks/queued.mjs";

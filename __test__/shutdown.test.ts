@@ -1,8 +1,9 @@
 /** `pool.shutdown(delayMs)`: what may still finish, and until when. */
-import { createPool, InvalidOptionError, importTask, PoolClosedError } from "knitting-native";
+import { InvalidOptionError, importTask, PoolClosedError } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { onChildren, onEveryKind } from "./kinds";
 import { childrenOf, Host, isAlive, until, within } from "./processes";
+import { createPool } from "./unrestricted";
 
 const of = <Argument, Result>(name: string, href: string) => importTask<Argument, Result>({ href, name });
 const tasks = {

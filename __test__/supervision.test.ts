@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { createPool, importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
+import { importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
 import { describe, expect, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 import { onEveryKind, onEveryRuntime, onProcesses } from "./kinds";
 import { childrenOf, commandOf, descriptors, isAlive, threadsOf, until, within } from "./processes";
+import { createPool } from "./unrestricted";
 
 const href = "./tasks/basic.mjs";
 const tasks = {

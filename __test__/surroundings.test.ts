@@ -2,11 +2,12 @@
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { createPool, importTask, type PoolOptions, type WorkerOptions } from "knitting-native";
+import { importTask, type PoolOptions, type WorkerOptions } from "knitting-native";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { missing } from "./containers";
 import { onChildren, onEveryRuntime } from "./kinds";
 import { isAlive, until, within } from "./processes";
+import { createPool } from "./unrestricted";
 
 const href = "./tasks/surroundings.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });

@@ -48,9 +48,10 @@ export interface PoolOptions {
     | { readonly [Namespace in DebugNamespace]?: boolean | undefined }
     | undefined;
   /**
-   * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else; an object grants
-   * more, or other things. `"unsafe"`: anything. Without it nothing is restricted either, and `pool.permissions` lists what
-   * `"strict"` would restrict.
+   * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else: no network, no
+   * programs, no variables, and what they write to the console is not seen. An object grants more, or other things. `"unsafe"`:
+   * anything. Default: as `"strict"`, but Deno may import modules from the web, and what nobody enforces is only listed by
+   * `pool.permissions`.
    */
   permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
@@ -98,8 +99,8 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const { threads = 1, balancer = "roundRobin" } = pool;
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
-  const permission = resolvePermission(pool.permission, () => subjectOf(worker));
   const debug = resolveDebug(CALLER, pool.debug);
+  const permission = resolvePermission(pool.permission, () => subjectOf(worker, debug.length > 0));
   const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
   return {
     threads: count,

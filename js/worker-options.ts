@@ -75,12 +75,14 @@ export interface WorkerOptions {
    */
   maxBootFailures?: number | undefined;
   /**
-   * Where the workers' standard output and standard error go. `"inherit"`, the default: to this process's, by whole lines.
-   * `"pipe"`: to the listeners of the pool's events. `"ignore"`: nowhere.
+   * Where the workers' standard output and standard error go. `"inherit"`: to this process's, by whole lines. `"pipe"`: to the
+   * listeners of the pool's events. `"ignore"`: nowhere. Default: what `permission.console` says, without a word `"ignore"`;
+   * `"inherit"` with `permission: "unsafe"` or `debug`.
    */
   stdio?: "inherit" | "pipe" | "ignore" | undefined;
   /**
-   * The workers' environment variables. Default: those of this process.
+   * The workers' environment variables. Default: those that `permission.env` grants, without a word none; those of this process
+   * with `permission: "unsafe"`.
    *
    * An object of names and values replaces them, one of the form `{ inherit: ["LANG"], set: { MODE: "test" } }` picks. A
    * process worker gets beside it what is needed to start it, unless it is set: `PATH`, by which commands are found,

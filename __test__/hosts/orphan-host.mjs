@@ -33,6 +33,7 @@ function command() {
 
 const pool = createPool({
   threads,
+  permission: "unsafe",
   workerExecArgv:
     phase === "before-attach" ? ["--import", fileURLToPath(tasks("held-before-attach.mjs"))] : [],
   worker: {

@@ -12,7 +12,7 @@ const of = (name) => importTask({ href, name });
 
 function openPool(threads = 2) {
   const worker = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
-  return createPool({ threads, worker })({
+  return createPool({ threads, worker, permission: "unsafe" })({
     pid: of("pid"),
     never: of("never"),
     spinForEver: of("spinForEver"),
@@ -42,9 +42,11 @@ switch (what) {
   case "idle-pipe":
   case "idle-ignore": {
     const kind = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
-    const pool = createPool({ worker: { ...kind, stdio: what.slice("idle-".length) } })({
-      speak: of("speak"),
-    });
+    const pool = createPool({ worker: { ...kind, stdio: what.slice("idle-".length) }, permission: "unsafe" })(
+      {
+        speak: of("speak"),
+      },
+    );
     pool.on("output", ({ line }) => say("heard", line));
     await pool.call.speak("something");
     say("idle");
@@ -121,7 +123,7 @@ switch (what) {
       export const f = () => spawn("sleep", ["1000"], { stdio: "ignore" }).pid`;
     const spawns = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
     const worker = runtime === "process" ? { runtime, processRuntime: "node" } : { runtime };
-    const pool = createPool({ worker })({ spawns });
+    const pool = createPool({ worker, permission: "unsafe" })({ spawns });
     say("spawned", await pool.call.spawns());
     if (what === "spawn-and-exit") {
       process.exit(0);

@@ -29,7 +29,6 @@ import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs
 import { letsAddonsIn, type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
 import { unique } from "./paths";
 import type { Policy } from "./policy";
-import { impliedPolicy } from "./resolve";
 import { type Guards, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
 import { runtimeVariables } from "./runtime-variables";
 
@@ -37,7 +36,7 @@ import { runtimeVariables } from "./runtime-variables";
 export interface PoolPermissions {
   /**
    * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
-   * out; nothing is restricted, and `rules` are those that `"strict"` would begin with.
+   * out, and what of the strict profile can't be enforced is only listed in `rules`.
    */
   readonly mode: "default" | "strict" | "unsafe";
   /** The rules that restrict something, and who enforces each. */
@@ -55,10 +54,9 @@ export interface Enforcement {
   /** Environment variables beside the worker's own. */
   readonly variables: Readonly<Record<string, string>>;
   /** For `pool.permissions`. */
-  readonly permissions: () => PoolPermissions;
+  readonly permissions: PoolPermissions;
 }
 
-const LEFT_OUT = 'the option "permission" was left out; permission: "strict" has it enforced';
 const CODE = "KNITTING_PERMISSION_UNSUPPORTED";
 
 /** Decides. Throws `PermissionUnsupportedError` or warns of what nobody enforces. */
@@ -68,40 +66,10 @@ export function enforce(
   executable: string,
   program: Program,
 ): Enforcement {
-  switch (policy.mode) {
-    case "unsafe":
-      return unrestricted(() => ({ mode: "unsafe", rules: rulesOf(policy, nobody(worker, "")), needs: [] }));
-    case "default":
-      return unrestricted(() => ({ mode: "default", rules: impliedRules(worker), needs: [] }));
-    case "strict":
-      return restricted(policy, worker, executable, program);
+  const { mode } = policy;
+  if (mode === "unsafe") {
+    return unrestricted(policy, worker);
   }
-}
-
-function unrestricted(permissions: () => PoolPermissions): Enforcement {
-  return { flags: undefined, sandbox: undefined, variables: {}, permissions };
-}
-
-/** The rules that nobody has asked for. */
-function impliedRules(worker: ResolvedWorker): PermissionRule[] {
-  const { runtime, cwd = process.cwd() } = worker;
-  const policy = impliedPolicy({ runtime, cwd, stdio: undefined, env: undefined });
-  const rules = rulesOf(policy, { ...nobody(worker, LEFT_OUT), environment: [] });
-  return rules.map(({ rule, value }) => ({ rule, value, enforcedBy: [], note: LEFT_OUT }));
-}
-
-/** Neither flags nor a sandbox. */
-function nobody({ runtime }: ResolvedWorker, withoutKernel: string): Guards {
-  const none = { node: undefined, deno: false, kernel: undefined, wrapped: false, environment: undefined };
-  return { ...none, runtime, withoutKernel, needs: [] };
-}
-
-function restricted(
-  policy: Policy,
-  worker: ResolvedWorker,
-  executable: string,
-  program: Program,
-): Enforcement {
   refuseFlags(worker);
   const { runtime } = worker;
   const own = ownFolders();
@@ -134,7 +102,7 @@ function restricted(
   };
   const rules = rulesOf(effective, guards);
   const unsupported = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
-  if (unsupported.length > 0) {
+  if (unsupported.length > 0 && mode !== "default") {
     tell(policy, worker, unsupported);
   }
   let flags: string[] | undefined;
@@ -148,7 +116,7 @@ function restricted(
     flags = BUN_FLAGS;
   }
   const permissions: PoolPermissions = {
-    mode: "strict",
+    mode,
     rules,
     needs: [
       ...own.map((path): PermissionNeed => ({ path, access: "read", for: "knitting-native" })),
@@ -163,7 +131,19 @@ function restricted(
     // What is missing and has not been refused is enforced by others, or has been warned of.
     sandbox: kernel && JSON.stringify({ ...kernel.sandbox, optional: [...missing.keys()] }),
     variables,
-    permissions: () => permissions,
+    permissions,
+  };
+}
+
+/** What was not restricted may still be muted. */
+function unrestricted(policy: Policy, { runtime }: ResolvedWorker): Enforcement {
+  const none = { node: undefined, deno: false, kernel: undefined, wrapped: false, environment: undefined };
+  const rules = rulesOf(policy, { ...none, runtime, withoutKernel: "", needs: [] });
+  return {
+    flags: undefined,
+    sandbox: undefined,
+    variables: {},
+    permissions: { mode: policy.mode, rules, needs: [] },
   };
 }
 

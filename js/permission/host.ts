@@ -4,14 +4,14 @@ import type { Policy } from "./policy";
 import type { Subject } from "./resolve";
 
 /** What a policy has to know of the workers. */
-export function subjectOf({ runtime, cwd, stdio, env }: GivenWorker): Subject {
-  return { runtime, cwd: cwd ?? process.cwd(), stdio, env };
+export function subjectOf({ runtime, cwd, stdio, env }: GivenWorker, debugged: boolean): Subject {
+  return { runtime, cwd: cwd ?? process.cwd(), stdio, env, debugged };
 }
 
 /** The workers with what the policy says where their own options say nothing. */
 export function underPolicy(worker: GivenWorker, policy: Policy): ResolvedWorker {
   const { stdio = policy.console ? "inherit" : "ignore" } = worker;
-  return { ...worker, stdio, env: policy.mode === "strict" ? environment(worker, policy) : worker.env };
+  return { ...worker, stdio, env: policy.mode === "unsafe" ? worker.env : environment(worker, policy) };
 }
 
 /** `permission.env.allow`, or the option `worker.env` in its place; the files' variables; and without what is denied. */

@@ -47,7 +47,7 @@ export interface PermissionOptions {
   denyRun?: readonly string[] | undefined;
   /**
    * Whether what tasks write to the console, stdout and stderr reaches this process's. Default `false`; `true` with
-   * `mode: "unsafe"`. The option `worker.stdio` stands before the default.
+   * `mode: "unsafe"` or the option `debug`. The option `worker.stdio` stands before the default.
    */
   console?: boolean | undefined;
   /** Of workers on Node. */

@@ -6,8 +6,7 @@ export type Grant = true | readonly string[];
 /** A policy. Its paths are absolute, each as it was said and, where symbolic links lead elsewhere, as it is. */
 export interface Policy {
   /**
-   * `"default"`: nothing was said; the strict profile is listed and not enforced. `"strict"`: it is to be enforced.
-   * `"unsafe"`: nothing is restricted.
+   * `"default"`: nothing was said; what can be is enforced. `"strict"`: all of it is to be. `"unsafe"`: nothing is restricted.
    */
   readonly mode: "default" | "strict" | "unsafe";
   readonly read: Grant;

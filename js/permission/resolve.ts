@@ -54,12 +54,14 @@ export interface Subject {
   readonly stdio: ResolvedWorker["stdio"] | undefined;
   /** What the option `worker.env` says, if it says something. */
   readonly env: Environment | undefined;
+  /** Whether somebody looks for a fault. */
+  readonly debugged: boolean;
 }
 
 /** Checks the option and fills in the defaults. */
 export function resolvePermission(given: unknown, subject: () => Subject): Policy {
   if (given === undefined) {
-    return { ...UNSAFE, mode: "default" };
+    return { ...strict({ allowImport: true }, subject()), mode: "default" };
   }
   if (given === "unsafe") {
     return UNSAFE;
@@ -75,11 +77,6 @@ export function resolvePermission(given: unknown, subject: () => Subject): Polic
   return choice(CALLER, `${OPTION}.mode`, mode, ["strict", "unsafe"]) === "strict"
     ? strict(given, subject())
     : unsafe(given, subject());
-}
-
-/** What is listed where nothing is said: the strict profile, with modules from the web. */
-export function impliedPolicy(subject: Subject): Policy {
-  return { ...strict({ allowImport: true }, subject), mode: "default" };
 }
 
 function unsafe(given: Readonly<Record<string, unknown>>, subject: Subject): Policy {
@@ -128,14 +125,14 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
 }
 
 /** Whether what workers write is seen. */
-function isSeen(given: unknown, { stdio }: Subject, byDefault: boolean): boolean {
+function isSeen(given: unknown, { stdio, debugged }: Subject, byDefault: boolean): boolean {
   const seen = yesOrNo("console", given);
   if (seen !== undefined && stdio !== undefined && seen !== (stdio !== "ignore")) {
     throw new InvalidOptionError(
       `${CALLER}: "${OPTION}.console" is ${seen}, and "worker.stdio" is "${stdio}": only one of them can hold`,
     );
   }
-  return seen ?? (stdio === undefined ? byDefault : stdio !== "ignore");
+  return seen ?? (stdio === undefined ? byDefault || debugged : stdio !== "ignore");
 }
 
 function kernel(given: unknown, runtime: Runtime): boolean | undefined {

@@ -163,9 +163,12 @@ export interface Workers {
  * }
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
+  if (!isMain) {
+    // What the options ask for, a worker may not even be able to look up.
+    return refuseInWorker;
+  }
   const make = prepare(options);
   return (tasks) => {
-    refuseInWorker();
     const sources = locateAll(tasks, callerFile());
     const limits = Object.values(tasks).map((task) => definitionOf(task)?.limit);
     return make(sources, limits, (calls) => Object.freeze(calls)) as unknown as Pool<typeof tasks>;
@@ -174,8 +177,10 @@ export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: 
 
 /** @internal A pool of one task. */
 export function createTaskPool<T extends Task<never, unknown>>(task: T, options?: PoolOptions): TaskPool<T> {
+  if (!isMain) {
+    refuseInWorker();
+  }
   const make = prepare(options);
-  refuseInWorker();
   const definition = definitionOf(task) as Definition;
   const source = locate(nameOf(definition), definition, undefined);
   return make([source], [definition.limit], (calls) => calls[source.task]) as unknown as TaskPool<T>;
@@ -385,7 +390,7 @@ class WorkerPool implements SlotOwner {
   }
 
   get permissions(): PoolPermissions {
-    return this.plan.enforcement.permissions();
+    return this.plan.enforcement.permissions;
   }
 
   on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
@@ -428,13 +433,11 @@ class WorkerPool implements SlotOwner {
  * Workers have no pools of their own: a module that creates one as it is imported would have each worker import it again,
  * without end. From here a running task looks no different.
  */
-function refuseInWorker(): void {
-  if (!isMain) {
-    throw new KnittingError(
-      "KNITTING_POOL_IN_WORKER",
-      "createPool was called in a worker of a pool, and workers have no pools of their own. A worker imports the module of its tasks: put what is meant for the host behind `if (isMain)`",
-    );
-  }
+function refuseInWorker(): never {
+  throw new KnittingError(
+    "KNITTING_POOL_IN_WORKER",
+    "createPool was called in a worker of a pool, and workers have no pools of their own. A worker imports the module of its tasks: put what is meant for the host behind `if (isMain)`",
+  );
 }
 
 /** Throws what can be told at once of the function that the workers are to begin with. */

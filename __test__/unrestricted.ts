@@ -1,0 +1,6 @@
+/** Pools whose workers may do anything: for tasks that start programs, read variables, or print. */
+import * as knitting from "knitting-native";
+
+export function createPool(options: knitting.PoolOptions = {}): ReturnType<typeof knitting.createPool> {
+  return knitting.createPool({ permission: "unsafe", ...options });
+}
