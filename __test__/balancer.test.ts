@@ -2,7 +2,7 @@
 import { createPool, importTask, type PoolOptions } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { balancer, STRATEGIES } from "../dist/pool/balancer.js";
-import { onEveryKind, onProcesses, testIf } from "./kinds";
+import { onChildren, onEveryKind } from "./kinds";
 import { until } from "./processes";
 
 const of = <Argument, Result>(name: string, href = "./tasks/basic.mjs") =>
@@ -73,8 +73,8 @@ describe("the strategies", () => {
   });
 });
 
-onProcesses(({ worker, isWrapped }) => {
-  testIf(!isWrapped)("no call waits for a worker that is still booting while another is ready", async () => {
+onChildren(({ worker }) => {
+  test("no call waits for a worker that is still booting while another is ready", async () => {
     const slow = ["sh", "-c", 'sleep 3; exec "$@"', "sh"];
     const prefix = ({ index }: { index: number }) => (index === 0 ? ["env"] : slow);
     await using pool = createPool({ threads: 3, worker: { ...worker, processCommandPrefix: prefix } })(tasks);

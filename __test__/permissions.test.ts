@@ -152,34 +152,38 @@ function isEnforced({ permissions }: Pool, { rule, names }: Attempt): boolean {
 }
 
 onEveryRuntime(({ worker }) => {
-  test("under the strict profile what the table says is enforced is denied, the rest is not, and the worker lives on", async () => {
-    rmSync(inParent("outside/new.txt"), { force: true });
-    await using pool = open(worker, { mode: "strict" });
-    const pid = await pool.call.pid();
-    for (const attempt of attempts) {
-      const outcome = await attempt.go(pool).then(
-        () => "done",
-        (error) => error,
-      );
-      if (isEnforced(pool, attempt)) {
-        expect(outcome, attempt.what).toBeInstanceOf(Error);
-      } else {
-        expect(outcome, attempt.what).toBe("done");
-      }
-    }
-    expect(await pool.call.pid()).toBe(pid);
-    expect(pool.workers[0]).toMatchObject({ state: "ready", served: attempts.length + 2 });
-    expect(existsSync(inParent("outside/new.txt"))).toBe(!isEnforced(pool, attempts[5]));
-  });
-
-  test('under "unsafe" and without a word everything of it can be done', async () => {
-    for (const permission of ["unsafe", undefined] as const) {
+  test.each([
+    ["in the strict profile", { mode: "strict" }],
+    ["without a word", undefined],
+  ] as const)(
+    "%s what the table says is enforced is denied, the rest is not, and the worker lives on",
+    async (_, permission) => {
+      rmSync(inParent("outside/new.txt"), { force: true });
       await using pool = open(worker, permission);
-      for (const { what, go } of attempts) {
-        await go(pool).catch((error) => expect.fail(`${what}: ${error.message}`));
+      const pid = await pool.call.pid();
+      for (const attempt of attempts) {
+        const outcome = await attempt.go(pool).then(
+          () => "done",
+          (error) => error,
+        );
+        if (isEnforced(pool, attempt)) {
+          expect(outcome, attempt.what).toBeInstanceOf(Error);
+        } else {
+          expect(outcome, attempt.what).toBe("done");
+        }
       }
-      expect(await pool.call.variables()).toMatchObject({ KNITTING_TEST_SECRET: "of the host" });
+      expect(await pool.call.pid()).toBe(pid);
+      expect(pool.workers[0]).toMatchObject({ state: "ready", served: attempts.length + 2 });
+      expect(existsSync(inParent("outside/new.txt"))).toBe(!isEnforced(pool, attempts[5]));
+    },
+  );
+
+  test('under "unsafe" everything of it can be done', async () => {
+    await using pool = open(worker, "unsafe");
+    for (const { what, go } of attempts) {
+      await go(pool).catch((error) => expect.fail(`${what}: ${error.message}`));
     }
+    expect(await pool.call.variables()).toMatchObject({ KNITTING_TEST_SECRET: "of the host" });
   });
 
   test("what is granted can be done: read ./data, write and create in ./out, import a package with dependencies", async () => {

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createPool, importTask, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, testIf } from "./kinds";
+import { onProcesses } from "./kinds";
 import { until, within } from "./processes";
 
 const href = "./tasks/shared.mjs";
@@ -139,8 +139,8 @@ describe("with a thread", () => {
   });
 });
 
-onEveryKind(({ worker, isProcess }) => {
-  testIf(isProcess)("a process is refused it, with advice and the place", async () => {
+onProcesses(({ worker }) => {
+  test("a process is refused it, with advice and the place", async () => {
     await using pool = createPool({ worker })(tasks);
     const memory = new SharedArrayBuffer(8);
     for (const [value, path] of [

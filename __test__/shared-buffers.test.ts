@@ -226,7 +226,7 @@ onEveryKind(({ name: kind, worker, isProcess }) => {
   });
 
   test("it is mapped once in a worker, and no more when the host has closed it", async () => {
-    await using pool = createPool({ worker })(tasks);
+    await using pool = createPool({ permission: "unsafe", worker })(tasks);
     const memory = create(4096);
     const kind = isContainer ? (memory.descriptor.mapping.name as string) : "knitting-shared";
     const before = await pool.call.mappings(kind);
@@ -257,7 +257,7 @@ onEveryKind(({ name: kind, worker, isProcess }) => {
   });
 
   test("what a worker has made itself is refused there", async () => {
-    await using pool = createPool({ worker })(tasks);
+    await using pool = createPool({ permission: "unsafe", worker })(tasks);
     const error = await pool.call.makeBuffer().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(UnsupportedPayloadError);
     expect(error).toMatchObject({ path: "$", message: expect.stringContaining("Have the host create it") });
@@ -291,7 +291,7 @@ onProcesses(({ name: kind, worker }) => {
   testIf(!kind.includes("container"))(
     "descriptor 3 is the worker's alone: none of its children has it",
     async () => {
-      await using pool = createPool({ worker })(tasks);
+      await using pool = createPool({ permission: "unsafe", worker })(tasks);
       using memory = ProcessSharedBuffer.create(8);
       await pool.call.keep(memory);
       expect((await pool.call.descriptors()).some((target) => target.startsWith("socket:"))).toBe(true);
