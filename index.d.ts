@@ -143,7 +143,7 @@ interface PermissionOptions {
     denyRun?: readonly string[] | undefined;
     /**
      * Whether what tasks write to the console, stdout and stderr reaches this process's. Default `false`; `true` with
-     * `mode: "unsafe"`. The option `worker.stdio` stands before the default.
+     * `mode: "unsafe"` or the option `debug`. The option `worker.stdio` stands before the default.
      */
     console?: boolean | undefined;
     /** Of workers on Node. */
@@ -265,12 +265,14 @@ interface WorkerOptions {
      */
     maxBootFailures?: number | undefined;
     /**
-     * Where the workers' standard output and standard error go. `"inherit"`, the default: to this process's, by whole lines.
-     * `"pipe"`: to the listeners of the pool's events. `"ignore"`: nowhere.
+     * Where the workers' standard output and standard error go. `"inherit"`: to this process's, by whole lines. `"pipe"`: to the
+     * listeners of the pool's events. `"ignore"`: nowhere. Default: what `permission.console` says, without a word `"ignore"`;
+     * `"inherit"` with `permission: "unsafe"` or `debug`.
      */
     stdio?: "inherit" | "pipe" | "ignore" | undefined;
     /**
-     * The workers' environment variables. Default: those of this process.
+     * The workers' environment variables. Default: those that `permission.env` grants, without a word none; those of this process
+     * with `permission: "unsafe"`.
      *
      * An object of names and values replaces them, one of the form `{ inherit: ["LANG"], set: { MODE: "test" } }` picks. A
      * process worker gets beside it what is needed to start it, unless it is set: `PATH`, by which commands are found,
@@ -413,9 +415,10 @@ interface PoolOptions {
         readonly [Namespace in DebugNamespace]?: boolean | undefined;
     } | undefined;
     /**
-     * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else; an object grants
-     * more, or other things. `"unsafe"`: anything. Without it nothing is restricted either, and `pool.permissions` lists what
-     * `"strict"` would restrict.
+     * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else: no network, no
+     * programs, no variables, and what they write to the console is not seen. An object grants more, or other things. `"unsafe"`:
+     * anything. Default: as `"strict"`, but Deno may import modules from the web, and what nobody enforces is only listed by
+     * `pool.permissions`.
      */
     permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
@@ -477,7 +480,7 @@ interface PermissionRule {
 interface PoolPermissions {
     /**
      * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
-     * out; nothing is restricted, and `rules` are those that `"strict"` would begin with.
+     * out, and what of the strict profile can't be enforced is only listed in `rules`.
      */
     readonly mode: "default" | "strict" | "unsafe";
     /** The rules that restrict something, and who enforces each. */
