@@ -1,11 +1,24 @@
-//! Memory: how much the system has, advice to the kernel about what is mapped, and other memory in its place.
+//! Memory: files of it without a name, how much the system has, advice to the kernel about what is mapped, and other memory in
+//! its place.
 
 use std::ffi::c_void;
+use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+
+/// An empty file of memory that can be sealed. It can't be executed, which Landlock would not hinder: what a worker writes there
+/// is no program. (Before Linux 6.3 it can.)
+pub fn anonymous_file(name: &str) -> io::Result<File> {
+    let file = match memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?,
+        created => created?,
+    };
+    Ok(file.into())
+}
 
 /// Makes the pages of `[start, start + bytes)` present and writable, so that a lack of memory is an error here
 /// and never a SIGBUS later.
@@ -69,6 +82,18 @@ fn available() -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_program_that_was_written_to_memory_does_not_run() {
+        let mut file = anonymous_file("program").unwrap();
+        io::copy(&mut File::open("/bin/true").unwrap(), &mut file).unwrap();
+        let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        assert_eq!(file.set_permissions(all).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        let outcome = std::process::Command::new(path).status();
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
 
     #[test]
     fn more_than_the_system_has_is_refused_before_any_of_it_is_taken() {

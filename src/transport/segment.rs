@@ -14,7 +14,6 @@ use std::sync::atomic::AtomicU32;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use super::guard::Guard;
@@ -83,8 +82,7 @@ pub struct Segment {
 impl Segment {
     /// Creates and seals a segment of the given geometry. The descriptor is for its worker.
     pub fn create(geometry: Geometry) -> io::Result<(Self, OwnedFd)> {
-        let memory = memfd_create("knitting", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
-        let file = File::from(memory);
+        let file = memory::anonymous_file("knitting")?;
         file.set_len(geometry.segment_bytes() as u64)?;
         fcntl(
             &file,
@@ -221,7 +219,7 @@ impl Segment {
 impl Segment {
     /// A segment that its peer can truncate, as one with a name, and its memory.
     pub(super) fn create_unsealed(geometry: Geometry) -> (Self, File) {
-        let file = File::from(memfd_create("unsealed", MFdFlags::MFD_CLOEXEC).unwrap());
+        let file = memory::anonymous_file("unsealed").unwrap();
         let segment = Self::create_in(&file, geometry).unwrap();
         assert!(!segment.is_sealed());
         (segment, file)
@@ -269,7 +267,7 @@ mod tests {
         let (segment, _) = small();
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         assert!(matches!(Segment::open(null, segment.identity()), Err(OpenError::NotASegment(_))));
-        let text = File::from(memfd_create("text", MFdFlags::MFD_CLOEXEC).unwrap());
+        let text = memory::anonymous_file("text").unwrap();
         assert!(matches!(
             Segment::open(text.try_clone().unwrap(), segment.identity()),
             Err(OpenError::NotASegment(_))

@@ -14,10 +14,9 @@ use std::ptr::NonNull;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::guard::Guard;
-use crate::sys::memory::refuse_too_much;
+use crate::sys::memory::{anonymous_file, refuse_too_much};
 
 /// Why something is not the memory it should be.
 #[derive(Debug)]
@@ -81,8 +80,7 @@ pub struct SharedMemory {
 impl SharedMemory {
     /// Memory without a name, whose size nobody can change.
     pub fn anonymous(bytes: usize) -> Result<Self, SharedMemoryError> {
-        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let file = File::from(memfd_create("knitting-shared", flags)?);
+        let file = anonymous_file("knitting-shared")?;
         refuse_too_much(bytes)?;
         file.set_len(bytes as u64)?;
         fcntl(&file, FcntlArg::F_ADD_SEALS(sealed() | SealFlag::F_SEAL_SEAL))?;
@@ -189,8 +187,7 @@ mod tests {
         let descriptor = memory.as_fd().try_clone_to_owned().unwrap();
         let error = SharedMemory::received(descriptor, 4097).unwrap_err();
         assert!(matches!(error, SharedMemoryError::TooShort { found: 4096 }));
-        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let open = File::from(memfd_create("open", flags).unwrap());
+        let open = anonymous_file("open").unwrap();
         open.set_len(4096).unwrap();
         let error = SharedMemory::received(open.into(), 4096).unwrap_err();
         assert!(matches!(error, SharedMemoryError::Foreign(_)));
