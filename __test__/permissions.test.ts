@@ -381,6 +381,21 @@ describe.each(Object.entries<string>(ensureNodes()))("a process worker on Node %
     await expect.poll(() => output).toEqual(["the end", "the end"]);
   });
 
+  test("who may not listen is told of it, and the worker lives on", async () => {
+    await using pool = open(worker, { mode: "strict" });
+    const pid = await pool.call.pid();
+    const code = Number(major) < 25 ? "EACCES" : "ERR_ACCESS_DENIED";
+    for (const kind of ["net", "http"] as const) {
+      for (const host of [undefined, "127.0.0.1"]) {
+        await expect(pool.call.listen([kind, host]), `${kind} ${host}`).rejects.toMatchObject({ code });
+      }
+    }
+    for (const host of [undefined, "127.0.0.1"]) {
+      await expect(pool.call.bind(host), `UDP ${host}`).rejects.toMatchObject({ code });
+    }
+    expect(await pool.call.pid()).toBe(pid);
+  });
+
   test(`the network ${Number(major) < 25 ? "is not" : "is"} among what its flags limit`, async () => {
     await using pool = open(worker, { kernel: false });
     const rule = pool.permissions.rules.find(({ rule }) => rule === "net");
@@ -411,6 +426,7 @@ test.each(Object.entries<string>(ensureNodes()))(
       write: "ERR_ACCESS_DENIED",
       run: "ERR_ACCESS_DENIED",
       net: limitsNetwork ? "ERR_ACCESS_DENIED" : "done",
+      listen: limitsNetwork ? "ERR_ACCESS_DENIED" : "done",
     });
     expect(enforced.includes("net")).toBe(limitsNetwork);
     expect(enforced).toEqual(expect.arrayContaining(["read", "write", "run", "env", "console"]));

@@ -8,7 +8,7 @@ const { project, outside } = JSON.parse(process.argv[2]);
 process.chdir(project);
 const href = pathToFileURL(`${project}/tasks.mjs`).href;
 const take = (name) => importTask({ href, name });
-const names = ["read", "readLater", "write", "start", "connect", "print"];
+const names = ["read", "readLater", "write", "start", "connect", "listen", "print"];
 const listener = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
 await once(listener, "listening");
 
@@ -28,6 +28,7 @@ const outcomes = {
   write: await attempt("write", [outside, "new"]),
   run: await attempt("start", ["git", "--version"]),
   net: await attempt("connect", listener.address().port),
+  listen: await attempt("listen", ["http", "127.0.0.1"]),
 };
 await attempt("print", "not to be seen");
 const enforced = pool.permissions.rules.filter(({ enforcedBy }) => enforcedBy.length > 0);

@@ -174,7 +174,7 @@ function ofDenials({ deno, runtime }: Guards): Answer {
 
 /**
  * Whether Deno gets no word of the network that its tasks don't have: where that keeps a server from listening it throws what
- * nobody can catch, unless the worker sees to it (`worker/deno-denied-sockets.ts`). From the kernel it takes an error.
+ * nobody can catch, unless the worker sees to it (`worker/denied-sockets.ts`). From the kernel it takes an error.
  */
 export function leavesNetworkToKernel(policy: Policy, guards: Guards): boolean {
   return guards.runtime === "deno" && ofKernelNetwork(policy, guards) === true;

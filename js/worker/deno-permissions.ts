@@ -4,10 +4,13 @@ interface Permissions {
   querySync(of: { name: string }): { readonly state: string; readonly partial?: boolean };
 }
 
-const { permissions } = (globalThis as { Deno?: { permissions?: Permissions } }).Deno ?? {};
+const { Deno: deno } = globalThis as { Deno?: { permissions?: Permissions } };
+
+/** Whether this is Deno. */
+export const isDeno = deno !== undefined;
 
 /** Whether any of it is denied. */
 export function isLimited(name: "net" | "run"): boolean {
-  const { state, partial = false } = permissions?.querySync({ name }) ?? { state: "granted" };
+  const { state, partial = false } = deno?.permissions?.querySync({ name }) ?? { state: "granted" };
   return state !== "granted" || partial;
 }

@@ -17,8 +17,8 @@
  */
 import { syncBuiltinESMExports } from "node:module";
 import { GuardedCallError } from "../errors";
-import { tellOfDeniedPrograms } from "./deno-denied-programs";
-import { tellOfDeniedSockets } from "./deno-denied-sockets";
+import { tellOfDeniedPrograms } from "./denied-programs";
+import { tellOfDeniedSockets } from "./denied-sockets";
 import { exportFromObject } from "./deno-modules";
 
 /** Whether a call that would be refused is harmless for once. */
@@ -43,12 +43,12 @@ export function installGuards(): void {
   });
   // What `import { exit } from "node:process"` gives in Node and Bun.
   syncBuiltinESMExports();
+  tellOfDeniedSockets();
   if (deno !== undefined) {
     guard(deno, "Deno.", { exit: whenLeaving, kill: asProbe });
     // Ends the process in Deno, as it closes the window in a browser.
     guard(globalThis, "", { close: never });
     exportFromObject("node:process", ["abort", "exit", "kill"]);
-    tellOfDeniedSockets();
     tellOfDeniedPrograms();
   }
 }

@@ -1,26 +1,43 @@
 /**
- * In Deno a server of `node:net` or a socket of `node:dgram` that its flags keep from the network throws in a callback of
- * Deno's own: no task could catch that, and it would end the worker. Here the error goes to who listens for errors, as in Node.
+ * A server that the flags of Node, from 25 on, or of Deno keep from listening throws in a callback of the runtime's own, as does
+ * a UDP socket in Deno: no task could catch that, and it would end the worker. Here the error goes to who listens for errors.
  *
- * Where the kernel is who keeps it from the network there is an error code, and all of this happens by itself.
+ * Where the kernel alone keeps it from the network there is an error code, and all of this happens by itself.
  */
 import type { Socket } from "node:dgram";
 import type { EventEmitter } from "node:events";
 import { constants } from "node:os";
-import { isLimited } from "./deno-permissions";
+import { isDeno, isLimited } from "./deno-permissions";
 
 type Method = (this: EventEmitter, ...args: unknown[]) => unknown;
 
 /** Of a socket's handle: what has Deno ask for its permission. Each returns a negative error code, or 0. */
 const OF_DATAGRAMS = ["bind", "bind6", "connect", "connect6", "send", "send6"];
+/** The first Node that limits the network. */
+const NODE_MAJOR = 25;
 
-/** To be called once, in Deno. It does nothing where all of the network is allowed. */
+/** To be called once. It does nothing where the runtime allows all of the network. */
 export function tellOfDeniedSockets(): void {
-  if (!isLimited("net")) {
-    return;
+  if (isDeno ? isLimited("net") : isLimitedInNode()) {
+    tellOfServers();
+    if (isDeno) {
+      tellOfDatagrams();
+    }
   }
+}
+
+function isLimitedInNode(): boolean {
+  const { permission } = process as { permission?: { has(scope: string): boolean } };
+  return (
+    permission !== undefined &&
+    Number.parseInt(process.versions.node, 10) >= NODE_MAJOR &&
+    !permission.has("net")
+  );
+}
+
+/** Servers of HTTP, HTTPS, HTTP/2 and TLS come by it too. */
+function tellOfServers(): void {
   const { Server } = require("node:net") as typeof import("node:net");
-  // Servers of HTTP, HTTPS, HTTP/2 and TLS come by it too.
   replace(Server.prototype, "_listen2", (listen) => {
     return function (...args) {
       try {
@@ -33,6 +50,9 @@ export function tellOfDeniedSockets(): void {
       }
     };
   });
+}
+
+function tellOfDatagrams(): void {
   const handle = handleOf(require("node:dgram").createSocket("udp4"));
   for (const name of handle === undefined ? [] : OF_DATAGRAMS) {
     replace(Object.getPrototypeOf(handle), name, (method) => {
@@ -70,5 +90,6 @@ function replace(owner: object, name: string, by: (original: Method) => Method):
 }
 
 function isDenial(error: unknown): boolean {
-  return error instanceof Error && error.name === "NotCapable";
+  const { name, code } = error as NodeJS.ErrnoException;
+  return name === "NotCapable" || code === "ERR_ACCESS_DENIED";
 }
