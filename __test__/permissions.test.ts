@@ -637,7 +637,13 @@ test("what other programs keep in Deno's cache is denied", () => {
   vi.stubEnv("DENO_DIR", cache);
   mkdirSync(join(cache, "location_data"), { recursive: true });
   writeFileSync(join(cache, "deno_history.txt"), "secret");
-  const subject = { runtime: "deno", cwd: project.folder, stdio: undefined, env: undefined } as const;
+  const subject = {
+    runtime: "deno",
+    cwd: project.folder,
+    stdio: undefined,
+    env: undefined,
+    debugged: false,
+  } as const;
   const policy = resolvePermission("strict", () => subject);
   const worker = { runtime: "deno", cwd: project.folder } as Parameters<typeof kernelPlan>[1];
   const nothing = { roots: [], packages: [], denied: [] };
