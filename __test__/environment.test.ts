@@ -22,14 +22,15 @@ afterEach(() => {
   process.env = original;
 });
 
-const thread = (env?: object) => threadEnvironment(resolveOptions({ worker: { env } }).worker);
+const permission = "unsafe";
+const thread = (env?: object) => threadEnvironment(resolveOptions({ worker: { env }, permission }).worker);
 const options = (env: object | undefined, processRuntime = "node", more = {}) =>
-  resolveOptions({ worker: { runtime: "process", processRuntime, env, ...more } }).worker;
+  resolveOptions({ worker: { runtime: "process", processRuntime, env, ...more }, permission }).worker;
 const ofProcess = (...args: Parameters<typeof options>) =>
   Object.fromEntries(workerEnvironment(options(...args)));
 
 describe("a process worker's variables", () => {
-  test("are the host's where nothing is said, but for those of an outer pool", () => {
+  test("are the host's where nothing is restricted, but for those of an outer pool", () => {
     expect(ofProcess(undefined)).toEqual({ ...needed, DENO_DIR: "/cache", ...others });
   });
 
@@ -65,7 +66,7 @@ describe("a process worker's variables", () => {
 });
 
 describe("a worker thread's variables", () => {
-  test("are a copy of the host's where nothing is said", () => {
+  test("are a copy of the host's where nothing is restricted", () => {
     expect(thread()).toBeUndefined();
   });
 
