@@ -197,6 +197,12 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
     }
   });
 
+  test("but not files of variables where nothing is said of permissions", async () => {
+    const workerExecArgv = ["--env-file=variables.env"];
+    await using pool = createPool({ worker: onNode, workerExecArgv })(tasksOf(project));
+    expect(await pool.call.variables()).toMatchObject({ FROM_FILE: "yes" });
+  });
+
   test("a path that Node's flags can't name", () => {
     const path = join(project.parent, "a*");
     mkdirSync(path);

@@ -675,6 +675,13 @@ test("Deno's cache is one of our own where modules from the web may be written t
   };
   expect(await writtenBy({ allowImport: true })).toEqual([expect.stringMatching(/\/knitting-native\/deno$/)]);
   expect(await writtenBy({})).toEqual([]);
+  // Where it can't be made it is missed by those alone who have asked for it.
+  vi.stubEnv("XDG_CACHE_HOME", inProject("data/numbers.txt"));
+  expect(await writtenBy(undefined)).toEqual([]);
+  await expect(writtenBy({ allowImport: true })).rejects.toThrow(
+    '"permission.allowImport" has Deno keep modules',
+  );
+  vi.unstubAllEnvs();
   const said = inParent("cache");
   expect(await writtenBy({ allowImport: true }, { DENO_DIR: said })).toEqual([said]);
 });

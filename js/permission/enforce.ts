@@ -70,7 +70,7 @@ export function enforce(
   if (mode === "unsafe") {
     return unrestricted(policy, worker);
   }
-  refuseFlags(worker);
+  refuseFlags(worker, mode);
   const { runtime } = worker;
   const own = ownFolders();
   const folders = taskFolders(modulesOf(program), policy);
@@ -235,13 +235,15 @@ const PERMISSION_FLAGS = /^--(allow-|deny-|ignore-|permission|no-permission|expe
 const SHORT_FLAGS = /^-[a-zA-Z]*[ARWNESIP]/;
 const VARIABLE_FLAGS = /^--env(-file|=|$)/;
 
-function refuseFlags({ runtime, execArgv = [] }: ResolvedWorker): void {
+function refuseFlags({ runtime, execArgv = [] }: ResolvedWorker, mode: Policy["mode"]): void {
   for (const [index, flag] of execArgv.entries()) {
     const what = `createPool: "workerExecArgv[${index}]" is ${describe(flag)}, and the option`;
     if (PERMISSION_FLAGS.test(flag) || (runtime === "deno" && SHORT_FLAGS.test(flag))) {
-      throw new InvalidOptionError(`${what} "permission" gives the runtime its permissions`);
+      throw new InvalidOptionError(
+        `${what} "permission" gives the runtime its permissions; permission: "unsafe" leaves them to such flags`,
+      );
     }
-    if (VARIABLE_FLAGS.test(flag)) {
+    if (VARIABLE_FLAGS.test(flag) && mode === "strict") {
       throw new InvalidOptionError(
         `${what} "permission" says which variables there are. permission.env.files takes files of them`,
       );

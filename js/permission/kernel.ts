@@ -115,7 +115,7 @@ function denoCache(worker: ResolvedWorker, policy: Policy): DenoCache {
   const folder = denoFolder(policy, worker);
   const isFetching = !isNothing(policy.allowImport);
   if (isFetching) {
-    makeCache(folder);
+    makeCache(folder, policy);
   }
   const found = real(folder);
   const cache = found === undefined ? [] : [found];
@@ -126,10 +126,14 @@ function denoCache(worker: ResolvedWorker, policy: Policy): DenoCache {
   };
 }
 
-function makeCache(folder: string): void {
+/** Without it Deno starts, and keeps nothing: an error only for who has asked for modules from the web. */
+function makeCache(folder: string, { mode }: Policy): void {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
+    if (mode === "default") {
+      return;
+    }
     throw new InvalidOptionError(
       `createPool: "permission.allowImport" has Deno keep modules from the web in ${folder}, which can't be made: ${(cause as Error).message}. worker.env.DENO_DIR names another folder`,
       { cause },
