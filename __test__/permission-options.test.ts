@@ -211,6 +211,21 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
     );
   });
 
+  test("but not a working directory that flags can't name where nothing is said of permissions", async () => {
+    const cwd = join(project.parent, "b*,c");
+    mkdirSync(cwd);
+    for (const runtime of ["node", "deno"]) {
+      const given = { ...worker(`process on ${runtime}`), cwd };
+      await using pool = createPool({ worker: given })(tasksOf(project));
+      expect(await pool.call.pid()).toBeGreaterThan(0);
+      const read = pool.permissions.rules.find(({ rule }) => rule === "read");
+      expect(read?.enforcedBy).toEqual(["kernel"]);
+      expect(() => createPool({ worker: given, permission: "strict" })(tasksOf(project))).toThrow(
+        "can't be told",
+      );
+    }
+  });
+
   test("an executable that is no Node", () => {
     const create = () =>
       createPool({ worker: { ...onNode, processRuntimePath: "/bin/true" }, permission: "strict" })(

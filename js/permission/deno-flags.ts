@@ -6,6 +6,11 @@ import { type Grant, isNothing, type Policy } from "./policy";
 /** What is granted where nothing is restricted. */
 export const DENO_UNSAFE = ["--allow-all"];
 
+/** Whether it can be told a path: its lists are separated by commas. */
+export function canTellDeno(path: string): boolean {
+  return !path.includes(",");
+}
+
 /** Its flags. `needs` can be read besides, and the libraries in `libraries` be loaded. */
 export function denoFlags(policy: Policy, needs: readonly string[], libraries: readonly string[]): string[] {
   return [
@@ -34,7 +39,7 @@ function allow(flag: string, grant: Grant): string[] {
 
 /** An empty list would stand for everything. */
 function deny(flag: string, list: readonly string[]): string[] {
-  const torn = list.find((entry) => entry.includes(","));
+  const torn = list.find((entry) => !canTellDeno(entry));
   if (torn !== undefined) {
     throw new InvalidOptionError(
       `createPool: permission: Deno can't be told ${describe(torn)}, its lists are separated by commas`,

@@ -23,10 +23,10 @@ import { describe } from "../validate";
 import type { Program } from "../worker/program";
 import type { ResolvedWorker } from "../worker-options";
 import { BUN_FLAGS } from "./bun-flags";
-import { denoFlags } from "./deno-flags";
+import { canTellDeno, denoFlags } from "./deno-flags";
 import { type KernelPlan, kernelPlan, missingLayers } from "./kernel";
 import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
-import { letsAddonsIn, type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
+import { canTellNode, letsAddonsIn, type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
 import { unique } from "./paths";
 import type { Policy } from "./policy";
 import { type Guards, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
@@ -85,9 +85,12 @@ export function enforce(
   // Inside of a wrapper there is another kernel to ask, as far as one can tell: the launcher says there what is missing.
   const missing: ReadonlyMap<KernelLayer, string> =
     kernel === undefined || isWrapped ? new Map() : missingLayers(kernel.sandbox);
-  const node = isHere && runsNode(runtime) ? versionOf(runtime, executable) : undefined;
-  const isDeno = isHere && runtime === "deno";
   const effective = { ...policy, denyRead: unique([...policy.denyRead, ...folders.denied]) };
+  // Where nobody has asked for them a runtime that can't be told of a folder gets no flags.
+  const isTold = (can: (path: string) => boolean): boolean =>
+    isHere && (mode !== "default" || [...pathsOf(effective), ...readable].every(can));
+  const node = runsNode(runtime) && isTold(canTellNode) ? versionOf(runtime, executable) : undefined;
+  const isDeno = runtime === "deno" && isTold(canTellDeno);
   const variables =
     kernel === undefined ? {} : runtimeVariables(policy, worker, [...own, ...folders.packages]);
   const guards: Guards = {
@@ -145,6 +148,10 @@ function unrestricted(policy: Policy, { runtime }: ResolvedWorker): Enforcement 
     variables: {},
     permissions: { mode: policy.mode, rules, needs: [] },
   };
+}
+
+function pathsOf({ read, write, denyRead, denyWrite }: Policy): string[] {
+  return [read, write, denyRead, denyWrite].flatMap((paths) => (paths === true ? [] : paths));
 }
 
 function runsNode(runtime: ResolvedWorker["runtime"]): boolean {

@@ -37,6 +37,11 @@ export function limitsNetwork({ major }: NodeVersion): boolean {
   return major >= 25;
 }
 
+/** Whether it can be told a path: `*` stands for anything. */
+export function canTellNode(path: string): boolean {
+  return !path.includes("*");
+}
+
 /**
  * Its flags. `needs` can be read besides; `guarded` is whether something else holds for what the model lets through: its
  * own threads and WASI have no limits.
@@ -89,7 +94,7 @@ function paths(flag: string, grant: Grant, needs: readonly string[]): string[] {
     return [`${flag}=*`];
   }
   const listed = outermost([...grant, ...needs]);
-  const wild = listed.find((path) => path.includes("*"));
+  const wild = listed.find((path) => !canTellNode(path));
   if (wild !== undefined) {
     throw new InvalidOptionError(
       `createPool: permission: Node can't be told ${describe(wild)}, in its flags "*" stands for anything`,
