@@ -26,7 +26,7 @@ use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
 const PROBES: &str = "KNITTING_TEST_PROBES";
 /// What it is to give up itself.
 const GIVES_UP: &str = "KNITTING_TEST_GIVES_UP";
-const PROCESSES: &str = "processes";
+const EXEC: &str = "exec";
 const SIGNALS: &str = "signals";
 /// The place that it tries them on.
 const PLACE: &str = "KNITTING_TEST_PLACE";
@@ -561,8 +561,8 @@ const CONNECTING: &[Attempt] = &[
 enum Confinement {
     None,
     Policy,
-    /// And it has given up to start processes, as a worker does once it has attached.
-    WithoutProcesses,
+    /// And it has given up exec, as a worker does once it has attached.
+    WithoutExec,
     /// Only the system calls, as on a kernel whose Landlock knows nothing of signals.
     OfCalls,
 }
@@ -591,7 +591,7 @@ fn prober() {
     let Ok(wanted) = std::env::var(PROBES) else { return };
     let place = Place::from_environment();
     match std::env::var(GIVES_UP).as_deref() {
-        Ok(PROCESSES) => seccomp::give_up_processes().unwrap(),
+        Ok(EXEC) => seccomp::give_up_exec().unwrap(),
         Ok(SIGNALS) => seccomp::restrict(&nothing(), process::id() as i32, false).unwrap(),
         _ => {}
     }
@@ -757,7 +757,7 @@ impl Stage {
         let (policy, gives_up) = match confinement {
             Confinement::None => (None, None),
             Confinement::Policy => (Some(policy), None),
-            Confinement::WithoutProcesses => (Some(policy), Some(PROCESSES)),
+            Confinement::WithoutExec => (Some(policy), Some(EXEC)),
             Confinement::OfCalls => (None, Some(SIGNALS)),
         };
         let mut command = self.launcher(policy);
@@ -848,9 +848,21 @@ fn what_the_policy_denies_fails_and_would_not_without_it() {
 
         let stage = Stage::new(uid);
         let every = names(ATTEMPTS, 0);
-        let within = stage.outcomes(Confinement::WithoutProcesses, &stage.policy(), &every);
+        let within = stage.outcomes(Confinement::WithoutExec, &stage.policy(), &every);
         let allowed: Vec<_> = within.iter().filter(|(_, error)| !is_denied(**error)).collect();
         assert!(allowed.is_empty(), "uid {uid}, with the policy: {allowed:?}");
+    }
+}
+
+#[test]
+fn no_process_is_started_from_the_first_instruction_on() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let names = ["start a process", "start a process by clone3", "start a thread"];
+        let within = stage.outcomes(Confinement::Policy, &stage.policy(), &names);
+        for (name, error) in &within {
+            assert_eq!(is_denied(*error), name != "start a thread", "uid {uid}: {within:?}");
+        }
     }
 }
 
@@ -858,7 +870,7 @@ fn what_the_policy_denies_fails_and_would_not_without_it() {
 fn what_the_policy_allows_works() {
     for uid in users() {
         let stage = Stage::new(uid);
-        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &stage.policy(), &names(PERMITTED, uid));
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &stage.policy(), &names(PERMITTED, uid));
         let failed: Vec<_> = outcomes.iter().filter(|(_, error)| **error != 0).collect();
         assert!(failed.is_empty(), "uid {uid}: {failed:?}");
     }
@@ -879,14 +891,14 @@ fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_nee
             "move the folder of the program",
             "move the folder above a denied file",
         ];
-        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &denied);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &policy, &denied);
         assert!(outcomes.values().all(|error| is_denied(*error)), "uid {uid}: {outcomes:?}");
         let hidden = ["read the environment of another process", "read the memory map of another process"];
-        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &hidden);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &policy, &hidden);
         assert!(outcomes.values().all(|error| *error == libc::ENOENT), "uid {uid}: {outcomes:?}");
         let allowed =
             ["read a file outside", "read the own maps", "read the machine's memory", "write to /dev/null"];
-        let outcomes = stage.outcomes(Confinement::WithoutProcesses, &policy, &allowed);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &policy, &allowed);
         assert!(outcomes.values().all(|error| *error == 0), "uid {uid}: {outcomes:?}");
     }
 }

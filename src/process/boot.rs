@@ -39,7 +39,7 @@ pub struct Boot {
     pub memory: Memory,
     /// The host's process id and process group.
     pub host: (i32, i32),
-    /// Whether it may start processes: if not it gives that up once it has attached.
+    /// Whether it may start programs: if not it gives exec up once it has attached.
     pub runs: bool,
     /// What it is to run, as `js/worker/program.ts` has written it.
     pub program: String,

@@ -6,7 +6,7 @@
 //!   3. take the worker's owner lock; put /dev/null on descriptor 0; show the host which process this is
 //!   4. start the watchdogs: the host's lock is released, or the segment says stop -> the process group ends
 //!   5. take the control socket, if the wrapper has left it; clear the death signal that the launcher set
-//!   6. if its policy allows no processes: give up the means to start any, in every thread
+//!   6. if its policy allows no programs: give up the means to execute any, in every thread
 //! ```
 //!
 //! The death signal kills this process alone, and sooner than a watchdog gets to run: with it, whatever a task has
@@ -84,8 +84,8 @@ pub fn attach() -> Result<Attached, String> {
         set_pdeathsig(None).map_err(|error| format!("the death signal cannot be cleared: {error}"))?;
     }
     if !boot.runs {
-        seccomp::give_up_processes()
-            .map_err(|error| format!("the right to start processes cannot be given up: {error}"))?;
+        seccomp::give_up_exec()
+            .map_err(|error| format!("the right to execute programs cannot be given up: {error}"))?;
     }
     Ok(Attached { segment, boot, control })
 }

@@ -1,8 +1,8 @@
 //! System calls that no worker needs, and arguments that none may give. A denied call fails; nothing is killed by it.
 //!
 //! ```text
-//!   before exec    foreign calling conventions, calls newer than this file, and the tables below
-//!   after attach   exec and new processes, over all threads (`give_up_processes`): starting the runtime took an exec
+//!   before exec    foreign calling conventions, calls newer than this file, the tables below, and new processes
+//!   after attach   exec, over all threads (`give_up_exec`): starting the runtime took one
 //! ```
 //!
 //! A filter sees numbers, never what a pointer points at. So clone3, which takes its flags by a pointer, does not exist (the C
@@ -220,6 +220,11 @@ pub fn is_available() -> bool {
 /// Landlock does not keep signals in. The error is a sentence.
 pub fn restrict(policy: &Policy, own: c_int, scoped_signals: bool) -> Result<(), String> {
     let mut denied = baseline(own);
+    if !policy.run {
+        for (call, rules) in new_processes() {
+            denied.entry(call).or_default().extend(rules);
+        }
+    }
     if !scoped_signals && !policy.run {
         denied.extend(signals(own));
     }
@@ -233,10 +238,9 @@ pub fn restrict(policy: &Policy, own: c_int, scoped_signals: bool) -> Result<(),
     Ok(())
 }
 
-/// Takes from every thread of this process the means to execute a file and to start a process. The error is a sentence.
-pub fn give_up_processes() -> Result<(), String> {
-    let mut rules: Rules = [libc::SYS_execve, libc::SYS_execveat].iter().chain(FORKS).map(always).collect();
-    rules.insert(libc::SYS_clone, vec![vec![Bits { argument: 0, mask: libc::CLONE_THREAD, value: 0 }]]);
+/// Takes from every thread of this process the means to execute a file. The error is a sentence.
+pub fn give_up_exec() -> Result<(), String> {
+    let rules = [libc::SYS_execve, libc::SYS_execveat].iter().map(always).collect();
     apply_filter_all_threads(&compile(rules, libc::EPERM)?).map_err(|error| format!("seccomp: {error}"))
 }
 
@@ -266,6 +270,13 @@ fn baseline(own: c_int) -> Rules {
     {
         rules.insert(call, vec![vec![Is(0, of_user)], of_others(1)]);
     }
+    rules
+}
+
+/// What starts a process and no thread.
+fn new_processes() -> Rules {
+    let mut rules: Rules = FORKS.iter().map(always).collect();
+    rules.insert(libc::SYS_clone, vec![vec![Bits { argument: 0, mask: libc::CLONE_THREAD, value: 0 }]]);
     rules
 }
 
