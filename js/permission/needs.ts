@@ -2,9 +2,9 @@
  * What a worker has to read to become one, whatever its policy says: this package, the runtime, the tasks' modules and what
  * they can import. Derived, and shown by `pool.permissions`.
  */
-import { type Dirent, existsSync, readdirSync, realpathSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../errors";
 import { packageFolder } from "../platform";
@@ -159,14 +159,16 @@ function packageFolders(file: string): string[] {
   return ancestors(file).map(packagesOf).flatMap(existing);
 }
 
-/** What the packages lead to that are links. */
-function linksIn(folder: string): string[] {
+/** What the packages lead to that are links to elsewhere. A package manager may have thousands of links within its folder. */
+function linksIn(folder: string, whole = folder): string[] {
   return entriesOf(folder).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && entry.name.startsWith("@")) {
-      return linksIn(path);
+      return linksIn(path, whole);
     }
-    return entry.isSymbolicLink() ? (real(path) ?? []) : [];
+    return entry.isSymbolicLink() && !isWithin(resolve(folder, readlinkSync(path)), whole)
+      ? (real(path) ?? [])
+      : [];
   });
 }
 
