@@ -20,7 +20,9 @@ use knitting_native::sandbox::{needs, seccomp};
 use landlock::{AccessFs, Ruleset, RulesetAttr, RulesetCreated};
 use nix::libc::{self, c_long};
 use nix::unistd::geteuid;
-use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
+use seccompiler::{
+    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, apply_filter,
+};
 
 /// What the prober is to try: its outcomes go to stdout.
 const PROBES: &str = "KNITTING_TEST_PROBES";
@@ -1035,7 +1037,11 @@ fn a_policy_that_cannot_be_enforced_is_refused_before_exec() {
 
 /// Has a command run as if on a kernel without some calls.
 fn without_calls<'a>(command: &'a mut Command, calls: &[c_long], errno: i32) -> &'a mut Command {
-    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    filtered(command, calls.iter().map(|call| (*call, Vec::new())).collect(), errno)
+}
+
+/// Has a command run with calls failing that meet rules.
+fn filtered(command: &mut Command, rules: BTreeMap<c_long, Vec<SeccompRule>>, errno: i32) -> &mut Command {
     let action = SeccompAction::Errno(errno.unsigned_abs());
     let arch = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
@@ -1063,6 +1069,28 @@ fn without_user_namespaces_denials_are_refused_unless_they_are_optional() {
     let stdout = String::from_utf8_lossy(&output.stdout);
     for line in ["read a file outside=13", "read a file=0", "read the own maps=0"] {
         assert!(stdout.lines().any(|one| one == line), "{stdout}");
+    }
+}
+
+#[test]
+fn root_is_kept_in_without_a_user_namespace_too() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let stage = Stage::new(0);
+    let mut launcher = stage.launcher(Some(&stage.policy()));
+    let new_user = SeccompCmpOp::MaskedEq(libc::CLONE_NEWUSER as u64);
+    let new_user =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, new_user, libc::CLONE_NEWUSER as u64).unwrap();
+    let rules = [(libc::SYS_unshare, vec![SeccompRule::new(vec![new_user]).unwrap()])];
+    filtered(&mut launcher, rules.into(), libc::EPERM);
+    let mut names = [names(ATTEMPTS, 0), names(PERMITTED, 0)].concat();
+    // The filter by which there is no such namespace would kill for it.
+    names.retain(|name| !name.contains("convention"));
+    launcher.env(GIVES_UP, EXEC).env(PROBES, names.join(";"));
+    for (name, error) in outcomes(launcher, &names) {
+        let is_permitted = PERMITTED.iter().any(|(permitted, ..)| *permitted == name);
+        assert!(if is_permitted { error == 0 } else { is_denied(error) }, "{name}: {error}");
     }
 }
 
