@@ -29,7 +29,8 @@ onEveryRuntime(({ worker }) => {
     const host = `
       const { createPool, importTask } = require(${JSON.stringify(join(__dirname, "../dist/index.js"))});
       const href = "data:text/javascript,export default () => process.env.FROM_FILE";
-      const pool = createPool({ worker: ${JSON.stringify(worker)} })({ read: importTask({ href }) });
+      const options = { worker: ${JSON.stringify(worker)}, permission: "unsafe" };
+      const pool = createPool(options)({ read: importTask({ href }) });
       pool.call.read().then(console.log).finally(() => pool.shutdown());
     `;
     const run = spawnSync(process.execPath, ["--env-file", file, "-e", host], { encoding: "utf8" });
