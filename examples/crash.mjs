@@ -11,7 +11,10 @@ export function divide([dividend, divisor]) {
 }
 
 if (isMain) {
-  const pool = createPool({ worker: { runtime: "process", processRuntime: "node" } })({ divide });
+  const pool = createPool({
+    worker: { runtime: "process", processRuntime: "node" },
+    permission: "unsafe", // it starts a program
+  })({ divide });
   try {
     await pool.call.divide([1, 0]);
   } catch (error) {

@@ -98,7 +98,8 @@ export function rulesOf(policy: Policy, guards: Guards): PermissionRule[] {
     add("allowImport", allowImport, ofImports(guards), NO_MODULES);
   }
   if (run !== true) {
-    add("run", run, ofPrograms(run, guards), ofKernel(guards, "files", "syscalls", "signals"));
+    const note = guards.kernel?.has("signals") && !isNothing(run) ? SIGNALS : undefined;
+    add("run", run, ofPrograms(run, guards), ofKernel(guards, "files", "syscalls"), note);
   }
   if (policy.denyRun.length > 0 && !isNothing(run)) {
     const layer = run === true ? "masks" : "files";
@@ -115,6 +116,7 @@ export function rulesOf(policy: Policy, guards: Guards): PermissionRule[] {
 
 const HOSTS = "the kernel knows no names of hosts";
 const NO_MODULES = "the kernel knows no modules";
+const SIGNALS = "a program may send signals to any process of the user: the kernel keeps them in since Linux 6.12";
 const LATER =
   "not there yet: by the kernel it is denied to workers that start when it is, and a worker may create it where it may write";
 
