@@ -116,7 +116,8 @@ export function rulesOf(policy: Policy, guards: Guards): PermissionRule[] {
 
 const HOSTS = "the kernel knows no names of hosts";
 const NO_MODULES = "the kernel knows no modules";
-const SIGNALS = "a program may send signals to any process of the user: the kernel keeps them in since Linux 6.12";
+const SIGNALS =
+  "a program may send signals to any process of the user: the kernel keeps them in since Linux 6.12";
 const LATER =
   "not there yet: by the kernel it is denied to workers that start when it is, and a worker may create it where it may write";
 
