@@ -91,7 +91,10 @@ async function cell({ policy, rule, names }: Row, worker: WorkerOptions): Promis
   return "nobody";
 }
 
-test("the table of docs/permissions.md is what the pools say", async () => {
+/** The table's threads are those of a host before Node 25, which limits the network of its threads too. */
+const isOfTable = Number.parseInt(process.versions.node, 10) < 25;
+
+test.skipIf(!isOfTable)("the table of docs/permissions.md is what the pools say", async () => {
   const lines = [
     ["rule", ...columns.map(([head]) => head)],
     ["---", ...columns.map(() => "---")],
