@@ -15,7 +15,7 @@ const PROCESSES = "/proc";
 /** Where a path leads, symbolic links followed; undefined where it doesn't exist. */
 export function real(path: string): string | undefined {
   try {
-    const target = realpathSync(path);
+    const target = realpathSync.native(path);
     return isWithin(path, PROCESSES) ? path : target;
   } catch {
     return undefined;
