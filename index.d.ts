@@ -68,6 +68,165 @@ interface Task<Argument = unknown, Result = unknown, Abortable extends boolean =
 }
 
 /**
+ * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
+ * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
+ */
+type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer | Envelope | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
+    readonly [key: string]: Payload;
+};
+/** What an envelope may carry: bytes to be copied, or memory to be shared. */
+type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
+/**
+ * A small header beside a large binary payload, as one argument or result. It is encoded at once, and the payload's bytes are
+ * copied once on each side; a `SharedArrayBuffer` or `ProcessSharedBuffer` is not copied at all, nor is an array of `pool.alloc`.
+ *
+ * @example
+ * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
+ */
+declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
+    /** What is said of the payload: any value that can be sent. */
+    readonly header: Header;
+    /** The bytes. */
+    readonly payload: Data;
+    /** Throws `InvalidOptionError` if the payload is not binary. */
+    constructor(header: Header, payload: Data);
+    /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
+    [Symbol.dispose](): void;
+}
+
+/** What all errors of this package extend. */
+declare class KnittingError extends Error {
+    /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
+    readonly code: string;
+}
+/** An option has a value it can't have, or a name that no option has. */
+declare class InvalidOptionError extends KnittingError {
+}
+/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
+declare class PoolClosedError extends KnittingError {
+}
+/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
+declare class TaskTimeoutError extends KnittingError {
+}
+/** More abortable calls are under way than `abortSignalCapacity` allows. */
+declare class AbortCapacityError extends KnittingError {
+}
+/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
+declare class TaskNotFoundError extends KnittingError {
+}
+/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
+declare class WorkerBootError extends KnittingError {
+    /** The command line, empty for a worker thread. */
+    readonly argv: readonly string[];
+    /** Exit status, if it exited. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed it, if one did. */
+    readonly signal: string | null;
+    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+    readonly stderrTail: string;
+}
+/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
+declare class WorkerCrashedError extends KnittingError {
+    /** Exit status, if it exited. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
+    readonly signal: string | null;
+    /** Process id, `null` for a worker thread. */
+    readonly pid: number | null;
+    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+    readonly stderrTail: string;
+    /** The task's name in the pool. */
+    readonly task: string;
+    /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
+    readonly started: boolean;
+}
+/** The pool has killed the worker while it was running the call. The worker is replaced. */
+declare class WorkerKilledError extends KnittingError {
+    /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
+    readonly reason: "hardTimeout";
+    /** The task's name in the pool. */
+    readonly task: string;
+}
+/**
+ * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
+ * error, it rejects the task's call, and the worker serves the next one.
+ */
+declare class GuardedCallError extends KnittingError {
+}
+/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
+declare class ProtocolViolationError extends KnittingError {
+}
+/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
+declare class PayloadTooLargeError extends KnittingError {
+    /** Bytes of the encoded value. */
+    readonly byteLength: number;
+    /** Bytes that would have been possible. */
+    readonly maxByteLength: number;
+}
+/**
+ * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
+ * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
+ */
+declare class UnsupportedPayloadError extends KnittingError {
+    /** Where it stands inside the value: `"$"` is the value itself. */
+    readonly path: string;
+}
+/** Shared memory can't be had, or is there no more. */
+declare class SharedMemoryError extends KnittingError {
+    /**
+     * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
+     * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
+     * wrapper keeps no descriptor; the system has `"refused"`.
+     */
+    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
+}
+/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
+declare class PermissionUnsupportedError extends KnittingError {
+    /** The fields of the option that nobody enforces, such as `"net"`. */
+    readonly rules: readonly string[];
+}
+/** This package runs on Linux alone. */
+declare class UnsupportedPlatformError extends KnittingError {
+}
+
+/**
+ * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
+ * ahead. A stream is read once.
+ */
+interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
+    /**
+     * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
+     * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
+     * arrived before a worker's end is handed out first.
+     */
+    next(): Promise<IteratorResult<Item, Return>>;
+    /**
+     * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
+     * after that; rejects with what the `finally` throws, or if the worker dies of it.
+     */
+    return(value?: Return): Promise<IteratorResult<Item, Return>>;
+    /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
+    throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
+    /** Itself. */
+    [Symbol.asyncIterator](): this;
+    /** Ends the stream early, at the end of an `await using` block. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * `true` in your program, `false` in the workers of a pool.
+ *
+ * A worker imports the module that defines its tasks, so what only the host should do stands behind it:
+ *
+ * ```js
+ * if (isMain) {
+ *   using pool = createPool({ threads: 2 })({ add });
+ * }
+ * ```
+ */
+declare const isMain: boolean;
+
+/**
  * Memory for payloads. Each worker shares a block of memory with this process that has room for `payloadMaxByteLength` in
  * each direction. It is reserved, which costs nothing, and taken from the system as it is used: of what goes to the worker,
  * some or all can be taken when the worker is started.
@@ -423,30 +582,6 @@ interface PoolOptions {
     permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
-/**
- * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
- * ahead. A stream is read once.
- */
-interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
-    /**
-     * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
-     * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
-     * arrived before a worker's end is handed out first.
-     */
-    next(): Promise<IteratorResult<Item, Return>>;
-    /**
-     * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
-     * after that; rejects with what the `finally` throws, or if the worker dies of it.
-     */
-    return(value?: Return): Promise<IteratorResult<Item, Return>>;
-    /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
-    throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
-    /** Itself. */
-    [Symbol.asyncIterator](): this;
-    /** Ends the stream early, at the end of an `await using` block. */
-    [Symbol.asyncDispose](): Promise<void>;
-}
-
 /** A file or folder that a worker needs, with all that is in it. */
 interface PermissionNeed {
     readonly path: string;
@@ -487,101 +622,6 @@ interface PoolPermissions {
     readonly rules: readonly PermissionRule[];
     /** What the workers can read or execute besides, since they could not run without. */
     readonly needs: readonly PermissionNeed[];
-}
-
-/** What all errors of this package extend. */
-declare class KnittingError extends Error {
-    /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
-    readonly code: string;
-}
-/** An option has a value it can't have, or a name that no option has. */
-declare class InvalidOptionError extends KnittingError {
-}
-/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
-declare class PoolClosedError extends KnittingError {
-}
-/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
-declare class TaskTimeoutError extends KnittingError {
-}
-/** More abortable calls are under way than `abortSignalCapacity` allows. */
-declare class AbortCapacityError extends KnittingError {
-}
-/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
-declare class TaskNotFoundError extends KnittingError {
-}
-/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
-declare class WorkerBootError extends KnittingError {
-    /** The command line, empty for a worker thread. */
-    readonly argv: readonly string[];
-    /** Exit status, if it exited. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed it, if one did. */
-    readonly signal: string | null;
-    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
-    readonly stderrTail: string;
-}
-/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
-declare class WorkerCrashedError extends KnittingError {
-    /** Exit status, if it exited. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
-    readonly signal: string | null;
-    /** Process id, `null` for a worker thread. */
-    readonly pid: number | null;
-    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
-    readonly stderrTail: string;
-    /** The task's name in the pool. */
-    readonly task: string;
-    /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
-    readonly started: boolean;
-}
-/** The pool has killed the worker while it was running the call. The worker is replaced. */
-declare class WorkerKilledError extends KnittingError {
-    /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
-    readonly reason: "hardTimeout";
-    /** The task's name in the pool. */
-    readonly task: string;
-}
-/**
- * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
- * error, it rejects the task's call, and the worker serves the next one.
- */
-declare class GuardedCallError extends KnittingError {
-}
-/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
-declare class ProtocolViolationError extends KnittingError {
-}
-/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
-declare class PayloadTooLargeError extends KnittingError {
-    /** Bytes of the encoded value. */
-    readonly byteLength: number;
-    /** Bytes that would have been possible. */
-    readonly maxByteLength: number;
-}
-/**
- * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
- * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
- */
-declare class UnsupportedPayloadError extends KnittingError {
-    /** Where it stands inside the value: `"$"` is the value itself. */
-    readonly path: string;
-}
-/** Shared memory can't be had, or is there no more. */
-declare class SharedMemoryError extends KnittingError {
-    /**
-     * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
-     * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
-     * wrapper keeps no descriptor; the system has `"refused"`.
-     */
-    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
-}
-/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
-declare class PermissionUnsupportedError extends KnittingError {
-    /** The fields of the option that nobody enforces, such as `"net"`. */
-    readonly rules: readonly string[];
-}
-/** This package runs on Linux alone. */
-declare class UnsupportedPlatformError extends KnittingError {
 }
 
 /**
@@ -760,13 +800,6 @@ interface Workers {
  */
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
-/**
- * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
- * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
- */
-type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer | Envelope | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
-    readonly [key: string]: Payload;
-};
 /** A task that can have a pool to itself. */
 interface DefinedTask<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> extends Task<Argument, Result, Abortable> {
     /**
@@ -833,39 +866,6 @@ declare function importTask<Argument = void, Result = unknown>(definition: Impor
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Abortable): DefinedTask<Argument, Result, true>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & NotAbortable): DefinedTask<Argument, Result, false>;
-
-/** What an envelope may carry: bytes to be copied, or memory to be shared. */
-type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
-/**
- * A small header beside a large binary payload, as one argument or result. It is encoded at once, and the payload's bytes are
- * copied once on each side; a `SharedArrayBuffer` or `ProcessSharedBuffer` is not copied at all, nor is an array of `pool.alloc`.
- *
- * @example
- * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
- */
-declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
-    /** What is said of the payload: any value that can be sent. */
-    readonly header: Header;
-    /** The bytes. */
-    readonly payload: Data;
-    /** Throws `InvalidOptionError` if the payload is not binary. */
-    constructor(header: Header, payload: Data);
-    /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
-    [Symbol.dispose](): void;
-}
-
-/**
- * `true` in your program, `false` in the workers of a pool.
- *
- * A worker imports the module that defines its tasks, so what only the host should do stands behind it:
- *
- * ```js
- * if (isMain) {
- *   using pool = createPool({ threads: 2 })({ add });
- * }
- * ```
- */
-declare const isMain: boolean;
 
 export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, TaskToolkit, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
 export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };

@@ -1,9 +1,33 @@
-/** A header and a large binary payload that travel as one value. */
+/** What may be sent, and the one value of ours that is not JavaScript's own: a header beside a large binary payload. */
 import { types } from "node:util";
 import { InvalidOptionError } from "./errors";
 import { ProcessSharedBuffer } from "./shared/process-shared-buffer";
-import type { Payload } from "./task";
 import { describe } from "./validate";
+
+/**
+ * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
+ * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
+ */
+export type Payload =
+  | undefined
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | symbol
+  | Date
+  | RegExp
+  | Error
+  | ArrayBuffer
+  | ArrayBufferView
+  | SharedArrayBuffer
+  | ProcessSharedBuffer
+  | Envelope
+  | ReadonlyMap<Payload, Payload>
+  | ReadonlySet<Payload>
+  | readonly Payload[]
+  | { readonly [key: string]: Payload };
 
 /** What an envelope may carry: bytes to be copied, or memory to be shared. */
 export type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;

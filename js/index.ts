@@ -8,7 +8,7 @@ import "./unbundled";
 export { setModuleUrl } from "./caller";
 export type { DebugNamespace } from "./debug";
 export type { Task, TaskFunction } from "./definition";
-export { Envelope, type EnvelopePayload } from "./envelope";
+export { Envelope, type EnvelopePayload, type Payload } from "./envelope";
 export {
   AbortCapacityError,
   GuardedCallError,
@@ -44,7 +44,6 @@ export {
   type DefinedTask,
   type ImportDefinition,
   importTask,
-  type Payload,
   type TaskDefinition,
   type TaskOptions,
   task,

@@ -1,40 +1,13 @@
 /** Defining tasks. */
 import { callerFile } from "./caller";
 import { carry, type Definition, enter, type Origin, type Task, type TaskFunction } from "./definition";
-import type { Envelope } from "./envelope";
 import { InvalidOptionError } from "./errors";
 import type { TaskToolkit } from "./lane/toolkit";
 import { moduleHref } from "./module-href";
 import type { PoolOptions } from "./options";
 import { createTaskPool, type TaskPool } from "./pool/pool";
-import type { ProcessSharedBuffer } from "./shared/process-shared-buffer";
 import { type Timeout, timeLimitOf } from "./time-limit";
 import { describe, flag, record, refuseUnknown } from "./validate";
-
-/**
- * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
- * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
- */
-export type Payload =
-  | undefined
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | symbol
-  | Date
-  | RegExp
-  | Error
-  | ArrayBuffer
-  | ArrayBufferView
-  | SharedArrayBuffer
-  | ProcessSharedBuffer
-  | Envelope
-  | ReadonlyMap<Payload, Payload>
-  | ReadonlySet<Payload>
-  | readonly Payload[]
-  | { readonly [key: string]: Payload };
 
 /** A task that can have a pool to itself. */
 export interface DefinedTask<Argument = unknown, Result = unknown, Abortable extends boolean = boolean>

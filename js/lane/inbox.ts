@@ -1,6 +1,6 @@
 /** The incoming half of a lane's end: slots that arrived, and their values. */
 
-import { Envelope, type EnvelopePayload } from "../envelope";
+import { Envelope, type EnvelopePayload, type Payload } from "../envelope";
 import { KnittingError } from "../errors";
 import {
   FLAG_ARENA,
@@ -23,7 +23,6 @@ import {
 import { binaryOver, Decoder, MalformedPayload } from "../payload/decode";
 import { limitFor } from "../payload/limits";
 import type { Shares } from "../shared/shares";
-import type { Payload } from "../task";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
 import { unitsOf } from "./stream";
 
