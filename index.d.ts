@@ -5,226 +5,8 @@
 
 import { ProcessSharedBuffer } from './shared-memory.js';
 
-/**
- * Says that the module which calls it may be bundled, and where it is. To be called before the module defines tasks. Its tasks
- * are then found by the order in which it calls `task`, and not by the names of their exports, which a bundler may drop; so
- * they have to be defined at its top level.
- *
- * `url` is `import.meta.url`. Without it, or where it is `undefined` as in what esbuild makes for CommonJS, it is the file that runs.
- *
- * @throws InvalidOptionError if there is no file at `url`, which then is that of a source.
- * @example
- * setModuleUrl(import.meta.url);
- *
- * export const double = task({ f: (x: number) => x * 2 });
- */
-declare function setModuleUrl(url?: string | URL): void;
-
 /** What there is to hear of: see {@link PoolOptions.debug}. */
 type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
-
-/**
- * The second argument of a task that declares one: whose function has a `length` of 2 or more, or that has
- * `abortSignal: true`. Its members work without it: `(x, { progress }) => ...`.
- */
-declare class TaskToolkit<Progress = unknown> {
-    #private;
-    /**
-     * Sends `value` to the host at once, also out of a busy loop: the listeners of `call.on("progress", listener)` get it, before
-     * the call has its result. Values follow one another in order. Where the host does not keep up only the newest of
-     * those that found no room is kept. False, and nothing is sent, once the call has its result or nobody waits for it. Throws
-     * `UnsupportedPayloadError` or `PayloadTooLargeError` if it can't be sent.
-     */
-    readonly progress: (value: Progress) => boolean;
-    /**
-     * Whether nobody waits for the call any more: its time was over, it was aborted, or whoever read its stream has left. It costs
-     * a look into shared memory, and is true at once, also in a busy loop.
-     */
-    readonly hasAborted: () => boolean;
-    /** Milliseconds since some moment, with fractions. */
-    readonly now: () => number;
-    /** The same as a standard signal. It tells when the event loop gets a turn. */
-    get signal(): AbortSignal;
-}
-
-/**
- * What `task` and `importTask` return, and where a worker finds it.
- *
- * A worker imports the task's module. There it takes an export by its name; or, where no name is known, what the module's first,
- * second, ... call of `task` has defined. A module defines the same tasks in the same order wherever it is evaluated, if it calls
- * `task` at its top level. One that defines fewer in the worker than in the host is refused: which one is meant would be a guess.
- */
-
-/** A function that runs in a worker: one argument in, one value out, either may be missing. */
-type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
-/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
-declare const SIGNATURE: unique symbol;
-/** For types alone too: whether a task is to be told of aborts. */
-declare const ABORTABLE: unique symbol;
-/** What `task` and `importTask` define: export it and put it among a pool's tasks. */
-interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
-    readonly [SIGNATURE]: (argument: Argument) => Result;
-    readonly [ABORTABLE]: Abortable;
-}
-
-/**
- * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
- * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
- */
-type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer | Envelope | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
-    readonly [key: string]: Payload;
-};
-/** What an envelope may carry: bytes to be copied, or memory to be shared. */
-type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
-/**
- * A small header beside a large binary payload, as one argument or result. It is encoded at once, and the payload's bytes are
- * copied once on each side; a `SharedArrayBuffer` or `ProcessSharedBuffer` is not copied at all, nor is an array of `pool.alloc`.
- *
- * @example
- * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
- */
-declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
-    /** What is said of the payload: any value that can be sent. */
-    readonly header: Header;
-    /** The bytes. */
-    readonly payload: Data;
-    /** Throws `InvalidOptionError` if the payload is not binary. */
-    constructor(header: Header, payload: Data);
-    /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
-    [Symbol.dispose](): void;
-}
-
-/** What all errors of this package extend. */
-declare class KnittingError extends Error {
-    /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
-    readonly code: string;
-}
-/** An option has a value it can't have, or a name that no option has. */
-declare class InvalidOptionError extends KnittingError {
-}
-/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
-declare class PoolClosedError extends KnittingError {
-}
-/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
-declare class TaskTimeoutError extends KnittingError {
-}
-/** More abortable calls are under way than `abortSignalCapacity` allows. */
-declare class AbortCapacityError extends KnittingError {
-}
-/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
-declare class TaskNotFoundError extends KnittingError {
-}
-/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
-declare class WorkerBootError extends KnittingError {
-    /** The command line, empty for a worker thread. */
-    readonly argv: readonly string[];
-    /** Exit status, if it exited. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed it, if one did. */
-    readonly signal: string | null;
-    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
-    readonly stderrTail: string;
-}
-/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
-declare class WorkerCrashedError extends KnittingError {
-    /** Exit status, if it exited. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
-    readonly signal: string | null;
-    /** Process id, `null` for a worker thread. */
-    readonly pid: number | null;
-    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
-    readonly stderrTail: string;
-    /** The task's name in the pool. */
-    readonly task: string;
-    /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
-    readonly started: boolean;
-}
-/** The pool has killed the worker while it was running the call. The worker is replaced. */
-declare class WorkerKilledError extends KnittingError {
-    /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
-    readonly reason: "hardTimeout";
-    /** The task's name in the pool. */
-    readonly task: string;
-}
-/**
- * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
- * error, it rejects the task's call, and the worker serves the next one.
- */
-declare class GuardedCallError extends KnittingError {
-}
-/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
-declare class ProtocolViolationError extends KnittingError {
-}
-/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
-declare class PayloadTooLargeError extends KnittingError {
-    /** Bytes of the encoded value. */
-    readonly byteLength: number;
-    /** Bytes that would have been possible. */
-    readonly maxByteLength: number;
-}
-/**
- * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
- * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
- */
-declare class UnsupportedPayloadError extends KnittingError {
-    /** Where it stands inside the value: `"$"` is the value itself. */
-    readonly path: string;
-}
-/** Shared memory can't be had, or is there no more. */
-declare class SharedMemoryError extends KnittingError {
-    /**
-     * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
-     * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
-     * wrapper keeps no descriptor; the system has `"refused"`.
-     */
-    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
-}
-/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
-declare class PermissionUnsupportedError extends KnittingError {
-    /** The fields of the option that nobody enforces, such as `"net"`. */
-    readonly rules: readonly string[];
-}
-/** This package runs on Linux alone. */
-declare class UnsupportedPlatformError extends KnittingError {
-}
-
-/**
- * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
- * ahead. A stream is read once.
- */
-interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
-    /**
-     * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
-     * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
-     * arrived before a worker's end is handed out first.
-     */
-    next(): Promise<IteratorResult<Item, Return>>;
-    /**
-     * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
-     * after that; rejects with what the `finally` throws, or if the worker dies of it.
-     */
-    return(value?: Return): Promise<IteratorResult<Item, Return>>;
-    /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
-    throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
-    /** Itself. */
-    [Symbol.asyncIterator](): this;
-    /** Ends the stream early, at the end of an `await using` block. */
-    [Symbol.asyncDispose](): Promise<void>;
-}
-
-/**
- * `true` in your program, `false` in the workers of a pool.
- *
- * A worker imports the module that defines its tasks, so what only the host should do stands behind it:
- *
- * ```js
- * if (isMain) {
- *   using pool = createPool({ threads: 2 })({ add });
- * }
- * ```
- */
-declare const isMain: boolean;
 
 /**
  * Memory for payloads. Each worker shares a block of memory with this process that has room for `payloadMaxByteLength` in
@@ -338,9 +120,6 @@ interface EnvironmentPermission {
      */
     files?: string | readonly string[] | undefined;
 }
-
-/** The ways to choose, as the option `balancer` names them. */
-type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
 
 /** A worker of a pool, as it is at this moment. */
 interface WorkerInfo {
@@ -534,7 +313,8 @@ interface ResourceLimits {
     stackSizeMb?: number | undefined;
 }
 
-/** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
+/** The ways to choose, as the option `balancer` names them. */
+type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
 
 /** What `createPool` takes. */
 interface PoolOptions {
@@ -582,48 +362,6 @@ interface PoolOptions {
     permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
-/** A file or folder that a worker needs, with all that is in it. */
-interface PermissionNeed {
-    readonly path: string;
-    /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
-    readonly access: "read" | "execute" | "write";
-    /** Who needs it. */
-    readonly for: "runtime" | "knitting-native" | "tasks" | "run";
-}
-
-/** The rules of a policy, and who enforces each for the workers of a pool. */
-
-/** Who enforces a rule. */
-type Enforcer = "kernel" | "runtime" | "host" | "wrapper";
-/** A rule of a pool's policy. */
-interface PermissionRule {
-    /** The field of the option `permission`. */
-    readonly rule: "read" | "write" | "denyRead" | "denyWrite" | "net" | "denyNet" | "allowImport" | "env" | "run" | "denyRun" | "console";
-    /** What is granted, or by a rule that denies, denied: paths, hosts, names. `false` and `[]` grant nothing. */
-    readonly value: boolean | readonly string[];
-    /**
-     * `"kernel"`: for whatever code there is in the worker. `"runtime"`: by flags of Node or Deno, a guardrail for what goes by
-     * their own modules. `"host"`: by what the worker is started with. `"wrapper"`: by `worker.processCommandPrefix`, as far as
-     * that does. Empty: nobody does.
-     */
-    readonly enforcedBy: readonly Enforcer[];
-    /** Why nobody does, or what is left open. */
-    readonly note?: string;
-}
-
-/** What a pool's workers may do, and who sees to it. */
-interface PoolPermissions {
-    /**
-     * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
-     * out, and what of the strict profile can't be enforced is only listed in `rules`.
-     */
-    readonly mode: "default" | "strict" | "unsafe";
-    /** The rules that restrict something, and who enforces each. */
-    readonly rules: readonly PermissionRule[];
-    /** What the workers can read or execute besides, since they could not run without. */
-    readonly needs: readonly PermissionNeed[];
-}
-
 /**
  * How long a task may take from its start, in milliseconds, and what its call comes to then. A number: it rejects with
  * `TaskTimeoutError`. The task itself goes on; see `worker.hardTimeoutMs` for one that must be ended. The end may come
@@ -669,6 +407,105 @@ interface CallOptions<Result = unknown> {
 interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Result, Progress> {
     /** Gives the call up: the promise rejects with `reason`, an `AbortError` where there is none, and the task is told. */
     reject(reason?: unknown): void;
+}
+
+/** A file or folder that a worker needs, with all that is in it. */
+interface PermissionNeed {
+    readonly path: string;
+    /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
+    readonly access: "read" | "execute" | "write";
+    /** Who needs it. */
+    readonly for: "runtime" | "knitting-native" | "tasks" | "run";
+}
+
+/** Who enforces a rule. */
+type Enforcer = "kernel" | "runtime" | "host" | "wrapper";
+/** A rule of a pool's policy. */
+interface PermissionRule {
+    /** The field of the option `permission`. */
+    readonly rule: "read" | "write" | "denyRead" | "denyWrite" | "net" | "denyNet" | "allowImport" | "env" | "run" | "denyRun" | "console";
+    /** What is granted, or by a rule that denies, denied: paths, hosts, names. `false` and `[]` grant nothing. */
+    readonly value: boolean | readonly string[];
+    /**
+     * `"kernel"`: for whatever code there is in the worker. `"runtime"`: by flags of Node or Deno, a guardrail for what goes by
+     * their own modules. `"host"`: by what the worker is started with. `"wrapper"`: by `worker.processCommandPrefix`, as far as
+     * that does. Empty: nobody does.
+     */
+    readonly enforcedBy: readonly Enforcer[];
+    /** Why nobody does, or what is left open. */
+    readonly note?: string;
+}
+
+/** What a pool's workers may do, and who sees to it. */
+interface PoolPermissions {
+    /**
+     * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
+     * out, and what of the strict profile can't be enforced is only listed in `rules`.
+     */
+    readonly mode: "default" | "strict" | "unsafe";
+    /** The rules that restrict something, and who enforces each. */
+    readonly rules: readonly PermissionRule[];
+    /** What the workers can read or execute besides, since they could not run without. */
+    readonly needs: readonly PermissionNeed[];
+}
+
+/**
+ * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
+ * ahead. A stream is read once.
+ */
+interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
+    /**
+     * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
+     * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
+     * arrived before a worker's end is handed out first.
+     */
+    next(): Promise<IteratorResult<Item, Return>>;
+    /**
+     * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
+     * after that; rejects with what the `finally` throws, or if the worker dies of it.
+     */
+    return(value?: Return): Promise<IteratorResult<Item, Return>>;
+    /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
+    throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
+    /** Itself. */
+    [Symbol.asyncIterator](): this;
+    /** Ends the stream early, at the end of an `await using` block. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * The second argument of a task that declares one: whose function has a `length` of 2 or more, or that has
+ * `abortSignal: true`. Its members work without it: `(x, { progress }) => ...`.
+ */
+interface TaskToolkit<Progress = unknown> {
+    /**
+     * Sends `value` to the host at once, also out of a busy loop: the listeners of `call.on("progress", listener)` get it,
+     * before the call has its result. Values follow one another in order. Where the host does not keep up, only the newest
+     * of those that found no room is kept. It returns false, and sends nothing, once the call has its result or nobody waits
+     * for it. Throws `UnsupportedPayloadError` or `PayloadTooLargeError` if the value can't be sent.
+     */
+    readonly progress: (value: Progress) => boolean;
+    /**
+     * Whether nobody waits for the call any more: its time was over, it was aborted, or whoever read its stream has left. It
+     * costs a look into shared memory, and is true at once, also in a busy loop.
+     */
+    readonly hasAborted: () => boolean;
+    /** Milliseconds since some moment, with fractions. */
+    readonly now: () => number;
+    /** The same as `hasAborted`, as a standard signal. It tells when the event loop gets a turn. */
+    get signal(): AbortSignal;
+}
+
+/** A function that runs in a worker: one argument in, one value out, either may be missing. */
+type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
+/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
+declare const SIGNATURE: unique symbol;
+/** For types alone too: whether a task is to be told of aborts. */
+declare const ABORTABLE: unique symbol;
+/** What `task` and `importTask` define: export it and put it among a pool's tasks. */
+interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
+    readonly [SIGNATURE]: (argument: Argument) => Result;
+    readonly [ABORTABLE]: Abortable;
 }
 
 /** What a pool tells of its workers: the events of {@link Pool.on}, and what their listeners get. */
@@ -780,6 +617,7 @@ interface Workers {
     /** Shuts down, at the end of an `await using` block. */
     [Symbol.asyncDispose](): Promise<void>;
 }
+
 /**
  * Creates a pool: options first, then its tasks.
  *
@@ -820,18 +658,6 @@ interface TaskOptions<Result> {
      */
     abortSignal?: boolean | undefined;
 }
-/** What `task` takes. */
-interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
-    /** The function. It runs in a worker and sees that worker's module, not the host's. */
-    f: (argument: Argument, toolkit: TaskToolkit) => Result;
-}
-/** What `importTask` takes. */
-interface ImportDefinition<Result> extends TaskOptions<Result> {
-    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL; with workers on Deno also an `https:` URL. */
-    href: string | URL;
-    /** The export, `"default"` where nothing is said. */
-    name?: string | undefined;
-}
 /** A task of which nothing may come: its result is `undefined` when its time is over. */
 interface Maybe {
     timeout: {
@@ -845,17 +671,14 @@ interface Abortable {
 interface NotAbortable {
     abortSignal?: false | undefined;
 }
-/**
- * Defines a task by its function. Export the result under the name it has in the pool: a worker imports this module and
- * takes the export of that name.
- *
- * @example
- * export const double = task({ f: (x: number) => x * 2 });
- */
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): DefinedTask<Argument, Result, true>;
-declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): DefinedTask<Argument, Result, false>;
+
+/** What `importTask` takes. */
+interface ImportDefinition<Result> extends TaskOptions<Result> {
+    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL; with workers on Deno also an `https:` URL. */
+    href: string | URL;
+    /** The export, `"default"` where nothing is said. */
+    name?: string | undefined;
+}
 /**
  * Names a task without importing it: the host never evaluates the module, only workers do.
  *
@@ -867,5 +690,172 @@ declare function importTask<Argument = void, Result = unknown>(definition: Impor
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Abortable): DefinedTask<Argument, Result, true>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 
-export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, TaskToolkit, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };
+/** What `task` takes. */
+interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
+    /** The function. It runs in a worker and sees that worker's module, not the host's. */
+    f: (argument: Argument, toolkit: TaskToolkit) => Result;
+}
+/**
+ * Defines a task by its function. Export the result under the name it has in the pool: a worker imports this module and
+ * takes the export of that name.
+ *
+ * @example
+ * export const double = task({ f: (x: number) => x * 2 });
+ */
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): DefinedTask<Argument, Result, true>;
+declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): DefinedTask<Argument, Result, false>;
+
+/** What all errors of this package extend. */
+declare class KnittingError extends Error {
+    /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
+    readonly code: string;
+}
+/** An option has a value it can't have, or a name that no option has. */
+declare class InvalidOptionError extends KnittingError {
+}
+/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
+declare class PoolClosedError extends KnittingError {
+}
+/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
+declare class TaskTimeoutError extends KnittingError {
+}
+/** More abortable calls are under way than `abortSignalCapacity` allows. */
+declare class AbortCapacityError extends KnittingError {
+}
+/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
+declare class TaskNotFoundError extends KnittingError {
+}
+/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
+declare class WorkerBootError extends KnittingError {
+    /** The command line, empty for a worker thread. */
+    readonly argv: readonly string[];
+    /** Exit status, if it exited. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed it, if one did. */
+    readonly signal: string | null;
+    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+    readonly stderrTail: string;
+}
+/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
+declare class WorkerCrashedError extends KnittingError {
+    /** Exit status, if it exited. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
+    readonly signal: string | null;
+    /** Process id, `null` for a worker thread. */
+    readonly pid: number | null;
+    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+    readonly stderrTail: string;
+    /** The task's name in the pool. */
+    readonly task: string;
+    /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
+    readonly started: boolean;
+}
+/** The pool has killed the worker while it was running the call. The worker is replaced. */
+declare class WorkerKilledError extends KnittingError {
+    /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
+    readonly reason: "hardTimeout";
+    /** The task's name in the pool. */
+    readonly task: string;
+}
+/**
+ * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
+ * error, it rejects the task's call, and the worker serves the next one.
+ */
+declare class GuardedCallError extends KnittingError {
+}
+/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
+declare class ProtocolViolationError extends KnittingError {
+}
+/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
+declare class PayloadTooLargeError extends KnittingError {
+    /** Bytes of the encoded value. */
+    readonly byteLength: number;
+    /** Bytes that would have been possible. */
+    readonly maxByteLength: number;
+}
+/**
+ * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
+ * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
+ */
+declare class UnsupportedPayloadError extends KnittingError {
+    /** Where it stands inside the value: `"$"` is the value itself. */
+    readonly path: string;
+}
+/** Shared memory can't be had, or is there no more. */
+declare class SharedMemoryError extends KnittingError {
+    /**
+     * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
+     * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
+     * wrapper keeps no descriptor; the system has `"refused"`.
+     */
+    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
+}
+/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
+declare class PermissionUnsupportedError extends KnittingError {
+    /** The fields of the option that nobody enforces, such as `"net"`. */
+    readonly rules: readonly string[];
+}
+/** This package runs on Linux alone. */
+declare class UnsupportedPlatformError extends KnittingError {
+}
+
+/**
+ * `true` in your program, `false` in the workers of a pool.
+ *
+ * A worker imports the module that defines its tasks, so what only the host should do stands behind it:
+ *
+ * ```js
+ * if (isMain) {
+ *   using pool = createPool({ threads: 2 })({ add });
+ * }
+ * ```
+ */
+declare const isMain: boolean;
+
+/**
+ * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
+ * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
+ */
+type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer | Envelope | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
+    readonly [key: string]: Payload;
+};
+/** What an envelope may carry: bytes to be copied, or memory to be shared. */
+type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
+/**
+ * A small header beside a large binary payload, as one argument or result. It is encoded at once, and the payload's bytes are
+ * copied once on each side; a `SharedArrayBuffer` or `ProcessSharedBuffer` is not copied at all, nor is an array of `pool.alloc`.
+ *
+ * @example
+ * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
+ */
+declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
+    /** What is said of the payload: any value that can be sent. */
+    readonly header: Header;
+    /** The bytes. */
+    readonly payload: Data;
+    /** Throws `InvalidOptionError` if the payload is not binary. */
+    constructor(header: Header, payload: Data);
+    /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
+    [Symbol.dispose](): void;
+}
+
+/**
+ * Says that the module which calls it may be bundled, and where it is. To be called before the module defines tasks. Its tasks
+ * are then found by the order in which it calls `task`, and not by the names of their exports, which a bundler may drop; so
+ * they have to be defined at its top level.
+ *
+ * `url` is `import.meta.url`. Without it, or where it is `undefined` as in what esbuild makes for CommonJS, it is the file that runs.
+ *
+ * @throws InvalidOptionError if there is no file at `url`, which then is that of a source.
+ * @example
+ * setModuleUrl(import.meta.url);
+ *
+ * export const double = task({ f: (x: number) => x * 2 });
+ */
+declare function setModuleUrl(url?: string | URL): void;
+
+export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };

@@ -1,7 +1,7 @@
 /** Which worker gets a call. */
 import { createPool, importTask, type PoolOptions } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { balancer, STRATEGIES } from "../dist/pool/balancer.js";
+import { balancer, STRATEGIES } from "../build/pool/balancer.js";
 import { onChildren, onEveryKind } from "./kinds";
 import { until } from "./processes";
 

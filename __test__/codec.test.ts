@@ -2,9 +2,9 @@
 import { runInNewContext } from "node:vm";
 import { PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { viewName, viewOf } from "../dist/payload/binary.js";
-import { Decoder, MalformedPayload } from "../dist/payload/decode.js";
-import { rawBinary, withEncoder } from "../dist/payload/encode.js";
+import { viewName, viewOf } from "../build/payload/binary.js";
+import { Decoder, MalformedPayload } from "../build/payload/decode.js";
+import { rawBinary, withEncoder } from "../build/payload/encode.js";
 import {
   ARRAY,
   BIGINT,
@@ -23,7 +23,7 @@ import {
   SPARSE,
   UNDEFINED,
   VIEW,
-} from "../dist/payload/format.js";
+} from "../build/payload/format.js";
 
 const MIB = 1024 * 1024;
 

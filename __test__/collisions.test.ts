@@ -2,9 +2,9 @@
 import { performance } from "node:perf_hooks";
 import { createPool, importTask, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { Decoder } from "../dist/payload/decode.js";
-import { withEncoder } from "../dist/payload/encode.js";
-import { BIGINT, FLOAT64, INT32, LATIN1, MAP, NULL, OBJECT, SET, SPARSE } from "../dist/payload/format.js";
+import { Decoder } from "../build/payload/decode.js";
+import { withEncoder } from "../build/payload/encode.js";
+import { BIGINT, FLOAT64, INT32, LATIN1, MAP, NULL, OBJECT, SET, SPARSE } from "../build/payload/format.js";
 import { onEveryRuntime } from "./kinds";
 // @ts-expect-error the tasks are plain JavaScript
 import { collidingKeys, KINDS } from "./tasks/flooding.mjs";

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { resolveOptions } from "../dist/options.js";
-import { threadEnvironment, workerEnvironment } from "../dist/pool/environment.js";
-import { runtimeCommand } from "../dist/pool/runtime.js";
+import { resolveOptions } from "../build/pool/options.js";
+import { threadEnvironment, workerEnvironment } from "../build/runtime/environment.js";
+import { runtimeCommand } from "../build/runtime/executable.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 

@@ -6,7 +6,7 @@ import { chmodSync, chownSync, copyFileSync, readdirSync, realpathSync, writeFil
 import { join } from "node:path";
 import { createPool, type PermissionRule, type PoolOptions } from "knitting-native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ADDON, nativePath } from "../dist/platform.js";
+import { ADDON, nativePath } from "../build/native/platform.js";
 import { run, write } from "./installed";
 import { kinds } from "./kinds";
 import { makeProject, type Project, tasksOf } from "./project";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { inheritedExecArgv } from "../dist/pool/exec-argv.js";
+import { inheritedExecArgv } from "../build/runtime/exec-argv.js";
 import { onEveryRuntime } from "./kinds";
 
 test.each([

@@ -5,9 +5,9 @@
 import fc from "fast-check";
 import { UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { Decoder, MalformedPayload } from "../dist/payload/decode.js";
-import { withEncoder } from "../dist/payload/encode.js";
-import * as format from "../dist/payload/format.js";
+import { Decoder, MalformedPayload } from "../build/payload/decode.js";
+import { withEncoder } from "../build/payload/encode.js";
+import * as format from "../build/payload/format.js";
 import { payloads } from "./values";
 
 const RUNS_EACH = 250_000;

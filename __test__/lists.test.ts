@@ -1,7 +1,7 @@
 /** Lists of objects with the same keys: those are named once, and nothing else is different for it. */
 import { describe, expect, test } from "vitest";
-import { Decoder, MalformedPayload } from "../dist/payload/decode.js";
-import { withEncoder } from "../dist/payload/encode.js";
+import { Decoder, MalformedPayload } from "../build/payload/decode.js";
+import { withEncoder } from "../build/payload/encode.js";
 import {
   ALIKE,
   ARRAY,
@@ -13,7 +13,7 @@ import {
   OBJECT,
   REFERENCE,
   TRUE,
-} from "../dist/payload/format.js";
+} from "../build/payload/format.js";
 
 const encode = (value: unknown) => withEncoder(value, false, (encoder) => encoder.toBytes());
 

@@ -1,7 +1,7 @@
 import { createPool, InvalidOptionError, importTask, isMain, task } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { resolveOptions } from "../dist/options.js";
-import { commandFor } from "../dist/worker-options.js";
+import { resolveOptions } from "../build/pool/options.js";
+import { commandFor } from "../build/runtime/resolve-options.js";
 
 const echo = importTask<unknown, unknown>({ href: "./tasks/basic.mjs", name: "echo" });
 // Options as JavaScript gives them, with no compiler in between.

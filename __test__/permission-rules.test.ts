@@ -1,7 +1,7 @@
 /** Who enforces a rule on kernels that are not at hand. */
 import { expect, test } from "vitest";
-import { UNSAFE } from "../dist/permission/policy.js";
-import { type Guards, rulesOf } from "../dist/permission/rules.js";
+import { UNSAFE } from "../build/permission/policy.js";
+import { type Guards, rulesOf } from "../build/permission/rules.js";
 
 const before612: Guards = {
   runtime: "node",

@@ -26,8 +26,8 @@ import {
 } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { kernelPlan } from "../dist/permission/kernel.js";
-import { resolvePermission } from "../dist/permission/resolve.js";
+import { resolvePermission } from "../build/permission/resolve.js";
+import { kernelPlan } from "../build/permission/sandbox-spec.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../scripts/runtimes.mjs";
 import { run, write } from "./installed";

@@ -5,10 +5,10 @@ import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InvalidOptionError } from "knitting-native";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { resolveOptions } from "../dist/options.js";
-import { workerEnvironment } from "../dist/pool/environment.js";
-import { stackBytes } from "../dist/pool/resource-limits.js";
-import { findRuntime, runtimeCommand } from "../dist/pool/runtime.js";
+import { resolveOptions } from "../build/pool/options.js";
+import { workerEnvironment } from "../build/runtime/environment.js";
+import { findRuntime, runtimeCommand } from "../build/runtime/executable.js";
+import { stackBytes } from "../build/runtime/resource-limits.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 

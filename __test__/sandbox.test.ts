@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { native } from "../dist/native.js";
-import { LAUNCHER, nativePath } from "../dist/platform.js";
+import { native } from "../build/native/addon.js";
+import { LAUNCHER, nativePath } from "../build/native/platform.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
 

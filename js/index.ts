@@ -3,12 +3,13 @@
  *
  * @packageDocumentation
  */
-import "./unbundled";
+import "./api/unbundled";
 
-export { setModuleUrl } from "./caller";
-export type { DebugNamespace } from "./debug";
-export type { Task, TaskFunction } from "./definition";
-export { Envelope, type EnvelopePayload, type Payload } from "./envelope";
+export { createPool } from "./api/create-pool";
+export type { DefinedTask, TaskOptions } from "./api/defined-task";
+export { type ImportDefinition, importTask } from "./api/import-task";
+export { type TaskDefinition, task } from "./api/task";
+export type { DebugNamespace } from "./base/debug-log";
 export {
   AbortCapacityError,
   GuardedCallError,
@@ -26,29 +27,18 @@ export {
   WorkerBootError,
   WorkerCrashedError,
   WorkerKilledError,
-} from "./errors";
-export type { TaskStream } from "./lane/task-stream";
-export type { TaskToolkit } from "./lane/toolkit";
-export { isMain } from "./main";
-export type { PoolOptions } from "./options";
+} from "./base/errors";
+export { isMain } from "./base/side";
+export type { AbortablePromise, CallOptions } from "./call/options";
+export type { CallPromise } from "./call/promise";
+export { Envelope, type EnvelopePayload, type Payload } from "./payload/value";
 export type { PoolPermissions } from "./permission/enforce";
 export type { PermissionNeed } from "./permission/needs";
 export type { EnvironmentPermission, PermissionOptions } from "./permission/options";
 export type { Enforcer, PermissionRule } from "./permission/rules";
-export type { AbortablePromise, CallOptions } from "./pool/call-options";
-export type { CallPromise } from "./pool/call-promise";
 export type { PoolEvents, PoolListener } from "./pool/events";
-export type { WorkerInfo, WorkerStart } from "./pool/info";
-export { createPool, type Pool, type TaskCall, type TaskPool, type Tasks, type Workers } from "./pool/pool";
-export {
-  type DefinedTask,
-  type ImportDefinition,
-  importTask,
-  type TaskDefinition,
-  type TaskOptions,
-  task,
-} from "./task";
-export type { Timeout } from "./time-limit";
+export type { PoolOptions } from "./pool/options";
+export type { Pool, TaskCall, TaskPool, Tasks, Workers } from "./pool/types";
 export type {
   BootstrapOptions,
   EnvironmentChoice,
@@ -56,4 +46,10 @@ export type {
   SharedMemoryOptions,
   TimerOptions,
   WorkerOptions,
-} from "./worker-options";
+} from "./runtime/resolve-options";
+export type { WorkerInfo, WorkerStart } from "./runtime/worker-info";
+export type { TaskStream } from "./stream/task-stream";
+export { setModuleUrl } from "./task/caller";
+export type { Task, TaskFunction } from "./task/definition";
+export type { Timeout } from "./task/time-limit";
+export type { TaskToolkit } from "./task/toolkit";

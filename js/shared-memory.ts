@@ -6,4 +6,4 @@
  *
  * @packageDocumentation
  */
-export * from "./shared/process-shared-buffer";
+export * from "./shared-memory/process-shared-buffer";

@@ -16,5 +16,5 @@ const { values } = parseArgs({
 });
 const flags = ["quick", "json"].filter((name) => values[name]).map((name) => `--${name}`);
 
-ensureBuilt();
+await ensureBuilt();
 run(values.node ?? ensureNodes()[NODE_MAJOR], [join(root, "bench", "main.mjs"), ...flags]);

@@ -1,4 +1,4 @@
 /** `npm run build`: what is missing or older than its sources, and nothing else. */
 import { ensureBuilt } from "./setup.mjs";
 
-ensureBuilt();
+await ensureBuilt();

@@ -1,5 +1,5 @@
 /** `npm run demo`: builds what is missing, then runs `examples/demo`. */
 import { ensureBuilt } from "./setup.mjs";
 
-ensureBuilt();
+await ensureBuilt();
 await import("../examples/demo/main.mjs");

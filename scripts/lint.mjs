@@ -1,7 +1,7 @@
 /** `npm run lint`: formatting and lints of both languages, and drift of what is generated. Changes nothing. */
 import { ensureBuilt, run, tool } from "./setup.mjs";
 
-ensureBuilt();
+await ensureBuilt();
 run("cargo", ["fmt", "--all", "--check"]);
 run("cargo", ["clippy", "--all-targets", "--locked", "--quiet", "--", "--deny", "warnings"]);
 run(tool("biome"), ["check", "--error-on-warnings"]);

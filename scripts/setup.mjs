@@ -19,10 +19,11 @@ export function tool(name) {
   return join(root, "node_modules", ".bin", name);
 }
 
-export function ensureBuilt() {
+/** Builds what is missing or older than its sources. */
+export async function ensureBuilt() {
   ensurePackages();
   ensureNativeParts();
-  ensureJavaScript();
+  await ensureJavaScript();
 }
 
 function ensurePackages() {
@@ -49,15 +50,22 @@ function ensureNativeParts() {
   buildNativeParts();
 }
 
-function ensureJavaScript() {
-  const dist = join(root, "dist");
-  const source = Math.max(newest(join(root, "js")), modified(join(root, "tsconfig.json")));
-  if (existsSync(join(dist, "index.js")) && oldest(dist) >= source) {
+/** `build/` has the modules one by one, for tests; `dist/` the bundles, which are packed. */
+async function ensureJavaScript() {
+  const built = join(root, "build");
+  const bundles = join(root, "dist");
+  const sources = ["js", "tsconfig.json", "scripts/bundle.mjs"].map((name) => newest(join(root, name)));
+  const source = Math.max(...sources);
+  const isFresh = (folder) => existsSync(join(folder, "index.js")) && oldest(folder) >= source;
+  if (isFresh(built) && isFresh(bundles)) {
     return;
   }
   // Nothing of a file that is gone may stay behind.
-  rmSync(dist, { recursive: true, force: true });
+  rmSync(built, { recursive: true, force: true });
   run(tool("tsc"), ["-p", "."]);
+  // Loaded here alone: before, its packages may not have been installed.
+  const { bundle } = await import("./bundle.mjs");
+  await bundle();
 }
 
 function modified(path) {

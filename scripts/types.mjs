@@ -9,7 +9,7 @@ import { dts } from "rollup-plugin-dts";
 import { root } from "./addon.mjs";
 
 /** The entry points, and the module of js/ that declares each. What is of another one is imported from there: one class is one. */
-const ENTRIES = { index: "index", "shared-memory": "shared/process-shared-buffer" };
+const ENTRIES = { index: "index", "shared-memory": "shared-memory/process-shared-buffer" };
 
 const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
 
@@ -18,7 +18,7 @@ const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
 `;
 
 /** What stands at the head of a source file would be read as part of the first declaration's comment. */
-const FILE_COMMENT = /^\/\*\*(?:(?!\*\/).)*\*\/\n(?=\/\*\*)/gms;
+const FILE_COMMENT = /^\/\*\*(?:(?!\*\/).)*\*\/\n+(?=\/\*\*)/gms;
 
 async function declarations(entry) {
   const others = new Map(
@@ -28,7 +28,7 @@ async function declarations(entry) {
   );
   const bundle = await rollup({
     input: source(entry),
-    external: (id) => others.has(id),
+    external: (id) => others.has(id) || id.startsWith("node:"),
     plugins: [separate(others), dts({ tsconfig: join(root, "tsconfig.json") })],
     onwarn(warning) {
       throw new Error(`${entry}.d.ts: ${warning.message}`);

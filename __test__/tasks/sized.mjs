@@ -14,7 +14,7 @@ export const throws = (length) => {
 export const pid = () => process.pid;
 /** Sends more than it may, as a worker could that has been taken over. */
 export const cheat = (length) => {
-  const { Outbox } = require("../../dist/lane/outbox.js");
+  const { Outbox } = require("../../build/lane/outbox.js");
   const { stage } = Outbox.prototype;
   Outbox.prototype.stage = function (...slot) {
     this.maxPayloadBytes = Number.POSITIVE_INFINITY;

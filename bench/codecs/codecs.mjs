@@ -5,8 +5,8 @@ import { Encoder as Cbor } from "cbor-x";
 import { Packr } from "msgpackr";
 
 const require = createRequire(import.meta.url);
-const { withEncoder } = require("../../dist/payload/encode.js");
-const { Decoder } = require("../../dist/payload/decode.js");
+const { withEncoder } = require("../../build/payload/encode.js");
+const { Decoder } = require("../../build/payload/decode.js");
 
 const msgpackr = new Packr({ structuredClone: true });
 const cbor = new Cbor({ structuredClone: true });

@@ -7,7 +7,7 @@
  *
  * The payload comes first, so that it can lie there before anything is known of the rest.
  */
-import { PAYLOAD_ALIGN } from "../generated/layout";
+import { PAYLOAD_ALIGN } from "../native/layout";
 
 export const TAIL_BYTES = 4;
 

@@ -1,5 +1,5 @@
 /** Notices that a lane has had nothing to do for a while. */
-import { clearTimeout, setTimeout } from "../clock";
+import { clearTimeout, setTimeout } from "../base/clock";
 
 const IDLE_MILLIS = 5_000;
 

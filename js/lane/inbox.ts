@@ -1,7 +1,6 @@
 /** The incoming half of a lane's end: slots that arrived, and their values. */
 
-import { Envelope, type EnvelopePayload, type Payload } from "../envelope";
-import { KnittingError } from "../errors";
+import { KnittingError } from "../base/errors";
 import {
   FLAG_ARENA,
   FLAG_FETCH,
@@ -19,12 +18,13 @@ import {
   SLOT_TASK,
   SLOT_VIEW,
   STAGING_IN_AT,
-} from "../generated/layout";
+} from "../native/layout";
 import { binaryOver, Decoder, MalformedPayload } from "../payload/decode";
 import { limitFor } from "../payload/limits";
-import type { Shares } from "../shared/shares";
+import { Envelope, type EnvelopePayload, type Payload } from "../payload/value";
+import type { Shares } from "../shared-memory/references";
+import { unitsOf } from "../stream/protocol";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
-import { unitsOf } from "./stream";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {

@@ -2,7 +2,7 @@
  * Keeps the process alive while somebody waits. Native wake-ups don't: an idle pool must let its process end.
  */
 
-import { LONGEST_TIMER_MILLIS, setInterval } from "../clock";
+import { LONGEST_TIMER_MILLIS, setInterval } from "../base/clock";
 
 let timer: NodeJS.Timeout | undefined;
 let holders = 0;

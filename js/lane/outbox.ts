@@ -4,8 +4,9 @@
  * A number goes into its slot as it is, a short value encoded, anything longer into the arena: small payloads one behind
  * the other into the leased chunk, which takes no native call, large ones into room that is reserved for them.
  */
-import { Envelope } from "../envelope";
-import { KnittingError, PayloadTooLargeError, UnsupportedPayloadError } from "../errors";
+
+import { KnittingError, PayloadTooLargeError, UnsupportedPayloadError } from "../base/errors";
+import { FULL, type NativeLane, native, type Reserve, TOO_LARGE } from "../native/addon";
 import {
   FLAG_ARENA,
   FLAG_REJECTED,
@@ -34,31 +35,24 @@ import {
   STAGING_OUT_AT,
   STAGING_ROOM,
   STAGING_WINDOW,
-} from "../generated/layout";
-import { FULL, type NativeHostLane, type NativeLane, native, type Reserve, TOO_LARGE } from "../native";
-import { type Binary, type Encoder, rawBinary, withEncoder } from "../payload/encode";
+} from "../native/layout";
+import { type Encoder, rawBinary, withEncoder } from "../payload/encode";
 import { limitFor } from "../payload/limits";
-import type { Reference, Referrer, Shares } from "../shared/shares";
+import { Envelope } from "../payload/value";
+import type { Referrer, Shares } from "../shared-memory/references";
+import { unitsOf } from "../stream/protocol";
+import { arenaBufferIn, markCopied, markSent } from "./arena-buffers";
+import {
+  type EncodedValue,
+  encodeBinary,
+  encodedBy,
+  encodeValue,
+  INLINE_BINARY_BYTES,
+} from "./encoded-value";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
-import { markCopied, markSent, roomIn } from "./room";
-import { unitsOf } from "./stream";
-
-/** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
-export interface Parcel {
-  readonly kind: number;
-  readonly flags: number;
-  readonly view: number;
-  /** Its bytes; of a number, the number itself. */
-  readonly content: Buffer | number;
-  /** The memory that it refers to. */
-  readonly references: readonly Reference[] | undefined;
-}
 
 /** Payloads of envelopes up to this size are encoded with the header. */
 const ENVELOPE_BYTES = 4096;
-
-/** Binary values up to this size are not worth a payload of their own. */
-const INLINE_BINARY_BYTES = INLINE_BYTES - 8;
 
 export class Outbox {
   readonly #lane: NativeLane;
@@ -72,6 +66,8 @@ export class Outbox {
   #arena: Buffer<ArrayBuffer>;
   /** Slots staged and not yet published. */
   staged = 0;
+  /** Slots that were taken to be published so far. */
+  #published = 0;
   /** Bytes that one value may take. */
   maxPayloadBytes: number;
 
@@ -104,29 +100,41 @@ export class Outbox {
   takeStaged(): number {
     const staged = this.staged;
     this.staged = 0;
+    this.#published += staged;
     return staged;
   }
 
+  /** Sequence number of the next slot, which both ends count alike; it wraps at 32 bits. */
+  get sequence(): number {
+    return (this.#published + this.staged) >>> 0;
+  }
+
   /**
-   * Stages a value; there must be room for its slot. Returns undefined, or the value as a parcel if the arena has no room
+   * Stages a value; there must be room for its slot. Returns undefined, or the value encoded if the arena has no room
    * for it now. Throws if it can't be encoded or never fits.
    */
-  stage(call: number, generation: number, task: number, flags: number, value: unknown): Parcel | undefined {
+  stage(
+    call: number,
+    generation: number,
+    task: number,
+    flags: number,
+    value: unknown,
+  ): EncodedValue | undefined {
     if (typeof value === "number") {
       const slot = this.#header(call, generation, task, KIND_NUMBER, flags, 0, 8, 0);
       this.#f64[(slot + SLOT_INLINE) >> 3] = value;
       return undefined;
     }
-    const room = roomIn(this.#lane, value);
-    const binary = rawBinary(value, room === undefined ? INLINE_BINARY_BYTES : 0);
+    const placed = arenaBufferIn(this.#lane, value);
+    const binary = rawBinary(value, placed === undefined ? INLINE_BINARY_BYTES : 0);
     if (binary !== undefined) {
       const { view, bytes } = binary;
-      const offset = room?.offset ?? this.#allocate(bytes.length, flags);
+      const offset = placed?.offset ?? this.#allocate(bytes.length, flags);
       if (offset < 0) {
-        return binaryParcel(flags, value, binary);
+        return encodeBinary(flags, value, binary);
       }
       this.#header(call, generation, task, KIND_BINARY, flags | FLAG_ARENA, view, bytes.length, offset);
-      if (room === undefined) {
+      if (placed === undefined) {
         this.#arena.set(bytes, offset);
         markCopied(value);
       } else {
@@ -135,7 +143,7 @@ export class Outbox {
       return undefined;
     }
     if (value instanceof Envelope) {
-      return this.#stageEnvelope(call, generation, task, flags, value, room);
+      return this.#stageEnvelope(call, generation, task, flags, value, placed);
     }
     return this.#stageOther(call, generation, task, flags, value);
   }
@@ -146,11 +154,11 @@ export class Outbox {
     task: number,
     flags: number,
     value: unknown,
-  ): Parcel | undefined {
+  ): EncodedValue | undefined {
     return withEncoder(
       value,
       (flags & FLAG_REJECTED) !== 0,
-      (encoder) => this.#stageEncoded(call, generation, task, flags, encoder),
+      (encoder) => this.#stageBy(call, generation, task, flags, encoder),
       this.#shares,
     );
   }
@@ -162,9 +170,9 @@ export class Outbox {
     task: number,
     flags: number,
     envelope: Envelope,
-    room: { offset: number; byteLength: number } | undefined,
-  ): Parcel | undefined {
-    const binary = rawBinary(envelope.payload, room === undefined ? ENVELOPE_BYTES : 0);
+    placed: { offset: number; byteLength: number } | undefined,
+  ): EncodedValue | undefined {
+    const binary = rawBinary(envelope.payload, placed === undefined ? ENVELOPE_BYTES : 0);
     const staged =
       binary !== undefined &&
       withHeader(envelope, this.#shares, (encoder) => {
@@ -182,8 +190,8 @@ export class Outbox {
         if (length > this.maxPayloadBytes) {
           this.#refuseTooLarge(length, flags);
         }
-        const lies = room !== undefined && length <= room.byteLength;
-        const offset = lies ? room.offset : this.#allocate(length, flags);
+        const lies = placed !== undefined && length <= placed.byteLength;
+        const offset = lies ? placed.offset : this.#allocate(length, flags);
         if (offset < 0) {
           return false;
         }
@@ -202,26 +210,26 @@ export class Outbox {
     if (staged) {
       return undefined;
     }
-    const parcel = this.#stageOther(call, generation, task, flags, envelope);
+    const encoded = this.#stageOther(call, generation, task, flags, envelope);
     markCopied(envelope);
-    return parcel;
+    return encoded;
   }
 
-  #stageEncoded(
+  #stageBy(
     call: number,
     generation: number,
     task: number,
     flags: number,
     encoder: Encoder,
-  ): Parcel | undefined {
+  ): EncodedValue | undefined {
     const { byteLength } = encoder;
     if (!this.hasRoom) {
       // A getter has made calls of its own while this value was encoded.
-      return packed(encoder, flags);
+      return encodedBy(encoder, flags);
     }
     const { references } = encoder;
     if (references !== undefined && !this.#shares.send(call, references)) {
-      return packed(encoder, flags);
+      return encodedBy(encoder, flags);
     }
     if (byteLength <= INLINE_BYTES) {
       const slot = this.#header(call, generation, task, KIND_INLINE, flags, 0, byteLength, 0);
@@ -230,7 +238,7 @@ export class Outbox {
     }
     const offset = this.#allocate(byteLength, flags);
     if (offset < 0) {
-      return packed(encoder, flags);
+      return encodedBy(encoder, flags);
     }
     encoder.writeTo(this.#arena, offset);
     this.#header(call, generation, task, KIND_ENCODED, flags | FLAG_ARENA, 0, byteLength, offset);
@@ -243,9 +251,9 @@ export class Outbox {
     return unitsOf(this.#u8[slot + SLOT_FLAGS], this.#u32[(slot + SLOT_LENGTH) >> 2]);
   }
 
-  /** Stages a parcel; there must be room for its slot. False if the arena has no room for it yet. */
-  stageParcel(call: number, generation: number, task: number, parcel: Parcel): boolean {
-    const { kind, flags, view, content, references } = parcel;
+  /** Stages an encoded value; there must be room for its slot. False if the arena has no room for it yet. */
+  stageEncoded(call: number, generation: number, task: number, value: EncodedValue): boolean {
+    const { kind, flags, view, content, references } = value;
     if (references !== undefined && !this.#shares.send(call, references)) {
       return false;
     }
@@ -268,18 +276,18 @@ export class Outbox {
 
   /** Stages what a worker reports of itself, as the first of its slots. */
   stageReport(kind: number, value: unknown): void {
-    this.stageParcel(NO_CALL, 0, 0, pack(FLAG_REJECTED, value, this.#shares));
+    this.stageEncoded(NO_CALL, 0, 0, encodeValue(FLAG_REJECTED, value, this.#shares));
     // A report is told by its kind alone.
     this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_KIND] = kind;
   }
 
   /** Encodes a value without staging it. Throws if it can't be encoded or never fits. */
-  pack(flags: number, value: unknown): Parcel {
-    const parcel = pack(flags, value, this.#shares);
-    if (typeof parcel.content !== "number") {
-      this.#refuseTooLarge(parcel.content.length, flags);
+  encode(flags: number, value: unknown): EncodedValue {
+    const encoded = encodeValue(flags, value, this.#shares);
+    if (typeof encoded.content !== "number") {
+      this.#refuseTooLarge(encoded.content.length, flags);
     }
-    return parcel;
+    return encoded;
   }
 
   #refuseTooLarge(bytes: number, flags: number): void {
@@ -351,57 +359,6 @@ export class Outbox {
   }
 }
 
-/** Encodes a value without staging it. Throws if it can't be encoded. */
-export function pack(flags: number, value: unknown, referrer: Referrer): Parcel {
-  if (typeof value === "number") {
-    return { kind: KIND_NUMBER, flags, view: 0, content: value, references: undefined };
-  }
-  const binary = rawBinary(value, INLINE_BINARY_BYTES);
-  if (binary !== undefined) {
-    return binaryParcel(flags, value, binary);
-  }
-  const parcel = withEncoder(
-    value,
-    (flags & FLAG_REJECTED) !== 0,
-    (encoder) => packed(encoder, flags),
-    referrer,
-  );
-  markCopied(value);
-  return parcel;
-}
-
-/** Has sent why something could not be: a thrown error, where that can be sent. */
-export function giveReason(error: unknown, send: (reason: Error) => void): void {
-  try {
-    send(error instanceof Error ? error : new Error(String(error)));
-  } catch {
-    send(new Error("something was thrown that can't be sent"));
-  }
-}
-
-/** What a parcel will take of its stream's credit. */
-export function unitsOfParcel({ kind, content }: Parcel): number {
-  const isInline = typeof content === "number" || kind === KIND_INLINE;
-  return isInline ? 1 : unitsOf(FLAG_ARENA, content.length);
-}
-
-/** A submission that its worker has not started, as it was. */
-export function recover(
-  lane: NativeHostLane,
-  sequence: number,
-  references: readonly Reference[] | undefined,
-): Parcel {
-  const { kind, view, content } = lane.recover(sequence);
-  const value = kind === KIND_NUMBER ? new Float64Array(content)[0] : Buffer.from(content);
-  return { kind, flags: 0, view, content: value, references };
-}
-
-function binaryParcel(flags: number, value: unknown, { view, bytes }: Binary): Parcel {
-  const content = Buffer.from(bytes);
-  markCopied(value);
-  return { kind: KIND_BINARY, flags, view, content, references: undefined };
-}
-
 /**
  * Encodes an envelope's header and hands the encoder to `use`. False if it can't be sent by itself: what the envelope is refused for
  * is told of the whole.
@@ -415,9 +372,4 @@ function withHeader({ header }: Envelope, referrer: Referrer, use: (encoder: Enc
     }
     throw error;
   }
-}
-
-function packed(encoder: Encoder, flags: number): Parcel {
-  const kind = encoder.byteLength <= INLINE_BYTES ? KIND_INLINE : KIND_ENCODED;
-  return { kind, flags, view: 0, content: encoder.toBytes(), references: encoder.references };
 }

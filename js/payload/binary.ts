@@ -1,6 +1,6 @@
 /** The classes of binary values, and the bytes behind them. */
 import { types } from "node:util";
-import { Unsupported, whatIs } from "./unsupported";
+import { Unsupported, whatIs } from "../base/payload-errors";
 
 interface ViewConstructor {
   new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): ArrayBufferView;

@@ -7,11 +7,19 @@
  */
 
 import { types } from "node:util";
-import { Envelope, isEnvelopePayload } from "../envelope";
-import { SharedMemoryError } from "../errors";
-import { ALIGN_BYTES } from "../shared/mapping";
-import { ProcessSharedBuffer } from "../shared/process-shared-buffer";
-import type { Resolver } from "../shared/shares";
+import { SharedMemoryError } from "../base/errors";
+import {
+  asUnsupported,
+  entry,
+  located,
+  MalformedPayload,
+  property,
+  refused,
+  Unsupported,
+} from "../base/payload-errors";
+import { ALIGN_BYTES } from "../shared-memory/mapping";
+import { ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
+import type { Resolver } from "../shared-memory/references";
 import { isView, makeView, viewName } from "./binary";
 import { Chains, FEW_KEYS } from "./collisions";
 import { errorPrototype } from "./error-class";
@@ -70,8 +78,7 @@ import {
   SPARSE_ELEMENT_BYTES,
   TABLE_PROPERTY_BYTES,
 } from "./heap-cost";
-import { MalformedPayload } from "./malformed";
-import { asUnsupported, entry, located, property, refused, Unsupported } from "./unsupported";
+import { Envelope, isEnvelopePayload } from "./value";
 
 export { MalformedPayload };
 

@@ -6,11 +6,11 @@
  * where the encoding goes.
  */
 import { types } from "node:util";
-import { Envelope } from "../envelope";
-import { PayloadTooLargeError } from "../errors";
-import type { SharedMapping } from "../shared/mapping";
-import { ProcessSharedBuffer } from "../shared/process-shared-buffer";
-import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared/shares";
+import { PayloadTooLargeError } from "../base/errors";
+import { entry, located, property, refused, Unsupported, whatIs } from "../base/payload-errors";
+import type { SharedMapping } from "../shared-memory/mapping";
+import { ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
+import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared-memory/references";
 import { BUFFER_VIEW, binaryOf, isBinary, isShared } from "./binary";
 import { errorClass } from "./error-class";
 import {
@@ -70,7 +70,7 @@ import {
 } from "./heap-cost";
 import { type Region, Regions } from "./overlap";
 import { Seen } from "./seen";
-import { entry, located, property, refused, Unsupported, whatIs } from "./unsupported";
+import { Envelope } from "./value";
 
 /** Strings and binary values of more bytes than this are noted instead of copied. */
 const NOTE_BYTES = 4096;

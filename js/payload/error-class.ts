@@ -1,5 +1,5 @@
 /** The class that an error arrives as. */
-import { KNITTING_ERRORS } from "../errors";
+import { KNITTING_ERRORS } from "../base/errors";
 
 const BUILT_IN_ERRORS = [
   Error,

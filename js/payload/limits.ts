@@ -1,5 +1,5 @@
 /** How many bytes an encoded value may have. */
-import { FLAG_REJECTED } from "../generated/layout";
+import { FLAG_REJECTED } from "../native/layout";
 
 /** The unit of an arena's size. */
 export const ARENA_STEP_BYTES = 64 * 1024;

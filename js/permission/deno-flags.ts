@@ -1,6 +1,6 @@
 /** A policy in the words of Deno's command line. */
-import { InvalidOptionError } from "../errors";
-import { describe } from "../validate";
+import { InvalidOptionError } from "../base/errors";
+import { describe } from "../base/validate";
 import { type Grant, isNothing, type Policy } from "./policy";
 
 /** What is granted where nothing is restricted. */

@@ -14,23 +14,23 @@
  */
 import { execFileSync } from "node:child_process";
 import { isAbsolute } from "node:path";
-import { InvalidOptionError, PermissionUnsupportedError } from "../errors";
-import type { KernelLayer, ProgramNeeds } from "../native";
-import { ADDON, nativePath } from "../platform";
-import { variablesOf } from "../pool/environment";
-import { isElsewhere } from "../pool/runtime";
-import { describe } from "../validate";
-import type { Program } from "../worker/program";
-import type { ResolvedWorker } from "../worker-options";
+import { InvalidOptionError, PermissionUnsupportedError } from "../base/errors";
+import { describe } from "../base/validate";
+import type { KernelLayer, ProgramNeeds } from "../native/addon";
+import { ADDON, nativePath } from "../native/platform";
+import { variablesOf } from "../runtime/environment";
+import { isElsewhere } from "../runtime/executable";
+import type { ResolvedWorker } from "../runtime/resolve-options";
+import type { Program } from "../task/program";
 import { BUN_FLAGS } from "./bun-flags";
 import { canTellDeno, denoFlags } from "./deno-flags";
-import { type KernelPlan, kernelPlan, missingLayers } from "./kernel";
 import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
 import { canTellNode, letsAddonsIn, type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
 import { unique } from "./paths";
 import type { Policy } from "./policy";
 import { type Guards, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
 import { runtimeVariables } from "./runtime-variables";
+import { type KernelPlan, kernelPlan, missingLayers } from "./sandbox-spec";
 
 /** What a pool's workers may do, and who sees to it. */
 export interface PoolPermissions {

@@ -1,5 +1,5 @@
 /** What the host enforces: by what a worker is started with. What is not allowed is not there. */
-import type { Environment, GivenWorker, ResolvedWorker } from "../worker-options";
+import type { Environment, GivenWorker, ResolvedWorker } from "../runtime/resolve-options";
 import type { Policy } from "./policy";
 import type { Subject } from "./resolve";
 

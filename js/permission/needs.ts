@@ -6,9 +6,9 @@ import { type Dirent, existsSync, readdirSync, readlinkSync, realpathSync } from
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { InvalidOptionError } from "../errors";
-import { packageFolder } from "../platform";
-import type { Program } from "../worker/program";
+import { InvalidOptionError } from "../base/errors";
+import { workerParts } from "../native/package";
+import type { Program } from "../task/program";
 import { isWithin, real, unique } from "./paths";
 import type { Grant, Policy } from "./policy";
 import { packagesOf, sensitiveInProject } from "./profile";
@@ -22,13 +22,9 @@ export interface PermissionNeed {
   readonly for: "runtime" | "knitting-native" | "tasks" | "run";
 }
 
-const OWN_PACKAGES = ["detect-libc", "es-module-lexer"];
-
-/** What of this package a worker reads, and where the packages are that this imports: Bun lists those folders. */
+/** What of this package a worker reads. */
 export function ownFolders(): string[] {
-  const parts = ["dist", "npm", "package.json"].map((name) => join(packageFolder, name));
-  const packages = OWN_PACKAGES.map((name) => dirname(packageRoot(require.resolve(name))));
-  return unique([...parts, ...packages].flatMap((path) => [path, realpathSync(path)]));
+  return unique(workerParts.flatMap((path) => [path, realpathSync(path)]));
 }
 
 /** What the tasks' modules need. */

@@ -2,8 +2,8 @@
  * A policy in the words of Node's permission model: allow-lists, and nothing of what is inside them. It is a guardrail for code
  * that goes by Node's own modules; native code is not asked.
  */
-import { InvalidOptionError } from "../errors";
-import { describe } from "../validate";
+import { InvalidOptionError } from "../base/errors";
+import { describe } from "../base/validate";
 import { outermost } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
 

@@ -1,8 +1,7 @@
 /** The option `permission`: checked, and made a policy. */
 import { readFileSync } from "node:fs";
 import * as util from "node:util";
-import { BOOT_VARIABLES } from "../boot-variables";
-import { InvalidOptionError } from "../errors";
+import { InvalidOptionError } from "../base/errors";
 import {
   choice,
   describe,
@@ -13,8 +12,9 @@ import {
   refuse,
   refuseUnknown,
   texts,
-} from "../validate";
-import type { Environment, ResolvedWorker } from "../worker-options";
+} from "../base/validate";
+import type { Environment, ResolvedWorker } from "../runtime/resolve-options";
+import { BOOT_VARIABLES } from "../task/program";
 import { absolute, isWithin, real, realOrFuture, unique } from "./paths";
 import { type EnvironmentPolicy, type Grant, type Policy, UNSAFE } from "./policy";
 import { lockFiles, packagesOf, sensitivePaths } from "./profile";

@@ -1,10 +1,10 @@
 /** The rules of a policy, and who enforces each for the workers of a pool. */
-import type { KernelLayer } from "../native";
-import type { ResolvedWorker } from "../worker-options";
-import { keepsFromNetwork } from "./kernel";
+import type { KernelLayer } from "../native/addon";
+import type { ResolvedWorker } from "../runtime/resolve-options";
 import { limitsNetwork, type NodeVersion } from "./node-flags";
 import { isWithin, real } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
+import { keepsFromNetwork } from "./sandbox-spec";
 
 /** Who enforces a rule. */
 export type Enforcer = "kernel" | "runtime" | "host" | "wrapper";

@@ -1,8 +1,8 @@
 /** What a runtime is told by its environment where the kernel keeps it from finding it out. */
 import { homedir } from "node:os";
 import { basename, delimiter, join, resolve } from "node:path";
-import { workerEnvironment } from "../pool/environment";
-import type { ResolvedWorker } from "../worker-options";
+import { workerEnvironment } from "../runtime/environment";
+import type { ResolvedWorker } from "../runtime/resolve-options";
 import { unique } from "./paths";
 import { isNothing, type Policy } from "./policy";
 

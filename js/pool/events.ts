@@ -1,7 +1,7 @@
 /** What a pool tells of its workers. */
 import { EventEmitter } from "node:events";
-import { queueMicrotask } from "../clock";
-import type { WorkerInfo } from "./info";
+import { queueMicrotask } from "../base/clock";
+import type { WorkerInfo } from "../runtime/worker-info";
 
 /** What a pool tells of its workers: the events of {@link Pool.on}, and what their listeners get. */
 export interface PoolEvents {

@@ -6,10 +6,10 @@
  *     '----within(0)-------------------------------------------------------------------^
  * ```
  */
-import { clearTimeout, LONGEST_TIMER_MILLIS, now, queueMicrotask, setTimeout } from "../clock";
-import { InvalidOptionError } from "../errors";
-import type { Call } from "../lane/call";
-import { describe } from "../validate";
+import { clearTimeout, LONGEST_TIMER_MILLIS, now, queueMicrotask, setTimeout } from "../base/clock";
+import { InvalidOptionError } from "../base/errors";
+import { describe } from "../base/validate";
+import type { Call } from "../call/call";
 
 export class Shutdown {
   readonly #calls: () => readonly Call[];
@@ -62,7 +62,7 @@ export class Shutdown {
   }
 
   #await(call: Call): void {
-    if (call.forsaken) {
+    if (call.cancelled) {
       return;
     }
     this.#awaited.add(call);
@@ -72,7 +72,7 @@ export class Shutdown {
   #settled(call: Call): void {
     this.#awaited.delete(call);
     if (this.#awaited.size === 0) {
-      // The lane or slot that has settled it is not done yet.
+      // The lane or worker that has settled it is not done yet.
       queueMicrotask(() => this.#finish());
     }
   }

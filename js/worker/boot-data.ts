@@ -6,7 +6,7 @@
  * the shell go by `process.env`). Out of reach are `Bun.build({ env: "inline" })`, and `Bun.spawn` in a thread that a task has
  * started itself.
  */
-import { BOOT_VARIABLES } from "../boot-variables";
+import { BOOT_VARIABLES } from "../task/program";
 
 type Spawn = (...args: unknown[]) => unknown;
 

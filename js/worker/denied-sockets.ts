@@ -7,7 +7,7 @@
 import type { Socket } from "node:dgram";
 import type { EventEmitter } from "node:events";
 import { constants } from "node:os";
-import { isDeno, isLimited } from "./deno-permissions";
+import { isDeno, isLimited } from "./deno/permissions";
 
 type Method = (this: EventEmitter, ...args: unknown[]) => unknown;
 

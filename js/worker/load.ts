@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
-import { canonical } from "../caller";
-import { isOn, millis, moduleName, type Speaker, say } from "../debug";
-import { definitionOf, type TaskFunction, withRoll } from "../definition";
-import { GuardedCallError, KnittingError, TaskNotFoundError, WorkerBootError } from "../errors";
-import type { ServedTask } from "../lane/worker-end";
+import { type DebugContext, debugLog, isDebugging, millis, moduleName } from "../base/debug-log";
+import { GuardedCallError, KnittingError, TaskNotFoundError, WorkerBootError } from "../base/errors";
+import type { ServedTask } from "../lane/worker/worker-lane";
 import { Decoder } from "../payload/decode";
-import type { BootstrapSource, TaskSource } from "./program";
+import { canonical } from "../task/caller";
+import { definitionOf, type TaskFunction, withRegistry } from "../task/definition";
+import type { BootstrapSource, TaskSource } from "../task/program";
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -16,8 +16,11 @@ type Module = Readonly<Record<string, unknown>>;
  * Imports the tasks' modules, each once, and takes their exports. A task that isn't there is an answer: every call of it
  * rejects. A module that throws while it is evaluated is a failed boot.
  */
-export function loadTasks(sources: readonly TaskSource[], debug: Speaker | undefined): Promise<ServedTask[]> {
-  return withRoll(async (tasksOf) => {
+export function loadTasks(
+  sources: readonly TaskSource[],
+  debug: DebugContext | undefined,
+): Promise<ServedTask[]> {
+  return withRegistry(async (tasksOf) => {
     const modules = new Map<string, Module | TaskNotFoundError>();
     for (const { task, href } of sources) {
       if (!modules.has(href)) {
@@ -37,7 +40,7 @@ export function loadTasks(sources: readonly TaskSource[], debug: Speaker | undef
 /** Runs the function that is to run before the tasks' modules are imported. Throws what every worker's boot fails by. */
 export async function runBootstrap(
   { href, name, data }: BootstrapSource,
-  debug: Speaker | undefined,
+  debug: DebugContext | undefined,
 ): Promise<void> {
   const module = await importModule("worker.bootstrap", href, debug);
   if (module instanceof TaskNotFoundError) {
@@ -62,18 +65,18 @@ export async function runBootstrap(
 }
 
 /** Returns what tells how long it took from here, and which globals are new. */
-function watch(debug: Speaker | undefined, who: string, did: string): () => void {
+function watch(debug: DebugContext | undefined, who: string, did: string): () => void {
   if (debug === undefined) {
     return () => {};
   }
   const start = performance.now();
-  const before = isOn(debug, "globals") ? new Set(Reflect.ownKeys(globalThis)) : undefined;
+  const before = isDebugging(debug, "globals") ? new Set(Reflect.ownKeys(globalThis)) : undefined;
   return () => {
-    say(debug, "imports", `${who} ${did} in ${millis(performance.now() - start)}`);
+    debugLog(debug, "imports", `${who} ${did} in ${millis(performance.now() - start)}`);
     if (before !== undefined) {
       const added = Reflect.ownKeys(globalThis).filter((key) => !before.has(key));
       const names = added.length === 0 ? "nothing" : added.map(String).join(", ");
-      say(debug, "globals", `${who} has put on globalThis: ${names}`);
+      debugLog(debug, "globals", `${who} has put on globalThis: ${names}`);
     }
   };
 }
@@ -81,7 +84,7 @@ function watch(debug: Speaker | undefined, who: string, did: string): () => void
 async function importModule(
   what: string,
   href: string,
-  debug: Speaker | undefined,
+  debug: DebugContext | undefined,
 ): Promise<Module | TaskNotFoundError> {
   const report = watch(debug, moduleName(href), "was imported");
   try {

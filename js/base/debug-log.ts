@@ -1,0 +1,87 @@
+/**
+ * What a pool and its workers say of themselves on stderr, if they are asked to: one line each, with its time, namespace and
+ * who says it.
+ *
+ * ```text
+ *   2026-11-21T16:30:00.123Z knitting:lifecycle p1/w0 ready after 41 ms
+ * ```
+ */
+import { choice, flag, isRecord, refuse, refuseUnknown } from "./validate";
+
+/** What there is to hear of: see {@link PoolOptions.debug}. */
+export type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
+
+const NAMESPACES: readonly DebugNamespace[] = ["host", "lifecycle", "imports", "globals", "signals"];
+
+/** The environment variable that has the same effect as the option, for every pool of the process. */
+const VARIABLE = "KNITTING_DEBUG";
+
+/** Enough to tell a module by; one of a `data:` URL is all code. */
+const LONGEST_NAME = 200;
+
+/** Who speaks, and of what: a pool, or a worker to which its pool has sent this. */
+export interface DebugContext {
+  readonly who: string;
+  readonly namespaces: readonly DebugNamespace[];
+}
+
+/** @internal The namespaces that the option and the environment variable name together. Throws `InvalidOptionError`. */
+export function resolveDebug(caller: string, option: unknown): readonly DebugNamespace[] {
+  const wanted = new Set([...ofOption(caller, option), ...ofVariable(caller)]);
+  return NAMESPACES.filter((namespace) => wanted.has(namespace));
+}
+
+function ofOption(caller: string, option: unknown): readonly DebugNamespace[] {
+  if (option === undefined || option === false) {
+    return [];
+  }
+  if (option === true) {
+    return NAMESPACES;
+  }
+  if (Array.isArray(option)) {
+    return Array.from(option, (name, index) => choice(caller, `debug[${index}]`, name, NAMESPACES));
+  }
+  if (!isRecord(option)) {
+    refuse(caller, "debug", option, "true, false, an array of namespaces or an object: { lifecycle: true }");
+  }
+  refuseUnknown(caller, option, NAMESPACES, "debug.");
+  return NAMESPACES.filter(
+    (name) => option[name] !== undefined && flag(caller, `debug.${name}`, option[name]),
+  );
+}
+
+function ofVariable(caller: string): readonly DebugNamespace[] {
+  const value = process.env[VARIABLE]?.trim() ?? "";
+  if (value === "*") {
+    return NAMESPACES;
+  }
+  const names = value.split(",").map((name) => name.trim());
+  return names
+    .filter((name) => name !== "")
+    .map((name) => choice(caller, `environment variable ${VARIABLE}`, name, NAMESPACES));
+}
+
+/** @internal Whether somebody listens. */
+export function isDebugging(
+  context: DebugContext | undefined,
+  namespace: DebugNamespace,
+): context is DebugContext {
+  return context?.namespaces.includes(namespace) === true;
+}
+
+/** @internal Says something, if somebody listens. */
+export function debugLog(context: DebugContext | undefined, namespace: DebugNamespace, what: string): void {
+  if (isDebugging(context, namespace)) {
+    process.stderr.write(`${new Date().toISOString()} knitting:${namespace} ${context.who} ${what}\n`);
+  }
+}
+
+/** @internal Milliseconds, as a line has them. */
+export function millis(time: number): string {
+  return `${time.toFixed(time < 10 ? 2 : 0)} ms`;
+}
+
+/** @internal A module, as a line has it. */
+export function moduleName(href: string): string {
+  return href.length > LONGEST_NAME ? `${href.slice(0, LONGEST_NAME)}…` : href;
+}

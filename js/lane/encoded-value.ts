@@ -1,0 +1,68 @@
+/** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
+import {
+  FLAG_ARENA,
+  FLAG_REJECTED,
+  INLINE_BYTES,
+  KIND_BINARY,
+  KIND_ENCODED,
+  KIND_INLINE,
+  KIND_NUMBER,
+} from "../native/layout";
+import { type Binary, type Encoder, rawBinary, withEncoder } from "../payload/encode";
+import type { Reference, Referrer } from "../shared-memory/references";
+import { unitsOf } from "../stream/protocol";
+import { markCopied } from "./arena-buffers";
+
+/** Binary values up to this size are not worth a payload of their own. */
+export const INLINE_BINARY_BYTES = INLINE_BYTES - 8;
+
+export class EncodedValue {
+  constructor(
+    readonly kind: number,
+    readonly flags: number,
+    readonly view: number,
+    /** Its bytes; of a number, the number itself. */
+    readonly content: Buffer | number,
+    /** The memory that it refers to. */
+    readonly references: readonly Reference[] | undefined,
+  ) {}
+
+  /** What it will take of its stream's credit. */
+  get units(): number {
+    const { kind, content } = this;
+    const isInline = typeof content === "number" || kind === KIND_INLINE;
+    return isInline ? 1 : unitsOf(FLAG_ARENA, content.length);
+  }
+}
+
+/** Encodes a value without staging it. Throws if it can't be encoded. */
+export function encodeValue(flags: number, value: unknown, referrer: Referrer): EncodedValue {
+  if (typeof value === "number") {
+    return new EncodedValue(KIND_NUMBER, flags, 0, value, undefined);
+  }
+  const binary = rawBinary(value, INLINE_BINARY_BYTES);
+  if (binary !== undefined) {
+    return encodeBinary(flags, value, binary);
+  }
+  const encoded = withEncoder(
+    value,
+    (flags & FLAG_REJECTED) !== 0,
+    (encoder) => encodedBy(encoder, flags),
+    referrer,
+  );
+  markCopied(value);
+  return encoded;
+}
+
+/** A value that is nothing but bytes. */
+export function encodeBinary(flags: number, value: unknown, { view, bytes }: Binary): EncodedValue {
+  const content = Buffer.from(bytes);
+  markCopied(value);
+  return new EncodedValue(KIND_BINARY, flags, view, content, undefined);
+}
+
+/** What an encoder has encoded. */
+export function encodedBy(encoder: Encoder, flags: number): EncodedValue {
+  const kind = encoder.byteLength <= INLINE_BYTES ? KIND_INLINE : KIND_ENCODED;
+  return new EncodedValue(kind, flags, 0, encoder.toBytes(), encoder.references);
+}

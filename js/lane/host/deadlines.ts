@@ -1,0 +1,135 @@
+/**
+ * Ends the calls of a lane whose task has run for too long: it looks at them from time to time, while any of them has a limit.
+ *
+ * What the worker says of what it has started is a hint. Where it runs nothing, the first call in line counts as running.
+ */
+import { clearTimeout, now, setTimeout } from "../../base/clock";
+import type { InFlight } from "./in-flight";
+import type { LaneCall } from "./lane-call";
+
+/** It looks so often within the shortest limit, but no more often and no less than this: so late may a limit be enforced. */
+const LOOKS = 8;
+const LEAST_MILLIS = 1;
+const MOST_MILLIS = 250;
+
+/** The lane whose calls are watched. */
+export interface WatchedLane {
+  readonly inFlight: InFlight;
+  /** Whether the worker serves calls, and is still heard. */
+  readonly isServing: boolean;
+  /** The calls that are in flight or wait for room. */
+  readonly calls: readonly LaneCall[];
+  /** Sequence number of the first submission that was not started, as far as the worker says so. */
+  firstUnstarted(): number;
+  /** Takes in what has arrived while the event loop was held up elsewhere, before the worker is judged by the clock. */
+  catchUp(): void;
+  /** A task has run for longer than the hard limit. */
+  overdue(task: number): void;
+}
+
+interface LateCall {
+  readonly call: LaneCall;
+  readonly isOverdue: boolean;
+}
+
+export class Deadlines {
+  readonly #lane: WatchedLane;
+  readonly #hardTimeoutMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #millis = Number.POSITIVE_INFINITY;
+  /** The call that was first in line when nothing was running, and since when. */
+  #stalled = { sequence: -1, since: 0 };
+
+  /** `hardTimeoutMs` is how long any task may run; infinity without such a limit. The timer keeps no process alive. */
+  constructor(lane: WatchedLane, hardTimeoutMs: number) {
+    this.#lane = lane;
+    this.#hardTimeoutMs = hardTimeoutMs;
+  }
+
+  /** There is one more call. */
+  watch({ limit }: LaneCall): void {
+    if (limit !== undefined || this.#hardTimeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#lookWithin(Math.min(limit?.millis ?? Number.POSITIVE_INFINITY, this.#hardTimeoutMs));
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #lookWithin(limitMillis: number): void {
+    const millis = Math.min(Math.max(limitMillis / LOOKS, LEAST_MILLIS), MOST_MILLIS);
+    if (this.#timer === undefined || millis < this.#millis) {
+      clearTimeout(this.#timer);
+      this.#millis = millis;
+      this.#timer = setTimeout(this.#look, millis).unref();
+    }
+  }
+
+  readonly #look = (): void => {
+    this.#timer = undefined;
+    const shortest = this.#enforce();
+    if (shortest !== Number.POSITIVE_INFINITY) {
+      this.#lookWithin(shortest);
+    }
+  };
+
+  /** Ends the calls whose task has run for too long. Returns the shortest limit that is left, infinity if there is none. */
+  #enforce(): number {
+    const lane = this.#lane;
+    if (lane.isServing && this.#lateCalls().length > 0) {
+      lane.catchUp();
+      for (const { call, isOverdue } of lane.isServing ? this.#lateCalls() : []) {
+        if (isOverdue) {
+          lane.overdue(call.task);
+          return Number.POSITIVE_INFINITY;
+        }
+        call.expire();
+      }
+    }
+    const { calls } = lane;
+    let shortest = calls.length > 0 ? this.#hardTimeoutMs : Number.POSITIVE_INFINITY;
+    for (const { limit, cancelled } of calls) {
+      if (limit !== undefined && !cancelled) {
+        shortest = Math.min(shortest, limit.millis);
+      }
+    }
+    return shortest;
+  }
+
+  /** The calls that have run for longer than they may, as far as is known by now. */
+  #lateCalls(): LateCall[] {
+    const late: LateCall[] = [];
+    const look = (call: LaneCall, elapsed: number): void => {
+      const isOverdue = elapsed > this.#hardTimeoutMs;
+      if (isOverdue || (call.limit !== undefined && !call.cancelled && elapsed >= call.limit.millis)) {
+        late.push({ call, isOverdue });
+      }
+    };
+    const time = now();
+    const firstUnstarted = this.#lane.firstUnstarted();
+    let running = 0;
+    let first: LaneCall | undefined;
+    for (const call of this.#lane.inFlight.calls) {
+      // Sequence numbers wrap.
+      if (((call.sequence - firstUnstarted) | 0) >= 0) {
+        first = first === undefined || ((call.sequence - first.sequence) | 0) < 0 ? call : first;
+        continue;
+      }
+      if (!call.isOwed) {
+        call.startedAt = 0;
+        continue;
+      }
+      running++;
+      call.startedAt ||= time;
+      look(call, time - call.startedAt);
+    }
+    if (running > 0 || first === undefined || first.sequence !== this.#stalled.sequence) {
+      this.#stalled = { sequence: running > 0 ? -1 : (first?.sequence ?? -1), since: time };
+    } else {
+      look(first, time - this.#stalled.since);
+    }
+    return late;
+  }
+}

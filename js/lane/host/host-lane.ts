@@ -1,0 +1,481 @@
+/**
+ * The host's end of a lane: calls out, results in.
+ *
+ * ```text
+ *   submit -> staged -> exchange -> [worker] -> exchange -> settled
+ *      '-> no room in the ring or the arena: encoded, and waits in order until there is some
+ * ```
+ *
+ * When it exchanges is the poller's business. What belongs to a call in flight goes before calls that wait: they may wait for
+ * those to be answered.
+ */
+import { KnittingError, ProtocolViolationError } from "../../base/errors";
+import { MalformedPayload } from "../../base/payload-errors";
+import { type Exchange, type NativeHostLane, native, VIOLATED } from "../../native/addon";
+import {
+  FLAG_REJECTED,
+  KIND_ATTACHED,
+  KIND_BOOT_FAILED,
+  KIND_READY,
+  ROLE_MASK,
+  STAGING_INBOX_AT,
+  STAGING_MORE,
+} from "../../native/layout";
+import { Decoder } from "../../payload/decode";
+import { Idle, KEEP_WARM_BYTES } from "../idle";
+import { Inbox, leftInArena } from "../inbox";
+import { Outbox } from "../outbox";
+import { SendQueue } from "../send-queue";
+import { Deadlines, type WatchedLane } from "./deadlines";
+import { InFlight } from "./in-flight";
+import type { Carrier, LaneCall } from "./lane-call";
+import { type PolledLane, Poller } from "./poller";
+import { HostShares } from "./shared-memory";
+import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
+
+/** What a lane tells its owner, which may not use it before they have returned. */
+export interface LaneEvents {
+  /** The worker has its memory and imports the tasks next. */
+  attached(): void;
+  /** The worker is ready for calls. */
+  ready(): void;
+  /** The worker could not boot: what it says about it, a `BootFault` if it is honest. */
+  bootFailed(fault: unknown): void;
+  /** The worker broke the protocol; the lane does nothing any more. */
+  violated(error: ProtocolViolationError): void;
+  /** The lane was given up while this call was being made. */
+  refused(call: LaneCall): void;
+  /** A task has run longer than the hard limit, or the worker takes no calls for so long. */
+  overdue(task: number): void;
+}
+
+/** What a lane is made with. */
+export interface LaneOptions {
+  /** Bytes of each arena. */
+  readonly arenaBytes: number;
+  /** Bytes that one value may take, encoded. */
+  readonly maxPayloadBytes: number;
+  /** Bytes of the outgoing arena that are taken from the system at the start, and kept. */
+  readonly initialBytes: number;
+  /** What the name of its memory begins with, if that is to have one. */
+  readonly namePrefix?: string | undefined;
+  /** Whether the worker is a thread of this process. */
+  readonly isThread: boolean;
+  /** How long a task may run, in milliseconds. */
+  readonly hardTimeoutMs?: number | undefined;
+  /** How long the worker may spin for its next call, in microseconds: the host never spins for longer. */
+  readonly spinMicroseconds: number;
+}
+
+/** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
+const EARLY_SLOTS = 64;
+/** Of the calls that wait, so many that have been sent are kept in the list before it is made shorter. */
+const SENT_IN_LIST = 1024;
+
+export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
+  readonly native: NativeHostLane;
+  /** What this host shares with the worker, beside the lane. */
+  readonly shares: HostShares;
+  readonly inFlight = new InFlight(this);
+  readonly #events: LaneEvents;
+  readonly #exchange: Exchange;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #words: Uint32Array;
+  readonly #poller: Poller;
+  readonly #streams = new StreamEndpoints(this);
+  readonly #deadlines: Deadlines;
+  readonly #queue: SendQueue;
+  /** Calls that wait for room, encoded; those before `waitingFrom` have been sent. */
+  #waiting: LaneCall[] = [];
+  #waitingFrom = 0;
+  /** False once the worker is not to be heard any more. */
+  isOpen = true;
+  #abandoned = false;
+  #isViolated = false;
+  /** Calls answered so far. */
+  served = 0;
+
+  readonly #idle = new Idle(() => {
+    // While a call is in flight the lane sleeps with its doorbell armed, which an exchange would undo.
+    if (this.isOpen && this.load === 0) {
+      // An exchange first: it hands the last results back.
+      this.drain();
+      this.native.trim(Math.max(KEEP_WARM_BYTES, this.#initialBytes));
+      native().trimBlocks();
+    }
+  });
+
+  /** Bytes of the outgoing arena that have their memory from the start. */
+  readonly #initialBytes: number;
+
+  constructor(options: LaneOptions, events: LaneEvents) {
+    const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
+    this.#initialBytes = options.initialBytes;
+    this.#events = events;
+    this.native = new (native().HostLane)(arenaBytes, namePrefix, () => this.#poller.wake());
+    this.#exchange = this.native.exchangeFunction();
+    const staging = this.native.staging();
+    this.#words = new Uint32Array(staging);
+    this.shares = new HostShares(this.native, isThread);
+    this.#outbox = new Outbox(this.native, staging, this.shares, maxPayloadBytes);
+    const decoder = new Decoder(staging).sharing(this.shares);
+    const payloads = {
+      base: STAGING_INBOX_AT,
+      isFar: leftInArena,
+      near: () => decoder,
+      fetch: (offset: number, length: number) => this.native.copyOut(offset, length),
+    };
+    this.#inbox = new Inbox(staging, payloads, this.shares, maxPayloadBytes);
+    this.#queue = new SendQueue(this.#outbox, (id, generation) => this.inFlight.isCurrent(id, generation));
+    this.#deadlines = new Deadlines(this, hardTimeoutMs ?? Number.POSITIVE_INFINITY);
+    this.#poller = new Poller(this, this.#words, spinMicroseconds);
+    this.#poller.sleep();
+  }
+
+  /** Takes what its worker is to begin with from the system. Throws if it has not so much. */
+  prepare(): void {
+    try {
+      this.native.prepare(this.#initialBytes);
+    } catch (cause) {
+      throw new KnittingError(
+        "KNITTING_NO_MEMORY",
+        `createPool: the system has no memory for the ${this.#initialBytes} bytes that each worker begins with ` +
+          `(payload.payloadInitialBytes, or all with payload.mode "fixed"): ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+
+  /** Calls that are in flight or wait for room. */
+  get load(): number {
+    return this.inFlight.size + this.#waiting.length - this.#waitingFrom;
+  }
+
+  /** The same, one by one. */
+  get calls(): LaneCall[] {
+    return this.inFlight.calls.concat(this.#waiting.slice(this.#waitingFrom));
+  }
+
+  /** Takes a call over. Its promise rejects if its argument can't be sent. */
+  submit(call: LaneCall): void {
+    if (call.cancelled) {
+      return;
+    }
+    const first = this.#waitingFrom === this.#waiting.length;
+    let waits = true;
+    if (this.isOpen && first && this.#hasRoom()) {
+      try {
+        waits = !this.#stage(call);
+      } catch (error) {
+        if (!this.#isLost(error)) {
+          call.reject(error);
+          return;
+        }
+      }
+    }
+    if (waits && !call.encode(this.shares)) {
+      return;
+    }
+    if (this.#abandoned) {
+      // A getter of the argument has shut the pool down.
+      this.#events.refused(call);
+      return;
+    }
+    if (waits) {
+      this.#waiting.push(call);
+    }
+    if (!this.isOpen) {
+      return;
+    }
+    this.#deadlines.watch(call);
+    if (this.#outbox.staged >= EARLY_SLOTS) {
+      this.#poller.turnNow();
+    } else {
+      this.#poller.flush();
+    }
+  }
+
+  /** Takes in what has arrived, without waiting. For a worker that has ended: the last there will be. */
+  drain(): void {
+    if (this.isOpen) {
+      this.#poller.disarmed();
+      while (this.#receive(this.exchange(0)) && this.#words[STAGING_MORE] !== 0) {}
+    }
+  }
+
+  /** Takes in what has arrived while the event loop was held up elsewhere, before the worker is judged by the clock. */
+  catchUp(): void {
+    this.drain();
+    if (this.isOpen) {
+      this.#poller.turnNow();
+    }
+  }
+
+  /**
+   * Gives up the calls: those the worker had started, as far as it says so, and the others in their order. The lane takes
+   * no more; it is still to be closed.
+   */
+  abandon(): { started: LaneCall[]; unstarted: LaneCall[] } {
+    const started: LaneCall[] = [];
+    const unstarted: LaneCall[] = [];
+    // What a liar says of what it has started is worth nothing: none of its calls is given to another worker.
+    const firstUnstarted = this.#isViolated ? this.#outbox.sequence : this.firstUnstarted();
+    for (const call of this.inFlight.clear()) {
+      if (call.cancelled) {
+        continue;
+      }
+      // Sequence numbers wrap.
+      if (call.hasStreamed || ((call.sequence - firstUnstarted) | 0) < 0) {
+        started.push(call);
+        continue;
+      }
+      try {
+        call.recover(this.native, this.shares.held(call.id));
+        unstarted.push(call);
+      } catch {
+        // Its argument has gone with the memory: no other worker can have it.
+        started.push(call);
+      }
+    }
+    for (const call of this.#waiting.slice(this.#waitingFrom)) {
+      if (!call.cancelled) {
+        unstarted.push(call);
+      }
+    }
+    this.#abandoned = true;
+    this.#waiting = [];
+    this.#waitingFrom = 0;
+    this.#queue.clear();
+    this.#end();
+    return { started, unstarted };
+  }
+
+  /** Lets go of the memory; kills a worker process that is still there. */
+  close(): void {
+    this.#end();
+    this.shares.close();
+    this.native.close();
+    this.#outbox.close();
+  }
+
+  #end(): void {
+    this.isOpen = false;
+    this.#poller.release();
+    this.#idle.stop();
+    this.#deadlines.stop();
+  }
+
+  /** Whether there was no room because the memory itself is gone, which an exchange tells: another worker gets the call then. */
+  #isLost(error: unknown): boolean {
+    if (error instanceof KnittingError && error.code === "KNITTING_NO_MEMORY") {
+      this.catchUp();
+    }
+    return !this.isOpen;
+  }
+
+  #hasRoom(): boolean {
+    return this.#outbox.hasRoom && this.inFlight.hasRoom;
+  }
+
+  /** Stages a call. False if the arena has no room for it: its argument is encoded then. Throws if it can't be sent. */
+  #stage(call: LaneCall): boolean {
+    const { inFlight } = this;
+    const id = inFlight.takeId();
+    const generation = inFlight.nextGeneration(id);
+    let isStaged = false;
+    try {
+      const { encoded } = call;
+      if (encoded !== undefined) {
+        isStaged = this.#outbox.stageEncoded(id, generation, call.task, encoded);
+      } else {
+        const unsent = this.#outbox.stage(id, generation, call.task, 0, call.argument);
+        isStaged = unsent === undefined;
+        // Nothing of the argument is kept once it is sent.
+        call.argument = unsent;
+      }
+    } finally {
+      if (!isStaged) {
+        this.shares.withdraw(id);
+        inFlight.returnId(id);
+      }
+    }
+    if (isStaged) {
+      call.argument = undefined;
+      inFlight.add(call, id, generation, (this.#outbox.sequence - 1) >>> 0);
+    }
+    return isStaged;
+  }
+
+  /** Stages what waits, as far as there is room now. */
+  #stageWaiting(): void {
+    this.#queue.stageWaiting();
+    if (this.#waitingFrom === this.#waiting.length) {
+      return;
+    }
+    while (this.#waitingFrom < this.#waiting.length && this.#hasRoom()) {
+      const call = this.#waiting[this.#waitingFrom];
+      try {
+        if (!call.cancelled && !this.#stage(call)) {
+          break;
+        }
+      } catch (error) {
+        call.reject(error);
+      }
+      this.#waitingFrom++;
+    }
+    if (this.#waitingFrom === this.#waiting.length) {
+      this.#waiting = [];
+      this.#waitingFrom = 0;
+    } else if (this.#waitingFrom > SENT_IN_LIST && this.#waitingFrom * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#waitingFrom);
+      this.#waitingFrom = 0;
+    }
+  }
+
+  // What the poller asks.
+
+  get inFlightCount(): number {
+    return this.inFlight.size;
+  }
+
+  get isAttended(): boolean {
+    return this.load !== this.inFlight.unattended;
+  }
+
+  get waitsForRoom(): boolean {
+    return this.#waitingFrom < this.#waiting.length || !this.#queue.isEmpty;
+  }
+
+  exchange(spinNanos: number): number {
+    return this.#exchange(this.#outbox.takeStaged(), spinNanos);
+  }
+
+  takeIn(arrived: number): boolean {
+    if (!this.#receive(arrived)) {
+      return false;
+    }
+    const more = this.#words[STAGING_MORE] !== 0;
+    this.#stageWaiting();
+    return more || this.#outbox.staged > 0;
+  }
+
+  atRest(): void {
+    this.#idle.touch();
+  }
+
+  // What the deadlines ask.
+
+  get isServing(): boolean {
+    return this.isOpen && !this.#poller.booting;
+  }
+
+  firstUnstarted(): number {
+    return this.native.started();
+  }
+
+  overdue(task: number): void {
+    this.#events.overdue(task);
+  }
+
+  // What calls and their streams ask.
+
+  cancelled(call: LaneCall): void {
+    this.attend(call, false);
+    this.native.abort(call.id);
+    this.#streams.cancel(call);
+    if (!this.isAttended) {
+      this.#poller.release();
+    }
+  }
+
+  attend(call: LaneCall, waits: boolean): void {
+    if (this.inFlight.attend(call, waits) && waits) {
+      this.#poller.attended();
+    }
+  }
+
+  send(call: LaneCall, flags: number, value: unknown): number {
+    if (call.carrier !== this) {
+      // It has been answered, or its worker is gone.
+      return 0;
+    }
+    const units = this.#queue.send(call.id, this.inFlight.generationOf(call), flags, value);
+    this.#poller.flushLater();
+    return units;
+  }
+
+  flushEarly(): void {
+    if (this.#outbox.staged >= EARLY_SLOTS) {
+      this.#poller.turnNow();
+    }
+  }
+
+  abort(call: LaneCall): void {
+    if (call.carrier === this) {
+      this.native.abort(call.id);
+    }
+  }
+
+  /** Settles what arrived. False if the lane is lost. */
+  #receive(arrived: number): boolean {
+    if (arrived < 0) {
+      if (arrived === VIOLATED) {
+        this.#violated(this.native.violation() ?? "unknown");
+      }
+      return false;
+    }
+    const inbox = this.#inbox;
+    for (let index = 0; index < arrived; index++) {
+      const kind = inbox.kind(index);
+      let value: unknown;
+      let rejected = (inbox.flags(index) & FLAG_REJECTED) !== 0;
+      try {
+        value = inbox.value(index);
+      } catch (error) {
+        if (error instanceof MalformedPayload) {
+          this.#violated(`a value can't be decoded: ${error.message}`);
+          return false;
+        }
+        // No memory for it, or the like: that is this call's misfortune alone.
+        value = error;
+        rejected = true;
+      }
+      if (kind === KIND_ATTACHED) {
+        this.#events.attached();
+        continue;
+      }
+      if (kind === KIND_READY) {
+        this.#poller.booting = false;
+        this.#events.ready();
+        continue;
+      }
+      if (kind === KIND_BOOT_FAILED) {
+        this.isOpen = false;
+        this.#events.bootFailed(value);
+        return false;
+      }
+      const call = this.inFlight.get(inbox.call(index));
+      const role = inbox.flags(index) & ROLE_MASK;
+      if (role !== 0) {
+        this.#streams.receive(call, role, value, inbox.units(index), rejected);
+        continue;
+      }
+      this.shares.release(call.id);
+      this.inFlight.remove(call);
+      this.served++;
+      if (rejected) {
+        call.reject(value);
+      } else {
+        call.resolve(value);
+      }
+    }
+    return true;
+  }
+
+  #violated(what: string): void {
+    this.isOpen = false;
+    this.#isViolated = true;
+    this.#events.violated(new ProtocolViolationError(`a worker broke the protocol of its lane: ${what}`));
+  }
+}

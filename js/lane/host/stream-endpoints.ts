@@ -1,0 +1,115 @@
+/** The host's ends of the streams of calls: the sender of an argument, the receiver of a result. */
+import {
+  FLAG_REJECTED,
+  ROLE_CANCEL,
+  ROLE_CREDIT,
+  ROLE_END,
+  ROLE_ITEM,
+  ROLE_PROGRESS,
+  ROLE_STREAM,
+} from "../../native/layout";
+import { StreamReceiver } from "../../stream/receiver";
+import type { StreamSender } from "../../stream/sender";
+import { sendReason } from "../send-queue";
+import type { LaneCall } from "./lane-call";
+
+/** The lane that carries the streams. */
+export interface StreamLane {
+  /** Sends what belongs to a call in flight: the units that it takes. Throws if it can't be sent. */
+  send(call: LaneCall, flags: number, value: unknown): number;
+  /** Publishes what is staged if that is much. */
+  flushEarly(): void;
+  /** Somebody waits for the call, or for the next item of its stream, or nobody does any more. */
+  attend(call: LaneCall, waits: boolean): void;
+  /** Tells the worker that nobody waits for a call any more, if that is still in flight. */
+  abort(call: LaneCall): void;
+}
+
+export class StreamEndpoints {
+  readonly #lane: StreamLane;
+
+  constructor(lane: StreamLane) {
+    this.#lane = lane;
+  }
+
+  /** A slot for a call that is not its end. `isLost`: its value could not be had, and `value` says why. */
+  receive(call: LaneCall, role: number, value: unknown, units: number, isLost: boolean): void {
+    switch (role) {
+      case ROLE_STREAM:
+        call.startedAt = 0;
+        call.openResultStream(this.#receiver(call));
+        this.#lane.attend(call, false);
+        break;
+      case ROLE_ITEM:
+        call.startedAt = 0;
+        if (isLost) {
+          call.cancel(() => call.reject(value));
+        } else {
+          call.resultStream?.push(value, units);
+        }
+        break;
+      case ROLE_CREDIT:
+        if (!call.cancelled) {
+          this.#sender(call).grant(value as number);
+        }
+        break;
+      case ROLE_CANCEL:
+        this.#sender(call).cancel(value);
+        break;
+      case ROLE_PROGRESS:
+        if (!isLost) {
+          call.emitProgress(value);
+        }
+    }
+  }
+
+  /** Nobody waits for the call any more: tells the worker that its streams are over. */
+  cancel(call: LaneCall): void {
+    if (call.resultStream !== undefined) {
+      this.#lane.send(call, ROLE_CANCEL, undefined);
+    }
+    if (call.argumentStream !== undefined) {
+      const reason = new DOMException("nobody waits for this call any more", "AbortError");
+      this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason);
+    }
+  }
+
+  #receiver(call: LaneCall): StreamReceiver {
+    return new StreamReceiver(
+      {
+        grant: (units) => this.#lane.send(call, ROLE_CREDIT, units),
+        cancel: (value) => {
+          this.#lane.send(call, ROLE_CANCEL, value);
+          // The task may be waiting for something of which its signal relieves it.
+          this.#lane.abort(call);
+        },
+        attend: (waits) => this.#lane.attend(call, waits),
+      },
+      0,
+    );
+  }
+
+  /** The sender of a call's argument: the worker has asked for some of it, so the call has one. */
+  #sender(call: LaneCall): StreamSender {
+    const source = call.argumentStream as StreamSender;
+    if (source.hasBegun) {
+      return source;
+    }
+    source.connect({
+      send: (item) => {
+        call.startedAt = 0;
+        const units = this.#lane.send(call, ROLE_ITEM, item);
+        this.#lane.flushEarly();
+        return units;
+      },
+      end: (flags, value) => {
+        try {
+          this.#lane.send(call, ROLE_END | flags, value);
+        } catch (error) {
+          sendReason(error, (reason) => this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason));
+        }
+      },
+    });
+    return source;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What an end of a lane sends for calls under way, in order: staged at once where there is room, else kept encoded until there
+ * is.
+ */
+import type { EncodedValue } from "./encoded-value";
+import type { Outbox } from "./outbox";
+
+/** Something that waits for room. */
+export interface QueuedValue {
+  readonly call: number;
+  readonly generation: number;
+  value: EncodedValue;
+  isStaged: boolean;
+}
+
+export class SendQueue {
+  readonly #outbox: Outbox;
+  readonly #isCurrent: (call: number, generation: number) => boolean;
+  #waiting: QueuedValue[] = [];
+
+  /** `isCurrent`: whether a call is still under way; what waits for one that is over is dropped. */
+  constructor(outbox: Outbox, isCurrent: (call: number, generation: number) => boolean) {
+    this.#outbox = outbox;
+    this.#isCurrent = isCurrent;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** What was sent last of what waits. */
+  get newest(): QueuedValue | undefined {
+    return this.#waiting.at(-1);
+  }
+
+  /** Sends a value for a call. Returns the units that it takes of its stream's credit. Throws if it can't be sent. */
+  send(call: number, generation: number, flags: number, value: unknown): number {
+    const outbox = this.#outbox;
+    const encoded =
+      this.#waiting.length === 0 && outbox.hasRoom
+        ? outbox.stage(call, generation, 0, flags, value)
+        : outbox.encode(flags, value);
+    if (encoded === undefined) {
+      return outbox.units;
+    }
+    this.#waiting.push({ call, generation, value: encoded, isStaged: false });
+    return encoded.units;
+  }
+
+  /** Stages what waits, as far as there is room now. */
+  stageWaiting(): void {
+    if (this.#waiting.length === 0) {
+      return;
+    }
+    const outbox = this.#outbox;
+    let done = 0;
+    for (const queued of this.#waiting) {
+      const { call, generation, value } = queued;
+      if (this.#isCurrent(call, generation)) {
+        if (!outbox.hasRoom || !outbox.stageEncoded(call, generation, 0, value)) {
+          break;
+        }
+        queued.isStaged = true;
+      }
+      done++;
+    }
+    this.#waiting.splice(0, done);
+  }
+
+  /** Drops what waits. */
+  clear(): void {
+    this.#waiting = [];
+  }
+}
+
+/** Sends why something could not be sent: the error that was thrown, where that can be sent. */
+export function sendReason(error: unknown, send: (reason: Error) => void): void {
+  try {
+    send(error instanceof Error ? error : new Error(String(error)));
+  } catch {
+    send(new Error("something was thrown that can't be sent"));
+  }
+}

@@ -1,0 +1,72 @@
+/** The toolkit of one call: what its task gets as its second argument. */
+import { now } from "../../base/clock";
+import { ABORTS_AT } from "../../native/layout";
+import type { TaskToolkit } from "../../task/toolkit";
+
+/** Index of the first word of abort bits. */
+const FIRST_WORD = ABORTS_AT >> 2;
+const WORD_BITS = 32;
+
+/** Whether the host has set the abort bit of a call. */
+export function isAborted(words: Uint32Array, call: number): boolean {
+  return (Atomics.load(words, FIRST_WORD + Math.floor(call / WORD_BITS)) & (1 << (call % WORD_BITS))) !== 0;
+}
+
+export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
+  readonly #words: Uint32Array;
+  readonly #call: number;
+  readonly #listening: Set<CallToolkit<never>>;
+  readonly #emitProgress: (value: unknown) => void;
+  #controller: AbortController | undefined;
+  /** What it was when the call was answered; its bit may be another call's since. */
+  #last: boolean | undefined;
+
+  constructor(
+    words: Uint32Array,
+    call: number,
+    listening: Set<CallToolkit<never>>,
+    emitProgress: (value: unknown) => void,
+  ) {
+    this.#words = words;
+    this.#call = call;
+    this.#listening = listening;
+    this.#emitProgress = emitProgress;
+  }
+
+  readonly progress = (value: Progress): boolean => {
+    if (this.#last !== undefined || this.hasAborted()) {
+      return false;
+    }
+    this.#emitProgress(value);
+    return true;
+  };
+
+  readonly hasAborted = (): boolean => this.#last ?? isAborted(this.#words, this.#call);
+
+  readonly now = (): number => now();
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#last === undefined) {
+        this.#listening.add(this);
+      }
+      this.look();
+    }
+    return this.#controller.signal;
+  }
+
+  /** Tells the signal if the bit is set. */
+  look(): void {
+    if (this.hasAborted()) {
+      this.#listening.delete(this);
+      this.#controller?.abort();
+    }
+  }
+
+  /** The call has been answered. */
+  close(): void {
+    this.#last ??= isAborted(this.#words, this.#call);
+    this.#listening.delete(this);
+  }
+}

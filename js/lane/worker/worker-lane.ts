@@ -1,0 +1,554 @@
+/**
+ * The worker's end of a lane: calls in, results out.
+ *
+ * ```text
+ *   serve: exchange, spinning a little -> run what arrived -> exchange -> ...
+ *     nothing arrives:    arm the doorbell, back to the event loop; a native thread wakes it
+ *     a millisecond gone: back to the event loop for one turn (timers, servers, streams of the tasks' own)
+ *     promises pending:   microtasks first, then the event loop
+ * ```
+ *
+ * Each argument is decoded before its task is marked as started, and each task is marked before it is entered: that is
+ * what the host goes by when this worker dies.
+ */
+import type { MessagePort } from "node:worker_threads";
+import { now, queueMicrotask, setImmediate } from "../../base/clock";
+import type { TaskNotFoundError } from "../../base/errors";
+import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../../native/addon";
+import {
+  FLAG_REJECTED,
+  KIND_ATTACHED,
+  KIND_BOOT_FAILED,
+  KIND_READY,
+  ROLE_CANCEL,
+  ROLE_CREDIT,
+  ROLE_END,
+  ROLE_ITEM,
+  ROLE_MASK,
+  ROLE_PROGRESS,
+  ROLE_STREAM,
+  STAGING_FIRST_SEQUENCE,
+  STREAM_WINDOW,
+  WORD_ABORTS,
+  WORD_SUBMISSION_HEAD,
+} from "../../native/layout";
+import { Decoder } from "../../payload/decode";
+import { isStream, type Source } from "../../stream/protocol";
+import { StreamReceiver } from "../../stream/receiver";
+import { StreamSender } from "../../stream/sender";
+import { ReadStream } from "../../stream/task-stream";
+import type { TaskFunction } from "../../task/definition";
+import type { BootFault, Program } from "../../task/program";
+import { Idle, KEEP_WARM_BYTES } from "../idle";
+import { Inbox, type Payloads } from "../inbox";
+import { hold } from "../keep-alive";
+import { Outbox } from "../outbox";
+import { type QueuedValue, SendQueue, sendReason } from "../send-queue";
+import { WorkerShares } from "./shared-memory";
+import { CallToolkit, isAborted } from "./toolkit";
+
+/** A task, or why there is none: each call of it rejects with that. */
+export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
+
+/** `exchange` with this publishes and takes nothing in. */
+const PUBLISH_ONLY = -1;
+/** How long tasks may follow one another before the event loop gets a turn. */
+const TURN_MILLIS = 1;
+/** Results are published before a task that last took longer than this, and at least this often. */
+const PUBLISH_MILLIS = 0.02;
+/** And as soon as there are so many. */
+const PUBLISH_SLOTS = 32;
+/** Turns of the event loop that are given to pending promises before the worker goes to sleep. */
+const POLLS = 4;
+/** Bytes of the incoming arena that are visible at first; it doubles as they are needed. */
+const FIRST_WINDOW_BYTES = 1024 * 1024;
+/** Payloads of more bytes than this are fetched into warm memory of their own. */
+const FETCH_BYTES = 32 * 1024;
+
+/** Index of the word in which the worker says what it has started. */
+const STARTED = WORD_SUBMISSION_HEAD >> 2;
+/** And of the one that tells how often the host has aborted a call. */
+const ABORTS = WORD_ABORTS >> 2;
+
+/** A call under way. */
+interface Task {
+  readonly call: number;
+  readonly generation: number;
+  readonly toolkit: CallToolkit | undefined;
+}
+
+/** The streams of a call. */
+interface Streams {
+  readonly generation: number;
+  argument: StreamReceiver | undefined;
+  result: StreamSender | undefined;
+}
+
+export class WorkerLane {
+  readonly #native: NativeWorkerLane;
+  readonly #exchange: Exchange;
+  readonly #shares: WorkerShares;
+  readonly #outbox: Outbox;
+  readonly #queue: SendQueue;
+  readonly #inbox: Inbox;
+  readonly #staging: Uint32Array;
+  readonly #words: Uint32Array;
+  readonly #idle: Idle;
+  #tasks: readonly ServedTask[] = [];
+  /** Which of them get a toolkit. */
+  #equipped: readonly boolean[] = [];
+  /** How often the host has aborted a call, as far as this side has seen. */
+  #aborts = 0;
+  /** Toolkits whose signal somebody listens to. */
+  readonly #listening = new Set<CallToolkit<never>>();
+  /** Of the calls that have any, by call id. */
+  readonly #streams = new Map<number, Streams>();
+  #arena: Decoder;
+  #pending = 0;
+  /** How long to spin for the next call; the host may allow less. */
+  #spinNanos = 0;
+  #scheduled = false;
+  #serving = false;
+  #polls = 0;
+  /** What the last exchange brought: the first one's sequence number, how many there are, and which is next. */
+  #first = 0;
+  #arrived = 0;
+  #next = 0;
+  #turnEnds = 0;
+  #lastPublish = 0;
+  /** How long each task took the last time, in milliseconds. */
+  #took = new Float64Array();
+
+  /**
+   * Attaches by what `attach` does with the wake-up it is given. A thread's end of the port by which SharedArrayBuffers come is
+   * `port`. Throws if the memory is refused.
+   */
+  constructor(attach: (wake: () => void) => NativeWorkerLane, port?: MessagePort) {
+    this.#native = attach(() => this.#turn());
+    this.#exchange = this.#native.exchangeFunction();
+    const staging = this.#native.staging();
+    this.#staging = new Uint32Array(staging);
+    this.#words = new Uint32Array(this.#native.words());
+    this.#shares = new WorkerShares(this.#native, port);
+    this.#outbox = new Outbox(this.#native, staging, this.#shares, Number.POSITIVE_INFINITY);
+    this.#queue = new SendQueue(this.#outbox, () => true);
+    this.#arena = new Decoder(this.#native.incoming(FIRST_WINDOW_BYTES)).sharing(this.#shares);
+    const payloads: Payloads = {
+      base: 0,
+      isFar: (_flags, length) => length > FETCH_BYTES,
+      near: (offset, length) => this.#near(offset + length),
+      fetch: (offset, length) => this.#native.copyOut(offset, length),
+    };
+    this.#inbox = new Inbox(staging, payloads, this.#shares, Number.POSITIVE_INFINITY);
+    this.#idle = new Idle(() => {
+      const held = this.#native.trim(KEEP_WARM_BYTES);
+      if (native().trimBlocks() || held) {
+        // The host has not handed the last results back yet.
+        this.#idle.touch();
+      }
+    });
+    this.#outbox.stageReport(KIND_ATTACHED, undefined);
+    this.#publish();
+  }
+
+  /** What a process is to run, as its boot payload says. */
+  get program(): Program {
+    return JSON.parse(this.#native.program);
+  }
+
+  /** Tells the host that boot is over and serves calls from now on. */
+  serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos, maxPayloadBytes }: Program): void {
+    this.#outbox.maxPayloadBytes = maxPayloadBytes;
+    this.#tasks = tasks;
+    this.#equipped = tasks.map(
+      (task, index) => typeof task === "function" && (sources[index].abortable || task.length >= 2),
+    );
+    this.#spinNanos = spinNanos;
+    this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
+    hold();
+    this.#outbox.stageReport(KIND_READY, undefined);
+    this.#turn();
+  }
+
+  /** Tells the host that boot has failed, and why. */
+  fail(fault: BootFault): void {
+    this.#outbox.stageReport(KIND_BOOT_FAILED, fault);
+    this.#exchange(this.#outbox.takeStaged(), 0);
+  }
+
+  #near(end: number): Decoder {
+    if (end > this.#arena.byteLength) {
+      let window = this.#arena.byteLength;
+      while (window < end) {
+        window *= 2;
+      }
+      this.#arena = new Decoder(this.#native.incoming(window)).sharing(this.#shares);
+    }
+    return this.#arena;
+  }
+
+  /** Serves, coming from the event loop. */
+  readonly #turn = (): void => {
+    this.#turnEnds = now() + TURN_MILLIS;
+    this.#serve();
+  };
+
+  /** Serves until there is nothing to do, promises are to settle first, or the turn is over. */
+  readonly #serve = (): void => {
+    this.#scheduled = false;
+    if (this.#serving) {
+      return;
+    }
+    this.#serving = true;
+    try {
+      do {
+        if (this.#next === this.#arrived && !this.#receive()) {
+          return;
+        }
+        this.#run();
+        if (this.#pending > 0 && now() <= this.#turnEnds) {
+          // Most promises settle within the microtasks that are due: results go with the next exchange.
+          this.#schedule(queueMicrotask, this.#serve);
+          return;
+        }
+      } while (now() <= this.#turnEnds);
+      this.#publish();
+      this.#schedule(setImmediate, this.#turn);
+    } finally {
+      this.#serving = false;
+    }
+  };
+
+  /** Exchanges. False if there is nothing to run: then it is clear what happens next. */
+  #receive(): boolean {
+    const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? this.#spinNanos : 0);
+    const aborts = Atomics.load(this.#words, ABORTS);
+    if (aborts !== this.#aborts) {
+      this.#aborts = aborts;
+      for (const toolkit of this.#listening) {
+        toolkit.look();
+      }
+    }
+    if (arrived < 0) {
+      if (arrived === VIOLATED) {
+        // Nothing can be told to the host any more but by ending.
+        throw new Error("the memory that this worker shares with its host is gone");
+      }
+      return false;
+    }
+    this.#stageWaiting();
+    if (arrived === 0) {
+      while (this.#outbox.staged > 0) {
+        // This takes note of room as well, of which nobody would tell the sleeper again.
+        this.#publish();
+        this.#stageWaiting();
+      }
+      this.#rest();
+      return false;
+    }
+    this.#polls = 0;
+    this.#next = 0;
+    this.#arrived = arrived;
+    this.#first = this.#staging[STAGING_FIRST_SEQUENCE];
+    return true;
+  }
+
+  #schedule(how: (turn: () => void) => unknown, turn: () => void): void {
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      how(turn);
+    }
+  }
+
+  /** Nothing to do now: to the event loop, and to sleep. */
+  #rest(): void {
+    this.#idle.touch();
+    if (this.#pending > 0 && this.#polls++ < POLLS) {
+      this.#schedule(setImmediate, this.#turn);
+      return;
+    }
+    if (!this.#queue.isEmpty) {
+      this.#native.wantRoom(true);
+    }
+    if (this.#native.arm()) {
+      return;
+    }
+    if (this.#native.stopped()) {
+      exit();
+    }
+    this.#schedule(setImmediate, this.#turn);
+  }
+
+  /** Runs what has arrived, at least one of it, until the turn is over. */
+  #run(): void {
+    let time = now();
+    this.#lastPublish = time;
+    while (this.#next < this.#arrived) {
+      const index = this.#next++;
+      const task = this.#inbox.task(index);
+      if (this.#outbox.staged > 0 && this.#took[task] > PUBLISH_MILLIS) {
+        this.#publish();
+      }
+      this.#runOne(index, task);
+      const end = now();
+      this.#took[task] = end - time;
+      time = end;
+      if (
+        this.#outbox.staged >= PUBLISH_SLOTS ||
+        (this.#outbox.staged > 0 && end - this.#lastPublish > PUBLISH_MILLIS)
+      ) {
+        this.#publish();
+        this.#lastPublish = end;
+      }
+      if (end > this.#turnEnds) {
+        return;
+      }
+    }
+  }
+
+  #runOne(index: number, task: number): void {
+    const inbox = this.#inbox;
+    const call = inbox.call(index);
+    const generation = inbox.generation(index);
+    const role = inbox.flags(index) & ROLE_MASK;
+    const started = this.#first + index + 1;
+    if (role !== 0 && role !== ROLE_STREAM) {
+      this.#hear(index, call, generation, role, started);
+      return;
+    }
+    let result: unknown;
+    let flags = 0;
+    let toolkit: CallToolkit | undefined;
+    try {
+      const argument = role === 0 ? inbox.value(index) : this.#receiver(call, generation);
+      Atomics.store(this.#words, STARTED, started);
+      const served = this.#tasks[task];
+      if (typeof served !== "function") {
+        throw served.missing;
+      }
+      if (Atomics.load(this.#words, ABORTS) !== 0 && isAborted(this.#words, call)) {
+        // Nobody waits for it, and it has not begun.
+        throw undefined;
+      }
+      if (this.#equipped[task]) {
+        toolkit = this.#toolkit(call, generation);
+        result = served(argument, toolkit);
+      } else {
+        result = (served as (argument: unknown) => unknown)(argument);
+      }
+      if (isThenable(result)) {
+        // Foreign thenables may call back twice, or throw; a native promise does neither.
+        Promise.resolve(result).then(
+          (value) => this.#settle({ call, generation, toolkit }, value),
+          (error) => this.#settle({ call, generation, toolkit }, error, FLAG_REJECTED),
+        );
+        this.#pending++;
+        return;
+      }
+      if (isStream(result)) {
+        this.#open({ call, generation, toolkit }, result);
+        return;
+      }
+    } catch (error) {
+      Atomics.store(this.#words, STARTED, started);
+      result = error;
+      flags = FLAG_REJECTED;
+    }
+    this.#finish(call, generation, flags, result, toolkit);
+  }
+
+  /** A slot that is for a call under way. That call may be over by now. */
+  #hear(index: number, call: number, generation: number, role: number, started: number): void {
+    let value: unknown;
+    let isLost = false;
+    try {
+      value = this.#inbox.value(index);
+    } catch (error) {
+      // No memory for it, or the like.
+      value = error;
+      isLost = true;
+    }
+    const units = this.#inbox.units(index);
+    const rejected = (this.#inbox.flags(index) & FLAG_REJECTED) !== 0;
+    Atomics.store(this.#words, STARTED, started);
+    const streams = this.#streams.get(call);
+    if (streams?.generation !== generation) {
+      return;
+    }
+    const { argument, result } = streams;
+    switch (role) {
+      case ROLE_ITEM:
+        if (isLost) {
+          argument?.fail(value);
+          this.#send(call, generation, ROLE_CANCEL, undefined);
+        } else {
+          argument?.push(value, units);
+        }
+        break;
+      case ROLE_END:
+        if (rejected || isLost) {
+          argument?.fail(value);
+        } else {
+          argument?.finish(value);
+        }
+        break;
+      case ROLE_CREDIT:
+        result?.grant(value as number);
+        break;
+      case ROLE_CANCEL:
+        result?.cancel(isLost ? undefined : value);
+    }
+  }
+
+  #toolkit(call: number, generation: number): CallToolkit {
+    let waiting: QueuedValue | undefined;
+    return new CallToolkit(this.#words, call, this.#listening, (value) => {
+      waiting = this.#emitProgress(call, generation, value, waiting);
+    });
+  }
+
+  /** Sends progress to the host: now, as its task may keep this thread busy. With no room for it only the newest waits. */
+  #emitProgress(
+    call: number,
+    generation: number,
+    value: unknown,
+    waiting: QueuedValue | undefined,
+  ): QueuedValue | undefined {
+    if (!this.#queue.isEmpty || !this.#outbox.hasRoom) {
+      this.#publish();
+      this.#stageWaiting();
+    }
+    if (waiting?.isStaged === false) {
+      waiting.value = this.#outbox.encode(ROLE_PROGRESS, value);
+      return waiting;
+    }
+    this.#queue.send(call, generation, ROLE_PROGRESS, value);
+    this.#publish();
+    return this.#queue.newest;
+  }
+
+  /** The stream that a task gets as its argument. */
+  #receiver(call: number, generation: number): ReadStream {
+    const argument = new StreamReceiver(
+      {
+        grant: (units) => this.#send(call, generation, ROLE_CREDIT, units),
+        cancel: (value) => this.#send(call, generation, ROLE_CANCEL, value),
+        attend: (waits) => this.#busy(!waits),
+      },
+      STREAM_WINDOW,
+    );
+    this.#streams.set(call, { generation, argument, result: undefined });
+    return new ReadStream(argument);
+  }
+
+  /** A task has returned a stream, which is its result from now on. */
+  #open(task: Task, source: Source): void {
+    const { call, generation } = task;
+    const sender = new StreamSender(source);
+    sender.connect({
+      send: (item) => this.#send(call, generation, ROLE_ITEM, item),
+      end: (flags, value) => this.#end(task, flags, value),
+      busy: this.#busy,
+    });
+    const streams = this.#streams.get(call);
+    if (streams === undefined) {
+      this.#streams.set(call, { generation, argument: undefined, result: sender });
+    } else {
+      streams.result = sender;
+    }
+    this.#send(call, generation, ROLE_STREAM, undefined);
+    sender.grant(STREAM_WINDOW);
+    if (isAborted(this.#words, call)) {
+      sender.cancel(undefined);
+    }
+  }
+
+  /** Publishes results; what the last exchange brought stays as it is. */
+  #publish(): void {
+    this.#exchange(this.#outbox.takeStaged(), PUBLISH_ONLY);
+  }
+
+  /** A task's promise has settled. */
+  #settle(task: Task, value: unknown, flags = 0): void {
+    this.#pending--;
+    try {
+      if (flags === 0 && isStream(value)) {
+        this.#open(task, value);
+        return;
+      }
+      this.#end(task, flags, value);
+    } catch (error) {
+      this.#end(task, FLAG_REJECTED, error);
+    }
+  }
+
+  /** A task is over that was not over at once. */
+  #end({ call, generation, toolkit }: Task, flags: number, value: unknown): void {
+    this.#finish(call, generation, flags, value, toolkit);
+    this.#serveSoon();
+  }
+
+  /** A task has something to do, or no longer: one whose stream waits for the host is waited for as the next call is. */
+  readonly #busy = (isBusy: boolean): void => {
+    this.#pending += isBusy ? 1 : -1;
+  };
+
+  #finish(
+    call: number,
+    generation: number,
+    flags: number,
+    value: unknown,
+    toolkit: CallToolkit | undefined,
+  ): void {
+    toolkit?.close();
+    if (this.#streams.size > 0) {
+      this.#streams.get(call)?.argument?.finish(undefined);
+      this.#streams.delete(call);
+    }
+    this.#reply(call, generation, flags, value);
+  }
+
+  /** After this turn's promises: what is staged is to go. */
+  #serveSoon(): void {
+    if (!this.#serving) {
+      this.#schedule(queueMicrotask, this.#serve);
+    }
+  }
+
+  /** Sends what is not a call's result, now: its task may keep this thread busy. The units that it takes. Throws if it can't be sent. */
+  #send(call: number, generation: number, flags: number, value: unknown): number {
+    const units = this.#queue.send(call, generation, flags, value);
+    this.#publish();
+    this.#serveSoon();
+    return units;
+  }
+
+  #reply(call: number, generation: number, flags: number, value: unknown): void {
+    try {
+      this.#queue.send(call, generation, flags, value);
+    } catch (error) {
+      // What can't be sent rejects this call alone.
+      sendReason(error, (reason) => this.#queue.send(call, generation, FLAG_REJECTED, reason));
+    }
+  }
+
+  /** Stages results that had to wait, as far as there is room now. */
+  #stageWaiting(): void {
+    if (this.#queue.isEmpty) {
+      return;
+    }
+    this.#queue.stageWaiting();
+    if (this.#queue.isEmpty) {
+      this.#native.wantRoom(false);
+    }
+  }
+}
+
+/** Kept from before any task could replace it. */
+const exit = process.exit.bind(process, 0) as () => never;
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function"
+  );
+}

@@ -1,2 +1,0 @@
-/** The bytes are no encoding. */
-export class MalformedPayload extends Error {}

@@ -1,0 +1,81 @@
+/** From options and tasks to a pool: everything that can be said to be wrong with either is said here, at once. */
+import { basename } from "node:path";
+import { native } from "../native/addon";
+import { enforce } from "../permission/enforce";
+import { findRuntime } from "../runtime/executable";
+import type { ResolvedWorker } from "../runtime/resolve-options";
+import { type Definition, definitionOf, type Task } from "../task/definition";
+import { assertImportable } from "../task/module-url";
+import type { TaskSource } from "../task/program";
+import { debugContextOf, traceSetup } from "./debug-trace";
+import { LocalEngine } from "./local-engine";
+import { locateAll, locateTask } from "./locate-tasks";
+import { assertExported } from "./module-exports";
+import { type PoolOptions, resolveOptions } from "./options";
+import type { TaskPool } from "./types";
+import { type CallShape, type PoolPlan, WorkerPool } from "./worker-pool";
+
+/**
+ * Checks the options, and returns what makes a pool of tasks. `caller` is the URL of the module whose exports they are.
+ * Both throw what `createPool` does.
+ */
+export function preparePool(
+  options: PoolOptions,
+): (tasks: unknown, caller: string | undefined) => WorkerPool {
+  const create = prepare(options);
+  return (tasks, caller) => {
+    const sources = locateAll(tasks, caller);
+    const limits = Object.values(tasks as object).map((task) => definitionOf(task)?.limit);
+    return create(sources, limits, (callers) => Object.freeze(callers));
+  };
+}
+
+/** A pool of one task. Throws what `createPool` does. */
+export function createTaskPool<T extends Task<never, unknown>>(task: T, options?: PoolOptions): TaskPool<T> {
+  const create = prepare(options);
+  const definition = definitionOf(task) as Definition;
+  const source = locateTask(nameOf(definition), definition, undefined);
+  return create([source], [definition.limit], (callers) => callers[source.task]) as unknown as TaskPool<T>;
+}
+
+/** What to call a task that has no key. */
+function nameOf({ origin }: Definition): string {
+  return origin.kind === "imported" ? origin.name : `${basename(origin.href ?? "")}#${origin.nth + 1}`;
+}
+
+function prepare(
+  options: PoolOptions = {},
+): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], shape: CallShape) => WorkerPool {
+  const resolved = resolveOptions(options);
+  const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
+  checkBootstrap(worker);
+  const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
+  native().sweepNames();
+  return (tasks, limits, shape) => {
+    for (const { task, href } of tasks) {
+      assertImportable(`task "${task}"`, href, worker.runtime);
+    }
+    const program = {
+      tasks,
+      bootstrap: worker.bootstrap,
+      spinNanos: worker.spinMicroseconds * 1_000,
+      maxPayloadBytes: payload.maxPayloadBytes,
+      debug: undefined,
+    };
+    const debug = debugContextOf(resolved);
+    if (debug !== undefined) {
+      traceSetup(debug, resolved, program);
+    }
+    const enforcement = enforce(permission, worker, executable, program);
+    const plan = { program, limits, worker, executable, enforcement, payload, abortSignalCapacity, debug };
+    return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners, threads, balancer));
+  };
+}
+
+/** Throws what can be told at once of the function that the workers begin with. */
+function checkBootstrap({ bootstrap, runtime }: ResolvedWorker): void {
+  if (bootstrap !== undefined) {
+    assertImportable("worker.bootstrap", bootstrap.href, runtime);
+    assertExported("worker.bootstrap", bootstrap.href, bootstrap.name);
+  }
+}

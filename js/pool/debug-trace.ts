@@ -1,0 +1,88 @@
+/** What a pool says of itself on stderr, where the option `debug` has it speak. */
+import { type DebugContext, debugLog, isDebugging, millis, moduleName } from "../base/debug-log";
+import type { WorkerInfo } from "../runtime/worker-info";
+import type { Program, TaskSource } from "../task/program";
+import type { Listeners } from "./events";
+import type { ResolvedOptions } from "./options";
+
+/** How many pools have spoken. */
+let pools = 0;
+
+/** Who a new pool is; undefined if it is to be quiet. */
+export function debugContextOf({ debug }: ResolvedOptions): DebugContext | undefined {
+  return debug === undefined ? undefined : { who: `p${++pools}`, namespaces: debug };
+}
+
+/** One of its workers. */
+export function workerContextOf(pool: DebugContext, index: number): DebugContext {
+  return { ...pool, who: `${pool.who}/w${index}` };
+}
+
+/** Tells what the pool is made of. */
+export function traceSetup(
+  debug: DebugContext,
+  { threads, balancer, worker }: ResolvedOptions,
+  program: Program,
+): void {
+  debugLog(
+    debug,
+    "host",
+    `has ${threads} workers (${worker.runtime}), ${balancer}, in process ${process.pid}`,
+  );
+  for (const source of program.tasks) {
+    debugLog(debug, "host", `task "${source.task}" is ${placeOf(source)} of ${moduleName(source.href)}`);
+  }
+  const { bootstrap } = program;
+  if (bootstrap !== undefined) {
+    debugLog(
+      debug,
+      "host",
+      `worker.bootstrap is export "${bootstrap.name}" of ${moduleName(bootstrap.href)}`,
+    );
+  }
+}
+
+function placeOf({ at }: TaskSource): string {
+  return typeof at === "string" ? `export "${at}"` : `task ${at.nth + 1}`;
+}
+
+/** Has what happens to the workers told. */
+export function traceWorkers(debug: DebugContext, listeners: Listeners): void {
+  if (!isDebugging(debug, "lifecycle")) {
+    return;
+  }
+  const tell = ({ index }: WorkerInfo, what: string) =>
+    debugLog(workerContextOf(debug, index), "lifecycle", what);
+  listeners.on("spawn", ({ worker }) => tell(worker, `was started (${worker.runtime}, pid ${worker.pid})`));
+  listeners.on("ready", ({ worker }) => {
+    const { startedAt, pid } = worker;
+    tell(worker, `is ready, ${millis(Date.now() - Number(startedAt))} after its start (pid ${pid})`);
+  });
+  listeners.on("exit", ({ worker, exitCode, signal }) => {
+    const how = signal === null ? `exited with status ${exitCode}` : `was killed by ${signal}`;
+    tell(worker, `${how}, after ${worker.served} calls`);
+  });
+  listeners.on("restart", ({ worker, delayMs, error }) => {
+    const reason = error === undefined ? "" : `: ${error.message}`;
+    tell(worker, `is started again in ${millis(delayMs)}${reason}`);
+  });
+}
+
+/** A task's caller of which every call is told, and its end. */
+export function traceCalls<Argument, Options>(
+  debug: DebugContext,
+  task: string,
+  caller: (argument?: Argument, options?: Options) => Promise<unknown>,
+): typeof caller {
+  let calls = 0;
+  return (argument, options) => {
+    const what = `call ${++calls} of "${task}"`;
+    debugLog(debug, "signals", what);
+    const start = performance.now();
+    const settled = (how: string) => () =>
+      debugLog(debug, "signals", `${what} ${how} after ${millis(performance.now() - start)}`);
+    const promise = caller(argument, options);
+    promise.then(settled("resolved"), settled("rejected"));
+    return promise;
+  };
+}

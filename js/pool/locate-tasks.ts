@@ -1,0 +1,59 @@
+/** Where the workers of a pool will find its tasks: the module of each, and its name or its place there. */
+import { InvalidOptionError, TaskNotFoundError } from "../base/errors";
+import { describe, record } from "../base/validate";
+import { mayBeBundled } from "../task/caller";
+import { type Definition, definedIn, definitionOf } from "../task/definition";
+import type { TaskSource } from "../task/program";
+import { assertExists, assertExported, TASK_ADVICE } from "./module-exports";
+
+/** Where the workers will find each task. Throws what can be told at once. */
+export function locateAll(tasks: unknown, caller: string | undefined): TaskSource[] {
+  const entries = Object.entries(record("createPool", "tasks", tasks, "an object such as { add }"));
+  if (entries.length === 0) {
+    throw new InvalidOptionError("createPool: there are no tasks, there must be at least one");
+  }
+  return entries.map(([task, value]) => {
+    const definition = definitionOf(value);
+    if (definition !== undefined) {
+      return locateTask(task, definition, task);
+    }
+    if (typeof value !== "function") {
+      throw new InvalidOptionError(
+        `createPool: task "${task}" is ${describe(value)}, it must be an exported function, or what task() or importTask() returns`,
+      );
+    }
+    const href = fileOf(task, caller);
+    assertExported(`task "${task}"`, href, task, TASK_ADVICE);
+    return { task, href, at: task, abortable: false };
+  });
+}
+
+/** Where the workers will find a task that is exported as `key`, if it has one. */
+export function locateTask(
+  task: string,
+  { origin, abortable }: Definition,
+  key: string | undefined,
+): TaskSource {
+  const what = `task "${task}"`;
+  if (origin.kind === "imported") {
+    const { href, name } = origin;
+    assertExported(what, href, name, TASK_ADVICE);
+    return { task, href, at: name, abortable };
+  }
+  const href = fileOf(task, origin.href);
+  if (key !== undefined && !mayBeBundled(href)) {
+    assertExported(what, href, key, TASK_ADVICE);
+    return { task, href, at: key, abortable };
+  }
+  assertExists(what, href);
+  return { task, href, at: { nth: origin.nth, of: definedIn(href) }, abortable };
+}
+
+function fileOf(task: string, href: string | undefined): string {
+  if (href === undefined) {
+    throw new TaskNotFoundError(
+      `task "${task}": the code that defines it has no file for a worker to import. Put it in a module, or name one by importTask`,
+    );
+  }
+  return href;
+}

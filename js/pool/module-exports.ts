@@ -1,0 +1,105 @@
+/** What a module exports, as far as its text tells without running it. */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as esm from "es-module-lexer";
+import { InvalidOptionError, TaskNotFoundError } from "../base/errors";
+
+/** What to say beside a name that a task's module doesn't export. */
+export const TASK_ADVICE =
+  ". A task goes into the pool under the name by which its own module exports it; importTask names an export of any other. If a bundler has made that file: setModuleUrl(import.meta.url), called first in the module that defines tasks by task(), lets them be found without their names";
+
+/**
+ * Throws `TaskNotFoundError` if the module at `href`, which is that of `what`, provably doesn't exist or doesn't export `name`, and
+ * `InvalidOptionError` if `href` is no file's URL. What the module's text doesn't settle (`export *`, exports made at run
+ * time, text that can't be read here) is left to the worker.
+ */
+export function assertExported(what: string, href: string, name: string, advice = ""): void {
+  const path = assertExists(what, href);
+  const exported = path === undefined ? undefined : exportsOf(path);
+  if (exported !== undefined && !exported.includes(name)) {
+    const names = exported.length === 0 ? "nothing" : exported.join(", ");
+    throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
+  }
+}
+
+/** The same for the module alone. Returns its path, if it is a file. */
+export function assertExists(what: string, href: string): string | undefined {
+  if (!href.startsWith("file:")) {
+    return undefined;
+  }
+  const path = pathOf(what, href);
+  if (!existsSync(path)) {
+    throw new TaskNotFoundError(`${what}: its module ${path} does not exist`);
+  }
+  if (isTestFile(path)) {
+    throw new TaskNotFoundError(
+      `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of its own, and name a task by importTask`,
+    );
+  }
+  return path;
+}
+
+function pathOf(what: string, href: string): string {
+  try {
+    return fileURLToPath(href);
+  } catch (error) {
+    throw new InvalidOptionError(
+      `${what}: ${href} is not the URL of a file here: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** The names a module exports; undefined where its text doesn't settle it. */
+function exportsOf(path: string): string[] | undefined {
+  try {
+    const text = readFileSync(path, "utf8");
+    return moduleExports(text) ?? commonJsExports(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of an ES module, JavaScript or TypeScript; undefined if it is none, or re-exports all of another. */
+function moduleExports(text: string): string[] | undefined {
+  const [, exports, , isModule] = esm.parse(text);
+  if (!isModule) {
+    return undefined;
+  }
+  const names: string[] = [];
+  for (const entry of exports) {
+    // The lexer leaves escapes such as `\u0061dd` as they are written.
+    if (entry.type === "reexport-all" || entry.name.includes("\\")) {
+      return undefined;
+    }
+    if (!entry.typeOnly) {
+      names.push(entry.name);
+    }
+  }
+  return names;
+}
+
+/** The mark of a transpiled module. */
+const ES_MODULE_MARK = /\bObject\s*\.\s*defineProperty\s*\(\s*exports\s*,\s*["']__esModule["']/g;
+/** Where a text can reach its exports by another way than `exports.name`, or is no CommonJS. */
+const UNSETTLED = /\b(?:module|this|arguments|import|export)\b|\bexports\b(?!\s*\.\s*[\w$]+(?![\w$\\]))/;
+
+/**
+ * Of a CommonJS module in whose text `exports` stands only in `exports.name`: it has no other names than those. Else
+ * anything may have been given to it by the time the module has run.
+ */
+function commonJsExports(text: string): string[] | undefined {
+  const rest = text.replace(ES_MODULE_MARK, "");
+  if (UNSETTLED.test(rest)) {
+    return undefined;
+  }
+  const names = new Set(
+    Array.from(rest.matchAll(/\bexports\s*\.\s*([\p{ID_Continue}$]+)/gu), ([, name]) => name),
+  );
+  return names.size > 0 ? [...names] : undefined;
+}
+
+/** Whether this is the file that a vitest worker is running. */
+function isTestFile(path: string): boolean {
+  const runner = (globalThis as { __vitest_worker__?: { filepath?: string } }).__vitest_worker__;
+  return runner?.filepath === path;
+}

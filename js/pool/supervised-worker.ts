@@ -1,0 +1,297 @@
+/**
+ * A worker of a pool that is replaced when it ends.
+ *
+ * ```text
+ *   booting --ready--> ready --ends--> booting (at once, if it had been of use)
+ *      |                 '--or soon, and of no use-------> restarting --delay--> booting
+ *      '--ends or fails--> restarting --delay--> booting   maxBootFailures in a row, or not retryable: broken
+ * ```
+ */
+import { clearTimeout, setTimeout } from "../base/clock";
+import { debugLog } from "../base/debug-log";
+import { PoolClosedError } from "../base/errors";
+import { allocate } from "../lane/arena-buffers";
+import type { LaneCall } from "../lane/host/lane-call";
+import { hold, release } from "../lane/keep-alive";
+import type { NativeHostLane } from "../native/addon";
+import type { WorkerInfo } from "../runtime/worker-info";
+import { MAX_MOVES } from "../spawn/exit-error";
+import type { Exit, Plan } from "../spawn/worker";
+import { type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
+import { workerContextOf } from "./debug-trace";
+import type { Listeners } from "./events";
+
+/** Delay before the second attempt; it doubles up to the longest. */
+const RESTART_MILLIS = 100;
+const LONGEST_RESTART_MILLIS = 5_000;
+/** A worker that has been ready for so long before it died without a call was in order. */
+const STEADY_MILLIS = 10_000;
+
+/** What a supervised worker needs of its engine. */
+export interface Supervisor {
+  readonly plan: Plan;
+  readonly listeners: Listeners;
+  /** Finds another place for a call that its worker had not started. */
+  reroute(call: LaneCall, from: SupervisedWorker): void;
+  /** Whether another worker serves calls now. */
+  hasReady(except: SupervisedWorker): boolean;
+}
+
+export class SupervisedWorker {
+  readonly #supervisor: Supervisor;
+  readonly #index: number;
+  #run!: WorkerRun;
+  #state: WorkerInfo["state"] = "booting";
+  #starts = 0;
+  #bootFailures = 0;
+  /** Workers in a row that died soon after they were ready, and had done nothing. */
+  #shortLives = 0;
+  #bootError: unknown;
+  /** Calls that wait for the next worker, encoded. */
+  #backlog: LaneCall[] = [];
+  #restart: NodeJS.Timeout | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
+
+  /** Starts a worker. Throws if there can be none. */
+  constructor(supervisor: Supervisor, index: number) {
+    this.#supervisor = supervisor;
+    this.#index = index;
+    this.#start();
+  }
+
+  /** The worker as it is now. */
+  readonly info = (): WorkerInfo => {
+    const run = this.available ? this.#run : undefined;
+    return {
+      index: this.#index,
+      // Asked for while the run is being made it has no process yet.
+      pid: run?.pid ?? null,
+      runtime: this.#supervisor.plan.worker.runtime,
+      state: this.#state,
+      served: run?.lane.served ?? 0,
+      startedAt: run?.startedAt ?? null,
+    };
+  };
+
+  /** Whether there is a worker, or one on its way. */
+  get available(): boolean {
+    return this.#state === "booting" || this.#state === "ready";
+  }
+
+  /** Whether calls are answered now. */
+  get ready(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Whether it was given up: there will be no worker any more. */
+  get broken(): boolean {
+    return this.#state === "broken";
+  }
+
+  /** Whether that is the lane of its worker. */
+  has(lane: NativeHostLane): boolean {
+    return this.available && this.#run.lane.native === lane;
+  }
+
+  /** An array in its worker's memory; undefined if there is no room now. */
+  alloc(byteLength: number): Uint8Array | undefined {
+    return allocate(this.#run.lane.native, byteLength, this.#supervisor.plan.payload);
+  }
+
+  /** Calls that it has and has not answered. */
+  get load(): number {
+    return this.available ? this.#run.lane.load : this.#backlog.length;
+  }
+
+  /** The same, one by one. */
+  get calls(): LaneCall[] {
+    return this.available ? this.#run.lane.calls : this.#backlog;
+  }
+
+  /** Takes a call over. Its promise rejects if its argument can't be sent. */
+  submit(call: LaneCall): void {
+    if (call.cancelled) {
+      return;
+    }
+    switch (this.#state) {
+      case "booting":
+      case "ready":
+        this.#run.lane.submit(call);
+        break;
+      case "restarting":
+        if (call.encode(this.#run.lane.shares)) {
+          this.#keep(call);
+        }
+        break;
+      case "broken":
+        call.reject(this.#bootError);
+        break;
+      case "closed":
+        call.reject(new PoolClosedError());
+    }
+  }
+
+  /** Keeps a call for the next worker. */
+  #keep(call: LaneCall): void {
+    if (this.#state !== "restarting") {
+      // A getter of the argument has shut the pool down.
+      this.submit(call);
+      return;
+    }
+    this.#backlog.push(call);
+    // Somebody waits now.
+    this.#restart?.ref();
+  }
+
+  /** Rejects every call, ends the worker, and resolves when it is gone. */
+  async close(): Promise<void> {
+    if (this.#state !== "closed") {
+      const running = this.available;
+      const info = { ...this.info(), state: "closed" as const };
+      this.#state = "closed";
+      clearTimeout(this.#restart);
+      let calls = this.#takeBacklog();
+      if (running) {
+        const stopped = this.#run.stop();
+        this.#ended = holding(stopped.exited.then((exit) => this.#emitExit(info, exit)));
+        calls = calls.concat(stopped.calls);
+      }
+      for (const call of calls) {
+        call.reject(new PoolClosedError());
+      }
+    }
+    await this.#ended;
+  }
+
+  /** What this worker is started with. */
+  #plan(): Plan {
+    const { plan } = this.#supervisor;
+    return plan.debug === undefined
+      ? plan
+      : { ...plan, program: { ...plan.program, debug: workerContextOf(plan.debug, this.#index) } };
+  }
+
+  /** Starts a worker. Throws if there can be none now. */
+  #start(): void {
+    const { listeners } = this.#supervisor;
+    const plan = this.#plan();
+    // The user's function may make calls, and shut the pool down: it is asked before there is anything of the new worker.
+    const wrapper = wrapperOf(plan, this.#index, this.#starts);
+    if (this.#state === "closed") {
+      return;
+    }
+    this.#state = "booting";
+    const run = new WorkerRun(plan, wrapper, this.info, {
+      spawned: () => listeners.emit("spawn", { worker: this.info() }),
+      output: (stream, line) => listeners.emit("output", { worker: this.info(), stream, line }),
+      ready: () => {
+        this.#state = "ready";
+        this.#bootFailures = 0;
+        listeners.emit("ready", { worker: this.info() });
+      },
+      refused: (call) => this.submit(call),
+      ended: (end) => this.#runEnded(run, end),
+    });
+    this.#starts++;
+    this.#run = run;
+    for (const call of this.#takeBacklog()) {
+      run.lane.submit(call);
+    }
+  }
+
+  #runEnded(run: WorkerRun, end: RunEnd): void {
+    const { exit, started, unstarted, bootError } = end;
+    this.#emitExit(this.info(), exit);
+    for (const call of started) {
+      call.reject(run.crash(call, exit, true));
+    }
+    if (bootError !== undefined) {
+      this.#bootEnded(bootError, end.retryable, unstarted, run.tooSlow);
+      return;
+    }
+    const hasWorked = run.lane.served > 0 || started.length > 0 || end.readyMillis > STEADY_MILLIS;
+    this.#shortLives = hasWorked ? 0 : this.#shortLives + 1;
+    if (this.#shortLives <= 1) {
+      this.#state = "restarting";
+      this.#emitRestart(0, undefined);
+      this.#replace();
+    } else {
+      this.#restartLater(this.#shortLives - 1, undefined);
+    }
+    for (const call of unstarted) {
+      if (++call.moves > MAX_MOVES) {
+        call.reject(run.crash(call, exit, false));
+      } else {
+        this.#supervisor.reroute(call, this);
+      }
+    }
+  }
+
+  /**
+   * A boot has failed: its calls wait for another, unless that would fail in the same way, or they have waited for as long as
+   * they may.
+   */
+  #bootEnded(error: Error, retryable: boolean, calls: readonly LaneCall[], tooSlow: boolean): void {
+    const { maxBootFailures } = this.#supervisor.plan.worker;
+    this.#bootError = error;
+    if (++this.#bootFailures >= maxBootFailures || !retryable) {
+      this.#state = "broken";
+      debugLog(this.#plan().program.debug, "lifecycle", `is given up: ${error.message}`);
+      calls = calls.concat(this.#takeBacklog());
+    } else {
+      this.#restartLater(this.#bootFailures, error);
+    }
+    for (const call of calls) {
+      if (tooSlow && !this.#supervisor.hasReady(this)) {
+        call.reject(error);
+      } else {
+        this.#supervisor.reroute(call, this);
+      }
+    }
+  }
+
+  #restartLater(attempt: number, error: Error | undefined): void {
+    const delay = Math.min(RESTART_MILLIS * 2 ** (attempt - 1), LONGEST_RESTART_MILLIS);
+    this.#state = "restarting";
+    this.#restart = setTimeout(() => this.#replace(), delay);
+    if (this.#backlog.length === 0) {
+      this.#restart.unref();
+    }
+    this.#emitRestart(delay, error);
+  }
+
+  #emitRestart(delayMs: number, error: Error | undefined): void {
+    this.#supervisor.listeners.emit("restart", { worker: this.info(), delayMs, error });
+  }
+
+  #emitExit(worker: WorkerInfo, { exitCode, signal }: Exit): void {
+    this.#supervisor.listeners.emit("exit", { worker, exitCode, signal });
+  }
+
+  /** Starts a worker in the place of one that has ended. */
+  #replace(): void {
+    try {
+      this.#start();
+    } catch (error) {
+      if (this.#state !== "closed") {
+        this.#bootEnded(error as Error, true, [], false);
+      }
+    }
+  }
+
+  #takeBacklog(): LaneCall[] {
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    return backlog;
+  }
+}
+
+/** Keeps the process alive until the promise is settled. */
+async function holding(promise: Promise<unknown>): Promise<void> {
+  hold();
+  try {
+    await promise;
+  } finally {
+    release();
+  }
+}

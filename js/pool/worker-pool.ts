@@ -1,0 +1,198 @@
+/**
+ * A pool as its user holds it: it makes calls, gives them to its engine, and ends.
+ *
+ * ```text
+ *   pool.call.f(argument, options) -> a call with its promise -> limits, signal, promise argument -> engine.start
+ * ```
+ */
+import { types } from "node:util";
+import { type DebugContext, debugLog, isDebugging } from "../base/debug-log";
+import { PoolClosedError } from "../base/errors";
+import { wholeNumber } from "../base/validate";
+import type { Call } from "../call/call";
+import { Abortables, type CallOptions, cancelOnAbort, checkCallOptions } from "../call/options";
+import { promiseOf } from "../call/promise";
+import type { PoolPermissions } from "../permission/enforce";
+import type { WorkerInfo } from "../runtime/worker-info";
+import type { Plan } from "../spawn/worker";
+import { isStream } from "../stream/protocol";
+import type { TaskSource } from "../task/program";
+import type { TimeLimit } from "../task/time-limit";
+import { traceCalls, traceWorkers } from "./debug-trace";
+import type { Engine } from "./engine";
+import { Listeners, type PoolEvents, type PoolListener } from "./events";
+import { Shutdown } from "./shutdown";
+import type { Workers } from "./types";
+
+/** What a pool is made of. */
+export interface PoolPlan extends Plan {
+  /** Each task's own time limit. */
+  readonly limits: readonly (TimeLimit | undefined)[];
+  readonly abortSignalCapacity: number;
+}
+
+/** What calls a task. */
+export type TaskCaller = (argument?: unknown, options?: CallOptions) => Promise<unknown>;
+/** What a pool has as its `call`, made of a caller for each task. */
+export type CallShape = (callers: Record<string, TaskCaller>) => unknown;
+
+const NO_OPTIONS = { limit: undefined, signal: undefined };
+
+export class WorkerPool implements Workers {
+  readonly call: unknown;
+  readonly #plan: PoolPlan;
+  readonly #tasks: readonly TaskSource[];
+  readonly #listeners = new Listeners();
+  readonly #abortables: Abortables;
+  readonly #engine: Engine;
+  /** Calls whose argument is a promise that has not settled. */
+  readonly #expecting = new Set<Call>();
+  readonly #shutdown: Shutdown;
+
+  /** Throws if `createEngine` does. */
+  constructor(plan: PoolPlan, shape: CallShape, createEngine: (listeners: Listeners) => Engine) {
+    const { debug, program, worker } = plan;
+    this.#plan = plan;
+    this.#tasks = program.tasks;
+    this.#abortables = new Abortables(plan.abortSignalCapacity);
+    const callers: Record<string, TaskCaller> = Object.create(null);
+    for (const [index, { task }] of this.#tasks.entries()) {
+      const caller: TaskCaller = (argument, options) => this.#call(index, argument, options);
+      callers[task] = isDebugging(debug, "signals") ? traceCalls(debug, task, caller) : caller;
+    }
+    this.call = shape(callers);
+    if (debug !== undefined) {
+      traceWorkers(debug, this.#listeners);
+    }
+    this.#shutdown = new Shutdown(
+      () => this.#calls(),
+      () => this.#close(),
+      worker.resolveAfterFinishingAll ? Number.POSITIVE_INFINITY : 0,
+    );
+    this.#engine = createEngine(this.#listeners);
+  }
+
+  /** Every call under way. */
+  #calls(): Call[] {
+    return [...this.#expecting, ...this.#engine.calls];
+  }
+
+  #close(): Promise<unknown> {
+    for (const call of this.#expecting) {
+      call.reject(new PoolClosedError());
+    }
+    return this.#engine.close();
+  }
+
+  #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
+    const { task: name, abortable } = this.#tasks[task];
+    const { limit, signal } = options === undefined ? NO_OPTIONS : checkCallOptions(name, options);
+    const call = this.#engine.createCall(task, limit ?? this.#plan.limits[task]);
+    const promise = promiseOf(call);
+    if (abortable && !this.#abortables.add(call, promise)) {
+      return promise;
+    }
+    if (signal !== undefined && !cancelOnAbort(signal, call)) {
+      return promise;
+    }
+    if (this.#shutdown.begun) {
+      call.reject(new PoolClosedError());
+    } else if (typeof argument === "object" && argument !== null && types.isPromise(argument)) {
+      this.#expect(argument, call);
+    } else {
+      this.#start(call, argument);
+    }
+    return promise;
+  }
+
+  #start(call: Call, argument: unknown): void {
+    if (typeof argument === "object" && argument !== null) {
+      try {
+        if (isStream(argument)) {
+          call.streamArgument(argument);
+          this.#engine.start(call);
+          return;
+        }
+      } catch (error) {
+        call.reject(error);
+        return;
+      }
+    }
+    call.argument = argument;
+    this.#engine.start(call);
+  }
+
+  #expect(argument: Promise<unknown>, call: Call): void {
+    this.#expecting.add(call);
+    argument.then(
+      (value) => {
+        this.#expecting.delete(call);
+        this.#start(call, value);
+      },
+      (error) => {
+        this.#expecting.delete(call);
+        call.reject(error);
+      },
+    );
+  }
+
+  readonly alloc = (byteLength: number): Uint8Array => {
+    wholeNumber("pool.alloc", "byteLength", byteLength, 1);
+    if (this.#shutdown.begun) {
+      throw new PoolClosedError();
+    }
+    return this.#engine.alloc(byteLength);
+  };
+
+  get workers(): readonly WorkerInfo[] {
+    return this.#engine.workers;
+  }
+
+  get permissions(): PoolPermissions {
+    return this.#plan.enforcement.permissions;
+  }
+
+  on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
+    this.#listeners.on(name, listener);
+    return this;
+  }
+
+  once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
+    this.#listeners.once(name, listener);
+    return this;
+  }
+
+  off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
+    this.#listeners.off(name, listener);
+    return this;
+  }
+
+  readonly shutdown = (delayMs?: number): Promise<void> => {
+    const { debug } = this.#plan;
+    if (debug === undefined) {
+      return this.#shutdown.within(delayMs);
+    }
+    const underWay = this.#calls().length;
+    const ended = this.#shutdown.within(delayMs);
+    this.#traceShutdown(debug, delayMs, underWay, ended);
+    return ended;
+  };
+
+  #traceShutdown(
+    debug: DebugContext,
+    delayMs: number | undefined,
+    underWay: number,
+    ended: Promise<void>,
+  ): void {
+    debugLog(debug, "host", `shutdown(${delayMs ?? ""}): ${underWay} calls are under way`);
+    void ended.then(() => debugLog(debug, "host", "closed"));
+  }
+
+  [Symbol.dispose](): void {
+    void this.shutdown();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+}

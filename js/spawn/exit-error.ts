@@ -1,0 +1,106 @@
+/** Why a worker has ended, in words: for a boot that has failed, and for the calls that it had. */
+import { stripVTControlCharacters } from "node:util";
+import {
+  type ProtocolViolationError,
+  WorkerBootError,
+  WorkerCrashedError,
+  WorkerKilledError,
+} from "../base/errors";
+import type { Call } from "../call/call";
+import type { Exit, Plan, Worker } from "./worker";
+
+/** Workers that may die before they start a call, until the call gives up. */
+export const MAX_MOVES = 3;
+
+/** What is known of a run. */
+export interface RunFacts {
+  readonly plan: Plan;
+  /** The worker has its memory. */
+  readonly attached: boolean;
+  /** Its boot took longer than it may. */
+  readonly tooSlow: boolean;
+  /** How it broke the protocol. */
+  readonly violation: ProtocolViolationError | undefined;
+  /** What it says went wrong in its boot, and whether another start may go better. */
+  readonly bootFault: { readonly error: Error; readonly retryable: boolean } | undefined;
+  /** The task that ran for too long. */
+  readonly overdue: string | undefined;
+}
+
+/** What a call rejects with whose worker has ended; `started`: whether the worker had started it. */
+export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Call, started: boolean): Error {
+  const { violation, overdue, plan } = facts;
+  if (violation !== undefined) {
+    return violation;
+  }
+  const { task } = plan.program.tasks[call.task];
+  if (overdue !== undefined && started) {
+    const { hardTimeoutMs } = plan.worker;
+    return new WorkerKilledError(
+      `the worker of task "${task}" was killed: task "${overdue}" ran longer than worker.hardTimeoutMs, which is ${hardTimeoutMs}`,
+      "hardTimeout",
+      task,
+    );
+  }
+  const { exitCode, signal, stderrTail, cause } = exit;
+  const { pid } = worker;
+  const message =
+    `the worker of task "${task}" ${how(exit, worker)}` +
+    (started ? "" : `, like ${MAX_MOVES} before it, without having started the call`) +
+    tail(stderrTail);
+  return new WorkerCrashedError(
+    message,
+    { exitCode, signal, pid, stderrTail, task, started },
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** Why a worker could not be started. */
+export function bootError(facts: RunFacts, worker: Worker, exit: Exit): WorkerBootError {
+  const { exitCode, signal, stderrTail } = exit;
+  const details = { argv: worker.argv, exitCode, signal, stderrTail };
+  const fault = facts.bootFault?.error ?? facts.violation;
+  if (fault !== undefined) {
+    return new WorkerBootError(fault.message + command(worker.argv), details, { cause: fault });
+  }
+  const message = facts.tooSlow ? describeDelay(facts, worker) : describeEnd(facts, worker, exit);
+  const options = exit.cause === undefined ? undefined : { cause: exit.cause };
+  return new WorkerBootError(message + command(worker.argv) + tail(stderrTail), details, options);
+}
+
+function describeDelay({ plan, attached }: RunFacts, { wrapper }: Worker): string {
+  const limit = `within worker.startupTimeoutMs, which is ${plan.worker.startupTimeoutMs}`;
+  if (attached) {
+    const first = plan.program.bootstrap === undefined ? "" : "finished worker.bootstrap and ";
+    return `a worker has not ${first}imported its tasks ${limit}`;
+  }
+  return wrapper === undefined
+    ? `a worker has not attached to its memory ${limit}`
+    : `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix has not brought a worker to attach to its memory ${limit}`;
+}
+
+function describeEnd({ attached }: RunFacts, worker: Worker, exit: Exit): string {
+  const { wrapper } = worker;
+  if (wrapper === undefined || attached) {
+    return `a worker could not be started: it ${how(exit, worker)}`;
+  }
+  return `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix ${how(exit, worker)} before a worker had attached to its memory`;
+}
+
+function how({ exitCode, signal, cause }: Exit, { pid }: Worker): string {
+  const who = pid === null ? "" : ` (pid ${pid})`;
+  if (cause instanceof Error) {
+    return `ended${who}: ${cause.message}`;
+  }
+  return signal === null ? `exited with status ${exitCode}${who}` : `was killed by ${signal}${who}`;
+}
+
+function command(argv: readonly string[]): string {
+  return argv.length === 0 ? "" : `\n  command: ${argv.join(" ")}`;
+}
+
+/** What a worker wrote, for a message: it may be colours, or worse, on its way to a terminal. */
+function tail(stderrTail: string): string {
+  const lines = stripVTControlCharacters(stderrTail).trimEnd().split("\n");
+  return stderrTail === "" ? "" : `\n  stderr: ${lines.join("\n          ")}`;
+}

@@ -1,0 +1,145 @@
+/** Worker processes: Node, Deno or Bun, bare or behind a wrapper. */
+import { execFile } from "node:child_process";
+import { KnittingError } from "../base/errors";
+import type { HostLane } from "../lane/host/host-lane";
+import { native, type WorkerEvent } from "../native/addon";
+import { workerEntry } from "../native/package";
+import { LAUNCHER, nativePath } from "../native/platform";
+import { workerEnvironment } from "../runtime/environment";
+import { runtimeCommand } from "../runtime/executable";
+import { commandFor } from "../runtime/resolve-options";
+import { stackBytes } from "../runtime/resource-limits";
+import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
+
+/** How long a process may take to end by itself before it is killed. */
+const GRACE_MILLIS = 250;
+/** How long the user's command to end a worker may take. */
+const STOP_COMMAND_MILLIS = 10_000;
+/** Exit statuses of a launcher that could not do its work, which it begins to tell like this. */
+const LAUNCHER_FAILED = [125, 126, 127];
+const LAUNCHER_SAYS = "knitting-launcher: ";
+
+/** The command that stands before a worker's own; empty without one. Throws `InvalidOptionError` if it can't be had. */
+export function wrapperFor({ worker: { prefix } }: Plan, start: WorkerStart): readonly string[] {
+  return prefix === undefined ? [] : commandFor("worker.processCommandPrefix", prefix, start);
+}
+
+/** Starts a process behind a lane. `info` is what the user's command to end it is told of the worker. */
+export function startProcess(
+  lane: HostLane,
+  plan: Plan,
+  wrapper: readonly string[],
+  info: () => WorkerInfo,
+  events: WorkerEvents,
+): Worker {
+  const { worker, program, executable, enforcement } = plan;
+  const { stdio, cwd, nice } = worker;
+  const command = runtimeCommand(worker, executable, workerEntry, enforcement.flags);
+  const launcher = nativePath(LAUNCHER);
+  let pid: number | null = null;
+  let end!: (exit: Exit) => void;
+  const exited = new Promise<Exit>((resolve) => {
+    end = resolve;
+  });
+  const onEvent = (event: WorkerEvent): void => {
+    switch (event.kind) {
+      case "spawned":
+        pid = event.pid ?? null;
+        events.spawned();
+        break;
+      case "attached":
+        pid = event.pid ?? pid;
+        break;
+      case "output":
+        for (const line of linesOf(event.lines ?? "")) {
+          events.output(event.isStderr ? "stderr" : "stdout", line);
+        }
+        break;
+      case "outlives":
+        // Of a pool that was shut down the information has no process any more.
+        stopBy(worker.stopCommand, { ...info(), pid });
+        break;
+      default:
+        end(exitOf(event));
+    }
+  };
+  native().launchWorker(
+    lane.native,
+    {
+      launcher,
+      wrapper: [...wrapper],
+      command,
+      sandbox: enforcement.sandbox,
+      env: Object.entries({ ...Object.fromEntries(workerEnvironment(worker)), ...enforcement.variables }),
+      cwd,
+      stdio,
+      nice,
+      stackBytes: stackBytes(worker),
+      program: JSON.stringify(program),
+    },
+    onEvent,
+  );
+  return {
+    get pid() {
+      return pid;
+    },
+    argv: [launcher, ...wrapper, ...command],
+    wrapper: wrapper[0],
+    exited,
+    stop: () => lane.native.stop(GRACE_MILLIS),
+    kill: () => lane.native.stop(0),
+  };
+}
+
+function exitOf(event: WorkerEvent): Exit {
+  const { code = null, signal = null, stderrTail = "", message, livesOn } = event;
+  const failedToLaunch =
+    code !== null && LAUNCHER_FAILED.includes(code) && stderrTail.startsWith(LAUNCHER_SAYS);
+  let cause: Error | undefined;
+  if (event.kind === "failed") {
+    cause = new Error(message);
+  } else if (livesOn) {
+    cause = livesOnError();
+    process.emitWarning(cause);
+  } else if (failedToLaunch) {
+    cause = new Error(stderrTail.slice(LAUNCHER_SAYS.length).trimEnd());
+  }
+  return {
+    exitCode: code,
+    signal,
+    stderrTail,
+    cause,
+    retryable:
+      event.kind === "failed" ? event.transient === true : !failedToLaunch && code !== native().EXIT_REFUSED,
+  };
+}
+
+/** The lines without their ends; the last has one too. */
+function linesOf(text: string): string[] {
+  return text.replace(/\r?\n$/, "").split(/\r?\n/);
+}
+
+/** Has a worker that can't be killed from here ended by the user's command. */
+function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void {
+  if (command === undefined) {
+    return;
+  }
+  try {
+    const [program, ...parameters] = commandFor("worker.stopCommand", command, info);
+    execFile(program, parameters, { timeout: STOP_COMMAND_MILLIS }, (error) => {
+      if (error) {
+        process.emitWarning(error);
+      }
+    });
+  } catch (error) {
+    process.emitWarning(error as Error);
+  }
+}
+
+function livesOnError(): Error {
+  return new KnittingError(
+    "KNITTING_WORKER_LIVES_ON",
+    "a worker was given up: it, its wrapper or something else that holds its memory has not ended although it was to be killed. It is out of this process's reach: worker.stopCommand can end it",
+  );
+}

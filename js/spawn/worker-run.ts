@@ -1,0 +1,206 @@
+/**
+ * One start of one worker: its lane, its thread or process, its boot's time limit, and what is known of it when it ends. A
+ * worker that is started again is another run.
+ *
+ * ```text
+ *   booting --ready--> ready --ends--> ended
+ *      '--ends, fails, takes too long------^
+ * ```
+ */
+import { clearTimeout, now, setTimeout } from "../base/clock";
+import type { ProtocolViolationError } from "../base/errors";
+import { isRecord } from "../base/validate";
+import { HostLane } from "../lane/host/host-lane";
+import type { LaneCall } from "../lane/host/lane-call";
+import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
+import { bootError, crashError, type RunFacts } from "./exit-error";
+import { startProcess, wrapperFor } from "./process";
+import { startThread } from "./thread";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
+
+/** What a run tells its owner, which may not use it before its constructor has returned. */
+export interface RunEvents extends WorkerEvents {
+  /** The worker is ready for calls. */
+  ready(): void;
+  /** The run was given up while this call was being made. */
+  refused(call: LaneCall): void;
+  /** The worker has ended, and not because `stop` was called. */
+  ended(end: RunEnd): void;
+}
+
+/** How a run has ended. */
+export interface RunEnd {
+  readonly exit: Exit;
+  /** Whether it had been ready. */
+  readonly wasReady: boolean;
+  /** Milliseconds for which it was ready. */
+  readonly readyMillis: number;
+  /** Why its boot has failed, if it was never ready. */
+  readonly bootError: Error | undefined;
+  /** Whether another start may go better, if it was never ready. */
+  readonly retryable: boolean;
+  /** Calls that it had started, as far as it says so: what each rejects with is `crash(call, true)`. */
+  readonly started: readonly LaneCall[];
+  /** The others, in their order. */
+  readonly unstarted: readonly LaneCall[];
+}
+
+/** The command that stands before a worker's own; empty without one. Throws `InvalidOptionError` if it can't be had. */
+export function wrapperOf(plan: Plan, index: number, start: number): readonly string[] {
+  const { runtime } = plan.worker;
+  const workerStart = { index, start, runtime } as WorkerStart;
+  return runtime === "thread" ? [] : wrapperFor(plan, workerStart);
+}
+
+export class WorkerRun {
+  readonly lane: HostLane;
+  readonly startedAt = new Date();
+  readonly #worker: Worker;
+  readonly #events: RunEvents;
+  readonly #bootTimer: NodeJS.Timeout;
+  readonly #facts: { -readonly [Fact in keyof RunFacts]: RunFacts[Fact] };
+  #readySince: number | undefined;
+  #stopped = false;
+
+  /** Starts a worker. `info` is what the user's command to end it gets to know of it. Throws if there can be none now. */
+  constructor(plan: Plan, wrapper: readonly string[], info: () => WorkerInfo, events: RunEvents) {
+    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime, spinMicroseconds } = plan.worker;
+    const named = sharedMemory.mode === "named" ? sharedMemory : undefined;
+    this.#events = events;
+    this.#facts = {
+      plan,
+      attached: false,
+      tooSlow: false,
+      violation: undefined,
+      bootFault: undefined,
+      overdue: undefined,
+    };
+    this.lane = new HostLane(
+      {
+        ...plan.payload,
+        namePrefix: named?.namePrefix,
+        isThread: runtime === "thread",
+        hardTimeoutMs,
+        spinMicroseconds,
+      },
+      {
+        attached: () => {
+          this.#facts.attached = true;
+          this.lane.native.attached(named?.unlinkOnShutdown === true);
+        },
+        ready: () => this.#ready(),
+        bootFailed: (fault) => this.#bootFailed(fault),
+        violated: (error) => this.#violated(error),
+        refused: (call) => events.refused(call),
+        overdue: (task) => this.#overdue(plan.program.tasks[task].task),
+      },
+    );
+    try {
+      this.lane.prepare();
+      this.#worker =
+        runtime === "thread"
+          ? startThread(this.lane, plan, events)
+          : startProcess(this.lane, plan, wrapper, info, events);
+    } catch (cause) {
+      this.lane.close();
+      throw cause;
+    }
+    this.#bootTimer = setTimeout(() => this.#bootOverdue(), startupTimeoutMs).unref();
+    void this.#worker.exited.then((exit) => this.#ended(exit));
+  }
+
+  /** Process id; of a wrapper until the worker in it is known. Null for a thread, and until the process runs. */
+  get pid(): number | null {
+    return this.#worker.pid;
+  }
+
+  /** Whether the worker serves calls. */
+  get ready(): boolean {
+    return this.#readySince !== undefined;
+  }
+
+  /** Whether its boot has taken too long: its calls have waited for as long as they may. */
+  get tooSlow(): boolean {
+    return this.#facts.tooSlow;
+  }
+
+  /** Ends the worker and resolves when it is gone, with how it went. `calls` are those it had not answered. */
+  stop(): { calls: LaneCall[]; exited: Promise<Exit> } {
+    this.#stopped = true;
+    clearTimeout(this.#bootTimer);
+    this.lane.drain();
+    // Stopped first: closing the lane would kill a process at once.
+    this.#worker.stop();
+    const exited = this.#worker.exited.then((exit) => {
+      this.lane.close();
+      return exit;
+    });
+    const { started, unstarted } = this.lane.abandon();
+    return { calls: started.concat(unstarted), exited };
+  }
+
+  /** What a call rejects with whose worker has ended so. */
+  crash(call: LaneCall, exit: Exit, started: boolean): Error {
+    return crashError(this.#facts, this.#worker, exit, call, started);
+  }
+
+  #ready(): void {
+    clearTimeout(this.#bootTimer);
+    // A stopped worker may say it as its last.
+    if (!this.#stopped) {
+      this.#readySince = now();
+      this.#events.ready();
+    }
+  }
+
+  #bootFailed(fault: unknown): void {
+    const { error, retryable } = isRecord(fault) ? fault : { error: fault, retryable: true };
+    this.#facts.bootFault = {
+      error: error instanceof Error ? error : new Error(String(error)),
+      retryable: retryable !== false,
+    };
+    this.#worker.stop();
+  }
+
+  #violated(error: ProtocolViolationError): void {
+    this.#facts.violation = error;
+    this.#worker.kill();
+  }
+
+  #overdue(task: string): void {
+    this.#facts.overdue = task;
+    this.#worker.kill();
+  }
+
+  #bootOverdue(): void {
+    this.lane.catchUp();
+    if (!this.ready && !this.#stopped && this.#facts.bootFault === undefined) {
+      this.#facts.tooSlow = true;
+      this.#worker.kill();
+    }
+  }
+
+  #ended(exit: Exit): void {
+    if (this.#stopped) {
+      return;
+    }
+    clearTimeout(this.#bootTimer);
+    // What it had answered before it died counts.
+    this.lane.drain();
+    if (this.#stopped) {
+      // A listener or a getter has shut the pool down.
+      return;
+    }
+    const wasReady = this.ready;
+    const calls = this.lane.abandon();
+    this.lane.close();
+    this.#events.ended({
+      exit,
+      wasReady,
+      readyMillis: this.#readySince === undefined ? 0 : now() - this.#readySince,
+      bootError: wasReady ? undefined : bootError(this.#facts, this.#worker, exit),
+      retryable: this.#facts.bootFault?.retryable !== false && exit.retryable,
+      ...calls,
+    });
+  }
+}

@@ -1,0 +1,188 @@
+/** The receiving end of a stream, see stream.ts. */
+import { STREAM_WINDOW } from "../native/layout";
+
+/** Where a stream comes from. */
+export interface ReceiverLane {
+  /** Allows items of so many more units. */
+  grant(units: number): void;
+  /** Wants no more. Throws if the value can't be sent. */
+  cancel(value: unknown): void;
+  /** Somebody waits for what comes next, or nobody does any more. */
+  attend(waits: boolean): void;
+}
+
+/** Units that were taken before the sender gets them back. */
+const GRANT_UNITS = STREAM_WINDOW / 4;
+
+/** Somebody who waits: for an item, or for the stream's end. */
+interface Waiter {
+  readonly wantsItem: boolean;
+  /** Who waits: it is not collected before it has got what it waits for. */
+  readonly reader: object;
+  resolve(result: IteratorResult<unknown, unknown>): void;
+  reject(error: unknown): void;
+}
+
+type End = { readonly error: unknown } | { readonly value: unknown };
+
+/** The end after it has been told. */
+const OVER: End = { value: undefined };
+
+/** What has arrived of a stream and who waits for more. It knows nothing of the {@link TaskStream} that is read. */
+export class StreamReceiver {
+  readonly #lane: ReceiverLane;
+  #items: unknown[] = [];
+  #units: number[] = [];
+  #first = 0;
+  #waiters: Waiter[] = [];
+  /** Units that were taken and not given back. */
+  #taken = 0;
+  #end: End | undefined;
+  #isCancelled = false;
+
+  /** With `taken` units to be given as the first are asked for: none if the sender has had them from the start. */
+  constructor(lane: ReceiverLane, taken: number) {
+    this.#lane = lane;
+    this.#taken = taken;
+  }
+
+  /** Whether somebody waits for the sender. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  /** An item has arrived. */
+  push(item: unknown, units: number): void {
+    if (this.#end !== undefined || this.#isCancelled) {
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) {
+      this.#items.push(item);
+      this.#units.push(units);
+      return;
+    }
+    waiter.resolve({ done: false, value: item });
+    this.#giveBack(units);
+    if (this.#waiters.length === 0) {
+      this.#lane.attend(false);
+    }
+  }
+
+  /** The sender's iterator has returned: there is no more. */
+  readonly finish = (value: unknown): void => this.#over({ value });
+
+  /** There is no more because of an error. What has arrived before it can be read first. */
+  readonly fail = (error: unknown): void => this.#over({ error });
+
+  /** What has arrived is not wanted any more. */
+  discard(): void {
+    this.#items = [];
+    this.#units = [];
+    this.#first = 0;
+  }
+
+  /** Nobody is there any more who could read it. */
+  abandon(): void {
+    this.discard();
+    if (this.#end === undefined && !this.#isCancelled) {
+      this.#isCancelled = true;
+      this.#lane.cancel(undefined);
+    }
+  }
+
+  /** The next item, for `reader`. */
+  next(reader: object): Promise<IteratorResult<unknown, unknown>> {
+    if (this.#first < this.#items.length) {
+      const value = this.#items[this.#first];
+      const units = this.#units[this.#first];
+      this.#items[this.#first++] = undefined;
+      if (this.#first === this.#items.length) {
+        this.discard();
+      }
+      if (this.#end === undefined) {
+        this.#giveBack(units);
+      }
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#end === undefined) {
+      if (!this.#isCancelled) {
+        this.#giveBack(0);
+      }
+      return this.#wait(reader, true);
+    }
+    const end = this.#end;
+    this.#end = OVER;
+    return "error" in end ? Promise.reject(end.error) : Promise.resolve({ done: true, value: end.value });
+  }
+
+  /** Ends the stream early. Resolves when the sender's iterator has ended, with what it made of `value`. */
+  return(reader: object, value: unknown): Promise<IteratorResult<unknown, unknown>> {
+    this.discard();
+    if (this.#end !== undefined) {
+      this.#end = OVER;
+      return Promise.resolve({ done: true, value });
+    }
+    if (this.#isCancelled) {
+      return this.#wait(reader, false).then(() => ({ done: true, value }));
+    }
+    this.#isCancelled = true;
+    try {
+      this.#lane.cancel(value);
+    } catch (error) {
+      this.#lane.cancel(undefined);
+      return this.#wait(reader, false).then(() => {
+        throw error;
+      });
+    }
+    return this.#wait(reader, false);
+  }
+
+  #wait(reader: object, wantsItem: boolean): Promise<IteratorResult<unknown, unknown>> {
+    if (this.#waiters.length === 0) {
+      this.#lane.attend(true);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ wantsItem, reader, resolve, reject });
+    });
+  }
+
+  #giveBack(units: number): void {
+    this.#taken += units;
+    if (this.#taken >= GRANT_UNITS) {
+      const { length } = this.#items;
+      this.#lane.grant(this.#taken);
+      this.#taken = 0;
+      if (this.#first * 2 > length) {
+        this.#items = this.#items.slice(this.#first);
+        this.#units = this.#units.slice(this.#first);
+        this.#first = 0;
+      }
+    }
+  }
+
+  #over(end: End): void {
+    if (this.#end !== undefined) {
+      return;
+    }
+    this.#end = end;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    if (waiters.length > 0) {
+      this.#lane.attend(false);
+    }
+    for (const { wantsItem, resolve, reject } of waiters) {
+      let told: End = OVER;
+      // The end is told once: to who has asked for an item, or to who has ended the stream early.
+      if (wantsItem !== this.#isCancelled) {
+        told = this.#end;
+        this.#end = OVER;
+      }
+      if ("error" in told) {
+        reject(told.error);
+      } else {
+        resolve({ done: true, value: told.value });
+      }
+    }
+  }
+}

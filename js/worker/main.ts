@@ -1,0 +1,68 @@
+/**
+ * Where a worker begins, if this is the program that was started: it attaches, forgets how, puts up the guards, runs
+ * `worker.bootstrap`, imports the tasks' modules, reports that it is ready, and serves.
+ *
+ * ```text
+ *   thread    workerData names the memory and the tasks
+ *   process   the boot payload in the environment does; what is refused goes to stderr, with an exit status of its own
+ * ```
+ */
+
+import { isMainThread, workerData } from "node:worker_threads";
+import { WorkerLane } from "../lane/worker/worker-lane";
+import { native } from "../native/addon";
+import type { BootFault, Program, ThreadData } from "../task/program";
+import { forgetBootData } from "./boot-data";
+import { installGuards } from "./exit-guards";
+import { loadTasks, runBootstrap } from "./load";
+import { isWorker } from "./mark";
+
+export async function main(): Promise<void> {
+  const thread = isMainThread ? undefined : (workerData as ThreadData);
+  const end = thread === undefined ? attachProcess() : attachThread(thread);
+  const program = thread?.program ?? end.program;
+  const fault = await boot(program, end);
+  if (fault !== undefined) {
+    end.fail(fault);
+    if (thread === undefined) {
+      process.exitCode = 1;
+    }
+  }
+}
+
+/** Returns what went wrong, if anything has. */
+async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
+  const { bootstrap, tasks, debug } = program;
+  let retryable = true;
+  try {
+    installGuards();
+    if (bootstrap !== undefined) {
+      retryable = false;
+      await runBootstrap(bootstrap, debug);
+      retryable = true;
+    }
+    end.serve(await loadTasks(tasks, debug), program);
+    return undefined;
+  } catch (error) {
+    return { error, retryable };
+  }
+}
+
+function attachThread({ token, port }: ThreadData): WorkerLane {
+  return new WorkerLane((wake) => native().WorkerLane.attachThread(token, wake), port);
+}
+
+function attachProcess(): WorkerLane {
+  try {
+    return new WorkerLane((wake) => native().WorkerLane.attachProcess(wake));
+  } catch (error) {
+    process.stderr.write(`knitting-native worker: ${(error as Error).message}\n`);
+    return process.exit(native().EXIT_REFUSED);
+  } finally {
+    forgetBootData();
+  }
+}
+
+if (isWorker) {
+  void main();
+}

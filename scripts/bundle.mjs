@@ -1,0 +1,109 @@
+/**
+ * Bundles js/ into what is packed.
+ *
+ * ```text
+ *   dist/host.js            the host program        exports { index, sharedMemory }: one object for each entry point
+ *   dist/worker.js          the worker program      the same names as a worker has them; runs if it is started
+ *   dist/index.js           a stub that picks one
+ *   dist/shared-memory.js   likewise
+ *   dist/LICENSES.txt       of what else is in the bundles
+ * ```
+ *
+ * A worker so reads one file, and its tasks' `import "knitting-native"` finds that very file: there is one class each of the
+ * errors, `Envelope` and `ProcessSharedBuffer`.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { root } from "./addon.mjs";
+
+const dist = join(root, "dist");
+
+/** The entry points of the package, by the name that each has on what a bundle exports. */
+const ENTRIES = { index: "index", sharedMemory: "shared-memory" };
+
+/** The mark of js/base/mark.ts. */
+const MARK = 'Symbol.for("knitting-native.worker")';
+
+const HOST = `
+export * as index from "./js/index";
+export * as sharedMemory from "./js/shared-memory";`;
+
+// The mark comes first, then the program, which only starts to work once everything else is there.
+const WORKER = `
+import "./js/worker/mark";
+export * as index from "./js/worker/api";
+export * as sharedMemory from "./js/shared-memory";
+import "./js/worker/main";`;
+
+/** Writes everything. Returns the modules of each bundle, by their paths in the checkout. */
+export async function bundle() {
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist);
+  const modules = { host: await bundleOf("host", HOST), worker: await bundleOf("worker", WORKER) };
+  for (const [name, file] of Object.entries(ENTRIES)) {
+    writeFileSync(join(dist, `${file}.js`), stub(name, await exportsOf(file)));
+  }
+  writeFileSync(join(dist, "LICENSES.txt"), licenses([...modules.host, ...modules.worker]));
+  return modules;
+}
+
+async function bundleOf(name, contents) {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    stdin: { contents, resolveDir: root, sourcefile: `${name}.ts`, loader: "ts" },
+    outfile: join("dist", `${name}.js`),
+    bundle: true,
+    platform: "node",
+    target: "node20.9",
+    format: "cjs",
+    metafile: true,
+    logLevel: "warning",
+  });
+  return Object.keys(metafile.inputs);
+}
+
+/** The names that js/<file>.ts exports, without its types. */
+async function exportsOf(file) {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [`js/${file}.ts`],
+    bundle: true,
+    write: false,
+    outdir: "dist",
+    platform: "node",
+    format: "esm",
+    metafile: true,
+    logLevel: "silent",
+  });
+  return Object.values(metafile.outputs)[0].exports;
+}
+
+/** The list of names is what Node, which does not run it before it links an ES module, reads them from. */
+function stub(name, names) {
+  return `"use strict";
+0 && (module.exports = { ${names.join(", ")} });
+module.exports = (${MARK} in globalThis ? require("./worker.js") : require("./host.js")).${name};
+`;
+}
+
+/** The licences of the packages that are part of the bundles. */
+function licenses(modules) {
+  const packages = new Set();
+  for (const module of modules) {
+    const found = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(module);
+    if (found !== null) {
+      packages.add(found[1]);
+    }
+  }
+  return [...packages]
+    .map((name) => {
+      const folder = join(root, "node_modules", name);
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      if (file === undefined) {
+        throw new Error(`${name} is bundled and has no licence file`);
+      }
+      return `${name}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
