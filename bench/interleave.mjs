@@ -34,9 +34,15 @@ export async function interleave(events, seconds, onRound) {
   return round;
 }
 
-/** Rotated by one each round, and backwards every other round. */
+/**
+ * From the first, to and fro: 0, 1, last, 2, last but one and so on. Rotated by one each round, and backwards every
+ * other time around. So everybody has their turn after each of the others equally often (Williams, 1949).
+ */
 function inTurn(contenders, round) {
-  const first = round % contenders.length;
-  const order = [...contenders.slice(first), ...contenders.slice(0, first)];
-  return round % 2 === 0 ? order : order.reverse();
+  const count = contenders.length;
+  const order = contenders.map((_, place) => {
+    const step = place % 2 === 1 ? (place + 1) / 2 : count - place / 2;
+    return contenders[(step + round) % count];
+  });
+  return Math.floor(round / count) % 2 === 0 ? order : order.reverse();
 }

@@ -1,27 +1,9 @@
 /** The results as aligned plain text. */
+import { FIGURES, written } from "./written.mjs";
 
 const NAME_WIDTH = 20;
 const MEDIAN_WIDTH = 10;
 const QUARTILES_WIDTH = 18;
-
-/** Units, each with its size in the unit that is measured in; the smallest first. */
-const TIME = [
-  { size: 1, sign: " us" },
-  { size: 1e3, sign: " ms" },
-];
-const COUNT = [
-  { size: 1, sign: "" },
-  { size: 1e3, sign: " k" },
-  { size: 1e6, sign: " M" },
-];
-const TIMES = [{ size: 1, sign: "x" }];
-
-const FIGURES = {
-  p50: { heading: "p50", units: TIME },
-  p99: { heading: "p99", units: TIME },
-  rate: { heading: "calls/s", units: COUNT },
-  ratio: { heading: "ratio", units: TIMES },
-};
 
 const READING = `\
 Figures are medians over the rounds, with quartiles in brackets; a ratio above 1 is better than postMessage in the same
@@ -29,14 +11,22 @@ round. Both sides of postMessage and fork sleep between calls: they are quick wh
 when one has to wake another core, and change between the two. Wide quartiles mean that, or a machine that others use.`;
 
 export function report({ machine, othersBusy, rounds, seconds, tables, acceptance }) {
+  const claims = acceptance ? [`\nAcceptance, set for Node 24\n${acceptance.map(verdict).join("\n")}`] : [];
+  return [
+    headline({ machine, othersBusy, rounds, seconds }),
+    "",
+    READING,
+    ...tables.map(table),
+    ...claims,
+  ].join("\n");
+}
+
+/** Where and how long it was measured. */
+export function headline({ machine, othersBusy, rounds, seconds }) {
   const { cpu, cores, memoryGiB, kernel, node } = machine;
   return [
     `Node ${node}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB`,
     `${rounds} rounds in ${seconds.toFixed(0)} s; others kept ${othersBusy.toFixed(2)} cores busy meanwhile`,
-    "",
-    READING,
-    ...tables.map(table),
-    `\nAcceptance, set for Node 24\n${acceptance.map(verdict).join("\n")}`,
   ].join("\n");
 }
 
@@ -59,17 +49,4 @@ function table({ title, ratioOf, rows }) {
 function verdict({ passed, what, ratio, atLeast }) {
   const { median, quartiles } = written("ratio", ratio);
   return `  ${passed ? "pass" : "FAIL"}  ${what}: ${median} ${quartiles}, at least ${atLeast}x`;
-}
-
-/** In the unit that suits the median. */
-function written(name, { median, low, high }) {
-  const { units } = FIGURES[name];
-  const { size, sign } = units.findLast((unit) => median >= unit.size) ?? units[0];
-  const [middle, ...ends] = [median, low, high].map((value) => digits(value / size));
-  return { median: `${middle}${sign}`, quartiles: low === high ? "" : `(${ends.join(" - ")})` };
-}
-
-/** Three digits, more before the point if need be. */
-function digits(value) {
-  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }

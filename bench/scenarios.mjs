@@ -99,6 +99,34 @@ export function echo(what, value) {
   };
 }
 
+const START = {
+  figures: ["start", "blocked"],
+  ratioOf: "start",
+  compared: ["start", "blocked"],
+  async warm() {},
+};
+
+/** A new worker, in a process that has had others. */
+export const laterStart = { ...START, title: "start of a worker", turn: timeStart };
+
+/** The same by contenders that run in a process which has had none: see `contenders/fresh.mjs`. */
+export const firstStart = {
+  ...START,
+  title: "start of the first worker in a fresh process",
+  turn: (contender) => contender.timeStart(),
+};
+
+/** From nothing to the first answer, and for how much of that the event loop is blocked at once. */
+export async function timeStart(contender) {
+  const start = performance.now();
+  contender.open();
+  const blocked = (performance.now() - start) * 1e3;
+  strictEqual(await contender.call(0), 1);
+  const answered = (performance.now() - start) * 1e3;
+  await contender.stop();
+  return { start: answered, blocked };
+}
+
 async function warmCalls(contender) {
   for (let x = 0; x < WARM_CALLS; x++) {
     strictEqual(await contender.call(x), x + 1);

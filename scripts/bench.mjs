@@ -1,20 +1,26 @@
 /**
- * `npm run bench -- [--quick] [--json] [--node <path>]`: builds what is missing, then measures.
+ * `npm run bench -- [options]`: builds what is missing, then measures. `--help` tells the options.
  *
- * Under the Node that the figures in our documents are from, or the one at `path`.
+ * Under the Node that the figures in our documents are from, or the one that `--node` names.
  */
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { asArguments, readOptions } from "../bench/options.mjs";
 import { root } from "./addon.mjs";
 import { ensureNodes } from "./runtimes.mjs";
-import { ensureBuilt, run } from "./setup.mjs";
+import { ensureBuilt } from "./setup.mjs";
 
 const NODE_MAJOR = 24;
 
-const { values } = parseArgs({
-  options: { node: { type: "string" }, quick: { type: "boolean" }, json: { type: "boolean" } },
-});
-const flags = ["quick", "json"].filter((name) => values[name]).map((name) => `--${name}`);
+const { node, ...options } = readOptions();
 
 await ensureBuilt();
-run(values.node ?? ensureNodes()[NODE_MAJOR], [join(root, "bench", "main.mjs"), ...flags]);
+const { status, error } = spawnSync(
+  node ?? ensureNodes()[NODE_MAJOR],
+  [join(root, "bench", "main.mjs"), ...asArguments(options)],
+  { cwd: root, stdio: "inherit" },
+);
+if (error) {
+  console.error(`npm run bench: ${error.message}`);
+}
+process.exitCode = status ?? 1;

@@ -8,18 +8,25 @@ const CHILD = fileURLToPath(new URL("./fork-child.mjs", import.meta.url));
 
 export class Fork {
   #pending = new PendingCalls();
-  #serialization;
+  #options;
   #child;
 
-  /** `serialization`: "json", Node's default, or "advanced", the structured clone, which binary data needs. */
-  constructor(name, serialization) {
+  /**
+   * `options`: of `fork`. Its `serialization` is "json", Node's default, or "advanced", the structured clone, which
+   * binary data needs.
+   */
+  constructor(name, options) {
     this.name = name;
-    this.#serialization = serialization;
+    this.#options = options;
+  }
+
+  open() {
+    this.#child = fork(CHILD, this.#options);
+    this.#child.on("message", ({ id, answer }) => this.#pending.answered(id, answer));
   }
 
   async start() {
-    this.#child = fork(CHILD, { serialization: this.#serialization });
-    this.#child.on("message", ({ id, answer }) => this.#pending.answered(id, answer));
+    this.open();
     await this.call(0);
   }
 

@@ -1,22 +1,26 @@
-/** This package: one worker, a thread or a process. */
-import { createPool, importTask } from "knitting-native";
-
-const tasks = {
-  inc: importTask({ href: "../tasks.mjs", name: "inc" }),
-  echo: importTask({ href: "../tasks.mjs", name: "echo" }),
-};
+/** This package, or another build of it: one worker, a thread or a process. */
+const href = new URL("../tasks.mjs", import.meta.url);
 
 export class Knitting {
-  #worker;
+  #build;
+  #options;
+  #tasks;
   #pool;
 
-  constructor(name, worker) {
+  /** `build`: what its package exports. `options`: of `createPool`. */
+  constructor(name, build, options) {
     this.name = name;
-    this.#worker = worker;
+    this.#build = build;
+    this.#options = options;
+    this.#tasks = Object.fromEntries(["inc", "echo"].map((name) => [name, build.importTask({ href, name })]));
+  }
+
+  open() {
+    this.#pool = this.#build.createPool({ threads: 1, ...this.#options })(this.#tasks);
   }
 
   async start() {
-    this.#pool = createPool({ threads: 1, worker: this.#worker })(tasks);
+    this.open();
     await this.call(0);
   }
 

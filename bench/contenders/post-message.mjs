@@ -3,13 +3,23 @@ import { Worker } from "node:worker_threads";
 import { PendingCalls } from "./pending.mjs";
 
 export class PostMessage {
-  name = "postMessage";
   #pending = new PendingCalls();
+  #options;
   #worker;
 
-  async start() {
-    this.#worker = new Worker(new URL("./post-message-worker.mjs", import.meta.url));
+  /** `options`: of `Worker`. */
+  constructor(name, options) {
+    this.name = name;
+    this.#options = options;
+  }
+
+  open() {
+    this.#worker = new Worker(new URL("./post-message-worker.mjs", import.meta.url), this.#options);
     this.#worker.on("message", ({ id, answer }) => this.#pending.answered(id, answer));
+  }
+
+  async start() {
+    this.open();
     await this.call(0);
   }
 

@@ -1,0 +1,89 @@
+/** Builds of this package: this one, and another that it is compared with. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { platform, root } from "../scripts/addon.mjs";
+import { refuse } from "./options.mjs";
+
+const NAME = "knitting-native";
+
+/** What this build is called beside the other. */
+export const THIS = "this";
+const OTHER = "other";
+
+const require = createRequire(import.meta.url);
+
+/** The build of this checkout. */
+export function thisBuild() {
+  return { name: THIS, ...loadBuild(realpathSync(root)) };
+}
+
+/** The build at `path`, which the user has named. Each has an addon of its own, also when both are in one process. */
+export function otherBuild(path) {
+  const problem = problemOf(path);
+  if (problem !== undefined) {
+    refuse(`--against is ${JSON.stringify(path)}, ${problem}`);
+  }
+  try {
+    return { name: OTHER, ...loadBuild(realpathSync(path)) };
+  } catch (error) {
+    const [firstLine] = error.message.split("\n");
+    return refuse(
+      `--against is ${JSON.stringify(path)}, which can't be loaded: ${firstLine}. ${remedy(path)}`,
+    );
+  }
+}
+
+/** What a build exports, with the folder it is in. */
+export function loadBuild(folder) {
+  const { createPool, importTask } = require(folder);
+  return { folder, createPool, importTask };
+}
+
+/** How a reader recognizes a build: its folder, and its commit if it is a checkout. */
+export function describeBuild({ folder }) {
+  const { stdout } = spawnSync("git", ["-C", folder, "describe", "--always", "--dirty"], {
+    encoding: "utf8",
+  });
+  const commit = isCheckout(folder) ? stdout?.trim() : undefined;
+  return commit ? { folder, commit } : { folder };
+}
+
+/** Why there is no other build at `path`: the end of a sentence and what to do. */
+function problemOf(path) {
+  if (nameOf(path) !== NAME) {
+    return `which is no folder of ${NAME}. Give the path of another checkout, or of an installed package.`;
+  }
+  if (realpathSync(path) === realpathSync(root)) {
+    return "which is this checkout itself. Give the path of another one.";
+  }
+  const parts = ["dist/index.js", ...["knitting-native.node", "knitting-launcher"].map(inPlatformFolder)];
+  const missing = parts.filter((part) => !existsSync(join(path, part)));
+  return missing.length > 0
+    ? `which is not built: it has no ${missing.join(", no ")}. ${remedy(path)}`
+    : undefined;
+}
+
+function nameOf(path) {
+  try {
+    return JSON.parse(readFileSync(join(path, "package.json"), "utf8")).name;
+  } catch {
+    return undefined;
+  }
+}
+
+function inPlatformFolder(part) {
+  return join("npm", platform(), part);
+}
+
+function remedy(path) {
+  return isCheckout(path)
+    ? `Run \`npm run build\` in ${path}.`
+    : `Run \`node ${join(path, "scripts", "install.mjs")}\`, or install the package again.`;
+}
+
+/** A published package has no sources of its JavaScript. */
+function isCheckout(path) {
+  return existsSync(join(path, "js"));
+}

@@ -1,0 +1,103 @@
+/**
+ * Who plays which scenario. The events of a group take turns with one another, for `seconds`. The contenders of a
+ * `standing` group start once, before it; those of another start in each turn.
+ *
+ * An event between two builds has `pairs`: workers of one kind from `mine` and `other`, and their `anchor`, which is
+ * what Node itself has for it.
+ */
+import { THIS } from "./builds.mjs";
+import { Fork } from "./contenders/fork.mjs";
+import { Fresh } from "./contenders/fresh.mjs";
+import { Knitting } from "./contenders/knitting.mjs";
+import { PostMessage } from "./contenders/post-message.mjs";
+import { bytes, records, text } from "./payloads.mjs";
+import { afterSilence, batches, echo, firstStart, laterStart, sequentialCalls } from "./scenarios.mjs";
+
+const KINDS = {
+  thread: { runtime: "thread" },
+  process: { runtime: "process", processRuntime: "node" },
+};
+/** Variables such as NODE_EXTRA_CA_CERTS cost time at a start, and a policy takes them away: nobody has any. */
+const NO_VARIABLES = { env: {} };
+
+const CALLS = [sequentialCalls, batches(100), batches(1000), afterSilence];
+const ECHOES = [
+  echo("string of 1 KiB", text),
+  echo("array of 100 small objects", records),
+  echo("Uint8Array of 1 MiB", bytes),
+];
+
+/** One build and what Node has: the group of their calls, and what the acceptance is about. */
+export function besideNode(build) {
+  const knittingThread = new Knitting("knitting thread", build, { worker: KINDS.thread });
+  const knittingProcess = new Knitting("knitting process", build, { worker: KINDS.process });
+  const postMessage = new PostMessage("postMessage");
+  const ours = [knittingThread, knittingProcess, postMessage];
+  const callers = [...ours, new Fork("fork", { serialization: "json" })];
+  const echoers = [...ours, new Fork("fork, advanced", { serialization: "advanced" })];
+
+  const calls = CALLS.map((scenario) => event(scenario, callers));
+  const echoes = ECHOES.map((scenario) => event(scenario, echoers));
+  const [sequential, batchesOf100, batchesOf1000] = calls;
+  return {
+    groups: [{ name: "calls", standing: true, seconds: 75, quickSeconds: 13, events: [...calls, ...echoes] }],
+    claims: { sequential, batchesOf100, batchesOf1000 },
+    contenders: { knittingThread, knittingProcess, postMessage },
+  };
+}
+
+/** Two builds, in the order in which they come first: the group of their calls and that of their workers' starts. */
+export function besideEachOther(builds) {
+  const postMessage = new PostMessage("postMessage");
+  const bareWorker = new PostMessage("bare Worker", NO_VARIABLES);
+  const fork = new Fork("fork", NO_VARIABLES);
+  const thread = { ...KINDS.thread, ...NO_VARIABLES };
+  const process = { ...KINDS.process, ...NO_VARIABLES };
+
+  const callers = [
+    pair("thread", builds, Knitting, { worker: KINDS.thread }, postMessage),
+    pair("process", builds, Knitting, { worker: KINDS.process }, postMessage),
+  ];
+  const starters = [
+    pair("thread", builds, Knitting, { worker: thread }, bareWorker),
+    pair("thread, unsafe", builds, Knitting, { worker: thread, permission: "unsafe" }, bareWorker),
+    pair("process", builds, Knitting, { worker: process }, fork),
+    pair("process, unsafe", builds, Knitting, { worker: process, permission: "unsafe" }, fork),
+  ];
+  const firstStarters = [
+    pair("thread", builds, Fresh, { worker: thread }),
+    pair("process", builds, Fresh, { worker: process }),
+  ];
+  return [
+    {
+      name: "calls",
+      standing: true,
+      seconds: 150,
+      quickSeconds: 48,
+      events: [...CALLS, ...ECHOES].map((scenario) => duel(scenario, callers)),
+    },
+    {
+      name: "start",
+      standing: false,
+      seconds: 150,
+      quickSeconds: 56,
+      events: [duel(laterStart, starters), duel(firstStart, firstStarters)],
+    },
+  ];
+}
+
+function pair(kind, builds, Contender, options, anchor) {
+  const contenders = builds.map((build) => new Contender(`${build.name} ${kind}`, build, options));
+  const [mine, other] = builds[0].name === THIS ? contenders : contenders.toReversed();
+  return { kind, contenders, mine, other, anchor };
+}
+
+function duel(scenario, pairs) {
+  const all = pairs.flatMap(({ contenders, anchor }) => (anchor ? [...contenders, anchor] : contenders));
+  return { ...event(scenario, all), pairs };
+}
+
+/** A scenario, and for each of its contenders room for what it shows. */
+function event(scenario, contenders) {
+  return { scenario, figures: new Map(contenders.map((contender) => [contender, []])) };
+}

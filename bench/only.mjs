@@ -1,0 +1,24 @@
+/** The part of the benchmark that the user asks for. */
+import { refuse } from "./options.mjs";
+
+/**
+ * The groups with what `--only` leaves of their events: a group by its name, or scenarios by words of their titles.
+ * Fewer events play for less time.
+ */
+export function only(what, groups) {
+  const left = groups.flatMap((group) => {
+    const { name, events, seconds, quickSeconds } = group;
+    const chosen = events.filter(({ scenario }) => !what || what === name || scenario.title.includes(what));
+    const share = chosen.length / events.length;
+    return share === 0
+      ? []
+      : [{ ...group, events: chosen, seconds: seconds * share, quickSeconds: quickSeconds * share }];
+  });
+  return left.length > 0 ? left : refuse(`--only is ${JSON.stringify(what)}, ${choice(groups)}`);
+}
+
+function choice(groups) {
+  const names = groups.map(({ name }) => `"${name}"`).join(" or ");
+  const titles = groups.flatMap(({ events }) => events.map(({ scenario }) => `\n  ${scenario.title}`));
+  return `and nothing is called that. Say ${names}, or words of one of these titles:${titles.join("")}`;
+}

@@ -1,0 +1,26 @@
+/** Lets groups play, one group after the other. */
+import { interleave } from "./interleave.mjs";
+
+/** All their events, the rounds and how long it took. */
+export async function play(groups, quick) {
+  const start = performance.now();
+  let rounds = 0;
+  for (const { name, standing, events, seconds, quickSeconds } of groups) {
+    const contenders = standing ? [...new Set(events.flatMap(({ figures }) => [...figures.keys()]))] : [];
+    await Promise.all(contenders.map((contender) => contender.start()));
+    rounds += await interleave(events, quick ? quickSeconds : seconds, (round) => progress(name, round));
+    await Promise.all(contenders.map((contender) => contender.stop()));
+  }
+  return {
+    events: groups.flatMap(({ events }) => events),
+    rounds,
+    seconds: (performance.now() - start) / 1e3,
+  };
+}
+
+/** Shows a person that something happens. */
+function progress(group, round) {
+  if (process.stderr.isTTY) {
+    process.stderr.write(round < 0 ? `\r${group}: warming up` : `\r${group}: round ${round + 1}  `);
+  }
+}
