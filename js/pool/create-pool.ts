@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { native } from "../native/addon";
 import { enforce } from "../permission/enforce";
 import { findRuntime } from "../runtime/executable";
-import type { ResolvedWorker } from "../runtime/resolve-options";
+import type { ResolvedWorker } from "../runtime/options";
 import { type Definition, definitionOf, type Task } from "../task/definition";
 import { assertImportable } from "../task/module-url";
 import type { TaskSource } from "../task/program";

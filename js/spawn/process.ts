@@ -5,8 +5,8 @@ import type { HostLane } from "../lane/host/host-lane";
 import { native, type WorkerEvent } from "../native/addon";
 import { workerEntry } from "../native/package";
 import { LAUNCHER, nativePath } from "../native/platform";
-import { workerEnvironment } from "../runtime/environment";
-import { runtimeCommand } from "../runtime/executable";
+import { runtimeCommand } from "../runtime/command";
+import { environmentOf, valuesOf } from "../runtime/environment";
 import { commandFor } from "../runtime/resolve-options";
 import { stackBytes } from "../runtime/resource-limits";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
@@ -71,7 +71,7 @@ export function startProcess(
       wrapper: [...wrapper],
       command,
       sandbox: enforcement.sandbox,
-      env: Object.entries({ ...Object.fromEntries(workerEnvironment(worker)), ...enforcement.variables }),
+      env: Object.entries(valuesOf(environmentOf(worker, enforcement.variables))),
       cwd,
       stdio,
       nice,
