@@ -2,12 +2,13 @@
 import { delimiter, resolve } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
-import { native, type ProgramNeeds } from "../native/addon";
+import type { ProgramNeeds } from "../native/addon";
 import { environmentOf } from "../runtime/environment";
 import { isExecutable } from "../runtime/executable";
 import type { ResolvedWorker } from "../runtime/options";
 import { real, unique } from "./paths";
 import type { Policy } from "./policy";
+import { programNeeds } from "./program-needs";
 
 /** Where programs are besides the folders of `PATH`. */
 const PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -34,7 +35,7 @@ export function programsOf(
     }
     return path;
   });
-  const needs = programs.filter((path) => !denied.includes(path)).map((path) => native().programNeeds(path));
+  const needs = programs.filter((path) => !denied.includes(path)).map((path) => programNeeds(path));
   return {
     read: needs.flatMap(({ read }) => read),
     execute: needs.flatMap(({ execute }) => execute),

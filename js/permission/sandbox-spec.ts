@@ -12,6 +12,7 @@ import type { ResolvedWorker } from "../runtime/options";
 import type { TaskFolders } from "./needs";
 import { isWithin, real, realOrFuture, unique } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
+import { runtimeNeeds } from "./program-needs";
 import { programsOf } from "./programs";
 
 /** What the launcher reads; each field is explained in `src/sandbox`. */
@@ -69,7 +70,7 @@ export function kernelPlan(
   tasks: TaskFolders,
 ): KernelPlan {
   const online = !keepsFromNetwork(policy, worker.runtime);
-  const runtime = native().runtimeNeeds(executable, online);
+  const runtime = runtimeNeeds(executable, online);
   const programs = programsOf(policy, worker);
   const cache = denoCache(worker, policy);
   const denied = canonical([...policy.denyRead, ...tasks.denied, ...cache.private]).filter(
