@@ -4,7 +4,8 @@
  * ```text
  *   dist/host.js            the host program        exports { index, sharedMemory }: one object for each entry point
  *   dist/worker.js          the worker program      the same names as a worker has them; runs if it is started
- *   dist/index.js           a stub that picks one
+ *   dist/cli.js             the command
+ *   dist/index.js           a stub that picks one of the programs
  *   dist/shared-memory.js   likewise
  *   dist/LICENSES.txt       of what else is in the bundles
  * ```
@@ -36,11 +37,16 @@ export * as index from "./js/worker/api";
 export * as sharedMemory from "./js/shared-memory";
 import "./js/worker/main";`;
 
+const COMMAND = `
+import { run } from "./js/cli/main";
+process.exitCode = run(process.argv.slice(2));`;
+
 /** Writes everything. Returns the modules of each bundle, by their paths in the checkout. */
 export async function bundle() {
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
   const modules = { host: await bundleOf("host", HOST), worker: await bundleOf("worker", WORKER) };
+  await bundleOf("cli", COMMAND, "#!/usr/bin/env node");
   for (const [name, file] of Object.entries(ENTRIES)) {
     writeFileSync(join(dist, `${file}.js`), stub(name, await exportsOf(file)));
   }
@@ -48,7 +54,7 @@ export async function bundle() {
   return modules;
 }
 
-async function bundleOf(name, contents) {
+async function bundleOf(name, contents, banner = "") {
   const { metafile } = await build({
     absWorkingDir: root,
     stdin: { contents, resolveDir: root, sourcefile: `${name}.ts`, loader: "ts" },
@@ -57,6 +63,7 @@ async function bundleOf(name, contents) {
     platform: "node",
     target: "node20.9",
     format: "cjs",
+    banner: { js: banner },
     metafile: true,
     logLevel: "warning",
   });

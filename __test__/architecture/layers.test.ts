@@ -25,6 +25,7 @@ const HOST = [
   "pool",
   "messaging | native-module | untrusted | engines",
   "api",
+  "cli",
 ];
 /** Files at the top of js/: one for each entry point of the package. They export and do nothing. */
 const ENTRIES = ["index.ts", "shared-memory.ts"];

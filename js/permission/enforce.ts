@@ -17,7 +17,7 @@ import { isAbsolute } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import type { KernelLayer, ProgramNeeds } from "../native/addon";
-import { ADDON, nativePath } from "../native/platform";
+import { addonPath } from "../native/platform";
 import { bunPackagePath } from "../runtime/bun";
 import { denoCacheFolder } from "../runtime/deno";
 import { environmentOf, isUnrestricted } from "../runtime/environment";
@@ -113,7 +113,7 @@ export function enforce(
   } else if (isDeno) {
     const libraries = kernel === undefined ? [] : [...folders.roots, ...folders.packages];
     const net = leavesNetworkToKernel(policy, enforcers) ? true : policy.net;
-    flags = denoPermissions({ ...effective, net }, readable, [nativePath(ADDON), ...libraries]);
+    flags = denoPermissions({ ...effective, net }, readable, [addonPath(), ...libraries]);
   } else if (runtime === "bun") {
     flags = BUN_PERMISSIONS;
   }

@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { type KernelLayer, native, type ProgramNeeds, type SandboxProbe } from "../native/addon";
-import { LAUNCHER, nativePath } from "../native/platform";
+import { launcherPath } from "../native/platform";
 import { denoCacheFolder } from "../runtime/deno";
 import type { ResolvedWorker } from "../runtime/options";
 import type { TaskFolders } from "./needs";
@@ -37,7 +37,7 @@ let probed: SandboxProbe | undefined;
 
 /** What of a sandbox this kernel can't enforce, and why not. */
 export function missingLayers(sandbox: SandboxSpec): ReadonlyMap<KernelLayer, string> {
-  probed ??= native().probeSandbox(nativePath(LAUNCHER));
+  probed ??= native().probeSandbox(launcherPath());
   const missing = native().sandboxMissing(JSON.stringify(sandbox), probed);
   return new Map(missing.map(({ layer, reason }) => [layer, reason]));
 }

@@ -4,7 +4,7 @@ import { KnittingError } from "../base/errors";
 import type { HostLane } from "../lane/host/host-lane";
 import { native, type WorkerEvent } from "../native/addon";
 import { workerEntry } from "../native/package";
-import { LAUNCHER, nativePath } from "../native/platform";
+import { launcherPath } from "../native/platform";
 import { runtimeCommand } from "../runtime/command";
 import { environmentOf, valuesOf } from "../runtime/environment";
 import { commandFor } from "../runtime/resolve-options";
@@ -36,7 +36,7 @@ export function startProcess(
   const { worker, program, executable, enforcement } = plan;
   const { stdio, cwd, nice } = worker;
   const command = runtimeCommand(worker, executable, workerEntry, enforcement.flags);
-  const launcher = nativePath(LAUNCHER);
+  const launcher = launcherPath();
   let pid: number | null = null;
   let end!: (exit: Exit) => void;
   const exited = new Promise<Exit>((resolve) => {
