@@ -11,6 +11,8 @@ export default defineConfig({
     pool: "forks",
     // A pool wants the machine for itself, and the machine may have two cores.
     fileParallelism: false,
+    // One copy of each module: what a test imports is what the modules beside it have loaded.
+    server: { deps: { external: [/\/build\/.*\.js$/] } },
     reporters: ["default", "./scripts/failures.mjs"],
   },
 });

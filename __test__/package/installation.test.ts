@@ -77,7 +77,7 @@ test("the tarball has what running and building need, and nothing else", () => {
       "scripts/install.mjs",
     ].sort(),
   );
-  expect(paths).toEqual(expect.arrayContaining(["dist/index.js", "dist/worker/entry.js", "src/lib.rs"]));
+  expect(paths).toEqual(expect.arrayContaining(["dist/index.js", "dist/worker.js", "src/lib.rs"]));
 });
 
 const containers = ensureContainers();

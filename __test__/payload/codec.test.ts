@@ -1,7 +1,7 @@
 /** The encoding by itself: what a pool's own calls don't reach, such as bytes that no encoder writes. */
 import { runInNewContext } from "node:vm";
-import { PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
+import { PayloadTooLargeError, UnsupportedPayloadError } from "../../build/base/errors.js";
 import { viewName, viewOf } from "../../build/payload/binary.js";
 import { Decoder, MalformedPayload } from "../../build/payload/decode.js";
 import { rawBinary, withEncoder } from "../../build/payload/encode.js";

@@ -3,8 +3,8 @@
  * is another for it.
  */
 import fc from "fast-check";
-import { UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
+import { UnsupportedPayloadError } from "../../build/base/errors.js";
 import { Decoder, MalformedPayload } from "../../build/payload/decode.js";
 import { withEncoder } from "../../build/payload/encode.js";
 import * as format from "../../build/payload/format.js";

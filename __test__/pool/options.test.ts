@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createPool, InvalidOptionError, importTask, isMain, task } from "knitting-native";
 import { describe, expect, test } from "vitest";
+import { InvalidOptionError as InnerInvalidOptionError } from "../../build/base/errors.js";
 import { resolveOptions } from "../../build/pool/options.js";
 import { commandFor } from "../../build/runtime/resolve-options.js";
 
@@ -343,7 +344,7 @@ describe("a command that a function returns is checked when it is called", () =>
     [["a", 5], '"worker.processCommandPrefix()[1]" is 5, it must be a string'],
     [Promise.resolve(["a"]), '"worker.processCommandPrefix()" is an object'],
   ])("%j", (returned, message) => {
-    expect(() => commandFor(option, (() => returned) as never, start)).toThrow(InvalidOptionError);
+    expect(() => commandFor(option, (() => returned) as never, start)).toThrow(InnerInvalidOptionError);
     expect(() => commandFor(option, (() => returned) as never, start)).toThrow(message);
   });
 
@@ -358,7 +359,7 @@ describe("a command that a function returns is checked when it is called", () =>
     } catch (thrown) {
       error = thrown;
     }
-    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(error).toBeInstanceOf(InnerInvalidOptionError);
     expect(error).toMatchObject({
       message: 'createPool: "worker.processCommandPrefix()" has thrown: no free slot',
       cause,
@@ -461,7 +462,7 @@ describe("every option refuses every kind of value that it does not take", () =>
       try {
         resolveOptions(options(kind));
       } catch (error) {
-        expect(error, String(error)).toBeInstanceOf(InvalidOptionError);
+        expect(error, String(error)).toBeInstanceOf(InnerInvalidOptionError);
         const { message } = error as Error;
         expect(message).toMatch(/^createPool: /);
         expect(message).toContain(path);

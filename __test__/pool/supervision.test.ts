@@ -87,7 +87,7 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     const pids = await Promise.all([pool.call.pid(), pool.call.pid()]);
     if (isWrapped) {
       await until("both are found", () =>
-        pool.workers.every(({ pid }) => commandOf(pid as number).includes("entry.js")),
+        pool.workers.every(({ pid }) => commandOf(pid as number).includes("worker.js")),
       );
       expect(pool.workers[0].pid).not.toBe(pool.workers[1].pid);
     } else {

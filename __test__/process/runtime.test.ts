@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { InvalidOptionError } from "knitting-native";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { InvalidOptionError } from "../../build/base/errors.js";
 import { resolveOptions } from "../../build/pool/options.js";
 import { workerEnvironment } from "../../build/runtime/environment.js";
 import { findRuntime, runtimeCommand } from "../../build/runtime/executable.js";
