@@ -1,6 +1,6 @@
 import { createPool, importTask, TaskNotFoundError, task, WorkerBootError } from "knitting-native";
 import { describe, expect, test, vi } from "vitest";
-import { onEveryKind } from "../support/kinds";
+import { onEveryRuntimeInGate } from "../support/kinds";
 
 const basic = "../fixtures/tasks/basic.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href: basic, name });
@@ -22,7 +22,7 @@ const tasks = {
   byDefault: importTask<string, string>({ href: basic }),
 };
 
-onEveryKind(({ worker, isProcess }) => {
+onEveryRuntimeInGate(({ worker, isProcess }) => {
   test("a task runs in a worker and its result comes back", async () => {
     await using pool = createPool({ worker })(tasks);
     expect(await pool.call.add([1, 2])).toBe(3);
@@ -214,7 +214,7 @@ describe("tasks that can't be found are refused by createPool", () => {
 
 // All kinds at once: each does nothing but wait.
 describe.concurrent("for longer than the lane's idle time", () => {
-  onEveryKind(({ worker }) => {
+  onEveryRuntimeInGate(({ worker }) => {
     test("a call may take, and is answered", async () => {
       await using pool = createPool({ worker })(tasks);
       await pool.call.double(1);

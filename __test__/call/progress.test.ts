@@ -1,7 +1,7 @@
 /** `progress(value)` in a task, `call.on("progress", listener)` on the host. */
 import { type CallPromise, createPool, InvalidOptionError, importTask } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryRuntimeInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const of = <Argument, Result>(name: string) =>
@@ -29,7 +29,7 @@ async function heard<Result>(call: CallPromise<Result>): Promise<{ result: Resul
   return { result, told: [...told] };
 }
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   const open = (options = {}) => createPool({ ...options, worker })(tasks);
 
   test("a task tells of its progress, in order and before it has its result", async () => {

@@ -8,7 +8,7 @@ import {
   TaskTimeoutError,
 } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind } from "../support/kinds";
+import { onEveryRuntimeInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/limited.mjs";
@@ -43,7 +43,7 @@ const failure = (promise: Promise<unknown>) =>
   );
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   const open = (options = {}) => createPool({ ...options, worker })(tasks);
 
   test("a time limit in its four forms", async () => {

@@ -10,7 +10,7 @@ import {
   PoolClosedError,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, testIf } from "../support/kinds";
+import { onEveryRuntimeInGate, testIf } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const tasks = {
@@ -33,7 +33,7 @@ const fill = (array: Uint8Array) => array.map((_, index) => index * 13);
 setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as () => void;
 
-onEveryKind(({ worker, isProcess }) => {
+onEveryRuntimeInGate(({ worker, isProcess }) => {
   test("an array goes as it was filled, and is detached", async () => {
     await using pool = createPool({ threads: 2, worker })(tasks);
     for (const size of [1, 32, 33, 1_000, 65_536, 65_537, MIB]) {

@@ -10,7 +10,7 @@ import {
   WorkerKilledError,
 } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryRuntimeInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const of = <Argument, Result>(name: string) =>
@@ -49,7 +49,7 @@ function numbers(end = Number.POSITIVE_INFINITY) {
 
 const sumUpTo = (end: number) => (end === 0 ? 0 : (end * (end - 1)) / 2);
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   const open = (options = {}) => createPool({ ...options, worker })(tasks);
 
   test("a task reads what the host yields, whatever it yields it by", async () => {

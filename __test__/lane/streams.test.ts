@@ -10,7 +10,7 @@ import {
   WorkerKilledError,
 } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryRuntimeInGate } from "../support/kinds";
 import { Host, until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/streams.mjs";
@@ -68,7 +68,7 @@ async function failing(stream: AsyncIterable<unknown>): Promise<{ items: unknown
   return within(read());
 }
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   const open = (options = {}) => createPool({ ...options, worker })(tasks);
 
   test("a call of a generator can be iterated over, whatever kind of generator it is", async () => {

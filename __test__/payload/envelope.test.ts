@@ -2,7 +2,7 @@
 import { createPool, Envelope, type EnvelopePayload, InvalidOptionError, importTask } from "knitting-native";
 import { ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { expect, test } from "vitest";
-import { onEveryKind } from "../support/kinds";
+import { onEveryRuntimeInGate } from "../support/kinds";
 
 const href = "../fixtures/tasks/shared.mjs";
 const from = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
@@ -33,7 +33,7 @@ test("it closes a ProcessSharedBuffer with it, and leaves others alone", () => {
   expect(buffer.byteLength).toBe(8);
 });
 
-onEveryKind(({ name, worker, isProcess }) => {
+onEveryRuntimeInGate(({ name, worker, isProcess }) => {
   test("header and payload come and go, whatever their sizes", async () => {
     await using pool = createPool({ worker })(tasks);
     for (const size of SIZES) {

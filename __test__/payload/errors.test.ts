@@ -1,6 +1,6 @@
 import { createPool, importTask, PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind } from "../support/kinds";
+import { onEveryRuntimeInGate } from "../support/kinds";
 
 const tasks = {
   throws: importTask<string, never>({ href: "../fixtures/tasks/errors.mjs", name: "throws" }),
@@ -9,7 +9,7 @@ const tasks = {
   echo: importTask<unknown, unknown>({ href: "../fixtures/tasks/basic.mjs", name: "echo" }),
 };
 
-onEveryKind(({ worker, isProcess }) => {
+onEveryRuntimeInGate(({ worker, isProcess }) => {
   for (const how of ["throws", "rejects"] as const) {
     test(`what a task ${how} arrives as the same class with its properties`, async () => {
       await using pool = createPool({ worker })(tasks);

@@ -8,9 +8,9 @@ import { UnsupportedPayloadError } from "../../build/base/errors.js";
 import { Decoder, MalformedPayload } from "../../build/payload/decode.js";
 import { withEncoder } from "../../build/payload/encode.js";
 import * as format from "../../build/payload/format.js";
+import { HOSTILE_DECODES } from "../support/repetitions";
 import { payloads } from "../support/values";
 
-const RUNS_EACH = 250_000;
 /** Longer encodings are mostly text, and take the time of many shorter ones. */
 const MAX_BYTES = 1_500;
 /** No run takes longer: bytes are few here, and so is what they can cost. Generous, for a machine that others use. */
@@ -104,7 +104,7 @@ function surroundings(): unknown[] {
   return [...found, ...Reflect.ownKeys(globalThis)];
 }
 
-describe(`${4 * RUNS_EACH} runs of the decoder`, () => {
+describe(`${4 * HOSTILE_DECODES} runs of the decoder`, () => {
   for (const [index, [name, make]] of Object.entries(ways).entries()) {
     test(`${name}: a value or a typed error`, { timeout: 120_000 }, () => {
       const before = surroundings();
@@ -112,7 +112,7 @@ describe(`${4 * RUNS_EACH} runs of the decoder`, () => {
       let values = 0;
       let slowest = 0;
       let start = performance.now();
-      for (let run = 0; run < RUNS_EACH; run++) {
+      for (let run = 0; run < HOSTILE_DECODES; run++) {
         const length = make(below);
         try {
           decoder.decode(0, length);
@@ -128,12 +128,12 @@ describe(`${4 * RUNS_EACH} runs of the decoder`, () => {
         start = end;
       }
       console.log(
-        `${name}: ${values} values, ${RUNS_EACH - values} refused, slowest ${slowest.toFixed(1)} ms`,
+        `${name}: ${values} values, ${HOSTILE_DECODES - values} refused, slowest ${slowest.toFixed(1)} ms`,
       );
       expect(slowest, `seed ${seed}`).toBeLessThan(MAX_MILLIS);
       // No encoding is the beginning of another.
       expect(values > 0).toBe(name !== "truncated encodings");
-      expect(values).toBeLessThan(RUNS_EACH);
+      expect(values).toBeLessThan(HOSTILE_DECODES);
       const after = surroundings();
       expect(after).toHaveLength(before.length);
       expect(after.findIndex((each, at) => !Object.is(each, before[at]))).toBe(-1);

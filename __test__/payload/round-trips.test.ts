@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind } from "../support/kinds";
+import { onEveryKind, onEveryRuntimeInGate } from "../support/kinds";
+import { DRAWN_VALUES, RANDOM_VALUES } from "../support/repetitions";
 import { same } from "../support/same";
 import { GRAMMAR, pattern, payloads, survey } from "../support/values";
 
@@ -12,14 +13,13 @@ const tasks = {
   heldChecksum: importTask<void, number>({ href, name: "heldChecksum" }),
 };
 
-const ROUND_TRIPS = 100_000;
 const BATCH = 500;
 const MIB = 1024 * 1024;
 
 const seed = Date.now() & 0x7fffffff;
 console.log(`payloads: seed ${seed}`);
 // Drawn once and sent over and over in other company: drawing is what takes the time.
-const values = fc.sample(payloads, { seed, numRuns: ROUND_TRIPS / 5 });
+const values = fc.sample(payloads, { seed, numRuns: DRAWN_VALUES });
 
 test("the random values have all of the grammar, outermost and within one another", () => {
   const found = new Set<string>();
@@ -37,10 +37,10 @@ test("the random values have all of the grammar, outermost and within one anothe
   expect(missing(2), `seed ${seed}`).toEqual([]);
 });
 
-onEveryKind(({ worker }) => {
-  test(`${ROUND_TRIPS} random values come back equal`, { timeout: 300_000 }, async () => {
+onEveryRuntimeInGate(({ worker }) => {
+  test(`${RANDOM_VALUES} random values come back equal`, { timeout: 300_000 }, async () => {
     await using pool = createPool({ threads: 2, worker })(tasks);
-    for (let from = 0; from < ROUND_TRIPS; from += BATCH) {
+    for (let from = 0; from < RANDOM_VALUES; from += BATCH) {
       const batch = Array.from(
         { length: BATCH },
         (_, index) => values[((from + index) * 7_919) % values.length],
@@ -53,20 +53,6 @@ onEveryKind(({ worker }) => {
         }
       }
     }
-  });
-
-  test("ten values of 32 MiB come back equal, at once and one by one", { timeout: 120_000 }, async () => {
-    await using pool = createPool({ worker })(tasks);
-    const large = pattern(32 * MIB);
-    const together = await Promise.all(Array.from({ length: 10 }, () => pool.call.echo(large)));
-    for (const copy of together) {
-      expect(Buffer.compare(large, copy as Uint8Array)).toBe(0);
-    }
-    const text = "knit €".repeat((4 * MIB) / 6);
-    expect((await pool.call.echo({ large, text })) as object).toSatisfy(
-      (value: { large: Uint8Array; text: string }) =>
-        Buffer.compare(large, value.large) === 0 && value.text === text,
-    );
   });
 
   test("a value that a task keeps stays as it was while others come and go", {
@@ -131,5 +117,21 @@ onEveryKind(({ worker }) => {
     expect(result.length).toBe(4_000_000_001);
     expect(result[4_000_000_000]).toBe(1);
     expect(Object.keys(result)).toHaveLength(1);
+  });
+});
+
+onEveryKind(({ worker }) => {
+  test("ten values of 32 MiB come back equal, at once and one by one", { timeout: 120_000 }, async () => {
+    await using pool = createPool({ worker })(tasks);
+    const large = pattern(32 * MIB);
+    const together = await Promise.all(Array.from({ length: 10 }, () => pool.call.echo(large)));
+    for (const copy of together) {
+      expect(Buffer.compare(large, copy as Uint8Array)).toBe(0);
+    }
+    const text = "knit €".repeat((4 * MIB) / 6);
+    expect((await pool.call.echo({ large, text })) as object).toSatisfy(
+      (value: { large: Uint8Array; text: string }) =>
+        Buffer.compare(large, value.large) === 0 && value.text === text,
+    );
   });
 });

@@ -2,7 +2,7 @@
 import { createPool, importTask, type PoolOptions } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { balancer, STRATEGIES } from "../../build/pool/balancer.js";
-import { onChildren, onEveryKind } from "../support/kinds";
+import { onChildren, onEveryRuntimeInGate } from "../support/kinds";
 import { until } from "../support/processes";
 
 const of = <Argument, Result>(name: string, href = "../fixtures/tasks/basic.mjs") =>
@@ -90,7 +90,7 @@ onChildren(({ worker }) => {
   });
 });
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   /** A pool whose three workers are all ready. */
   async function ready(strategy: PoolOptions["balancer"]) {
     const pool = createPool({ threads: 3, worker, balancer: strategy })(tasks);

@@ -1,17 +1,18 @@
 import { importTask } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { kinds, onChildren } from "../support/kinds";
+import { onChildren, onEveryRuntime } from "../support/kinds";
 import { descendantsOf, Host, isAlive, threadsOf, until, wakeUpsOf } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
 const SIGNAL_EXIT = { code: null, signal: "SIGKILL" };
 
-for (const { name, worker, isProcess } of kinds) {
-  const runtime = worker.runtime as string;
-  const start = (what: string) => new Host("pool-host.mjs", runtime, what);
-  const workerPids = (host: Host) => /ready (.*)/.exec(host.stdout)?.[1].split(" ").map(Number) as number[];
+const workerPids = (host: Host) => /ready (.*)/.exec(host.stdout)?.[1].split(" ").map(Number) as number[];
 
-  describe(name, () => {
+// Several at once: each test is a host of its own, and waits for what it does.
+describe.concurrent("a host that is a process of its own", () => {
+  onEveryRuntime(({ worker, isProcess }) => {
+    const given = JSON.stringify(worker);
+    const start = (what: string) => new Host("pool-host.mjs", given, what);
     test("an idle pool lets its process end", async () => {
       const host = start("idle");
       expect(await host.exit()).toEqual({ code: 0, signal: null });
@@ -113,7 +114,7 @@ for (const { name, worker, isProcess } of kinds) {
         ["--conditions", "development", "--import", "data:text/javascript,globalThis.preloaded=1"],
       ];
       for (const execArgv of flags) {
-        const host = new Host("pool-host.mjs", runtime, "flags", ...execArgv);
+        const host = new Host("pool-host.mjs", given, "flags", ...execArgv);
         expect(await host.exit(), execArgv.join(" ")).toEqual({ code: 0, signal: null });
         expect(host.stdout).toContain("flags fine");
       }
@@ -125,28 +126,32 @@ for (const { name, worker, isProcess } of kinds) {
       expect(host.stdout).toContain(`sums${" 1999000".repeat(5)}`);
     });
   });
-}
+});
+
+const href = "../fixtures/tasks/deadly.mjs";
+const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
+const tasks = {
+  pid: of<void, number>("pid"),
+};
+
+describe.concurrent("at rest", () => {
+  onChildren(({ worker }) => {
+    test("a worker at rest wakes at most once a second", async () => {
+      // Bun's garbage collector looks around every second, on several threads, unless it is told not to.
+      const env = { ...process.env, BUN_GC_TIMER_DISABLE: "1" };
+      await using pool = createPool({ worker: { ...worker, env } })(tasks);
+      const pid = await pool.call.pid();
+      // A runtime's own threads come to rest in the first moments.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      const before = wakeUpsOf(pid);
+      const seconds = 5;
+      await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
+      expect(wakeUpsOf(pid) - before).toBeLessThanOrEqual(seconds);
+    });
+  });
+});
 
 onChildren(({ worker }) => {
-  const href = "../fixtures/tasks/deadly.mjs";
-  const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href, name });
-  const tasks = {
-    pid: of<void, number>("pid"),
-  };
-
-  test("a worker at rest wakes at most once a second", async () => {
-    // Bun's garbage collector looks around every second, on several threads, unless it is told not to.
-    const env = { ...process.env, BUN_GC_TIMER_DISABLE: "1" };
-    await using pool = createPool({ worker: { ...worker, env } })(tasks);
-    const pid = await pool.call.pid();
-    // A runtime's own threads come to rest in the first moments.
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    const before = wakeUpsOf(pid);
-    const seconds = 5;
-    await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
-    expect(wakeUpsOf(pid) - before).toBeLessThanOrEqual(seconds);
-  });
-
   test("the host has one reactor thread however many workers there are", async () => {
     await using one = createPool({ threads: 2, worker })(tasks);
     await using other = createPool({ threads: 2, worker })(tasks);

@@ -1,7 +1,7 @@
 /** `pool.shutdown(delayMs)`: what may still finish, and until when. */
 import { InvalidOptionError, importTask, PoolClosedError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onChildren, onEveryKind } from "../support/kinds";
+import { onChildren, onEveryKind, onEveryRuntimeInGate } from "../support/kinds";
 import { childrenOf, Host, isAlive, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -76,7 +76,7 @@ onEveryKind(({ worker }) => {
   });
 });
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   test("with worker.resolveAfterFinishingAll a shutdown without a delay waits for all calls", async () => {
     const options = { threads: 2, worker: { ...worker, resolveAfterFinishingAll: true } };
     const pool = createPool(options)(tasks);
@@ -203,15 +203,18 @@ describe("on a thread", () => {
   });
 });
 
-describe.each(["thread", "process"])("a host with a %s", (runtime) => {
+describe.each([
+  ["thread", { runtime: "thread" }],
+  ["process", { runtime: "process", processRuntime: "node" }],
+])("a host with a %s", (_, worker) => {
   test("stays alive until its pool has shut down", async () => {
-    const host = new Host("pool-host.mjs", runtime, "draining");
+    const host = new Host("pool-host.mjs", JSON.stringify(worker), "draining");
     expect(await host.exit()).toEqual({ code: 0, signal: null });
     expect(host.stdout).toContain("answered 300\ngone");
   });
 
   test("may leave meanwhile", async () => {
-    const host = new Host("pool-host.mjs", runtime, "draining-exit");
+    const host = new Host("pool-host.mjs", JSON.stringify(worker), "draining-exit");
     expect(await host.exit()).toEqual({ code: 7, signal: null });
   });
 });

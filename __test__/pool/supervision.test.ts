@@ -1,10 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
-import { describe, expect, test } from "vitest";
-// @ts-expect-error the scripts are plain JavaScript
-import { ensureRuntimes } from "../../scripts/runtimes.mjs";
+import { expect, test } from "vitest";
 import { onEveryKind, onEveryRuntime, onProcesses } from "../support/kinds";
-import { childrenOf, commandOf, descriptors, isAlive, threadsOf, until, within } from "../support/processes";
+import { commandOf, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
 const href = "../fixtures/tasks/basic.mjs";
@@ -227,32 +224,4 @@ onProcesses(({ worker }) => {
     await until("lines came", () => lines > 0);
     await pool.shutdown();
   });
-});
-
-describe("a pool's host", () => {
-  test("has its descriptors, threads and mappings back after 1,000 workers", async () => {
-    const processRuntimePath = ensureRuntimes().bun;
-    const worker = { runtime: "process", processRuntime: "bun", processRuntimePath } as const;
-    const mappings = () => readFileSync("/proc/self/maps", "utf8").match(/memfd:knitting/g)?.length ?? 0;
-    const ours = () => threadsOf(process.pid).filter((name) => name.startsWith("knitting")).length;
-    await until("nothing of an earlier test is left", () => mappings() === 0 && ours() === 0);
-    // Other pools of this machine have names of their own.
-    const names = () => readdirSync("/dev/shm").filter((name) => name.endsWith(".knitting"));
-    const others = new Set(names());
-    const pool = createPool({ worker })(tasks);
-    let pid = await pool.call.pid();
-    const before = { descriptors: descriptors(), mappings: mappings(), threads: ours() };
-    for (let killed = 0; killed < 1000; killed++) {
-      const old = pid;
-      process.kill(old, "SIGKILL");
-      pid = await within(pool.call.pid().catch(() => pool.call.pid()));
-      expect(pid).not.toBe(old);
-    }
-    await until("all is back", () => descriptors() <= before.descriptors && ours() <= before.threads);
-    expect({ descriptors: descriptors(), mappings: mappings(), threads: ours() }).toEqual(before);
-    await pool.shutdown();
-    await until("nothing is left", () => mappings() === 0 && ours() === 0);
-    expect(childrenOf(process.pid).filter(isAlive)).toEqual([]);
-    await until("no name is left", () => names().every((name) => others.has(name)));
-  }, 600_000);
 });

@@ -14,7 +14,7 @@ import { describe, expect, test } from "vitest";
 import * as unsound from "../fixtures/tasks/host-only.mjs";
 // @ts-expect-error a module of plain JavaScript, as the workers import it
 import * as defined from "../fixtures/tasks/pools-of-one.mjs";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryRuntimeInGate } from "../support/kinds";
 import { within } from "../support/processes";
 
 const double: DefinedTask<number, number> = defined.double;
@@ -23,7 +23,7 @@ const slow: DefinedTask<number, string> = defined.slow;
 const aborted: DefinedTask<void, string, true> = defined.aborted;
 const die: DefinedTask<void, void> = defined.die;
 
-onEveryKind(({ worker }) => {
+onEveryRuntimeInGate(({ worker }) => {
   test("its call runs the task", async () => {
     await using pool = double.createPool({ worker, threads: 2 });
     expect(await within(Promise.all([pool.call(21), pool.call(Promise.resolve(4))]))).toEqual([42, 8]);

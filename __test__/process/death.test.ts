@@ -11,6 +11,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { onChildren, onEveryKind, onProcesses, pidOf } from "../support/kinds";
 import { childrenOf, commandOf, descendantsOf, isAlive, until, within } from "../support/processes";
+import { REPLIES_CUT_SHORT, WAITING_CALLS } from "../support/repetitions";
 import { createPool } from "../support/unrestricted";
 
 const href = "../fixtures/tasks/deadly.mjs";
@@ -99,12 +100,12 @@ onEveryKind(({ worker, isProcess, executable }) => {
   }, async () => {
     const pool = createPool({ worker })(tasks);
     const fatal = failure(pool.call.die());
-    const calls = Array.from({ length: 200_000 }, (_, index) => pool.call.echo(index));
+    const calls = Array.from({ length: WAITING_CALLS }, (_, index) => pool.call.echo(index));
     expect(await fatal).toBeInstanceOf(WorkerCrashedError);
-    expect(await within(calls[199_999])).toBe(199_999);
-    const more = Array.from({ length: 200_000 }, (_, index) => failure(pool.call.echo(index)));
+    expect(await within(calls[WAITING_CALLS - 1])).toBe(WAITING_CALLS - 1);
+    const more = Array.from({ length: WAITING_CALLS }, (_, index) => failure(pool.call.echo(index)));
     await within(pool.shutdown());
-    expect(await within(more[199_999])).toBeInstanceOf(PoolClosedError);
+    expect(await within(more[WAITING_CALLS - 1])).toBeInstanceOf(PoolClosedError);
     await Promise.all(calls);
   });
 
@@ -251,7 +252,7 @@ onProcesses(({ worker, isWrapped }) => {
     });
 
     test("while it replies: every call either has its whole result or rejects", async () => {
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < REPLIES_CUT_SHORT; round++) {
         await using pool = createPool({ worker })(tasks);
         await pool.call.echo(0);
         const victim = await pidOf(pool);

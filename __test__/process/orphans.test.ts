@@ -24,6 +24,7 @@ import {
 } from "../support/containers";
 import { killProcessesOf, processesOf } from "../support/marks";
 import { until, WATCHDOG_MILLIS } from "../support/processes";
+import { KILLED_HOSTS } from "../support/repetitions";
 
 const root = join(__dirname, "..", "..");
 const minutes = 60_000;
@@ -71,11 +72,17 @@ function bwrap({ folder }: Round, ...flags: string[]): string[] {
 }
 
 const transports: readonly Transport[] = [
-  { name: "bare", rounds: 10, named: false, startMillis: 150, wrapper: () => [] },
-  { name: "bare with named memory", rounds: 3, named: true, startMillis: 150, wrapper: () => [] },
+  { name: "bare", rounds: KILLED_HOSTS.common, named: false, startMillis: 150, wrapper: () => [] },
+  {
+    name: "bare with named memory",
+    rounds: KILLED_HOSTS.others,
+    named: true,
+    startMillis: 150,
+    wrapper: () => [],
+  },
   {
     name: "bwrap",
-    rounds: 10,
+    rounds: KILLED_HOSTS.common,
     skip: missing("bwrap"),
     named: false,
     startMillis: 150,
@@ -83,7 +90,7 @@ const transports: readonly Transport[] = [
   },
   {
     name: "bwrap that neither dies with its parent nor has a process namespace",
-    rounds: 3,
+    rounds: KILLED_HOSTS.others,
     skip: missing("bwrap"),
     named: false,
     startMillis: 150,
@@ -92,7 +99,7 @@ const transports: readonly Transport[] = [
   },
   {
     name: "podman run --rm",
-    rounds: 10,
+    rounds: KILLED_HOSTS.common,
     skip: containers.reason || undefined,
     named: true,
     startMillis: 400,
@@ -102,7 +109,7 @@ const transports: readonly Transport[] = [
   },
   {
     name: "podman run",
-    rounds: 3,
+    rounds: KILLED_HOSTS.others,
     skip: containers.reason || undefined,
     named: true,
     startMillis: 400,

@@ -6,6 +6,7 @@ import { describe, test } from "vitest";
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
 import { ensureContainers, missing } from "./containers";
 import { commandOf, until } from "./processes";
+import { scope } from "./repetitions";
 
 export interface Kind {
   readonly name: string;
@@ -42,7 +43,7 @@ const podmanRun = [
   containers.image,
 ];
 
-export const kinds: readonly Kind[] = [
+const all: readonly Kind[] = [
   { name: "thread", worker: { runtime: "thread" }, isProcess: false, isWrapped: false, executable: "" },
   ...processes.map((worker) => ({
     name: `process on ${worker.processRuntime}`,
@@ -75,6 +76,11 @@ export const kinds: readonly Kind[] = [
   },
 ];
 
+/** For work the two that most of the code is for. */
+const FAST = ["thread", "process on node"];
+
+export const kinds = all.filter(({ name }) => scope !== "fast" || FAST.includes(name));
+
 /** Runs a suite once for each kind of worker. */
 export function onEveryKind(suite: (kind: Kind) => void): void {
   on(kinds, suite);
@@ -88,10 +94,29 @@ export function onEveryRuntime(suite: (kind: Kind) => void): void {
   );
 }
 
+/**
+ * Runs a suite as `onEveryRuntime` does, and before a release for each kind of worker: for what a wrapper is not in the path
+ * of. What it is in the path of is the start of a worker, its memory, its output and its end.
+ */
+export function onEveryRuntimeInGate(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isWrapped }) => !isWrapped || scope === "soak"),
+    suite,
+  );
+}
+
 /** Runs a suite once for each kind of worker that is a process. */
 export function onProcesses(suite: (kind: Kind) => void): void {
   on(
     kinds.filter(({ isProcess }) => isProcess),
+    suite,
+  );
+}
+
+/** Runs a suite once for each kind of worker that a wrapper starts. */
+export function onWrapped(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isWrapped }) => isWrapped),
     suite,
   );
 }
