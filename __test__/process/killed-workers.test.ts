@@ -34,8 +34,8 @@ const memories: [memory: string, rounds: number, WorkerOptions][] = [
 ];
 
 test.each(memories)(
-  `after ${KILLED_WORKERS} workers with memory that is %s all is back`,
-  async (_, worker) => {
+  "with %s memory all is back after %d workers",
+  async (_, rounds, worker) => {
     await until("nothing of an earlier test is left", () => mappings() === 0 && threads() === 0);
     const pool = createPool({ worker })(tasks);
     let pid = await pool.call.pid();
