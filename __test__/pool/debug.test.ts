@@ -20,6 +20,7 @@ beforeAll(() => {
       export const fail = () => { throw new Error("the secret of the task"); };`,
     "setup.mjs": "export default () => { globalThis.fromSetup = 1; };",
     "host.mjs": `
+      import { once } from "node:events";
       import { createPool, importTask } from ${library};
       const { options } = JSON.parse(process.env.OPTIONS);
       const task = (name) => importTask({ href: "./tasks.mjs", name });
@@ -27,30 +28,60 @@ beforeAll(() => {
       const pool = createPool({ ...options, worker })({ echo: task("echo"), fail: task("fail") });
       await pool.call.echo("the secret of the call");
       await pool.call.fail().catch(() => {});
+      // What threads write on their way out can be lost. The test ends this when it has read what it waits for.
+      await once(process.stdin.resume(), "end");
       await pool.shutdown();`,
   });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The lines of the namespaces, without their times, and all that was said. */
-async function lines(options: object, variable = "") {
+interface Line {
+  readonly namespace: string;
+  /** The pool, or one of its workers. */
+  readonly who: string;
+  readonly what: string;
+}
+
+const LINE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z knitting:(\w+) (p1(?:\/w\d)?) (.*)$/;
+
+/** What a line says, without its time; undefined if it is none of a namespace. */
+function parsed(line: string): Line | undefined {
+  const parts = LINE.exec(line);
+  return parts === null ? undefined : { namespace: parts[1], who: parts[2], what: parts[3] };
+}
+
+/** The lines of the namespaces, which are all that was said. The host's pool stays open until those that `isEnough` waits for are there. */
+async function lines(
+  options: object,
+  variable = "",
+  isEnough: (said: readonly Line[]) => boolean = () => true,
+): Promise<Line[]> {
   const env = { OPTIONS: JSON.stringify({ options }), KNITTING_DEBUG: variable };
-  const { status, stdout, stderr } = await run(process.execPath, ["host.mjs"], { cwd: folder, env });
+  const { status, stdout, stderr } = await run(process.execPath, ["host.mjs"], {
+    cwd: folder,
+    env,
+    isEnough: (written) => isEnough(written.split("\n").slice(0, -1).flatMap((line) => parsed(line) ?? [])),
+  });
   expect({ status, stdout }, stderr).toEqual({ status: 0, stdout: "" });
   expect(stderr).not.toContain("secret");
   expect(stderr).not.toContain("BOOT");
   const said = stderr.split("\n").slice(0, -1);
   return said.map((line) => {
-    const parts = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z knitting:(\w+) (p1(?:\/w\d)?) (.*)$/.exec(line);
-    expect(parts, line).not.toBeNull();
-    const [, namespace, who, what] = parts as unknown as [string, string, string, string];
-    return { namespace, who, what };
+    const found = parsed(line);
+    expect(found, line).toBeDefined();
+    return found as Line;
   });
 }
 
 onEveryRuntime(({ worker, name }) => {
   test("everything is said, by whom, and nothing of arguments, results and boots", async () => {
-    const said = await lines({ worker, threads: 2, debug: true });
+    const readyOf = (some: readonly Line[]) => some.find(({ what }) => what.startsWith("is ready"))?.who;
+    const said = await lines({ worker, threads: 2, debug: true }, "", (soFar) =>
+      ["imports", "globals"].every(
+        (namespace) =>
+          soFar.filter((line) => line.namespace === namespace && line.who === readyOf(soFar)).length >= 3,
+      ),
+    );
     const of = (namespace: string, who: string) =>
       said.filter((line) => line.namespace === namespace && line.who === who).map(({ what }) => what);
     const runtime = name.replace("process on ", "");
@@ -67,7 +98,7 @@ onEveryRuntime(({ worker, name }) => {
     for (const who of ["p1/w0", "p1/w1"]) {
       expect(of("lifecycle", who)).toContainEqual(inAny(/^was started \(\w+, pid (\d+|null)\)$/));
     }
-    const ready = said.find(({ what }) => what.startsWith("is ready"))?.who as string;
+    const ready = readyOf(said) as string;
     expect(of("imports", ready)).toEqual([
       inAny(/setup\.mjs was imported in [\d.]+ ms$/),
       inAny(/^worker\.bootstrap, "default" has run in [\d.]+ ms$/),
@@ -87,24 +118,25 @@ onEveryRuntime(({ worker, name }) => {
 });
 
 describe("what is asked for", () => {
-  const namespaces = async (debug: unknown, variable?: string) => {
-    const said = await lines({ debug }, variable);
-    return [...new Set(said.map(({ namespace }) => namespace))].sort();
+  const namesOf = (said: readonly Line[]) => [...new Set(said.map(({ namespace }) => namespace))].sort();
+  const expectNamespaces = async (expected: string[], debug: unknown, variable?: string) => {
+    const said = await lines({ debug }, variable, (soFar) => namesOf(soFar).length >= expected.length);
+    expect(namesOf(said)).toEqual(expected);
   };
 
   test("nothing is said where nothing is asked for", async () => {
-    expect(await namespaces(undefined)).toEqual([]);
-    expect(await namespaces(false, " ")).toEqual([]);
-    expect(await namespaces([])).toEqual([]);
-    expect(await namespaces({ host: false, imports: undefined })).toEqual([]);
+    await expectNamespaces([], undefined);
+    await expectNamespaces([], false, " ");
+    await expectNamespaces([], []);
+    await expectNamespaces([], { host: false, imports: undefined });
   });
 
   test("some by an array, an object and the environment; they add up", async () => {
-    expect(await namespaces(["host"])).toEqual(["host"]);
-    expect(await namespaces({ imports: true, host: false })).toEqual(["imports"]);
-    expect(await namespaces(undefined, "signals, host")).toEqual(["host", "signals"]);
-    expect(await namespaces(["globals"], "signals")).toEqual(["globals", "signals"]);
-    expect(await namespaces(false, "*")).toEqual(["globals", "host", "imports", "lifecycle", "signals"]);
+    await expectNamespaces(["host"], ["host"]);
+    await expectNamespaces(["imports"], { imports: true, host: false });
+    await expectNamespaces(["host", "signals"], undefined, "signals, host");
+    await expectNamespaces(["globals", "signals"], ["globals"], "signals");
+    await expectNamespaces(["globals", "host", "imports", "lifecycle", "signals"], false, "*");
   });
 });
 

@@ -123,7 +123,8 @@ const transports: readonly Transport[] = [
 const phases = ["starting", "before-exec", "before-attach", "running", "replying", "shutting-down"];
 const beforeAttach = ["before-exec", "before-attach"];
 
-describe.each(transports)("$name", (transport) => {
+// Several at once: each host has a mark of its own, by which alone it is looked for.
+describe.concurrent.each(transports)("$name", (transport) => {
   test.for(phases)(
     "a host that is killed leaves nothing: %s",
     { timeout: 10 * minutes },

@@ -62,6 +62,8 @@ export interface RunOptions {
   readonly watchdog?: number;
   /** Who runs it, if not we. */
   readonly uid?: number;
+  /** Holds once it has written enough: its standard input ends then. Without, that is at once. */
+  readonly isEnough?: (stderr: string) => boolean;
 }
 
 export interface Outcome {
@@ -74,7 +76,7 @@ export interface Outcome {
 export function run(
   program: string,
   argv: readonly string[],
-  { cwd, env, watchdog = minute, uid }: RunOptions,
+  { cwd, env, watchdog = minute, uid, isEnough = () => true }: RunOptions,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     // What vitest tells its own children is not for these.
@@ -86,9 +88,18 @@ export function run(
       gid: uid,
     });
     const output = { stdout: "", stderr: "" };
+    // A program that does not read it may have ended by now.
+    child.stdin.on("error", () => {});
+    const endInput = () => {
+      if (isEnough(output.stderr)) {
+        child.stdin.end();
+      }
+    };
+    endInput();
     for (const stream of ["stdout", "stderr"] as const) {
       child[stream].setEncoding("utf8").on("data", (text: string) => {
         output[stream] += text;
+        endInput();
       });
     }
     const timer = setTimeout(() => {
