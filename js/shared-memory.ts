@@ -6,12 +6,12 @@
  *
  * @packageDocumentation
  */
-export type { SharedMapping } from "./shared-memory/mapping";
 export {
   getDefaultProcessSharedBufferPrimitives,
   ProcessSharedBuffer,
   type ProcessSharedBufferDescriptor,
   type ProcessSharedBufferOptions,
   type ProcessSharedBufferPrimitives,
+  type SharedMapping,
   type ViewClass,
 } from "./shared-memory/process-shared-buffer";

@@ -1,0 +1,357 @@
+/**
+ * The package as a user gets it: packed, installed in an empty folder, run from there.
+ *
+ * `npm pack` runs once. Each folder below is a project of its own:
+ *
+ * ```text
+ *   alias     installed as `knitting`, with install scripts: the seeds' programs
+ *   plain     installed as `knitting-native`, without: examples, classes, a test suite
+ *   unbuilt   the same with the native parts taken out: cargo has to build them
+ * ```
+ */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
+// @ts-expect-error the scripts are plain JavaScript
+import { platform } from "../../scripts/addon.mjs";
+// @ts-expect-error the scripts are plain JavaScript
+import { ensureNodes, ensureRuntimes } from "../../scripts/runtimes.mjs";
+import { allContainers, ensureContainers, missing, removeContainers } from "../support/containers";
+import { install, type Packed, pack, place, run, write } from "../support/installed";
+
+const root = join(__dirname, "..", "..");
+const seeds = ["process-workers", "permissions"].map((name) =>
+  join(root, "..", "shared", "seeds", "blocks", name),
+);
+/** Executables by major version: the system's and our own. */
+const nodes: Record<string, string> = {
+  [process.versions.node.split(".")[0]]: process.execPath,
+  ...ensureNodes(),
+};
+
+const minutes = 60_000;
+const temporary = mkdtempSync(join(tmpdir(), "knitting-package-"));
+const native = `npm/${platform()}`;
+/** Not below /tmp, which the seed's sandbox hides from its worker. */
+const visible = mkdtempSync("/var/tmp/knitting-package-");
+const alias = join(visible, "alias");
+/** The runtimes by their plain names, and one Node for each major version. */
+const bin = join(visible, "bin");
+const plain = join(temporary, "plain");
+const unbuilt = join(temporary, "unbuilt");
+let packed: Packed;
+
+beforeAll(async () => {
+  packed = await pack(temporary);
+  await install(packed, alias, "knitting");
+  mkdirSync(bin);
+  for (const [name, path] of Object.entries({ ...ensureRuntimes(), node: ensureNodes()[24] })) {
+    place(path as string, join(bin, name));
+  }
+  await install(packed, plain, "knitting-native", "--ignore-scripts");
+}, 10 * minutes);
+
+afterAll(() => {
+  rmSync(temporary, { recursive: true, force: true });
+  rmSync(visible, { recursive: true, force: true });
+});
+
+test("the tarball has what running and building need, and nothing else", () => {
+  const paths = packed.files.map(({ path }) => path);
+  const unexpected = paths.filter((path) => !/^(dist\/.*\.js|src\/.*\.rs)$/.test(path));
+  expect(unexpected.sort()).toEqual(
+    [
+      "Cargo.lock",
+      "Cargo.toml",
+      "LICENSE",
+      "README.md",
+      "build.rs",
+      "index.d.ts",
+      "shared-memory.d.ts",
+      `${native}/knitting-launcher`,
+      `${native}/knitting-native.node`,
+      "npm/linux-x64-gnu/package.json",
+      "package.json",
+      "scripts/addon.mjs",
+      "scripts/install.mjs",
+    ].sort(),
+  );
+  expect(paths).toEqual(expect.arrayContaining(["dist/index.js", "dist/worker.js", "src/lib.rs"]));
+});
+
+const containers = ensureContainers();
+const withoutBwrap = missing("bwrap");
+const runtimes = ["node", "deno", "bun"];
+
+interface Block {
+  readonly program: string;
+  readonly stdout: string;
+  readonly stderr?: RegExp;
+  /** Why it can't run here, if it can't. */
+  readonly skip?: string | undefined;
+}
+
+/** The one warning that a thread has not all that a policy asks for. */
+const warning = /^(\(node:\d+\) \[KNITTING_PERMISSION_UNSUPPORTED\] PermissionWarning: .*\n\(Use .*\n)?$/;
+
+/** The seeds' programs on permissions, which run on threads. */
+const policies: readonly Block[] = [
+  { program: "1-strict.ts", stdout: "42\n", stderr: warning },
+  { program: "2-console-and-unsafe.ts", stdout: "42 42\n", stderr: warning },
+  { program: "3-grants.ts", stdout: "42\n", stderr: warning },
+];
+
+/** The seeds' programs on process workers and what their comments say they print. */
+const blocks: readonly Block[] = [
+  { program: "1-switch.ts", stdout: "3\n" },
+  { program: "2-import-task.ts", stdout: "3\n" },
+  { program: "3-named.ts", stdout: "3\n3\n" },
+  { program: "4-bwrap.ts", stdout: "3\n", skip: withoutBwrap },
+  {
+    program: "5-docker.ts",
+    stdout: "{ value: 42, workerIsMain: false, ok: true }\n",
+    // It removes its container before it shuts the pool down. In between the pool may replace the worker that was lost so, and
+    // podman then refuses the name that was used already.
+    stderr: /^(Error: container id file exists\..*\n)?$/,
+    skip: containers.available ? undefined : containers.reason,
+  },
+];
+
+describe.each(["24", "26"])("installed as `knitting`, on Node %s", (major) => {
+  /** As a user calls them, with the runtimes on PATH; `docker` is podman. */
+  function runSeed(program: string) {
+    const env = {
+      ...containers.environment,
+      PATH: `${bin}:${process.env.PATH}`,
+      DOCKER_BINARY: containers.podman,
+      KNITTING_DOCKER_IMAGE: containers.image,
+    };
+    return run(join(bin, major), [program], { cwd: alias, env });
+  }
+
+  test.for([...blocks, ...policies])("the seed's $program runs unchanged", async (block, context) => {
+    const { program, stdout, stderr = /^$/, skip } = block;
+    context.skip(skip !== undefined, skip);
+    copySeeds(context);
+    const before = containers.available ? allContainers() : [];
+    const outcome = await runSeed(program);
+    const left = containers.available ? allContainers().filter((id) => !before.includes(id)) : [];
+    removeContainers(left);
+    expect(outcome).toEqual({ status: 0, stdout, stderr: expect.stringMatching(stderr) });
+    expect(left, "containers").toEqual([]);
+  });
+
+  describe.each(runtimes)("with the runtime replaced by %s", (runtime) => {
+    // In the container of 5-docker.ts there is Node alone.
+    test.for(blocks.filter(({ program }) => program !== "5-docker.ts"))(
+      "the seed's $program runs",
+      async ({ program, stdout, skip }, context) => {
+        context.skip(skip !== undefined, skip);
+        copySeeds(context);
+        const source = readFileSync(join(alias, program), "utf8");
+        const replaced = source.replace(/processRuntime: "\w+"/, `processRuntime: "${runtime}"`);
+        expect(replaced).toContain(`processRuntime: "${runtime}"`);
+        write(alias, { [`${runtime}-${program}`]: replaced });
+        expect(await runSeed(`${runtime}-${program}`)).toEqual({ status: 0, stdout, stderr: "" });
+      },
+    );
+  });
+
+  test.for(runtimes)("the seed's 1-strict.ts runs with process workers on %s", async (runtime, context) => {
+    copySeeds(context);
+    const source = readFileSync(join(alias, "1-strict.ts"), "utf8");
+    const worker = `worker: { runtime: "process", processRuntime: "${runtime}" },`;
+    const replaced = source.replace("threads: 2,", (threads) => `${threads} ${worker}`);
+    expect(replaced).toContain(worker);
+    write(alias, { [`${runtime}-1-strict.ts`]: replaced });
+    expect(await runSeed(`${runtime}-1-strict.ts`)).toEqual({ status: 0, stdout: "42\n", stderr: "" });
+  });
+
+  test("the host never evaluates the module of an imported task", async (context) => {
+    copySeeds(context);
+    write(alias, {
+      "worker-tasks.ts": `
+        import { isMain } from "knitting";
+        if (isMain) throw new Error("evaluated on the host");
+        export const add = ([a, b]: [number, number]) => a + b;
+      `,
+    });
+    expect(await runSeed("2-import-task.ts")).toEqual({ status: 0, stdout: "3\n", stderr: "" });
+  });
+});
+
+test("the seeds' programs type-check against the installed package", async (context) => {
+  copySeeds(context);
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "esnext"];
+  const types = ["--types", "node", "--typeRoots", join(root, "node_modules", "@types")];
+  const programs = [...[...blocks, ...policies].map(({ program }) => program), "docker-worker-tasks.ts"];
+  const outcome = await run(process.execPath, [tsc, ...flags, ...types, ...programs], { cwd: alias });
+  expect(outcome).toEqual({ status: 0, stdout: "", stderr: "" });
+});
+
+describe.each(Object.keys(nodes))("installed without install scripts, on Node %s", (major) => {
+  const examples = {
+    "process-pool.mjs": ["[ 168, 9592 ]"],
+    "process-pool.cjs": ["[ 3, 5 ]"],
+    "import-task.mjs": ["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
+    "crash.mjs": ["WorkerCrashedError: divide ended by SIGKILL", "3"],
+  };
+
+  test.each(Object.entries(examples))(
+    "the example %s prints what its comments say",
+    async (program, lines) => {
+      cpSync(join(root, "examples"), plain, { recursive: true });
+      const source = readFileSync(join(plain, program), "utf8");
+      for (const line of lines) {
+        expect(source).toContain(`// ${line}\n`);
+      }
+      const outcome = await run(nodes[major], [program], { cwd: plain });
+      expect(outcome).toEqual({ status: 0, stdout: `${lines.join("\n")}\n`, stderr: "" });
+    },
+  );
+
+  test("require and import see the same classes and functions", async () => {
+    write(plain, {
+      "both.mjs": `
+        import { createRequire } from "node:module";
+        import * as imported from "knitting-native";
+        const required = createRequire(import.meta.url)("knitting-native");
+        const names = Object.keys(required);
+        const same = names.filter((name) => imported[name] === required[name]);
+        console.log(names.includes("createPool"), names.length - same.length);
+      `,
+    });
+    expect(await run(nodes[major], ["both.mjs"], { cwd: plain })).toEqual({
+      status: 0,
+      stdout: "true 0\n",
+      stderr: "",
+    });
+  });
+
+  test("outside Linux it can be imported, and a pool says UnsupportedPlatformError", async () => {
+    write(plain, {
+      "elsewhere.mjs": `
+        Object.defineProperty(process, "platform", { value: "darwin" });
+        const { createPool, isMain, UnsupportedPlatformError } = await import("knitting-native");
+        console.log(isMain);
+        try {
+          createPool();
+        } catch (error) {
+          console.log(error instanceof UnsupportedPlatformError, error.message);
+        }
+      `,
+    });
+    const { stdout } = await run(nodes[major], ["elsewhere.mjs"], { cwd: plain });
+    expect(stdout).toMatch(/^true\ntrue .* runs on Linux, this is darwin/);
+  });
+});
+
+describe.each(["threads", "forks"])("somebody else's vitest suite with --pool %s", (pool) => {
+  test.each(Object.keys(nodes))("passes and ends by itself on Node %s", async (major) => {
+    write(plain, {
+      "suite/tasks.mjs": "export const add = ([a, b]) => a + b;\n",
+      "suite/pool.test.ts": `
+        import { createPool, importTask, isMain, TaskNotFoundError } from "knitting-native";
+        import { expect, test } from "vitest";
+        import { add } from "./tasks.mjs";
+
+        const imported = importTask<[number, number], number>({ href: "./tasks.mjs", name: "add" });
+        const kinds = [{ runtime: "thread" }, { runtime: "process", processRuntime: "node" }] as const;
+
+        test("a test is a host", () => expect(isMain).toBe(true));
+
+        test.each(kinds)("a pool that is shut down: %o", async (worker) => {
+          const pool = createPool({ threads: 2, worker })({ add: imported });
+          expect(await pool.call.add([1, 2])).toBe(3);
+          await pool.shutdown();
+        });
+
+        test.each(kinds)("a pool that is left behind: %o", async (worker) => {
+          const pool = createPool({ threads: 2, worker })({ add: imported });
+          expect(await pool.call.add([1, 2])).toBe(3);
+        });
+
+        test.each(kinds)("a function that this file does not export is no task: %o", (worker) => {
+          expect(() => createPool({ worker })({ add })).toThrow(TaskNotFoundError);
+        });
+      `,
+    });
+    const vitest = join(root, "node_modules", "vitest");
+    if (!existsSync(join(plain, "node_modules", "vitest"))) {
+      symlinkSync(vitest, join(plain, "node_modules", "vitest"));
+    }
+    const argv = [join(vitest, "vitest.mjs"), "run", "--root", "suite", "--pool", pool, "--no-color"];
+    const { status, stdout, stderr } = await run(nodes[major], argv, { cwd: plain });
+    expect(stdout).toMatch(/Tests +7 passed \(7\)/);
+    // What vitest writes when it has to end what does not end.
+    expect(stdout + stderr).not.toMatch(/timed out|timeout|hanging|terminate/i);
+    expect(status).toBe(0);
+  });
+});
+
+describe("where the native parts are missing", () => {
+  const installed = join(unbuilt, "node_modules", "knitting-native");
+  const script = join(installed, "scripts", "install.mjs");
+
+  beforeAll(async () => {
+    await install(packed, unbuilt, "knitting-native", "--ignore-scripts");
+    rmSync(join(installed, native, "knitting-native.node"));
+    rmSync(join(installed, native, "knitting-launcher"));
+    write(unbuilt, {
+      "add.mjs": `
+        import { createPool, isMain } from "knitting-native";
+        export const add = ([a, b]) => a + b;
+        if (isMain) {
+          const pool = createPool({ worker: { runtime: "process", processRuntime: "node" } })({ add });
+          console.log(await pool.call.add([1, 2]));
+          await pool.shutdown();
+        }
+      `,
+    });
+  });
+
+  test("the first pool says that cargo can build them, and how", async () => {
+    const { status, stderr } = await run(process.execPath, ["add.mjs"], { cwd: unbuilt });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/UnsupportedPlatformError: knitting-native has no addon for linux-/);
+    expect(stderr).toMatch(/cargo on PATH, `(npm rebuild knitting-native|node .*install\.mjs)` builds it/);
+  });
+
+  test("without cargo the install script fails and says what to do", async () => {
+    const { status, stderr } = await run(process.execPath, [script], {
+      cwd: unbuilt,
+      env: { PATH: unbuilt },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain("it brings no native parts for linux-");
+    expect(stderr).toContain("there is no cargo on PATH to build them");
+    expect(stderr).toContain(`Install Rust (https://rustup.rs)`);
+    expect(stderr).toContain(`then run \`node ${script}\``);
+  });
+
+  test(
+    "with cargo the install script builds them, and a call works",
+    async () => {
+      const env = { CARGO_TARGET_DIR: join(temporary, "target") };
+      const build = await run(process.execPath, [script], { cwd: unbuilt, env, watchdog: 10 * minutes });
+      expect(build, build.stderr).toMatchObject({ status: 0 });
+      const outcome = await run(process.execPath, ["add.mjs"], { cwd: unbuilt });
+      expect(outcome).toEqual({ status: 0, stdout: "3\n", stderr: "" });
+    },
+    11 * minutes,
+  );
+});
+
+/** The seeds stand beside this checkout, not in it. */
+function copySeeds(context: TestContext): void {
+  for (const folder of seeds) {
+    context.skip(!existsSync(folder), `there is no ${folder}`);
+    cpSync(folder, alias, { recursive: true });
+  }
+  // What one of them says that it needs.
+  for (const name of ["data", "out"]) {
+    mkdirSync(join(alias, name), { recursive: true });
+  }
+}

@@ -1,0 +1,149 @@
+/** The kinds of workers that every behaviour is proved on. */
+import { join } from "node:path";
+import type { WorkerInfo, WorkerOptions } from "knitting-native";
+import { describe, test } from "vitest";
+// @ts-expect-error the scripts are plain JavaScript
+import { ensureRuntimes } from "../../scripts/runtimes.mjs";
+import { ensureContainers, missing } from "./containers";
+import { commandOf, until } from "./processes";
+import { scope } from "./repetitions";
+
+export interface Kind {
+  readonly name: string;
+  readonly worker: WorkerOptions;
+  /** Whether the worker is a process of its own. */
+  readonly isProcess: boolean;
+  /** Whether it is started by a wrapper that stays, and counts processes by itself. */
+  readonly isWrapped: boolean;
+  /** Its runtime's program, as it stands in the command line; empty for a thread. */
+  readonly executable: string;
+  /** Why it can't be had here. */
+  readonly skip?: string | undefined;
+}
+
+const root = join(__dirname, "..", "..");
+const runtimes: Record<string, string> = ensureRuntimes();
+const containers = ensureContainers();
+
+const processes = (["node", "deno", "bun"] as const).map((processRuntime) => ({
+  runtime: "process" as const,
+  processRuntime,
+  processRuntimePath: processRuntime === "node" ? process.execPath : runtimes[processRuntime],
+}));
+
+const bwrap = [
+  ...["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"],
+  "--die-with-parent",
+];
+
+const podmanRun = [
+  ...["podman", "run", "--rm", "--ipc=host", "--label", "knitting-test=kinds"],
+  ...["-v", `${root}:${root}:ro`, "-w", root],
+  ...["-e", "KNITTING_PROCESS_WORKER", "-e", "KNITTING_PROCESS_WORKER_BOOT"],
+  containers.image,
+];
+
+const all: readonly Kind[] = [
+  { name: "thread", worker: { runtime: "thread" }, isProcess: false, isWrapped: false, executable: "" },
+  ...processes.map((worker) => ({
+    name: `process on ${worker.processRuntime}`,
+    worker,
+    isProcess: true,
+    isWrapped: false,
+    executable: worker.processRuntimePath,
+  })),
+  ...processes.map((worker) => ({
+    name: `process on ${worker.processRuntime} in bwrap`,
+    worker: { ...worker, processCommandPrefix: bwrap },
+    isProcess: true,
+    isWrapped: true,
+    executable: worker.processRuntimePath,
+    skip: missing("bwrap"),
+  })),
+  {
+    name: "process on node in a container",
+    worker: {
+      runtime: "process",
+      processRuntime: "node",
+      processSharedMemory: "named",
+      processCommandPrefix: podmanRun,
+      env: { ...(process.env as Record<string, string>), ...containers.environment },
+    },
+    isProcess: true,
+    isWrapped: true,
+    executable: "node",
+    skip: containers.available ? undefined : containers.reason,
+  },
+];
+
+/** For work the two that most of the code is for. */
+const FAST = ["thread", "process on node"];
+
+export const kinds = all.filter(({ name }) => scope !== "fast" || FAST.includes(name));
+
+/** Runs a suite once for each kind of worker. */
+export function onEveryKind(suite: (kind: Kind) => void): void {
+  on(kinds, suite);
+}
+
+/** Runs a suite once for a thread and for a bare process of each runtime: for what a wrapper makes no difference to. */
+export function onEveryRuntime(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isWrapped }) => !isWrapped),
+    suite,
+  );
+}
+
+/**
+ * Runs a suite as `onEveryRuntime` does, and before a release for each kind of worker: for what a wrapper is not in the path
+ * of. What it is in the path of is the start of a worker, its memory, its output and its end.
+ */
+export function onEveryRuntimeInGate(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isWrapped }) => !isWrapped || scope === "soak"),
+    suite,
+  );
+}
+
+/** Runs a suite once for each kind of worker that is a process. */
+export function onProcesses(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isProcess }) => isProcess),
+    suite,
+  );
+}
+
+/** Runs a suite once for each kind of worker that a wrapper starts. */
+export function onWrapped(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isWrapped }) => isWrapped),
+    suite,
+  );
+}
+
+/** Runs a suite once for each kind of worker that is a direct child of the host. */
+export function onChildren(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ isProcess, isWrapped }) => isProcess && !isWrapped),
+    suite,
+  );
+}
+
+/** The id here of a worker that has served a call; of a wrapped one the wrapper's is known first. */
+export async function pidOf(pool: { readonly workers: readonly WorkerInfo[] }, index = 0): Promise<number> {
+  const found = () => pool.workers[index].pid as number;
+  await until("the worker is found", () => !/bwrap|podman/.test(commandOf(found())));
+  return found();
+}
+
+/** A test that there is where it means something: elsewhere it is not skipped, there is none. */
+export function testIf(isMeant: boolean): typeof test | ((...of: Parameters<typeof test>) => void) {
+  return isMeant ? test : () => {};
+}
+
+function on(some: readonly Kind[], suite: (kind: Kind) => void): void {
+  for (const kind of some) {
+    const name = kind.skip === undefined ? kind.name : `${kind.name} (skipped: ${kind.skip})`;
+    describe.skipIf(kind.skip !== undefined)(name, () => suite(kind));
+  }
+}

@@ -1,0 +1,141 @@
+/** What can be seen of this and other processes from outside, and hosts in processes of their own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** How long anything may take before a test gives up on it. A watchdog, not a measurement. */
+export const WATCHDOG_MILLIS = 20_000;
+
+/** Ids of the live children of a process, zombies left out. */
+export function childrenOf(pid: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((candidate) => {
+      const stat = statOf(candidate);
+      return stat?.parent === pid && stat.state !== "Z";
+    });
+}
+
+/** Ids of all live descendants of a process. */
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** The command line of a process, for messages. */
+export function commandOf(pid: number): string {
+  try {
+    return `${pid}: ${readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")}`;
+  } catch {
+    return `${pid}: gone by now`;
+  }
+}
+
+/** True while a process runs; a zombie doesn't. */
+export function isAlive(pid: number): boolean {
+  const stat = statOf(pid);
+  return stat !== undefined && stat.state !== "Z";
+}
+
+function statOf(pid: number): { state: string; parent: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name in parentheses may hold anything.
+    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names of the threads of a process. */
+export function threadsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").trim(),
+  );
+}
+
+/** How often the threads of a process have gone to sleep so far: each time they had been woken. */
+export function wakeUpsOf(pid: number): number {
+  let total = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
+    total += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
+  }
+  return total;
+}
+
+/** Milliseconds of processor time that a process has used so far, all of its threads. The system counts in tens of them. */
+export function cpuMillisOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The name in parentheses may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [user, system] = fields.slice(11, 13).map(Number);
+  return (user + system) * 10;
+}
+
+/** Open descriptors of this process. */
+export function descriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+/** Waits until a condition holds; throws when it doesn't in time. */
+export async function until(what: string, condition: () => boolean, millis = WATCHDOG_MILLIS): Promise<void> {
+  const end = Date.now() + millis;
+  while (!condition()) {
+    if (Date.now() > end) {
+      throw new Error(`not in ${millis} ms: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Settles as the promise does, or rejects when that takes too long. */
+export function within<T>(promise: Promise<T>, millis = WATCHDOG_MILLIS): Promise<T> {
+  let timer: NodeJS.Timeout;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing happened in ${millis} ms`)), millis);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** A host program of `fixtures/hosts/`, in a process of its own. */
+export class Host {
+  readonly process: ChildProcess;
+  stdout = "";
+  stderr = "";
+  readonly #exit: Promise<[code: number | null, signal: string | null]>;
+
+  constructor(script: string, ...args: string[]) {
+    this.process = spawn(process.execPath, [join(__dirname, "..", "fixtures", "hosts", script), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.process.stdout?.on("data", (data) => {
+      this.stdout += data;
+    });
+    this.process.stderr?.on("data", (data) => {
+      this.stderr += data;
+    });
+    this.#exit = once(this.process, "exit") as Promise<[number | null, string | null]>;
+  }
+
+  get pid(): number {
+    return this.process.pid as number;
+  }
+
+  /** Waits until the host has printed this. */
+  async says(text: string): Promise<void> {
+    await until(`the host says ${text}: ${this.stdout}${this.stderr}`, () => this.stdout.includes(text));
+  }
+
+  /** Waits for its end; kills it when that takes too long. */
+  async exit(): Promise<{ code: number | null; signal: string | null }> {
+    try {
+      const [code, signal] = await within(this.#exit);
+      return { code, signal };
+    } finally {
+      this.process.kill("SIGKILL");
+    }
+  }
+}

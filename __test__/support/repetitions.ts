@@ -1,0 +1,43 @@
+/**
+ * How much of the suite runs, and how often what repeats itself does so.
+ *
+ * ```text
+ *   npm test -- --fast     fast    for work: a thread and Node, no container
+ *   npm test               gate    before each push: every behaviour, on each kind of worker that it could differ on
+ *   npm run verify:soak    soak    before a release: everything on every kind, and the long repetitions
+ * ```
+ */
+export type Scope = "fast" | "gate" | "soak";
+
+const SCOPES: readonly Scope[] = ["fast", "gate", "soak"];
+
+export const scope = scopeNamed(process.env.KNITTING_TEST_SCOPE ?? "gate");
+
+function scopeNamed(name: string): Scope {
+  const found = SCOPES.find((each) => each === name);
+  if (found === undefined) {
+    throw new Error(`KNITTING_TEST_SCOPE is "${name}", it must be one of ${SCOPES.join(", ")}`);
+  }
+  return found;
+}
+
+function repetitions(fast: number, gate: number, soak: number): number {
+  return { fast, gate, soak }[scope];
+}
+
+/** Random values that are sent to a worker of each kind and come back. */
+export const RANDOM_VALUES = repetitions(1_000, 10_000, 100_000);
+/** Random values that those are drawn from. Fewer don't have all of the grammar. */
+export const DRAWN_VALUES = repetitions(6_000, 8_000, 20_000);
+/** Runs of the decoder over each of the four sorts of hostile bytes. */
+export const HOSTILE_DECODES = repetitions(10_000, 50_000, 250_000);
+/** Workers that are killed, one after the other, under one host. */
+export const KILLED_WORKERS = repetitions(10, 100, 1_000);
+/** Calls that wait when their worker dies. More than a function can be given as arguments, except for work. */
+export const WAITING_CALLS = repetitions(20_000, 140_000, 200_000);
+/** Workers that are killed, each a moment later than the one before, while they reply. */
+export const REPLIES_CUT_SHORT = repetitions(1, 3, 10);
+/** Calls at once in a lane that has room for a thousand. */
+export const CALLS_AT_ONCE = repetitions(20_000, 200_000, 1_000_000);
+/** Hosts that are killed in each phase of their workers' lives: under the common transports, and under the others. */
+export const KILLED_HOSTS = { common: repetitions(1, 3, 10), others: repetitions(1, 1, 3) };
