@@ -41,25 +41,34 @@ const COMMAND = `
 import { run } from "./js/cli/main";
 process.exitCode = run(process.argv.slice(2));`;
 
-/** Writes everything. Returns the modules of each bundle, by their paths in the checkout. */
+/** Writes everything. */
 export async function bundle() {
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
-  const modules = { host: await bundleOf("host", HOST), worker: await bundleOf("worker", WORKER) };
-  await bundleOf("cli", COMMAND, "#!/usr/bin/env node");
+  const { host, worker, cli } = await bundles(true);
+  const modules = [...host, ...worker, ...cli];
   for (const [name, file] of Object.entries(ENTRIES)) {
     writeFileSync(join(dist, `${file}.js`), stub(name, await exportsOf(file)));
   }
-  writeFileSync(join(dist, "LICENSES.txt"), licenses([...modules.host, ...modules.worker]));
-  return modules;
+  writeFileSync(join(dist, "LICENSES.txt"), licenses(modules));
 }
 
-async function bundleOf(name, contents, banner = "") {
+/** The modules of each bundle, by their paths in the checkout. Writes nothing unless it is told to. */
+export async function bundles(write = false) {
+  return {
+    host: await bundleOf("host", HOST, write),
+    worker: await bundleOf("worker", WORKER, write),
+    cli: await bundleOf("cli", COMMAND, write, "#!/usr/bin/env node"),
+  };
+}
+
+async function bundleOf(name, contents, write, banner = "") {
   const { metafile } = await build({
     absWorkingDir: root,
     stdin: { contents, resolveDir: root, sourcefile: `${name}.ts`, loader: "ts" },
     outfile: join("dist", `${name}.js`),
     bundle: true,
+    write,
     platform: "node",
     target: "node20.9",
     format: "cjs",
