@@ -42,9 +42,6 @@ function whatIsWrong() {
 }
 
 function build(problem) {
-  if (!hasCargo()) {
-    fail(`${problem}, and there is no cargo on PATH to build them`);
-  }
   const { folder } = nativeParts();
   try {
     mkdirSync(folder, { recursive: true });
@@ -54,6 +51,9 @@ function build(problem) {
     fail(
       `${problem}, and they can't be built into ${folder}: ${error.message}. Run this as a user who may write there`,
     );
+  }
+  if (!hasCargo()) {
+    fail(`${problem}, and there is no cargo on PATH to build them`);
   }
   console.log(`knitting-native: ${problem}. Building them by cargo, which takes a minute or two.`);
   try {

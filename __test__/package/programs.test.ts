@@ -114,7 +114,7 @@ describe("each name can be imported by an ES module", () => {
     test("in a worker, where they are of the worker's own program", async () => {
       const href = join(folder, "tasks.mjs");
       const count = importTask<void, [number, boolean]>({ href, name: "count" });
-      await using pool = createPool({ worker, permission: { read: [folder] } })({ count });
+      await using pool = createPool({ worker })({ count });
       expect(await pool.call.count()).toEqual([names.length + memory.length, false]);
     });
   });
@@ -181,17 +181,16 @@ describe("two copies of the package in one process", () => {
         defined: from<number, number>("defined"),
       };
     };
-    const permission = { read: [folder] };
 
     test("a task that imports the other copy starts no second worker and is in a worker", async () => {
-      await using pool = createPool({ worker, permission })(tasks());
+      await using pool = createPool({ worker })(tasks());
       expect(await pool.call.sees()).toBe(false);
       expect(await pool.call.defined(21)).toBe(42);
       await expect(pool.call.starts()).rejects.toMatchObject({ code: "KNITTING_POOL_IN_WORKER" });
     });
 
     test("envelopes of the other copy arrive as this one's, from both sides", async () => {
-      await using pool = createPool({ worker, permission })(tasks());
+      await using pool = createPool({ worker })(tasks());
       const wrapped = await pool.call.wraps({ a: 1 });
       expect(wrapped).toBeInstanceOf(Envelope);
       expect(wrapped).toMatchObject({ header: { a: 1 }, payload: new Uint8Array([1, 2, 3]).buffer });
@@ -200,7 +199,7 @@ describe("two copies of the package in one process", () => {
     });
 
     test("errors of the other copy arrive as this one's, those of a class derived from them as Error", async () => {
-      await using pool = createPool({ worker, permission })(tasks());
+      await using pool = createPool({ worker })(tasks());
       const error = await pool.call.fails().catch((reason: unknown) => reason);
       expect(Object.getPrototypeOf(error)).toBe(InvalidOptionError.prototype);
       const mine = await pool.call.failsAsMine().catch((reason: unknown) => reason);
@@ -209,7 +208,7 @@ describe("two copies of the package in one process", () => {
     });
 
     test("shared memory of the other copy is shared by its name, and refused without one", async () => {
-      await using pool = createPool({ worker, permission })(tasks());
+      await using pool = createPool({ worker })(tasks());
       using memory = otherMemory.ProcessSharedBuffer.create({ size: 64, name });
       try {
         expect(await pool.call.first(memory as unknown as ProcessSharedBuffer)).toBe(1);
