@@ -48,9 +48,8 @@ function build(problem) {
     accessSync(folder, constants.W_OK);
     accessSync(root, constants.W_OK);
   } catch (error) {
-    fail(
-      `${problem}, and they can't be built into ${folder}: ${error.message}. Run this as a user who may write there`,
-    );
+    const found = `${problem}, and they can't be built into ${folder}: ${error.message}`;
+    fail(found, "As a user who may write there");
   }
   if (!hasCargo()) {
     fail(`${problem}, and there is no cargo on PATH to build them`);
@@ -65,12 +64,8 @@ function build(problem) {
   rmSync(join(root, "target"), { recursive: true, force: true });
 }
 
-function fail(message) {
-  // Not `npm rebuild`: that goes by the name the package is installed under, and skips scripts that are not approved.
-  const again = `node ${fileURLToPath(import.meta.url)}`;
-  console.error(
-    `knitting-native: ${message}.\n` +
-      `Install Rust (https://rustup.rs) and a C compiler for its linker, then run \`${again}\``,
-  );
+/** `first` is what to do before the script is run again. */
+function fail(message, first = "Install Rust (https://rustup.rs) and a C compiler for its linker, then") {
+  console.error(`knitting-native: ${message}.\n${first} run \`node ${fileURLToPath(import.meta.url)}\``);
   process.exit(1);
 }

@@ -406,7 +406,7 @@ describe("where the native parts are missing", () => {
     chmodSync(temporary, 0o755);
     const { status, stderr } = await run(process.execPath, [script], { cwd: "/", uid: ordinary });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/can't be built into .*: EACCES.*Run this as a user who may write there/);
+    expect(stderr).toMatch(/can't be built into .*: EACCES.*\nAs a user who may write there run `node /);
   });
 
   test("without cargo the install script fails and says what to do", async () => {
