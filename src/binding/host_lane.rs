@@ -20,14 +20,14 @@ use crate::process::control::Sent;
 use crate::process::handover::{Giver, Shelf};
 use crate::process::reactor::{self, Manner, WorkerId};
 use crate::process::shm_name::{self, Name, Named};
-use crate::transport::lane::HostEnd;
+use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::Geometry;
 use crate::transport::segment::{Identity, Segment};
 
 /// The host's end of a lane. See `js/native.ts`.
 #[napi]
 pub struct HostLane {
-    cell: Rc<Cell<HostEnd>>,
+    cell: Rc<Cell<lane::HostLane>>,
     identity: Identity,
     memory: RefCell<Option<Memory>>,
     name: Rc<RefCell<Option<Name>>>,
@@ -56,7 +56,7 @@ enum Worker {
 }
 
 /// What an environment that ends has to close.
-type Open = (Weak<Cell<HostEnd>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
+type Open = (Weak<Cell<lane::HostLane>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
 
 /// How long an environment that ends waits for its workers' output to be handed on.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
@@ -93,7 +93,7 @@ impl HostLane {
         })?;
         let (segment, memory, name) = create(geometry, name_prefix).map_err(system("shared memory"))?;
         let identity = segment.identity().clone();
-        let mut end = HostEnd::new(Arc::new(segment));
+        let mut end = lane::HostLane::new(Arc::new(segment));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -298,7 +298,7 @@ impl HostLane {
         close(&self.cell, &self.worker);
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut HostEnd) -> Result<T>) -> Result<T> {
+    fn with<T>(&self, action: impl FnOnce(&mut lane::HostLane) -> Result<T>) -> Result<T> {
         match self.cell.end.borrow_mut().as_mut() {
             Some(end) => action(end),
             None => Err(Error::new(Status::GenericFailure, "the lane is closed")),
@@ -342,7 +342,7 @@ fn create(geometry: Geometry, name_prefix: Option<String>) -> io::Result<(Segmen
     Ok((segment, Memory::Named { path, lock }, Some(name)))
 }
 
-fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
+fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
     drop(cell.end.take());
     match worker.replace(Worker::None) {
         Worker::None => {}

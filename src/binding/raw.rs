@@ -17,12 +17,12 @@ use napi::{Env, Error, Result, Status, check_status, sys};
 
 use crate::transport::arena::Reserve;
 use crate::transport::blocks;
-use crate::transport::lane::{HostEnd, WorkerEnd};
+use crate::transport::lane::LaneEnd;
 use crate::transport::layout::STAGING_BYTES;
 use crate::transport::segment::Segment;
 use crate::transport::shared_memory::SharedMemory;
 use crate::transport::staging::Staging;
-use crate::transport::{Violation, lane};
+use crate::transport::violation::Violation;
 
 /// `exchange` on a lane that is closed.
 pub const CLOSED: f64 = -1.0;
@@ -41,45 +41,20 @@ pub struct Cell<E> {
     pub violation: std::cell::Cell<Option<Violation>>,
 }
 
-/// What the hot calls need of an end.
-pub trait HotEnd {
-    /// Without `spin` it publishes only.
-    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation>;
-    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve>;
-}
-
-impl HotEnd for HostEnd {
-    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation> {
-        lane::HostEnd::exchange(self, staged, spin.unwrap_or_default())
-    }
-
-    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
-        lane::HostEnd::reserve(self, bytes)
-    }
-}
-
-impl HotEnd for WorkerEnd {
-    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation> {
-        match spin {
-            Some(spin) => lane::WorkerEnd::exchange(self, staged, spin),
-            None => self.publish(staged).map(|()| 0),
-        }
-    }
-
-    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
-        lane::WorkerEnd::reserve(self, bytes)
-    }
-}
-
-impl<E: HotEnd> Cell<E> {
+impl<E: LaneEnd> Cell<E> {
     fn exchange(&self, staged: f64, spin_nanos: f64) -> f64 {
         let mut end = self.end.borrow_mut();
         let Some(end) = end.as_mut() else { return CLOSED };
         if self.violation.get().is_some() {
             return VIOLATED;
         }
-        let spin = (spin_nanos >= 0.0).then(|| Duration::from_nanos(spin_nanos as u64));
-        match end.exchange(staged as u32, spin) {
+        let (staged, publish_only) = (staged as u32, spin_nanos < 0.0);
+        let outcome = if publish_only {
+            end.publish(staged).map(|()| 0)
+        } else {
+            end.exchange(staged, Duration::from_nanos(spin_nanos as u64))
+        };
+        match outcome {
             Ok(count) => f64::from(count),
             Err(violation) => {
                 self.violation.set(Some(violation));
@@ -105,7 +80,7 @@ pub fn offset_of(reserved: &std::result::Result<usize, Reserve>) -> f64 {
 }
 
 /// The function `exchange(staged, spinNanos) -> arrived` of one lane.
-pub fn exchange_function<E: HotEnd + 'static>(
+pub fn exchange_function<E: LaneEnd + 'static>(
     env: &Env,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, (u32, f64), i32>> {
@@ -113,19 +88,19 @@ pub fn exchange_function<E: HotEnd + 'static>(
 }
 
 /// The function `reserve(bytes) -> offset` of one lane.
-pub fn reserve_function<E: HotEnd + 'static>(
+pub fn reserve_function<E: LaneEnd + 'static>(
     env: &Env,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, u32, i32>> {
     function(env, c"reserve", Some(reserve::<E>), cell)
 }
 
-extern "C" fn exchange<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+extern "C" fn exchange<E: LaneEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` registered this with a cell of `E`.
     unsafe { hot::<E>(env, info, Cell::exchange) }
 }
 
-extern "C" fn reserve<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+extern "C" fn reserve<E: LaneEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as for `exchange`.
     unsafe { hot::<E>(env, info, Cell::reserve) }
 }
@@ -134,7 +109,7 @@ extern "C" fn reserve<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_in
 ///
 /// # Safety
 /// A Node-API callback whose data is a `Cell<E>` made by [`function`].
-unsafe fn hot<E: HotEnd>(
+unsafe fn hot<E: LaneEnd>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
     call: fn(&Cell<E>, f64, f64) -> f64,

@@ -17,7 +17,7 @@ use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
 use crate::process::handover::{Shelf, Taker};
 use crate::process::handshake;
-use crate::transport::lane::WorkerEnd;
+use crate::transport::lane::{self, LaneEnd};
 use crate::transport::segment::{Identity, Segment};
 
 /// A segment that waits to be opened, and what further memory will come by.
@@ -51,7 +51,7 @@ pub(super) fn revoke(token: u32) {
 /// The worker's end of a lane. See `js/native.ts`.
 #[napi]
 pub struct WorkerLane {
-    cell: Rc<Cell<WorkerEnd>>,
+    cell: Rc<Cell<lane::WorkerLane>>,
     program: String,
     taker: RefCell<Taker>,
 }
@@ -83,7 +83,7 @@ impl WorkerLane {
         taker: Taker,
         wake: Function<'_, (), ()>,
     ) -> Result<Self> {
-        let mut end = WorkerEnd::new(segment);
+        let mut end = lane::WorkerLane::new(segment);
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -185,10 +185,10 @@ impl WorkerLane {
     /// True once the host wants this worker to end.
     #[napi]
     pub fn stopped(&self) -> bool {
-        self.cell.end.borrow().as_ref().is_none_or(WorkerEnd::stopped)
+        self.cell.end.borrow().as_ref().is_none_or(lane::WorkerLane::stopped)
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut WorkerEnd) -> Result<T>) -> Result<T> {
+    fn with<T>(&self, action: impl FnOnce(&mut lane::WorkerLane) -> Result<T>) -> Result<T> {
         match self.cell.end.borrow_mut().as_mut() {
             Some(end) => action(end),
             None => Err(Error::new(Status::GenericFailure, "the lane is closed")),

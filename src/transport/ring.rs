@@ -13,9 +13,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Violation;
 use super::layout::{RING_SLOTS, SLOT_BYTES, Slot, Word};
 use super::segment::Segment;
+use super::violation::Violation;
 
 const SLOT_WORDS: usize = SLOT_BYTES / size_of::<u64>();
 

@@ -16,8 +16,8 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use super::guard::Guard;
 use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, Slot, VERSION, Word};
+use super::sigbus::Guard;
 use crate::sys::memory;
 
 /// What tells one segment from any other; it travels in the boot payload.

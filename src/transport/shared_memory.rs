@@ -2,7 +2,7 @@
 //!
 //! More than the system has is refused. The file system of the names is often small, so what gets one has all of its pages at
 //! once: no room is an error of the one who creates it. What has no name gets them as they are touched. What has a name can be
-//! truncated by whoever opens it, and holes can be punched into either: the mapping is guarded (see [`super::guard`]), here and
+//! truncated by whoever opens it, and holes can be punched into either: the mapping is guarded (see [`super::sigbus`]), here and
 //! in workers. Unlike a segment nobody parses what is in it: it is bytes, and everybody knows that others write them.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
-use super::guard::Guard;
+use super::sigbus::Guard;
 use crate::sys::memory::{anonymous_file, refuse_too_much};
 
 /// Why something is not the memory it should be.

@@ -240,7 +240,7 @@ mod tests {
     /// Runs the test `name` of this module alone in a process of its own, where `role` returns the one it was given. Not
     /// with a core dump.
     fn in_a_process(name: &str, role: &str) -> ExitStatus {
-        let name = format!("transport::guard::tests::{name}");
+        let name = format!("transport::sigbus::tests::{name}");
         let mut this = Command::new(std::env::current_exe().unwrap());
         this.args(["--exact", &name, "--test-threads=1"]).env(ROLE, role);
         let mut child = this.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
