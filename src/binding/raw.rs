@@ -203,17 +203,17 @@ pub fn shared_buffer(
 
 /// A block lent to JavaScript; it goes back to the warm pool with the buffer.
 pub fn block_buffer(env: &Env, mut block: Vec<u8>) -> Result<ArrayBuffer<'static>> {
-    struct Lent(Vec<u8>);
+    struct Recycled(Vec<u8>);
 
-    impl Drop for Lent {
+    impl Drop for Recycled {
         fn drop(&mut self) {
-            blocks::give(std::mem::take(&mut self.0));
+            blocks::recycle(std::mem::take(&mut self.0));
         }
     }
 
     let (data, bytes) = (block.as_mut_ptr(), block.len());
     // SAFETY: a vector's memory does not move while the vector itself does.
-    unsafe { external(env, data, bytes, Lent(block)) }
+    unsafe { external(env, data, bytes, Recycled(block)) }
 }
 
 /// `bytes` bytes at `data` as an ArrayBuffer that keeps `keeper`. An error where the runtime allows no such buffers: a copy

@@ -15,7 +15,6 @@
 //! that stays, the launcher's signal is the wrapper's; one that the wrapper has set for this process is left alone.
 
 use std::fs::File;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,7 +28,7 @@ use super::control::Receiver;
 use super::owner_lock::{self, Owner};
 use super::shm_name;
 use crate::sandbox::seccomp;
-use crate::sys::{environ, signals};
+use crate::sys::{environ, exit, signals};
 use crate::transport::doorbell;
 use crate::transport::layout::Word;
 use crate::transport::segment::Segment;
@@ -94,9 +93,7 @@ pub fn attach() -> Result<Attached, String> {
 fn open(memory: &Memory) -> std::io::Result<(File, File)> {
     match memory {
         Memory::Inherited => {
-            // SAFETY: descriptor 0 is open in every process that a launcher or a shell has started, and is ours to replace.
-            let stdin = unsafe { BorrowedFd::borrow_raw(0) };
-            let file = owner_lock::reopen(stdin)?;
+            let file = owner_lock::reopen(std::io::stdin())?;
             let lock = owner_lock::reopen(&file)?;
             Ok((file, lock))
         }
@@ -151,8 +148,8 @@ fn end(host_group: i32) -> ! {
     if group.as_raw() > 1 && group.as_raw() != host_group {
         let _ = killpg(group, Signal::SIGKILL);
     }
-    // SAFETY: ends the process at once, exit handlers are not wanted: the event loop may be stuck.
-    unsafe { nix::libc::_exit(0) }
+    // Exit handlers are not wanted: the event loop may be stuck.
+    exit::now(0)
 }
 
 #[cfg(test)]

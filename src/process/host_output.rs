@@ -13,7 +13,6 @@
 //! Whoever writes here blocks or ignores SIGPIPE.
 
 use std::fs::File;
-use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -22,7 +21,8 @@ use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::write;
-use rustix::io::{ReadWriteFlags, pwritev2};
+
+use crate::sys::sockets;
 
 /// A ready pipe or socket has this much room, whatever its size.
 const PIECE_BYTES: usize = 512;
@@ -30,8 +30,6 @@ const PIECE_BYTES: usize = 512;
 const TERMINAL_PIECE_BYTES: usize = 1;
 /// The most that is offered to a socket at once; one for datagrams refuses too much.
 const MESSAGE_BYTES: usize = 4096;
-/// The offset with which `pwritev2` is `writev`.
-const NO_OFFSET: u64 = u64::MAX;
 
 /// What became of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +81,12 @@ impl<'a> HostOutput<'a> {
             Way::Own(file) => written(write(file, bytes)),
             Way::File => written(write(self.descriptor, bytes)),
             Way::Socket => {
-                let message = [IoSlice::new(&bytes[..bytes.len().min(MESSAGE_BYTES)])];
-                match pwritev2(self.descriptor, &message, NO_OFFSET, ReadWriteFlags::NOWAIT) {
+                let message = &bytes[..bytes.len().min(MESSAGE_BYTES)];
+                let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                match sockets::write_now(self.descriptor, message).map_err(errno) {
                     // Linux before 6.5 knows the flag for other files only.
-                    Err(rustix::io::Errno::OPNOTSUPP) => self.write_piece(bytes, PIECE_BYTES),
-                    result => written(result.map_err(|error| Errno::from_raw(error.raw_os_error()))),
+                    Err(Errno::EOPNOTSUPP) => self.write_piece(bytes, PIECE_BYTES),
+                    result => written(result),
                 }
             }
             Way::Pieces(most) => self.write_piece(bytes, *most),

@@ -14,7 +14,8 @@ use std::time::Duration;
 use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::sys::pidfd;
 
 /// Everything a worker is started with.
 #[derive(Debug)]
@@ -81,14 +82,14 @@ pub struct LaunchError {
     /// A sentence.
     pub message: String,
     /// The system lacked something for the moment: another attempt could succeed.
-    pub transient: bool,
+    pub retryable: bool,
 }
 
 impl LaunchError {
     /// `what` could not be done because of `error`.
     pub fn new(what: &str, error: &io::Error) -> Self {
-        let transient = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
-        Self { message: format!("cannot {what}: {error}"), transient }
+        let retryable = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
+        Self { message: format!("cannot {what}: {error}"), retryable }
     }
 }
 
@@ -106,8 +107,8 @@ pub fn with_launcher(
     let mut argv = vec![launcher.to_owned(), std::process::id().to_string(), "--control".into()];
     match role {
         Role::Worker => {}
-        Role::Wrapper => argv.push("--guard=0".into()),
-        Role::ContainerClient => argv.push(format!("--guard={}", CONTAINER_GRACE.as_millis())),
+        Role::Wrapper => argv.push("--watchdog=0".into()),
+        Role::ContainerClient => argv.push(format!("--watchdog={}", CONTAINER_GRACE.as_millis())),
     }
     argv.extend(limits.nice.map(|nice| format!("--nice={nice}")));
     argv.extend(limits.stack_bytes.map(|bytes| format!("--stack={bytes}")));
@@ -174,8 +175,7 @@ impl Launched {
 
 fn watchable(child: &mut Child) -> io::Result<(OwnedFd, OwnedFd)> {
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let pid = rustix::process::Pid::from_raw(child.id() as i32).ok_or(io::ErrorKind::NotFound)?;
-    Ok((pidfd_open(pid, PidfdFlags::NONBLOCK)?, stderr.into()))
+    Ok((pidfd::open(child.id().cast_signed())?, stderr.into()))
 }
 
 fn discard(mut child: Child) {
@@ -205,11 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_momentary_lack_is_transient() {
-        let transient = |errno| LaunchError::new("run", &io::Error::from_raw_os_error(errno)).transient;
-        assert!([EAGAIN, ENOMEM, EMFILE, ENFILE].into_iter().all(transient));
+    fn only_a_momentary_lack_is_retryable() {
+        let retryable = |errno| LaunchError::new("run", &io::Error::from_raw_os_error(errno)).retryable;
+        assert!([EAGAIN, ENOMEM, EMFILE, ENFILE].into_iter().all(retryable));
         assert!(
-            !transient(nix::libc::ENOENT) && !transient(nix::libc::EACCES) && !transient(nix::libc::ENOEXEC)
+            !retryable(nix::libc::ENOENT) && !retryable(nix::libc::EACCES) && !retryable(nix::libc::ENOEXEC)
         );
     }
 }

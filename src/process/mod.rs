@@ -19,3 +19,5 @@ pub mod owner_lock;
 pub mod reactor;
 pub mod shared_name;
 pub mod shm_name;
+pub mod spawn;
+pub mod worker_memory;

@@ -95,8 +95,7 @@ mod tests {
         let file = File::from(memory.as_fd().try_clone_to_owned().unwrap());
         assert!(!memory.lost());
         file.set_len(0).unwrap();
-        // SAFETY: inside the mapping.
-        assert_eq!(unsafe { memory.at(5000).read_volatile() }, 0);
+        assert_eq!(memory.read_byte(5000), 0);
         assert!(memory.lost());
     }
 }

@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK, O_TMPFILE};
-use nix::unistd::linkat;
+use nix::unistd::{geteuid, linkat};
 
 use super::owner_lock::{self, Owner};
+use crate::sys::random;
 use crate::transport::layout::{Geometry, MAGIC};
 use crate::transport::segment::Segment;
 
@@ -68,8 +69,7 @@ pub fn create(prefix: &str, geometry: Geometry) -> io::Result<(Segment, Named)> 
         .map_err(|error| io::Error::new(error.kind(), format!("{FOLDER}: {error}")))?;
     owner_lock::hold(&lock, Owner::Host)?;
     let segment = Segment::create_in(&lock, geometry)?;
-    let mut random = [0; RANDOM_BYTES];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    let random: [u8; RANDOM_BYTES] = random::bytes()?;
     let path = Path::new(FOLDER).join(format!("{prefix}-{:032x}{SUFFIX}", u128::from_ne_bytes(random)));
     let unnamed = format!("/proc/self/fd/{}", lock.as_raw_fd());
     linkat(AT_FDCWD, unnamed.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW)?;
@@ -104,7 +104,7 @@ fn is_orphaned(path: &Path) -> io::Result<bool> {
     let file = File::options().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     let mut magic = [0; size_of_val(&MAGIC)];
-    if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+    if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
         return Ok(false);
     }
     match file.read_exact_at(&mut magic, 0) {

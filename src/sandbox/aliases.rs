@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::path::open;
-use super::policy::OWN_PROC;
+use super::spec::OWN_PROC;
 
 /// What is mounted where, as this process sees it, of the file systems that are mounted more than once.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use landlock::{
 use rustix::io::dup;
 
 use super::path::{explain, open};
-use super::policy::{Net, PROC, Policy, Ports};
+use super::spec::{Net, PROC, Ports, SandboxSpec};
 
 /// The version whose rights this file names. An older kernel gets what it knows: what is lost then is `probe`'s business.
 const KNOWN: ABI = ABI::V6;
@@ -30,7 +30,7 @@ pub fn version() -> u32 {
 
 /// Restricts this thread, and what it executes and starts, to what the policy grants. Where procfs has no mounts that pin its
 /// inodes, `pin_procfs` has descriptors do that, which stay open. The error is a sentence.
-pub fn restrict(policy: &Policy, pin_procfs: bool) -> Result<(), String> {
+pub fn restrict(spec: &SandboxSpec, pin_procfs: bool) -> Result<(), String> {
     let failed = |error: RulesetError| format!("Landlock refuses the policy: {error}");
     let reading: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let executing = reading | AccessFs::Execute;
@@ -40,15 +40,15 @@ pub fn restrict(policy: &Policy, pin_procfs: bool) -> Result<(), String> {
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
 
     let mut rules = Vec::new();
-    let granted = |path: &&PathBuf| !policy.denies_reading(path);
-    rules.extend(policy.read.iter().filter(granted).map(|path| (path, reading)));
-    rules.extend(policy.execute.iter().map(|path| (path, executing)));
-    rules.extend(policy.write.iter().filter(|path| !policy.denies_writing(path)).map(|path| (path, writing)));
-    rules.extend(policy.needs.iter().map(|path| (path, reading)));
-    rules.extend(policy.devices.iter().map(|path| (path, device)));
-    rules.extend(policy.memory.iter().map(|path| (path, AccessFs::ReadFile | AccessFs::WriteFile)));
+    let granted = |path: &&PathBuf| !spec.denies_reading(path);
+    rules.extend(spec.read.iter().filter(granted).map(|path| (path, reading)));
+    rules.extend(spec.execute.iter().map(|path| (path, executing)));
+    rules.extend(spec.write.iter().filter(|path| !spec.denies_writing(path)).map(|path| (path, writing)));
+    rules.extend(spec.needs.iter().map(|path| (path, reading)));
+    rules.extend(spec.devices.iter().map(|path| (path, device)));
+    rules.extend(spec.memory.iter().map(|path| (path, AccessFs::ReadFile | AccessFs::WriteFile)));
 
-    let mut ruleset = begin(policy).map_err(failed)?;
+    let mut ruleset = begin(spec).map_err(failed)?;
     for (path, access) in rules {
         let file = open(path).map_err(|errno| explain(path, errno))?;
         if pin_procfs && path.starts_with(PROC) {
@@ -57,7 +57,7 @@ pub fn restrict(policy: &Policy, pin_procfs: bool) -> Result<(), String> {
         }
         ruleset = ruleset.add_rule(PathBeneath::new(file, access)).map_err(failed)?;
     }
-    for (ports, access) in ports(policy) {
+    for (ports, access) in ports(spec) {
         for port in ports.listed() {
             ruleset = ruleset.add_rule(NetPort::new(*port, access)).map_err(failed)?;
         }
@@ -69,18 +69,18 @@ pub fn restrict(policy: &Policy, pin_procfs: bool) -> Result<(), String> {
 }
 
 /// A ruleset that denies everything the policy has rules about.
-fn begin(policy: &Policy) -> Result<RulesetCreated, RulesetError> {
+fn begin(spec: &SandboxSpec) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(KNOWN))?;
-    for (_, access) in ports(policy) {
+    for (_, access) in ports(spec) {
         ruleset = ruleset.handle_access(access)?;
     }
     ruleset.scope(Scope::from_all(KNOWN))?.create()
 }
 
 /// The ports of each right that has limits.
-fn ports(policy: &Policy) -> Vec<(&Ports, AccessNet)> {
+fn ports(spec: &SandboxSpec) -> Vec<(&Ports, AccessNet)> {
     const NONE: &Ports = &Ports::All(false);
-    let (connect, bind) = match &policy.net {
+    let (connect, bind) = match &spec.net {
         Net::All(true) => return Vec::new(),
         Net::All(false) => (NONE, NONE),
         Net::Some(sockets) => (&sockets.connect, &sockets.bind),

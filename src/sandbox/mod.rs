@@ -26,26 +26,25 @@ pub mod mounts;
 pub mod namespaces;
 pub mod needs;
 pub mod path;
-pub mod policy;
 pub mod probe;
 pub mod seccomp;
+pub mod spec;
 
-use policy::{Layer, OWN_PROC, PROC, Policy};
 use probe::Kernel;
+use spec::{Layer, OWN_PROC, PROC, SandboxSpec};
 
 /// Since when Landlock keeps signals in.
 const SCOPES_SIGNALS: u32 = 6;
 
 /// Puts this process, which has one thread and is about to exec, under a policy. The error is a sentence.
-pub fn apply(policy: Policy) -> Result<(), String> {
-    let own = nix::unistd::getpid().as_raw();
+pub fn apply(spec: SandboxSpec) -> Result<(), String> {
+    let own = std::process::id().cast_signed();
     // Not by the process's number: what a wrapper has left there may be the procfs of another PID namespace.
     let entry = fs::read_link(OWN_PROC).map_err(|error| format!("{OWN_PROC} cannot be read: {error}"))?;
     let own_proc = Path::new(PROC).join(entry);
-    let policy = policy.of_process(&own_proc);
-    let kernel = Kernel::enter(policy.optional.contains(&Layer::Metadata));
-    if let Some(unmet) =
-        kernel.missing(&policy).into_iter().find(|unmet| !policy.optional.contains(&unmet.layer))
+    let spec = spec.of_process(&own_proc);
+    let kernel = Kernel::enter(spec.optional.contains(&Layer::Metadata));
+    if let Some(unmet) = kernel.missing(&spec).into_iter().find(|unmet| !spec.optional.contains(&unmet.layer))
     {
         return Err(format!(
             "the permission asks for {} and there is none: {}",
@@ -55,14 +54,14 @@ pub fn apply(policy: Policy) -> Result<(), String> {
     }
     let has_landlock = kernel.landlock > 0;
     if kernel.mounts.is_none() {
-        mounts::arrange(&policy, &own_proc, has_landlock)?;
+        mounts::arrange(&spec, &own_proc, has_landlock)?;
     }
     capabilities::drop_all()?;
     if has_landlock {
-        landlock::restrict(&policy, kernel.mounts.is_some())?;
+        landlock::restrict(&spec, kernel.mounts.is_some())?;
     }
     if kernel.seccomp {
-        seccomp::restrict(&policy, own, kernel.landlock >= SCOPES_SIGNALS)?;
+        seccomp::restrict(&spec, own, kernel.landlock >= SCOPES_SIGNALS)?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, StringTable};
 use object::{Endianness, ReadRef};
 
-use super::policy::OWN_PROC;
+use super::spec::OWN_PROC;
 
 /// Files that something needs. Every path exists and has no symbolic links; `/proc/self` means whoever has the need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use seccompiler::{
     TargetArch, apply_filter, apply_filter_all_threads, sock_filter,
 };
 
-use super::policy::{Net, Policy};
+use super::spec::{Net, SandboxSpec};
 
 /// Conditions that must all hold.
 type Rule = Vec<Condition>;
@@ -210,27 +210,21 @@ const MACHINE: u16 = libc::EM_AARCH64;
 /// How filters know this architecture's own calls: 64 bits, little-endian (linux/audit.h).
 const AUDIT_ARCH: u32 = MACHINE as u32 | 0x8000_0000 | 0x4000_0000;
 
-/// Whether there are filters at all.
-pub fn is_available() -> bool {
-    // A kernel without answers that it does not know the question.
-    rustix::thread::secure_computing_mode().is_ok()
-}
-
 /// Filters the calls of this thread, and of what it executes and starts. `own` is this process's id; without `scoped_signals`
 /// Landlock does not keep signals in. The error is a sentence.
-pub fn restrict(policy: &Policy, own: c_int, scoped_signals: bool) -> Result<(), String> {
+pub fn restrict(spec: &SandboxSpec, own: c_int, scoped_signals: bool) -> Result<(), String> {
     let mut denied = baseline(own);
-    if !policy.run {
+    if !spec.run {
         for (call, rules) in new_processes() {
             denied.entry(call).or_default().extend(rules);
         }
     }
-    if !scoped_signals && !policy.run {
+    if !scoped_signals && !spec.run {
         denied.extend(signals(own));
     }
     for (rules, errno) in [
         (denied, libc::EPERM),
-        (network(policy), libc::EACCES),
+        (network(spec), libc::EACCES),
         (BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS),
     ] {
         apply_filter(&compile(rules, errno)?).map_err(|error| format!("seccomp: {error}"))?;
@@ -294,14 +288,14 @@ fn signals(own: c_int) -> Rules {
 }
 
 /// Which sockets there can be. Landlock then says to which TCP ports they go.
-fn network(policy: &Policy) -> Rules {
+fn network(spec: &SandboxSpec) -> Rules {
     let mut rules = Rules::new();
     let mut families = Vec::new();
     let mut sockets = Vec::new();
     let of_type = |family, kind| vec![Is(0, family), Bits { argument: 1, mask: SOCKET_TYPES, value: kind }];
-    if policy.has_network() {
+    if spec.has_network() {
         families.extend([libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]);
-        let udp = match &policy.net {
+        let udp = match &spec.net {
             Net::All(allowed) => *allowed,
             Net::Some(sockets) => sockets.udp,
         };
@@ -324,7 +318,7 @@ fn network(policy: &Policy) -> Rules {
         // Interfaces and routes, which resolvers ask for.
         sockets.push(vec![Is(0, libc::AF_NETLINK), IsNot(2, libc::NETLINK_ROUTE)]);
     }
-    if policy.unix {
+    if spec.unix {
         families.push(libc::AF_UNIX);
     }
     sockets.push(families.iter().map(|family| IsNot(0, *family)).collect());
@@ -332,7 +326,7 @@ fn network(policy: &Policy) -> Rules {
 
     // A pair of streams reaches nobody else. A datagram socket, or a raw one, which is the same, could be connected anew.
     let mut pairs = vec![vec![IsNot(0, libc::AF_UNIX)]];
-    if !policy.unix {
+    if !spec.unix {
         pairs.push(of_type(libc::AF_UNIX, libc::SOCK_DGRAM));
         pairs.push(of_type(libc::AF_UNIX, libc::SOCK_RAW));
     }
@@ -343,7 +337,7 @@ fn network(policy: &Policy) -> Rules {
             [libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
         rules.extend(needless.iter().map(always));
     }
-    if let Some(sockets) = policy.limited_ports() {
+    if let Some(sockets) = spec.limited_ports() {
         // TCP fast open connects without connect, and listen binds without bind.
         for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
             let fast_open = Bits { argument: flags, mask: libc::MSG_FASTOPEN, value: libc::MSG_FASTOPEN };

@@ -1,9 +1,10 @@
 //! Descriptors by their numbers: those that a process has been started with, and closing in bulk.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 /// Closes every descriptor from `first` on. For a process that is about to exec: nothing else may own them.
@@ -16,7 +17,9 @@ pub fn close_from(first: u32) -> Result<(), Errno> {
 pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: used for one call, which the kernel answers with an error if nothing has this number.
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-    Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, 3)?)
+    let duplicate = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(3))?;
+    // SAFETY: the call has just made it, so nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(duplicate) })
 }
 
 /// Closes a descriptor that this process was started with and nobody owns.

@@ -1,20 +1,22 @@
 //! Memory: files of it without a name, how much the system has, advice to the kernel about what is mapped, and other memory in
 //! its place.
 
-use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::num::NonZero;
 use std::ptr::NonNull;
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 
 /// An empty file of memory that can be sealed. It can't be executed, which Landlock would not hinder: what a worker writes there
 /// is no program. (Before Linux 6.3 it can.)
 pub fn anonymous_file(name: &str) -> io::Result<File> {
-    let file = match memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?,
+    let no_exec = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+    let file = match memfd_create(name, MFdFlags::MFD_CLOEXEC | no_exec) {
+        Err(Errno::EINVAL) => memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?,
         created => created?,
     };
     Ok(file.into())
@@ -27,9 +29,9 @@ pub fn anonymous_file(name: &str) -> io::Result<File> {
 /// The range is page-aligned and lies in one live mapping that is shared and writable.
 pub unsafe fn populate(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range; populating changes no byte that is already there.
-    unsafe { madvise(start.as_ptr().cast::<c_void>(), bytes, Advice::LinuxPopulateWrite) }.map_err(|errno| {
+    unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_POPULATE_WRITE) }.map_err(|errno| {
         // Where touching it would be a SIGBUS: the file system of the memory is full.
-        if errno == Errno::FAULT { io::ErrorKind::StorageFull.into() } else { errno.into() }
+        if errno == Errno::EFAULT { io::ErrorKind::StorageFull.into() } else { errno.into() }
     })
 }
 
@@ -39,13 +41,13 @@ pub unsafe fn populate(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
 /// As for [`populate`], and nobody needs the bytes any more.
 pub unsafe fn punch_out(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range and for the bytes' being dead.
-    unsafe { madvise(start.as_ptr().cast::<c_void>(), bytes, Advice::LinuxRemove) }.map_err(Into::into)
+    unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_REMOVE) }.map_err(Into::into)
 }
 
 /// Bytes of a page. Async-signal-safe.
 pub fn page_bytes() -> usize {
     // SAFETY: takes and gives a number; every system knows this one.
-    unsafe { nix::libc::sysconf(nix::libc::_SC_PAGESIZE) as usize }
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
 /// Puts private memory that reads as zeros in the place of whatever is mapped at `[start, start + bytes)`. No other
@@ -54,9 +56,11 @@ pub fn page_bytes() -> usize {
 /// # Safety
 /// `start` is the beginning of a page, and the pages of the range are the caller's to replace.
 pub unsafe fn replace(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
-    let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+    let length = NonZero::new(bytes).ok_or(Errno::EINVAL)?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED | MapFlags::MAP_NORESERVE;
     // SAFETY: the caller vouches for the range.
-    unsafe { mmap_anonymous(start.as_ptr().cast(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) }?;
+    unsafe { mmap_anonymous(Some(start.addr()), length, access, flags) }?;
     Ok(())
 }
 

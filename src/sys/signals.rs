@@ -7,6 +7,9 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+use super::exit;
 
 /// What the process does on `signal` now.
 pub fn action(signal: libc::c_int) -> Result<libc::sigaction, Errno> {
@@ -30,8 +33,8 @@ pub unsafe fn set_action(signal: libc::c_int, action: &libc::sigaction) -> Resul
 /// has no default actions. Without this whoever stops the container waits until its patience ends.
 pub fn end_on_term_as_first_process() -> Result<(), Errno> {
     extern "C" fn end(signal: libc::c_int) {
-        // SAFETY: async-signal-safe. The status is a shell's for a process that a signal has ended.
-        unsafe { libc::_exit(128 + signal) }
+        // The status is a shell's for a process that a signal has ended.
+        exit::now(128 + signal)
     }
     if nix::unistd::getpid().as_raw() != 1 {
         return Ok(());
@@ -39,6 +42,12 @@ pub fn end_on_term_as_first_process() -> Result<(), Errno> {
     let handler: extern "C" fn(libc::c_int) = end;
     // SAFETY: the function does one thing, which is async-signal-safe, and stays.
     unsafe { set_action(libc::SIGTERM, &action_of(handler as libc::sighandler_t, 0)) }
+}
+
+/// Has this process do on `number` what the kernel does by default. `EINVAL` for those of which that can't be changed.
+pub fn reset(number: Signal) -> Result<(), Errno> {
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { signal(number, SigHandler::SigDfl) }.map(drop)
 }
 
 /// Kills the process group that the process behind a pidfd leads or has led. Unlike by its number, no other group can be

@@ -100,8 +100,8 @@ impl Arena {
     }
 
     /// Whole chunks for `bytes` of JavaScript's, as for [`Self::reserve`]. Not charged to any slot they stay until
-    /// [`Self::give_back`].
-    pub fn lend(&mut self, bytes: usize) -> Result<usize, Reserve> {
+    /// [`Self::free`].
+    pub fn allocate(&mut self, bytes: usize) -> Result<usize, Reserve> {
         let count = bytes.div_ceil(CHUNK_BYTES);
         if count > self.chunks.len() {
             return Err(Reserve::TooLarge);
@@ -110,7 +110,7 @@ impl Arena {
     }
 
     /// What was lent at `offset` is not wanted any more.
-    pub fn give_back(&mut self, offset: usize) {
+    pub fn free(&mut self, offset: usize) {
         self.free_if_unused(offset / CHUNK_BYTES);
     }
 
@@ -380,18 +380,18 @@ mod tests {
     #[test]
     fn what_is_lent_stays_until_it_is_given_back_or_sent_and_released() {
         let mut arena = arena();
-        let (kept, sent) = (arena.lend(10).unwrap(), arena.lend(2 * CHUNK_BYTES).unwrap());
+        let (kept, sent) = (arena.allocate(10).unwrap(), arena.allocate(2 * CHUNK_BYTES).unwrap());
         assert_eq!(used(&arena), 3);
         arena.settle();
         assert_eq!((arena.trim(0), used(&arena)), (0, 3));
-        arena.give_back(kept);
+        arena.free(kept);
         assert_eq!(used(&arena), 2);
         arena.charge(sent);
-        arena.give_back(sent);
+        arena.free(sent);
         assert_eq!(used(&arena), 2);
         arena.release(sent);
         assert_eq!(used(&arena), 0);
-        assert!(matches!(arena.lend(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
+        assert!(matches!(arena.allocate(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn take(bytes: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Takes a block back.
-pub fn give(mut block: Vec<u8>) {
+pub fn recycle(mut block: Vec<u8>) {
     block.clear();
     if block.capacity() != class(block.capacity()) || block.capacity() > CACHE_BYTES {
         return;
@@ -76,14 +76,14 @@ mod tests {
         assert!(block.capacity() >= 3_000_000);
         block.extend_from_slice(b"warm");
         let place = block.as_ptr();
-        give(block);
+        recycle(block);
         let again = take(2_500_000).unwrap();
         assert_eq!(again.as_ptr(), place);
         assert!(again.is_empty());
         let many: Vec<_> = (0..20).map(|_| take(8 * 1024 * 1024).unwrap()).collect();
-        many.into_iter().for_each(give);
+        many.into_iter().for_each(recycle);
         assert!(lock().iter().map(|cached| cached.block.capacity()).sum::<usize>() <= CACHE_BYTES);
-        give(take(2 * CACHE_BYTES).unwrap());
+        recycle(take(2 * CACHE_BYTES).unwrap());
         assert!(trim());
         assert!(take(usize::MAX / 4).is_err());
         lock().iter_mut().for_each(|cached| cached.since -= IDLE);

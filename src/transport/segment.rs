@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, Slot, VERSION, Word};
 use super::sigbus::Guard;
-use crate::sys::memory;
+use crate::sys::{memory, random};
 
 /// What tells one segment from any other; it travels in the boot payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +99,7 @@ impl Segment {
 
     /// A guarded segment over `file`, which is as long as it has to be and has never been used.
     fn fresh(file: &File, geometry: Geometry) -> io::Result<Self> {
-        let mut nonce = [0; 16];
-        rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
+        let nonce = random::bytes()?;
         let identity = Identity { version: VERSION, arena_bytes: geometry.arena_bytes as u64, nonce };
         let segment = Self::over(file, geometry, identity)?.guarded()?;
         let header = Header {

@@ -140,6 +140,15 @@ impl SharedMemory {
     }
 }
 
+#[cfg(test)]
+impl SharedMemory {
+    /// What is at offset `at` now.
+    pub(crate) fn read_byte(&self, at: usize) -> u8 {
+        // SAFETY: inside the mapping.
+        unsafe { self.at(at).read_volatile() }
+    }
+}
+
 impl AsFd for SharedMemory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -155,11 +164,6 @@ fn sealed() -> SealFlag {
 mod tests {
     use super::*;
 
-    fn read(memory: &SharedMemory, at: usize) -> u8 {
-        // SAFETY: inside the mapping.
-        unsafe { memory.at(at).read_volatile() }
-    }
-
     fn write(memory: &SharedMemory, at: usize, byte: u8) {
         // SAFETY: inside the mapping, of which nobody has a reference.
         unsafe { memory.at(at).write_volatile(byte) }
@@ -171,7 +175,7 @@ mod tests {
         let descriptor = one.as_fd().try_clone_to_owned().unwrap();
         let other = SharedMemory::received(descriptor, 5000).unwrap();
         write(&one, 4999, 7);
-        assert_eq!((read(&other, 4999), other.byte_length(), other.inode()), (7, 5000, one.inode()));
+        assert_eq!((other.read_byte(4999), other.byte_length(), other.inode()), (7, 5000, one.inode()));
     }
 
     #[test]

@@ -221,6 +221,7 @@ mod tests {
     use crate::transport::layout::{CHUNK_BYTES, Geometry, Word};
     use crate::transport::segment::Segment;
     use std::fs::File;
+    use std::num::NonZero;
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::FileExt;
     use std::os::unix::process::ExitStatusExt;
@@ -229,9 +230,9 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+    use nix::sys::resource::{Resource, setrlimit};
     use nix::sys::signal::{Signal, raise};
-    use rustix::mm::{MapFlags, ProtFlags, mmap};
-    use rustix::process::{Resource, Rlimit, setrlimit};
 
     const ROLE: &str = "KNITTING_TEST_FAULT";
     const WATCHDOG: Duration = Duration::from_secs(60);
@@ -257,7 +258,7 @@ mod tests {
     fn role() -> Option<String> {
         let role = std::env::var(ROLE).ok();
         if role.is_some() {
-            setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
+            setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
         }
         role
     }
@@ -284,11 +285,13 @@ mod tests {
     /// A page without memory behind it, at `place` or anywhere. It belongs to no segment.
     fn missing_page(place: *mut u8) -> NonNull<u8> {
         let empty = memfd_create("empty", MFdFlags::MFD_CLOEXEC).unwrap();
-        let flags =
-            MapFlags::SHARED | if place.is_null() { MapFlags::empty() } else { MapFlags::FIXED_NOREPLACE };
+        let flags = MapFlags::MAP_SHARED
+            | if place.is_null() { MapFlags::empty() } else { MapFlags::MAP_FIXED_NOREPLACE };
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping, in nobody's place.
-        let page = unsafe { mmap(place.cast(), PAGE, ProtFlags::READ | ProtFlags::WRITE, flags, empty, 0) };
-        NonNull::new(page.unwrap().cast()).unwrap()
+        let page =
+            unsafe { mmap(NonZero::new(place.addr()), NonZero::new(PAGE).unwrap(), access, flags, empty, 0) };
+        page.unwrap().cast()
     }
 
     #[test]
@@ -419,14 +422,14 @@ mod tests {
         }
         let (segment, file) = unsealed();
         // Whoever may lock no more than half a segment cannot map a whole one once all that is new is to be locked.
-        let limit = Some(segment.geometry().segment_bytes() as u64 / 2);
-        setrlimit(Resource::Memlock, Rlimit { current: limit, maximum: limit }).unwrap();
+        let limit = segment.geometry().segment_bytes() as u64 / 2;
+        setrlimit(Resource::RLIMIT_MEMLOCK, limit, limit).unwrap();
         const NOBODY: libc::uid_t = 65_534;
         // SAFETY: both take numbers only. The first is the bare call: this thread alone is to be
         // nobody, who may not lock more than the limit. Only root has to become that.
         unsafe {
             let is_nobody = libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) == 0;
-            assert!(is_nobody || !rustix::process::geteuid().is_root());
+            assert!(is_nobody || !nix::unistd::geteuid().is_root());
             assert_eq!(libc::mlockall(libc::MCL_FUTURE), 0);
         }
         file.set_len(0).unwrap();

@@ -198,13 +198,13 @@ impl HostLane {
 
     /// Room in the outgoing arena for `bytes` that JavaScript fills at its leisure: their offset. They stay until a slot that
     /// brings them to the worker is released, or until they are given back.
-    pub fn lend(&mut self, bytes: usize) -> Result<usize, Reserve> {
-        self.end.reserve_by(Arena::lend, bytes)
+    pub fn allocate(&mut self, bytes: usize) -> Result<usize, Reserve> {
+        self.end.reserve_by(Arena::allocate, bytes)
     }
 
     /// What was lent at `offset`, and has never been sent, is not wanted any more.
-    pub fn give_back(&mut self, offset: usize) {
-        self.end.arena.give_back(offset);
+    pub fn free(&mut self, offset: usize) {
+        self.end.arena.free(offset);
     }
 
     /// Tells the worker that nobody waits for a call any more. Nothing if the call is not in flight.

@@ -22,7 +22,7 @@ pub const OWN_PROC: &str = "/proc/self";
 /// What a worker may do. Every path is absolute and free of symbolic links; `/proc/self` means the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Policy {
+pub struct SandboxSpec {
     /// Files and trees that may be read.
     pub read: Vec<PathBuf>,
     /// Files and trees that may be written. Does not let them be read.
@@ -102,15 +102,15 @@ pub enum Layer {
     Syscalls,
 }
 
-impl Policy {
+impl SandboxSpec {
     /// Reads a policy. The error is a sentence.
     pub fn decode(json: &str) -> Result<Self, String> {
-        let policy: Self =
+        let spec: Self =
             serde_json::from_str(json).map_err(|error| format!("the policy cannot be read: {error}"))?;
-        if let Some(path) = policy.paths().find(|path| !is_plain(path)) {
+        if let Some(path) = spec.paths().find(|path| !is_plain(path)) {
             return Err(format!("the policy's path {} is not absolute and normal", path.display()));
         }
-        Ok(policy)
+        Ok(spec)
     }
 
     /// The policy as an argument of the launcher. The error is a sentence.
@@ -247,13 +247,13 @@ mod tests {
 
     #[test]
     fn a_policy_survives_the_argument() {
-        let mut policy = Policy::decode(LEAST).unwrap();
-        policy.net =
+        let mut spec = SandboxSpec::decode(LEAST).unwrap();
+        spec.net =
             Net::Some(Sockets { connect: Ports::These(vec![443]), bind: Ports::All(false), udp: true });
-        policy.optional = vec![Layer::AbstractSockets];
-        policy.memory = Some("/dev/shm/a".into());
-        let argument = policy.argument().unwrap();
-        assert_eq!(Policy::decode(argument.strip_prefix(ARGUMENT).unwrap()).unwrap(), policy);
+        spec.optional = vec![Layer::AbstractSockets];
+        spec.memory = Some("/dev/shm/a".into());
+        let argument = spec.argument().unwrap();
+        assert_eq!(SandboxSpec::decode(argument.strip_prefix(ARGUMENT).unwrap()).unwrap(), spec);
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
             ("\"net\":false", "\"net\":{\"connect\":[1],\"bind\":[],\"udp\":false,\"icmp\":true}"),
             ("\"optional\":[]", "\"optional\":[\"everything\"]"),
         ] {
-            assert!(Policy::decode(&LEAST.replace(from, to)).is_err(), "{to}");
+            assert!(SandboxSpec::decode(&LEAST.replace(from, to)).is_err(), "{to}");
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
     fn a_path_that_cannot_be_compared_is_an_error() {
         for path in ["a", "/a/../b", "/a/./b", "/a/", "//a", ""] {
             assert!(
-                Policy::decode(&LEAST.replace("/a", path)).unwrap_err().contains("not absolute"),
+                SandboxSpec::decode(&LEAST.replace("/a", path)).unwrap_err().contains("not absolute"),
                 "{path}"
             );
         }
@@ -280,8 +280,8 @@ mod tests {
 
     #[test]
     fn a_policy_too_long_for_an_argument_is_refused() {
-        let mut policy = Policy::decode(LEAST).unwrap();
-        policy.read = vec![PathBuf::from("/".to_owned() + &"x".repeat(MAX_ARGUMENT_BYTES))];
-        assert!(policy.argument().is_err());
+        let mut spec = SandboxSpec::decode(LEAST).unwrap();
+        spec.read = vec![PathBuf::from("/".to_owned() + &"x".repeat(MAX_ARGUMENT_BYTES))];
+        assert!(spec.argument().is_err());
     }
 }
