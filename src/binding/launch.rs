@@ -62,7 +62,14 @@ pub struct LaunchRequest {
     pub program: String,
 }
 
-/// What happened to a worker process: one of these, by `kind`.
+/// What happened to a worker process, by `kind`:
+///
+/// - `spawned`: its command runs.
+/// - `attached`: the worker has its memory and loads its tasks.
+/// - `output`: it wrote something.
+/// - `outlives`: its wrapper has ended or was killed, and the worker can't be killed from here.
+/// - `failed`: it could not be started.
+/// - `exited`: it has ended.
 #[napi(discriminant = "kind", discriminant_case = "lowercase", object_from_js = false)]
 pub enum WorkerEvent {
     /// Its command runs.
