@@ -31,7 +31,16 @@ function definitions() {
   try {
     const { status, error } = spawnSync(
       "cargo",
-      ["check", "--lib", "--locked", "--quiet", "--features", "addon-types", "--target-dir", "target/addon-types"],
+      [
+        "check",
+        "--lib",
+        "--locked",
+        "--quiet",
+        "--features",
+        "addon-types",
+        "--target-dir",
+        "target/addon-types",
+      ],
       { cwd: root, stdio: "inherit", env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: folder } },
     );
     if (error || status !== 0) {
@@ -104,7 +113,9 @@ function declaration({ kind, name, def, js_doc: doc }, implementations) {
 /** The text of the module. */
 function typescript() {
   const all = definitions();
-  const implementations = new Map(all.filter(({ kind }) => kind === "impl").map(({ name, def }) => [name, def]));
+  const implementations = new Map(
+    all.filter(({ kind }) => kind === "impl").map(({ name, def }) => [name, def]),
+  );
   const declarations = all
     .filter(({ kind }) => kind !== "impl")
     .map((definition) => declaration(definition, implementations));
