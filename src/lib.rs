@@ -4,9 +4,12 @@
 //! [`sandbox`] and [`transport`], which call [`sys`]. Everything below `binding` runs under `cargo test` with no
 //! JavaScript engine.
 
-#[cfg(not(test))]
+#[cfg(not(any(test, loom)))]
 mod binding;
+#[cfg(not(loom))]
 pub mod process;
+#[cfg(not(loom))]
 pub mod sandbox;
+#[cfg(not(loom))]
 pub mod sys;
 pub mod transport;

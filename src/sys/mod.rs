@@ -4,6 +4,7 @@ pub mod descriptors;
 pub mod environ;
 pub mod exit;
 pub mod fork;
+pub mod futex;
 pub mod memory;
 pub mod mounts;
 pub mod pidfd;

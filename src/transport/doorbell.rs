@@ -20,16 +20,11 @@
 //! another (`FUTEX_REQUEUE`). So the thread sleeps on a private word as well, by which it is told to end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use rustix::io::Errno;
-use rustix::thread::ClockId;
-use rustix::thread::futex::{self, Timespec, Wait, WaitFlags, WaitPtr, WaitvFlags};
 
 use super::layout::Word;
 use super::segment::Segment;
+use super::sync::{AtomicBool, AtomicU32, Builder, JoinHandle, Ordering, fence, futex};
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -46,37 +41,17 @@ pub fn ring(word: &AtomicU32) -> bool {
 
 /// Wakes every thread that waits for a change of `word`.
 pub fn wake_all(word: &AtomicU32) {
-    // A wake on mapped memory cannot fail.
-    let _ = futex::wake(word, futex::Flags::empty(), u32::MAX >> 1);
+    futex::wake_all(word);
 }
 
-/// Waits until `word` is rung or is no longer `value`.
+/// Waits until `word` is rung or is no longer `value`. It may also return for no reason: every caller looks again.
 pub fn wait(word: &AtomicU32, value: u32) {
-    wait_at_most(word, value, None);
-}
-
-fn wait_at_most(word: &AtomicU32, value: u32, limit: Option<&Timespec>) {
-    // An interruption, a changed value or the limit is a reason to look again, which every caller does.
-    let _ = futex::wait(word, futex::Flags::empty(), value, limit);
-}
-
-/// Waits until one of two words is rung or has another value than the given one. False where the kernel knows no such wait:
-/// before Linux 5.16.
-fn wait_for_either(words: [(&AtomicU32, u32); 2]) -> bool {
-    let entries = words.map(|(word, value)| {
-        let mut entry = Wait::new();
-        entry.val = value.into();
-        entry.uaddr = WaitPtr::new(word.as_ptr().cast());
-        entry.flags = WaitFlags::SIZE_U32;
-        entry
-    });
-    let outcome = futex::waitv(&entries, WaitvFlags::empty(), None, ClockId::Monotonic);
-    matches!(outcome, Ok(_) | Err(Errno::AGAIN | Errno::INTR))
+    futex::wait(word, value, None);
 }
 
 /// How long a thread sleeps at most where nothing but a ring would wake it: on memory that can be truncated, and where the
 /// kernel knows no better.
-const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 const IDLE: u32 = 0;
 const ARMED: u32 = 1;
@@ -114,7 +89,7 @@ impl Waiter {
             asleep: asleep.clone(),
             ready: ready.clone(),
         };
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name("knitting-wait".into())
             .stack_size(128 * 1024)
             .spawn(move || sleeper.run(wake))?;
@@ -151,6 +126,17 @@ impl Drop for Waiter {
         let Some(thread) = self.thread.take() else { return };
         self.state.store(QUIT, Ordering::SeqCst);
         wake_all(&self.state);
+        self.rouse(&thread);
+        if !self.segment.lost() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Waiter {
+    /// Wakes the thread until it has ended, or the segment is found to be lost.
+    #[cfg(not(loom))]
+    fn rouse(&self, thread: &JoinHandle<()>) {
         // A hostile peer may write ASLEEP again just before the thread looks, so one ring is not enough.
         while !thread.is_finished() {
             let word = self.segment.word(self.doorbell);
@@ -163,8 +149,12 @@ impl Drop for Waiter {
             }
             std::thread::sleep(Duration::from_micros(50));
         }
-        let _ = thread.join();
     }
+
+    /// In a model every peer is honest, and the private word reaches every sleeper.
+    #[cfg(loom)]
+    #[expect(clippy::unused_self, reason = "as the real one")]
+    fn rouse(&self, _: &JoinHandle<()>) {}
 }
 
 struct Sleeper {
@@ -207,9 +197,9 @@ impl Sleeper {
     /// Sleeps until it is rung or told to quit.
     fn sleep(&self, word: &AtomicU32) {
         let is_reachable =
-            self.segment.is_sealed() && wait_for_either([(word, ASLEEP), (&self.state, ARMED)]);
+            self.segment.is_sealed() && futex::wait_for_either([(word, ASLEEP), (&self.state, ARMED)]);
         if !is_reachable {
-            wait_at_most(word, ASLEEP, Some(&LOOK_AFTER));
+            futex::wait(word, ASLEEP, Some(LOOK_AFTER));
         }
     }
 
@@ -219,7 +209,7 @@ impl Sleeper {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::transport::layout::Geometry;
@@ -362,7 +352,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         let elsewhere: &AtomicU32 = Box::leak(Box::default());
         let word = segment.word(Word::HostDoorbell);
-        let moved = futex::requeue(word, futex::Flags::empty(), 0, u32::MAX >> 1, elsewhere).unwrap();
+        let moved = futex::requeue(word, elsewhere);
         assert_eq!(moved, 1);
         let (tell, dropped) = mpsc::channel();
         std::thread::spawn(move || {

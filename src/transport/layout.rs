@@ -270,6 +270,11 @@ impl Geometry {
         RINGS_AT + RING_SLOTS * SLOT_BYTES
     }
 
+    /// True of the byte offset of either ring.
+    pub const fn is_ring(self, at: usize) -> bool {
+        at == self.submission_ring() || at == self.completion_ring()
+    }
+
     /// Byte offset of the submission arena.
     pub const fn submission_arena(self) -> usize {
         RINGS_AT + 2 * RING_SLOTS * SLOT_BYTES
@@ -334,7 +339,7 @@ const _: () = {
 };
 
 /// The TypeScript that `js/generated/layout.ts` must hold.
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 fn typescript() -> String {
     use std::mem::offset_of;
 
@@ -400,7 +405,7 @@ fn typescript() -> String {
     out
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

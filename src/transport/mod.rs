@@ -13,14 +13,28 @@
 //! JavaScript sees none of the segment's words: it reads and writes [`staging`], private memory, and large values
 //! arrive in [`blocks`] of a warm private pool.
 
+#[cfg(not(loom))]
 pub mod arena;
+#[cfg(not(loom))]
 pub mod blocks;
 pub mod doorbell;
+#[cfg(not(loom))]
 pub mod lane;
 pub mod layout;
 pub mod ring;
+#[cfg(not(loom))]
 pub mod segment;
+#[cfg(loom)]
+#[path = "modelled_segment.rs"]
+pub mod segment;
+#[cfg(not(loom))]
 pub mod shared_memory;
+#[cfg(not(loom))]
 pub mod sigbus;
+#[cfg(not(loom))]
 pub mod staging;
+pub mod sync;
 pub mod violation;
+
+#[cfg(all(test, loom))]
+mod model;

@@ -10,13 +10,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, Slot, VERSION, Word};
+use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, SLOT_BYTES, VERSION, Word};
 use super::sigbus::Guard;
 use crate::sys::{memory, random};
 
@@ -201,16 +202,43 @@ impl Segment {
         (word, 1 << (call % 32))
     }
 
-    /// The first slot of the ring at byte `at`.
-    pub(super) fn slots(&self, at: usize) -> NonNull<Slot> {
-        self.at(at).cast()
-    }
-
     /// The byte at offset `at`.
     pub fn at(&self, at: usize) -> NonNull<u8> {
         assert!(at < self.geometry.segment_bytes());
         // SAFETY: inside the mapping, so not null.
         unsafe { NonNull::new_unchecked(self.map.as_mut_ptr().add(at)) }
+    }
+}
+
+/// The slots of one ring, in memory the other side can write.
+#[derive(Debug)]
+pub struct RingMemory {
+    first: NonNull<[AtomicU64; SLOT_BYTES / 8]>,
+    segment: Arc<Segment>,
+}
+
+// SAFETY: the memory belongs to the segment, which is kept alive here and reached by atomics alone.
+unsafe impl Send for RingMemory {}
+
+impl RingMemory {
+    /// Slots of a ring.
+    pub const SLOTS: usize = RING_SLOTS;
+
+    /// The ring at byte `at` of the segment.
+    pub fn new(segment: Arc<Segment>, at: usize) -> Self {
+        assert!(segment.geometry().is_ring(at));
+        Self { first: segment.at(at).cast(), segment }
+    }
+
+    /// The segment that it is part of.
+    pub fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// The words of a slot, of which there are [`Self::SLOTS`].
+    pub fn slot(&self, index: usize) -> &[AtomicU64; SLOT_BYTES / 8] {
+        // SAFETY: a ring has that many aligned slots; every access is atomic.
+        unsafe { self.first.add(index % Self::SLOTS).as_ref() }
     }
 }
 
