@@ -99,7 +99,8 @@ impl Waiter {
     /// Puts this side to sleep: true when the thread now watches, false when there is something to do already.
     pub fn arm(&self) -> bool {
         self.asleep.store(true, Ordering::SeqCst);
-        self.segment.word(self.doorbell).store(ASLEEP, Ordering::SeqCst);
+        // A swap and not a store, for the models' sake: loom knows no other order between this and the swap of a late ring.
+        self.segment.word(self.doorbell).swap(ASLEEP, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if (self.ready)() {
             self.disarm();
@@ -180,7 +181,7 @@ impl Sleeper {
                 _ if word.load(Ordering::SeqCst) == ASLEEP => self.sleep(word),
                 // A late ring.
                 _ if self.asleep.load(Ordering::SeqCst) => {
-                    word.store(ASLEEP, Ordering::SeqCst);
+                    word.swap(ASLEEP, Ordering::SeqCst);
                     fence(Ordering::SeqCst);
                 }
                 _ => {

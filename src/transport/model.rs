@@ -1,4 +1,4 @@
-//! The ring and the doorbell under loom, which tries every order of their steps that two preemptions a thread allow, and every value
+//! The ring and the doorbell under loom, which tries every order of their steps that three preemptions allow, and every value
 //! that a load may give:
 //!
 //! ```sh
@@ -19,7 +19,7 @@ use super::sync::Ordering;
 /// Runs `model` in every order.
 fn check(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(3);
     builder.check(model);
 }
 
