@@ -249,7 +249,7 @@ impl HostLane {
     /// What the worker did wrong, as a sentence, after `exchange` has said that it did something wrong.
     #[napi(ts_return_type = "string | null")]
     pub fn violation(&self) -> Option<&'static str> {
-        self.cell.violation.get().map(|violation| violation.explain())
+        self.cell.violation.get().map(super::super::transport::violation::Violation::explain)
     }
 
     /// A token with which one thread of this process can attach as the worker.

@@ -121,15 +121,22 @@ unsafe fn hot<E: LaneEnd>(
     // SAFETY: the handles are those of this call; a value that is no number leaves its zero, which is harmless. The
     // data is a cell that the function keeps alive (see `function`).
     let cell = unsafe {
-        sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data);
-        sys::napi_get_value_double(env, arguments[0], &mut first);
-        sys::napi_get_value_double(env, arguments[1], &mut second);
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            arguments.as_mut_ptr(),
+            ptr::null_mut(),
+            &raw mut data,
+        );
+        sys::napi_get_value_double(env, arguments[0], &raw mut first);
+        sys::napi_get_value_double(env, arguments[1], &raw mut second);
         &*data.cast::<Cell<E>>()
     };
     let mut result = ptr::null_mut();
     match catch_unwind(AssertUnwindSafe(|| call(cell, first, second))) {
         // SAFETY: as above.
-        Ok(number) => unsafe { sys::napi_create_int32(env, number as i32, &mut result) },
+        Ok(number) => unsafe { sys::napi_create_int32(env, number as i32, &raw mut result) },
         // SAFETY: as above; both strings end in NUL. A bug of ours becomes an exception, not the end of the host.
         Err(_) => unsafe {
             sys::napi_throw_error(env, ptr::null(), c"internal error in the transport".as_ptr())
@@ -154,7 +161,7 @@ fn function<E: 'static, A: napi::bindgen_prelude::JsValuesTupleIntoVec>(
     let mut result = ptr::null_mut();
     // SAFETY: the name ends in NUL; the data is a cell whose reference the finalizer drops.
     unsafe {
-        check_status!(sys::napi_create_function(raw, name, -1, callback, data, &mut result))?;
+        check_status!(sys::napi_create_function(raw, name, -1, callback, data, &raw mut result))?;
         check_status!(sys::napi_add_finalizer(
             raw,
             result,
@@ -241,7 +248,7 @@ unsafe fn external<T: 'static>(
             bytes,
             Some(release::<T>),
             keeper.cast(),
-            &mut result,
+            &raw mut result,
         )
     };
     if status != sys::Status::napi_ok {

@@ -111,12 +111,11 @@ impl ControlSocket {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         loop {
             return match sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, flags) {
-                Ok(_) => Ok(Sent::Yes),
                 Err(Errno::INTR) => continue,
                 // So many descriptors may be under way, and no more.
                 Err(Errno::AGAIN | Errno::NOBUFS | Errno::TOOMANYREFS) => Ok(Sent::Full),
-                // The worker's end is closed: it has none, or it has ended.
-                Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Yes),
+                // Sent, or the worker's end is closed: it has none, or it has ended.
+                Ok(_) | Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Yes),
                 Err(error) => Err(error.into()),
             };
         }

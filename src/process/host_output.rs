@@ -136,7 +136,7 @@ mod tests {
         output.way = way.unwrap_or(output.way);
         let mut total = 0;
         loop {
-            match output.write(&[b'x'; 100_000]) {
+            match output.write(&vec![b'x'; 100_000]) {
                 Written::Taken(count) => total += count,
                 full => break assert_eq!(full, Written::Full),
             }

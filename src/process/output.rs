@@ -214,7 +214,7 @@ impl Drop for Receipt {
 
 impl std::fmt::Debug for Receipt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Receipt").field("bytes", &self.bytes).finish()
+        f.debug_struct("Receipt").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

@@ -46,7 +46,9 @@ impl Mounts {
         });
         let mut mounts: Vec<Mount> = mounts.collect();
         let mut times = HashMap::<String, usize>::new();
-        mounts.iter().for_each(|mount| *times.entry(mount.device.clone()).or_default() += 1);
+        for mount in &mounts {
+            *times.entry(mount.device.clone()).or_default() += 1;
+        }
         mounts.retain(|mount| times[&mount.device] > 1);
         Self(mounts)
     }

@@ -113,15 +113,12 @@ pub fn of_program(executable: &Path) -> io::Result<Needs> {
         let path = fs::canonicalize(path)?;
         let mut head = [0; 256];
         let length = File::open(&path)?.read(&mut head)?;
-        next = match script_interpreter(&head[..length]) {
-            Some(Interpreter { program, searched }) => {
-                needs.execute.extend(searched.is_some().then(|| existing(&program)).flatten());
-                Some(searched.unwrap_or(program))
-            }
-            None => {
-                add_libraries(&path, &mut needs)?;
-                None
-            }
+        next = if let Some(Interpreter { program, searched }) = script_interpreter(&head[..length]) {
+            needs.execute.extend(searched.is_some().then(|| existing(&program)).flatten());
+            Some(searched.unwrap_or(program))
+        } else {
+            add_libraries(&path, &mut needs)?;
+            None
         };
         needs.execute.insert(path);
     }

@@ -155,6 +155,7 @@ impl SandboxSpec {
     }
 
     /// The same policy for the process whose entry in procfs is `own_proc`.
+    #[must_use]
     pub fn of_process(mut self, own_proc: &Path) -> Self {
         let of_all = [
             &mut self.read,

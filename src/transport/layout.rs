@@ -341,13 +341,14 @@ const _: () = {
 /// The TypeScript that `js/generated/layout.ts` must hold.
 #[cfg(all(test, not(loom)))]
 fn typescript() -> String {
+    use std::fmt::Write;
     use std::mem::offset_of;
 
     let mut out = String::from(
         "// Generated from src/transport/layout.rs. Do not edit: `KNITTING_BLESS=1 cargo test layout` writes it.\n",
     );
     let mut constant = |name: &str, value: usize| {
-        out.push_str(&format!("export const {name} = {value};\n"));
+        writeln!(out, "export const {name} = {value};").unwrap();
     };
     constant("VERSION", VERSION as usize);
     constant("SLOT_BYTES", SLOT_BYTES);

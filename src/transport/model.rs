@@ -31,7 +31,7 @@ fn numbered(call: u32) -> Slot {
 
 /// A producer and a consumer of `count` slots, who put two on the way at once where there is room.
 fn slots_arrive(count: u32) {
-    let segment = Arc::new(Segment::new());
+    let segment = Arc::new(Segment::fresh());
     let (tail, head) = (Word::SubmissionTail, Word::SubmissionHead);
     let mut producer = Producer::new(segment.clone(), 0, tail, head);
     let mut consumer = Consumer::new(segment, 0, tail, head);
@@ -77,7 +77,7 @@ fn no_slot_is_lost_or_torn_where_the_ring_goes_round() {
 /// A side that sleeps by a waiter until it has seen `rings` publications, each followed by a ring. It also finds them without being
 /// woken, as an exchange does: then the ring for what it has found comes late.
 fn every_ring_is_heard(rings: u32) {
-    let segment = Arc::new(Segment::new());
+    let segment = Arc::new(Segment::fresh());
     let (tail, head) = (Word::CompletionTail, Word::CompletionHead);
     let woken = Arc::new((Mutex::new(false), Condvar::new()));
     let ready = {

@@ -114,7 +114,7 @@ impl Segment {
         // SAFETY: header and rings lie in the mapping, page-aligned. A lack of memory is an error here, not a SIGBUS later.
         unsafe { memory::populate(segment.at(0), geometry.submission_arena()) }?;
         // SAFETY: the mapping is longer than a header, page-aligned, and nobody else has it yet.
-        unsafe { segment.map.as_mut_ptr().cast::<Header>().write(header) };
+        unsafe { segment.at(0).cast::<Header>().write(header) };
         // What is full already cannot hold even the first page.
         if segment.lost() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(segment) }
     }
@@ -203,6 +203,9 @@ impl Segment {
     }
 
     /// The byte at offset `at`.
+    ///
+    /// # Panics
+    /// When the segment is not so long.
     pub fn at(&self, at: usize) -> NonNull<u8> {
         assert!(at < self.geometry.segment_bytes());
         // SAFETY: inside the mapping, so not null.
@@ -225,6 +228,9 @@ impl RingMemory {
     pub const SLOTS: usize = RING_SLOTS;
 
     /// The ring at byte `at` of the segment.
+    ///
+    /// # Panics
+    /// When there is no ring.
     pub fn new(segment: Arc<Segment>, at: usize) -> Self {
         assert!(segment.geometry().is_ring(at));
         Self { first: segment.at(at).cast(), segment }

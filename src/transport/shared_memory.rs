@@ -133,6 +133,9 @@ impl SharedMemory {
     }
 
     /// The byte at offset `at`.
+    ///
+    /// # Panics
+    /// When the memory is not so long.
     pub fn at(&self, at: usize) -> NonNull<u8> {
         assert!(at < self.bytes);
         // SAFETY: inside the mapping, so not null.

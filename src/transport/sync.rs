@@ -16,10 +16,11 @@ mod modelled {
 
     /// Sleeping on a word, by a mutex and a condition.
     pub mod futex {
+        use std::sync::PoisonError;
         use std::time::Duration;
 
         use loom::sync::atomic::{AtomicU32, Ordering};
-        use loom::sync::{Condvar, Mutex};
+        use loom::sync::{Condvar, Mutex, MutexGuard};
 
         /// A sleeper: the words it sleeps on, by their addresses, and whether it has been woken.
         struct Sleeper {
@@ -36,9 +37,13 @@ mod modelled {
             std::ptr::from_ref(word).addr()
         }
 
+        fn sleepers() -> MutexGuard<'static, Vec<Sleeper>> {
+            SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
         /// As the kernel: wakes every thread that sleeps on `word`.
         pub fn wake_all(word: &AtomicU32) {
-            let mut sleepers = SLEEPERS.lock().unwrap();
+            let mut sleepers = sleepers();
             for sleeper in sleepers.iter_mut().filter(|sleeper| sleeper.words.contains(&address(word))) {
                 sleeper.woken = true;
             }
@@ -58,14 +63,14 @@ mod modelled {
 
         /// The look at the words and the falling asleep are one step for whoever wakes, as in the kernel.
         fn sleep(words: &[(&AtomicU32, u32)]) {
-            let mut sleepers = SLEEPERS.lock().unwrap();
+            let mut sleepers = sleepers();
             if words.iter().any(|(word, value)| word.load(Ordering::Relaxed) != *value) {
                 return;
             }
             let own: Vec<_> = words.iter().map(|(word, _)| address(word)).collect();
             sleepers.push(Sleeper { words: own.clone(), woken: false });
             loop {
-                sleepers = WAKING.wait(sleepers).unwrap();
+                sleepers = WAKING.wait(sleepers).unwrap_or_else(PoisonError::into_inner);
                 if let Some(index) = sleepers.iter().position(|sleeper| sleeper.woken && sleeper.words == own)
                 {
                     sleepers.remove(index);

@@ -9,7 +9,7 @@
 //! thread that started them. It never touches a segment. A child that ends is reaped here, with its whole group.
 //!
 //! The child is the worker, or a wrapper that starts the worker somewhere: then the worker is found by the lock with which
-//! it shows itself once it has attached (see [`owner_lock`]), and watched and killed like the child. A worker has ended
+//! it shows itself once it has attached (see [`super::owner_lock`]), and watched and killed like the child. A worker has ended
 //! when its child has been reaped and, of a wrapped one, nobody holds the worker's owner lock any more:
 //!
 //! ```text

@@ -19,6 +19,12 @@ use crate::transport::violation::Violation;
 /// Copies of the slots that were published, by sequence number: they tell what each has charged, and what it was.
 pub type Sent = Box<[Slot; RING_SLOTS]>;
 
+/// An account without any slot, made on the heap.
+fn no_slots() -> Sent {
+    let slots = vec![Slot::default(); RING_SLOTS].into_boxed_slice();
+    slots.try_into().unwrap_or_else(|_| unreachable!("as many as the type says"))
+}
+
 /// The words that differ between the two ends.
 pub struct Side {
     out: (Word, Word),
@@ -88,7 +94,7 @@ impl End {
             out: Producer::new(segment.clone(), rings.0, side.out.0, side.out.1),
             into: Consumer::new(segment.clone(), rings.1, side.into.0, side.into.1),
             arena: Arena::new(segment.clone(), arena_at),
-            sent: Box::new([Slot::default(); RING_SLOTS]),
+            sent: no_slots(),
             staging,
             seen: Arc::default(),
             waiter: None,
