@@ -1,9 +1,9 @@
 /**
- * Writes src/binding/addon.d.ts: what the addon exports, with the doc comments that stand in src/binding. With `--check` it only
- * says whether the file is as it should be.
+ * Writes src/binding/addon.d.ts: the types of what the addon exports, with the doc comments of src/binding. With
+ * `--check` it only says whether the file is as it should be.
  *
- * The exports are described by napi-derive while the crate is compiled, one JSON object a line. This script gives them the form
- * of a TypeScript module.
+ * napi-derive describes the exports while the crate is compiled, one JSON object a line. This script makes a
+ * TypeScript module of them.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,6 @@
-//! The sandbox, seen from inside: a native program tries, by one system call each, what its policy denies. The same attempts
-//! without a policy show that it is the policy that denies them. As root, where the tests are, and as an ordinary user.
+//! The sandbox, seen from inside: a native program tries, by one system call each, what its policy denies.
+//! The same attempts without a policy show that it is the policy that denies them. As root, where the tests
+//! are, and as an ordinary user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CString, OsStr};
@@ -53,8 +54,8 @@ type Attempt = (&'static str, Who, fn(&Place) -> i32);
 /// The number of an error, 0 for success.
 fn call<const N: usize>(number: c_long, arguments: [usize; N]) -> i32 {
     let argument = |at: usize| arguments.get(at).copied().unwrap_or(0);
-    // SAFETY: the pointers among the arguments are to C strings and structures that live until the call is over. Those that
-    // are none are for calls that are to be denied, or fail.
+    // SAFETY: the pointers among the arguments are to C strings and structures that live until the call is
+    // over. Those that are none are for calls that are to be denied, or fail.
     let result = unsafe {
         libc::syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4), argument(5))
     };
@@ -98,7 +99,8 @@ fn from_to(number: c_long, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> i3
     call(number, [folder, from.as_ptr() as usize, folder, to.as_ptr() as usize])
 }
 
-/// Executes a program in a process of its own, or in this one if there can be no other: then it does not come back from success.
+/// Executes a program in a process of its own, or in this one if there can be no other: then it does not come
+/// back from success.
 fn execute(program: impl AsRef<OsStr>, argument: &str) -> i32 {
     let (program, argument) = (text(program), text(argument));
     let arguments = [program.as_ptr(), argument.as_ptr(), std::ptr::null()];

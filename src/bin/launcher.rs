@@ -5,26 +5,29 @@
 //!                     [--sandbox=<spec>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
 //!   3. default signals, none blocked     4. no core dumps; niceness, stack limit
-//!   5. of a wrapper: a watchdog instead of the death signal            6. descriptor 0, and the control socket on 3
+//!   5. for a wrapper: a watchdog instead of the death signal            6. descriptor 0, and the control socket on 3
 //!   7. the sandbox                                                  8. exec
 //!
-//!   knitting-launcher --probe     tells as JSON what this kernel can enforce, see `sandbox::probe`
+//!   knitting-launcher --probe     prints as JSON what this kernel can enforce, see `sandbox::probe`
 //! ```
 //!
-//! A host of 0 stands for none: behind a wrapper the launcher sets up the sandbox alone, and whoever started the wrapper watches.
+//! A host of 0 means that there is none to watch: behind a wrapper the launcher only sets up the sandbox, and
+//! another launcher has started the wrapper.
 //!
-//! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
-//! thread: what a large multi-threaded host must not do between fork and exec is safe here. If something fails it says
-//! so on stderr and exits with 126 (127 where the program does not exist), as `env` does; with 125 if it is the policy that it
-//! cannot enforce: nothing runs with less than that.
+//! The launcher runs between the host's posix_spawn and the runtime's first instruction, in a small process
+//! with one thread. So it can safely do what a large multi-threaded host must not do between fork and exec.
+//! If something fails it says so on stderr and exits with 126, or with 127 if the program does not exist, as
+//! `env` does. It exits with 125 if it can't enforce the sandbox: the command does not run without it.
 //!
-//! The death signal guards the worker's start only. It would kill the worker alone and leave what that has started, so
-//! the worker clears it as soon as its watchdog stands, which ends the whole process group (see `process::handshake`).
+//! The death signal guards the worker's start only. It would kill the worker alone and leave the processes
+//! that the worker has started. So the worker clears it as soon as its watchdog runs, which ends the whole
+//! process group (see `process::handshake`).
 //!
-//! A wrapper must not be killed alone either: what it has started halfway would stay for ever, a sandbox that waits for
-//! its parent, a container that is created and not started. Its watchdog is a process of the same group, which waits for the
-//! host or the wrapper to end and kills the group; after the host's end it lets the wrapper go on for the given time. The
-//! wrapper is its parent and could put it into another group: it kills the one that it began in, or none.
+//! A wrapper must not be killed alone either: what it has half started would stay for ever, such as a sandbox
+//! that waits for its parent, or a container that is created and not started. Its watchdog is a process of
+//! the same group, which waits for the host or the wrapper to end and kills the group; after the host's end
+//! it lets the wrapper go on for the given time. The wrapper is its parent and could put it into another
+//! group. It kills the group that it began in, or none.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -58,15 +61,15 @@ const USAGE: &str = "usage: knitting-launcher <host pid> [--control] [--watchdog
 
 /// What is asked for, beside the command.
 struct Settings {
-    /// None behind a wrapper.
+    /// The host's process id. `None` behind a wrapper.
     host: Option<Pid>,
-    /// Whether descriptor 0 is the control socket.
+    /// True if descriptor 0 is the control socket.
     control: bool,
     /// How long a wrapper may go on after the host's end, in milliseconds.
     watchdog_millis: Option<u16>,
     nice: Option<i32>,
     stack_bytes: Option<u64>,
-    /// The policy, as JSON.
+    /// The sandbox's specification, as JSON.
     sandbox: Option<String>,
 }
 
@@ -139,7 +142,11 @@ fn prepare(settings: &Settings) -> Result<(), String> {
         let (soft, hard) = getrlimit(Resource::RLIMIT_STACK).unwrap_or((0, 0));
         if soft < bytes {
             setrlimit(Resource::RLIMIT_STACK, bytes, hard).map_err(|errno| {
-                format!("cannot raise the stack limit to {bytes} bytes for worker.resourceLimits.stackSizeMb, the hard limit is {hard}: {}", errno.desc())
+                format!(
+                    "cannot raise the stack limit to {bytes} bytes for worker.resourceLimits.stackSizeMb, the hard \
+                     limit is {hard}: {}",
+                    errno.desc()
+                )
             })?;
         }
     }
@@ -154,10 +161,10 @@ fn prepare(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// Puts this process under the policy.
+/// Confines this process to the specification.
 fn confine(spec: &str, host: Option<Pid>) -> Result<(), String> {
     sandbox::apply(SandboxSpec::decode(spec)?)?;
-    // Some changes of credentials clear it.
+    // Some changes of credentials clear the death signal.
     host.map_or(Ok(()), die_with)
         .map_err(|errno| format!("the death signal cannot be set again: {}", errno.desc()))
 }
@@ -176,7 +183,7 @@ fn start_watchdog(host: Pid, millis: u16) -> io::Result<()> {
 
 /// Waits until the wrapper, which leads the group, has ended or is not wanted any more, and ends the group.
 fn watch(host: &OwnedFd, wrapper: &OwnedFd, group: Pid, millis: u16) -> i32 {
-    // Whoever reads the wrapper's output is to see its end, and the memory is not this process's business.
+    // The readers of the wrapper's output have to see its end, and this process does not need the memory.
     let _ = File::options()
         .read(true)
         .write(true)
@@ -184,7 +191,8 @@ fn watch(host: &OwnedFd, wrapper: &OwnedFd, group: Pid, millis: u16) -> i32 {
         .map(|null| (dup2_stdin(&null), dup2_stdout(&null), dup2_stderr(&null)));
     wait_for_end(&[host, wrapper], PollTimeout::NONE);
     wait_for_end(&[wrapper], millis.into());
-    // This process too. By its number only while this process keeps that from becoming another group's.
+    // This kills this process too. It goes by the group's number only while this process is in the group and
+    // so keeps the number from being reused.
     if kill_group(wrapper.as_fd()).is_err() && getpgrp() == group {
         let _ = killpg(group, Signal::SIGKILL);
     }
@@ -209,10 +217,10 @@ fn prepare_process(host: Option<Pid>) -> Result<(), Errno> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
-/// Has this process killed when the host ends.
+/// Makes the kernel kill this process when the host ends.
 fn die_with(host: Pid) -> Result<(), Errno> {
     set_pdeathsig(Signal::SIGKILL)?;
-    // The host may have died before the line above: then nothing would ever end this process.
+    // If the host has died before the line above, nothing would ever end this process.
     if getppid() == host { Ok(()) } else { Err(Errno::ESRCH) }
 }
 

@@ -12,21 +12,23 @@ export type Lane = Pick<HostLane, Extract<keyof HostLane, keyof WorkerLane>>;
 /** The host's end of a lane, and the worker behind it. */
 export declare class HostLane {
   /**
-   * Creates the memory of a lane, with arenas of `arenaBytes`, under a name that begins with `namePrefix` if that is given.
-   * `wake` is called once something arrives while the lane sleeps. Throws if the system lacks memory.
+   * Creates the memory of a lane, with arenas of `arenaBytes`, under a name that begins with `namePrefix`
+   * if that is given. `wake` is called once something arrives while the lane sleeps. Throws if the system
+   * lacks memory.
    */
   constructor(arenaBytes: number, namePrefix: string | undefined, wake: () => void);
   /** The worker has attached: finds its process, and unlinks the name of its memory unless that is to stay. */
   attached(keepName: boolean): void;
   /**
-   * The hot call of this lane. It publishes the first `staged` slots of staging and brings what has arrived into staging: the
-   * number of slots, -1 if the lane is closed, -2 if the worker did what an honest one never does (see `violation`). With
-   * nothing there it spins for at most `spinNanos`.
+   * The hot call of this lane. It publishes the first `staged` slots of staging and brings what has
+   * arrived into staging: the number of slots, -1 if the lane is closed, -2 if the worker did what an
+   * honest one never does (see `violation`). With nothing there it spins for at most `spinNanos`.
    */
   exchangeFunction(): (staged: number, spinNanos: number) => number;
   /**
-   * The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room for the moment, -2
-   * if there is never so much, -3 if the system has no memory for it or the lane is closed.
+   * The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room
+   * for the moment, -2 if there is never so much, -3 if the system has no memory for it or the lane is
+   * closed.
    */
   reserveFunction(): (bytes: number) => number;
   /** Staging: private memory in which slots go there and back, laid out as the `STAGING_` constants say. */
@@ -37,24 +39,27 @@ export declare class HostLane {
   copyOut(offset: number, bytes: number): ArrayBuffer;
   /** Goes to sleep: `wake` is called once something arrives. False if something has arrived already. */
   arm(): boolean;
-  /** Whether a sleeping lane is also woken when there is room. */
+  /** Says whether a sleeping lane is also woken when there is room. */
   wantRoom(wanted: boolean): void;
   /** Sequence number of the first submission that was not started, as far as the worker says so. */
   started(): number;
   /** Tells the worker that nobody waits for a call any more. */
   abort(call: number): void;
   /**
-   * Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to wait until the worker
-   * has taken something.
+   * Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to
+   * wait until the worker has taken something.
    */
   give(id: number, buffer: SharedBuffer): boolean;
   /** Tells the worker that no value refers to `id` any more. False if that has to wait. */
   forget(id: number): boolean;
-  /** Takes the memory of the first `bytes` of the outgoing arena from the system now. Throws if the system has not so much. */
+  /**
+   * Takes the memory of the first `bytes` of the outgoing arena from the system now. Throws if the system
+   * has not so much.
+   */
   prepare(bytes: number): void;
   /**
-   * Room for `bytes` in the outgoing arena, to be filled at leisure: its offset, or one of the codes of `reserve`. It stays
-   * until a slot that brings it to the worker is released, or until `free`.
+   * Room for `bytes` in the outgoing arena, to be filled at leisure: its offset, or one of the codes of
+   * `reserve`. It stays until a slot that brings it to the worker is released, or until `free`.
    */
   allocate(bytes: number): number;
   /** The bytes of such room. They stay where they are when the lane is closed. */
@@ -62,8 +67,9 @@ export declare class HostLane {
   /** Frees the room at `offset`, from which nothing was sent. */
   free(offset: number): void;
   /**
-   * Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if the worker still
-   * holds some. If the worker has done what an honest one never does, the next `exchange` says so.
+   * Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+   * the worker still holds some. If the worker has done what an honest one never does, the next `exchange`
+   * says so.
    */
   trim(keep: number): boolean;
   /** What the worker did wrong, as a sentence, after `exchange` has said that it did something wrong. */
@@ -72,13 +78,16 @@ export declare class HostLane {
   issueThreadToken(): number;
   /** Tells the worker to end within `graceMillis`. A process is killed after that. */
   stop(graceMillis: number): void;
-  /** What was submitted under a sequence number that the worker has not started. Throws if it has, or if the memory is gone. */
+  /**
+   * What was submitted under a sequence number that the worker has not started. Throws if it has, or if
+   * the memory is gone.
+   */
   recover(sequence: number): Recovered;
   /** Lets go of everything, and kills the worker process if there is one. */
   close(): void;
 }
 
-/** What a call was that its worker had not started. */
+/** A call that its worker had not started. */
 export interface Recovered {
   /** What the value is: one of the `KIND_` constants of the layout. */
   kind: number;
@@ -144,7 +153,7 @@ export type WorkerEvent =
     }
   | {
       kind: "output";
-      /** Whether it wrote to stderr. */
+      /** True if it wrote to stderr. */
       isStderr: boolean;
       /** Whole lines. */
       lines: string;
@@ -154,7 +163,7 @@ export type WorkerEvent =
       kind: "failed";
       /** Why, as a sentence. */
       message: string;
-      /** Whether another attempt may succeed. */
+      /** True if another attempt may succeed. */
       retryable: boolean;
     }
   | {
@@ -170,8 +179,8 @@ export type WorkerEvent =
     };
 
 /**
- * Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the sandbox's description
- * is too long, if the system lacks something, and if the lane has a worker already.
+ * Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the
+ * sandbox's description is too long, if the system lacks something, and if the lane has a worker already.
  */
 export declare function launchWorker(lane: HostLane, request: LaunchRequest, onEvent: (event: WorkerEvent) => void): void;
 
@@ -187,7 +196,7 @@ export interface SandboxProbe {
   landlock: number;
   /** Why there can be no private mounts, if there can't. */
   mounts?: string;
-  /** Whether there is seccomp. */
+  /** True if there is seccomp. */
   seccomp: boolean;
 }
 
@@ -202,7 +211,10 @@ export interface MissingLayer {
   reason: string;
 }
 
-/** What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means the worker. */
+/**
+ * What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means
+ * the worker.
+ */
 export interface ProgramNeeds {
   /** Files and trees that it reads. */
   read: string[];
@@ -216,8 +228,8 @@ export interface ProgramNeeds {
 export declare function probeSandbox(launcher: string): SandboxProbe;
 
 /**
- * The layers of a sandbox that such a kernel can't enforce, whether they are optional or not. `sandbox` is a `SandboxSpec` as
- * JSON.
+ * The layers of a sandbox that such a kernel can't enforce, whether they are optional or not. `sandbox` is a
+ * `SandboxSpec` as JSON.
  */
 export declare function sandboxMissing(sandbox: string, probe: SandboxProbe): MissingLayer[];
 
@@ -231,13 +243,13 @@ export declare function programNeeds(executable: string): ProgramNeeds;
 export declare class SharedBuffer {
   private constructor();
   /**
-   * Creates memory of `bytes`, under `name` if one is given. Throws an error whose `code` is "exists" if the name is somebody
-   * else's already, and "refused" if the system has not so much.
+   * Creates memory of `bytes`, under `name` if one is given. Throws an error whose `code` is "exists" if
+   * the name is somebody else's already, and "refused" if the system has not so much.
    */
   static create(bytes: number, name: string | undefined): SharedBuffer;
   /**
-   * Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that very memory. Throws
-   * an error whose `code` is "missing", "size", "foreign" or "refused".
+   * Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that
+   * very memory. Throws an error whose `code` is "missing", "size", "foreign" or "refused".
    */
   static open(name: string, bytes: number | undefined, inode: number | undefined): SharedBuffer;
   /** Its size in bytes. */
@@ -259,26 +271,29 @@ export declare function unlinkSharedMemory(name: string): boolean;
 export declare class WorkerLane {
   private constructor();
   /**
-   * Attaches this thread to the memory that `HostLane.issueThreadToken` has given the token for. `wake` is called once
-   * something arrives while the lane sleeps. Throws if the token has been used already.
+   * Attaches this thread to the memory that `HostLane.issueThreadToken` has given the token for. `wake` is
+   * called once something arrives while the lane sleeps. Throws if the token has been used already.
    */
   static attachThread(token: number, wake: () => void): WorkerLane;
   /**
-   * Attaches this process to the memory that its boot payload names. `wake` is called once something arrives while the lane
-   * sleeps. Throws, with a sentence for stderr, if this is not the process that the payload is for.
+   * Attaches this process to the memory that its boot payload names. `wake` is called once something
+   * arrives while the lane sleeps. Throws, with a sentence for stderr, if this is not the process that the
+   * payload is for.
    */
   static attachProcess(wake: () => void): WorkerLane;
   /** What the worker is to run, from the boot payload. Empty in a thread, which is told otherwise. */
   get program(): string;
   /**
-   * The hot call of this lane. It publishes the first `staged` slots of staging and brings what has arrived into staging: the
-   * number of slots, -1 if the lane is closed, -2 if the memory is gone. With nothing there it spins for at most `spinNanos`;
-   * where that is negative it only publishes, so that what the last exchange has brought stays.
+   * The hot call of this lane. It publishes the first `staged` slots of staging and brings what has
+   * arrived into staging: the number of slots, -1 if the lane is closed, -2 if the memory is gone. With
+   * nothing there it spins for at most `spinNanos`; where that is negative it only publishes, so that what
+   * the last exchange has brought stays.
    */
   exchangeFunction(): (staged: number, spinNanos: number) => number;
   /**
-   * The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room for the moment, -2
-   * if there is never so much, -3 if the system has no memory for it or the lane is closed.
+   * The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room
+   * for the moment, -2 if there is never so much, -3 if the system has no memory for it or the lane is
+   * closed.
    */
   reserveFunction(): (bytes: number) => number;
   /** Staging: private memory in which slots go there and back, laid out as the `STAGING_` constants say. */
@@ -293,11 +308,11 @@ export declare class WorkerLane {
   copyOut(offset: number, bytes: number): ArrayBuffer;
   /** Goes to sleep: `wake` is called once something arrives. False if something has arrived already. */
   arm(): boolean;
-  /** Whether a sleeping lane is also woken when there is room. */
+  /** Says whether a sleeping lane is also woken when there is room. */
   wantRoom(wanted: boolean): void;
   /**
-   * Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if the host still holds
-   * some.
+   * Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+   * the host still holds some.
    */
   trim(keep: number): boolean;
   /** The user's memory that values refer to by `id`, if the host has handed it over. */

@@ -35,7 +35,7 @@ pub struct HostLane {
     giver: RefCell<Option<Giver>>,
 }
 
-/// What stands behind a lane.
+/// The worker behind a lane.
 enum Worker {
     None,
     /// A thread that may still have to come for its memory.
@@ -47,7 +47,7 @@ enum Worker {
     },
 }
 
-/// What an environment that ends has to close.
+/// What has to be closed when an environment ends.
 type Open = (Weak<Cell<lane::HostLane>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
 
 /// How long an environment that ends waits for its workers' output to be handed on.
@@ -58,7 +58,7 @@ thread_local! {
     static LANES: RefCell<Option<Vec<Open>>> = const { RefCell::new(None) };
 }
 
-/// What a call was that its worker had not started.
+/// A call that its worker had not started.
 #[napi(object)]
 pub struct Recovered {
     /// What the value is: one of the `KIND_` constants of the layout.
@@ -71,8 +71,9 @@ pub struct Recovered {
 
 #[napi]
 impl HostLane {
-    /// Creates the memory of a lane, with arenas of `arenaBytes`, under a name that begins with `namePrefix` if that is given.
-    /// `wake` is called once something arrives while the lane sleeps. Throws if the system lacks memory.
+    /// Creates the memory of a lane, with arenas of `arenaBytes`, under a name that begins with `namePrefix`
+    /// if that is given. `wake` is called once something arrives while the lane sleeps. Throws if the system
+    /// lacks memory.
     #[napi(
         constructor,
         ts_args_type = "arenaBytes: number, namePrefix: string | undefined, wake: () => void"
@@ -121,16 +122,17 @@ impl HostLane {
         }
     }
 
-    /// The hot call of this lane. It publishes the first `staged` slots of staging and brings what has arrived into staging: the
-    /// number of slots, -1 if the lane is closed, -2 if the worker did what an honest one never does (see `violation`). With
-    /// nothing there it spins for at most `spinNanos`.
+    /// The hot call of this lane. It publishes the first `staged` slots of staging and brings what has
+    /// arrived into staging: the number of slots, -1 if the lane is closed, -2 if the worker did what an
+    /// honest one never does (see `violation`). With nothing there it spins for at most `spinNanos`.
     #[napi(ts_return_type = "(staged: number, spinNanos: number) => number")]
     pub fn exchange_function(&self, env: Env) -> Result<Function<'static, (u32, f64), i32>> {
         raw::exchange_function(&env, &self.cell)
     }
 
-    /// The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room for the moment, -2
-    /// if there is never so much, -3 if the system has no memory for it or the lane is closed.
+    /// The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room
+    /// for the moment, -2 if there is never so much, -3 if the system has no memory for it or the lane is
+    /// closed.
     #[napi(ts_return_type = "(bytes: number) => number")]
     pub fn reserve_function(&self, env: Env) -> Result<Function<'static, u32, i32>> {
         raw::reserve_function(&env, &self.cell)
@@ -166,7 +168,7 @@ impl HostLane {
         self.with(|end| Ok(end.arm()))
     }
 
-    /// Whether a sleeping lane is also woken when there is room.
+    /// Says whether a sleeping lane is also woken when there is room.
     #[napi]
     pub fn want_room(&self, wanted: bool) -> Result<()> {
         self.with(|end| {
@@ -190,8 +192,8 @@ impl HostLane {
         })
     }
 
-    /// Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to wait until the worker
-    /// has taken something.
+    /// Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to
+    /// wait until the worker has taken something.
     #[napi]
     pub fn give(&self, id: f64, buffer: &SharedBuffer) -> Result<bool> {
         buffer.with(|memory| self.over(|giver| giver.give(id as u64, memory)))
@@ -203,14 +205,15 @@ impl HostLane {
         self.over(|giver| giver.forget(id as u64))
     }
 
-    /// Takes the memory of the first `bytes` of the outgoing arena from the system now. Throws if the system has not so much.
+    /// Takes the memory of the first `bytes` of the outgoing arena from the system now. Throws if the system
+    /// has not so much.
     #[napi]
     pub fn prepare(&self, bytes: f64) -> Result<()> {
         self.with(|end| end.prepare(bytes as usize).map_err(failed))
     }
 
-    /// Room for `bytes` in the outgoing arena, to be filled at leisure: its offset, or one of the codes of `reserve`. It stays
-    /// until a slot that brings it to the worker is released, or until `free`.
+    /// Room for `bytes` in the outgoing arena, to be filled at leisure: its offset, or one of the codes of
+    /// `reserve`. It stays until a slot that brings it to the worker is released, or until `free`.
     #[napi]
     pub fn allocate(&self, bytes: f64) -> Result<f64> {
         self.with(|end| Ok(raw::offset_of(&end.allocate(bytes as usize))))
@@ -234,8 +237,9 @@ impl HostLane {
         })
     }
 
-    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if the worker still
-    /// holds some. If the worker has done what an honest one never does, the next `exchange` says so.
+    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+    /// the worker still holds some. If the worker has done what an honest one never does, the next `exchange`
+    /// says so.
     #[napi]
     pub fn trim(&self, keep: u32) -> Result<bool> {
         self.with(|end| {
@@ -280,7 +284,8 @@ impl HostLane {
         Ok(())
     }
 
-    /// What was submitted under a sequence number that the worker has not started. Throws if it has, or if the memory is gone.
+    /// What was submitted under a sequence number that the worker has not started. Throws if it has, or if
+    /// the memory is gone.
     #[napi]
     pub fn recover(&self, env: Env, sequence: u32) -> Result<Recovered> {
         self.with(|end| {
@@ -342,7 +347,8 @@ fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
     }
 }
 
-/// Has the lane closed when its environment ends with the pool still open: a terminated worker thread, `process.exit()`.
+/// Closes the lane when its environment ends while the pool is still open: a terminated worker thread, or
+/// `process.exit()`.
 fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
     LANES.with_borrow_mut(|lanes| {
         if let Some(lanes) = lanes {
@@ -352,7 +358,7 @@ fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
         }
         *lanes = Some(vec![lane]);
         env.add_env_cleanup_hook((), |()| {
-            // What a task has logged before its host called process.exit() is not to be lost.
+            // The lines that a task has logged before its host called process.exit() must not be lost.
             reactor::flush(LAST_OUTPUT);
             for (cell, worker, name) in LANES.take().into_iter().flatten() {
                 drop(name.upgrade().map(|name| name.take()));

@@ -84,7 +84,7 @@ pub enum WorkerEvent {
     },
     /// It wrote something.
     Output {
-        /// Whether it wrote to stderr.
+        /// True if it wrote to stderr.
         is_stderr: bool,
         /// Whole lines.
         lines: String,
@@ -95,7 +95,7 @@ pub enum WorkerEvent {
     Failed {
         /// Why, as a sentence.
         message: String,
-        /// Whether another attempt may succeed.
+        /// True if another attempt may succeed.
         retryable: bool,
     },
     /// It has ended.
@@ -140,8 +140,8 @@ impl From<WorkerStdio> for Stdio {
     }
 }
 
-/// Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the sandbox's description
-/// is too long, if the system lacks something, and if the lane has a worker already.
+/// Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the
+/// sandbox's description is too long, if the system lacks something, and if the lane has a worker already.
 #[napi(ts_args_type = "lane: HostLane, request: LaunchRequest, onEvent: (event: WorkerEvent) => void")]
 pub fn launch_worker(
     lane: &HostLane,

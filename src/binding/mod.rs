@@ -1,7 +1,8 @@
-//! The Node-API surface. It only translates: `addon.d.ts` describes it for TypeScript, and is generated from what stands here
-//! (`node scripts/addon-types.mjs`).
+//! The Node-API surface. It only translates: `addon.d.ts` describes it for TypeScript, and is generated from
+//! what stands here (`node scripts/addon-types.mjs`).
 //!
-//! `raw` holds the calls that must be fast and the memory that JavaScript sees directly; the rest is `#[napi]`.
+//! `raw` holds the calls that must be fast and the memory that JavaScript sees directly; the rest is
+//! `#[napi]`.
 
 mod error;
 mod host_lane;

@@ -1,8 +1,9 @@
 //! Raw Node-API: the hot calls, and native memory as external ArrayBuffers.
 //!
-//! A `#[napi]` method costs close to a microsecond, a raw call a tenth of that. `exchange(staged, spinNanos)` and
-//! `reserve(bytes)` are therefore plain Node-API functions, made for one lane: the lane is the function's data, so no
-//! handle is passed and none can be forged. A closed lane stays as an empty cell until the functions are collected.
+//! A `#[napi]` method costs close to a microsecond, a raw call a tenth of that. `exchange(staged, spinNanos)`
+//! and `reserve(bytes)` are therefore plain Node-API functions, made for one lane: the lane is the function's
+//! data, so JavaScript passes no handle and can't forge one. A closed lane stays as an empty cell until its
+//! functions are collected.
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
@@ -26,7 +27,7 @@ use crate::transport::violation::Violation;
 
 /// `exchange` on a lane that is closed.
 pub const CLOSED: f64 = -1.0;
-/// `exchange` met a violation; `violation()` tells which.
+/// `exchange` has found a violation. `violation()` says which.
 pub const VIOLATED: f64 = -2.0;
 /// `reserve`: no room now.
 pub const FULL: f64 = -1.0;
@@ -35,9 +36,11 @@ pub const TOO_LARGE: f64 = -2.0;
 /// `reserve`: the system has no memory, or the lane is closed.
 pub const NO_MEMORY: f64 = -3.0;
 
-/// One end of a lane as JavaScript holds it: gone once closed.
+/// One end of a lane as JavaScript holds it.
 pub struct Cell<E> {
+    /// `None` once the lane is closed.
     pub end: RefCell<Option<E>>,
+    /// What the other side did wrong, if it did. No call reaches the segment after that.
     pub violation: std::cell::Cell<Option<Violation>>,
 }
 
@@ -118,8 +121,8 @@ unsafe fn hot<E: LaneEnd>(
     let mut arguments = [ptr::null_mut(); 2];
     let mut data = ptr::null_mut::<c_void>();
     let (mut first, mut second) = (0.0, 0.0);
-    // SAFETY: the handles are those of this call; a value that is no number leaves its zero, which is harmless. The
-    // data is a cell that the function keeps alive (see `function`).
+    // SAFETY: the handles are those of this call; a value that is not a number leaves the zero there, which
+    // is harmless. The data is a cell that the function keeps alive (see `function`).
     let cell = unsafe {
         sys::napi_get_cb_info(
             env,
@@ -137,7 +140,8 @@ unsafe fn hot<E: LaneEnd>(
     match catch_unwind(AssertUnwindSafe(|| call(cell, first, second))) {
         // SAFETY: as above.
         Ok(number) => unsafe { sys::napi_create_int32(env, number as i32, &raw mut result) },
-        // SAFETY: as above; both strings end in NUL. A bug of ours becomes an exception, not the end of the host.
+        // SAFETY: as above; both strings end in NUL. A bug in this code becomes an exception, and does not
+        // end the host.
         Err(_) => unsafe {
             sys::napi_throw_error(env, ptr::null(), c"internal error in the transport".as_ptr())
         },
@@ -208,7 +212,7 @@ pub fn shared_buffer(
     unsafe { external(env, memory.at(at).as_ptr(), bytes, memory.clone()) }
 }
 
-/// A block lent to JavaScript; it goes back to the warm pool with the buffer.
+/// A block as an ArrayBuffer. The block goes back to the warm pool with the buffer.
 pub fn block_buffer(env: &Env, mut block: Vec<u8>) -> Result<ArrayBuffer<'static>> {
     struct Recycled(Vec<u8>);
 
@@ -223,8 +227,8 @@ pub fn block_buffer(env: &Env, mut block: Vec<u8>) -> Result<ArrayBuffer<'static
     unsafe { external(env, data, bytes, Recycled(block)) }
 }
 
-/// `bytes` bytes at `data` as an ArrayBuffer that keeps `keeper`. An error where the runtime allows no such buffers: a copy
-/// would not be the same memory.
+/// `bytes` bytes at `data` as an ArrayBuffer that keeps `keeper`. An error where the runtime allows no such
+/// buffers: a copy would not be the same memory.
 ///
 /// # Safety
 /// The memory lives as long as `keeper`.

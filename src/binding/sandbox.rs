@@ -1,4 +1,4 @@
-//! What the host asks of the kernel layer before it starts a worker.
+//! What the host asks about the kernel and about programs before it starts a worker.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct SandboxProbe {
     pub landlock: u32,
     /// Why there can be no private mounts, if there can't.
     pub mounts: Option<String>,
-    /// Whether there is seccomp.
+    /// True if there is seccomp.
     pub seccomp: bool,
 }
 
@@ -50,7 +50,8 @@ pub struct MissingLayer {
     pub reason: String,
 }
 
-/// What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means the worker.
+/// What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means
+/// the worker.
 #[napi(object)]
 pub struct ProgramNeeds {
     /// Files and trees that it reads.
@@ -68,8 +69,8 @@ pub fn probe_sandbox(launcher: String) -> Result<SandboxProbe> {
     Ok(SandboxProbe { landlock, mounts, seccomp })
 }
 
-/// The layers of a sandbox that such a kernel can't enforce, whether they are optional or not. `sandbox` is a `SandboxSpec` as
-/// JSON.
+/// The layers of a sandbox that such a kernel can't enforce, whether they are optional or not. `sandbox` is a
+/// `SandboxSpec` as JSON.
 #[napi]
 pub fn sandbox_missing(sandbox: String, probe: SandboxProbe) -> Result<Vec<MissingLayer>> {
     let spec = SandboxSpec::decode(&sandbox).map_err(refused)?;

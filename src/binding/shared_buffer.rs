@@ -17,7 +17,7 @@ pub struct SharedBuffer {
     memory: RefCell<Option<Arc<SharedMemory>>>,
 }
 
-/// What went wrong, as the `code` of the error that JavaScript catches.
+/// The `code` of the error that JavaScript catches.
 pub struct Reason(&'static str);
 
 impl AsRef<str> for Reason {
@@ -34,8 +34,8 @@ impl From<Status> for Reason {
 
 #[napi]
 impl SharedBuffer {
-    /// Creates memory of `bytes`, under `name` if one is given. Throws an error whose `code` is "exists" if the name is somebody
-    /// else's already, and "refused" if the system has not so much.
+    /// Creates memory of `bytes`, under `name` if one is given. Throws an error whose `code` is "exists" if
+    /// the name is somebody else's already, and "refused" if the system has not so much.
     #[napi(factory, ts_args_type = "bytes: number, name: string | undefined")]
     pub fn create(bytes: f64, name: Option<String>) -> Result<Self, Reason> {
         let memory = match name {
@@ -45,8 +45,8 @@ impl SharedBuffer {
         memory.map(Self::new).map_err(told)
     }
 
-    /// Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that very memory. Throws
-    /// an error whose `code` is "missing", "size", "foreign" or "refused".
+    /// Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that
+    /// very memory. Throws an error whose `code` is "missing", "size", "foreign" or "refused".
     #[napi(factory, ts_args_type = "name: string, bytes: number | undefined, inode: number | undefined")]
     pub fn open(name: String, bytes: Option<f64>, inode: Option<f64>) -> Result<Self, Reason> {
         let (bytes, inode) = (bytes.map(|bytes| bytes as usize), inode.map(|inode| inode as u64));

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::process::handover::Shelf;
 use crate::transport::segment::Identity;
 
-/// A segment that waits to be opened, and by what further memory will come.
+/// A segment that waits to be opened: its descriptor, its identity, and the shelf for further memory.
 pub type ThreadMemory = (OwnedFd, Identity, Shelf);
 
 static WAITING: Mutex<BTreeMap<u32, ThreadMemory>> = Mutex::new(BTreeMap::new());
@@ -32,6 +32,6 @@ pub fn revoke(token: u32) {
 }
 
 fn waiting() -> MutexGuard<'static, BTreeMap<u32, ThreadMemory>> {
-    // Nothing panics while it is held, and a map is whole between any two operations.
+    // Nothing panics while the lock is held, and a map is whole between any two operations.
     WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }

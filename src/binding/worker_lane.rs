@@ -29,8 +29,8 @@ pub struct WorkerLane {
 
 #[napi]
 impl WorkerLane {
-    /// Attaches this thread to the memory that `HostLane.issueThreadToken` has given the token for. `wake` is called once
-    /// something arrives while the lane sleeps. Throws if the token has been used already.
+    /// Attaches this thread to the memory that `HostLane.issueThreadToken` has given the token for. `wake` is
+    /// called once something arrives while the lane sleeps. Throws if the token has been used already.
     #[napi(factory, ts_args_type = "token: number, wake: () => void")]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
         let (descriptor, identity, shelf) = thread_tokens::redeem(token)
@@ -41,8 +41,9 @@ impl WorkerLane {
         Self::attach(env, Arc::new(segment), String::new(), Taker::Shelf(shelf), wake)
     }
 
-    /// Attaches this process to the memory that its boot payload names. `wake` is called once something arrives while the lane
-    /// sleeps. Throws, with a sentence for stderr, if this is not the process that the payload is for.
+    /// Attaches this process to the memory that its boot payload names. `wake` is called once something
+    /// arrives while the lane sleeps. Throws, with a sentence for stderr, if this is not the process that the
+    /// payload is for.
     #[napi(factory, ts_args_type = "wake: () => void")]
     pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         let attached = handshake::attach().map_err(failed)?;
@@ -73,16 +74,18 @@ impl WorkerLane {
         self.program.clone()
     }
 
-    /// The hot call of this lane. It publishes the first `staged` slots of staging and brings what has arrived into staging: the
-    /// number of slots, -1 if the lane is closed, -2 if the memory is gone. With nothing there it spins for at most `spinNanos`;
-    /// where that is negative it only publishes, so that what the last exchange has brought stays.
+    /// The hot call of this lane. It publishes the first `staged` slots of staging and brings what has
+    /// arrived into staging: the number of slots, -1 if the lane is closed, -2 if the memory is gone. With
+    /// nothing there it spins for at most `spinNanos`; where that is negative it only publishes, so that what
+    /// the last exchange has brought stays.
     #[napi(ts_return_type = "(staged: number, spinNanos: number) => number")]
     pub fn exchange_function(&self, env: Env) -> Result<Function<'static, (u32, f64), i32>> {
         raw::exchange_function(&env, &self.cell)
     }
 
-    /// The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room for the moment, -2
-    /// if there is never so much, -3 if the system has no memory for it or the lane is closed.
+    /// The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room
+    /// for the moment, -2 if there is never so much, -3 if the system has no memory for it or the lane is
+    /// closed.
     #[napi(ts_return_type = "(bytes: number) => number")]
     pub fn reserve_function(&self, env: Env) -> Result<Function<'static, u32, i32>> {
         raw::reserve_function(&env, &self.cell)
@@ -134,7 +137,7 @@ impl WorkerLane {
         self.with(|end| Ok(end.arm()))
     }
 
-    /// Whether a sleeping lane is also woken when there is room.
+    /// Says whether a sleeping lane is also woken when there is room.
     #[napi]
     pub fn want_room(&self, wanted: bool) -> Result<()> {
         self.with(|end| {
@@ -143,8 +146,8 @@ impl WorkerLane {
         })
     }
 
-    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if the host still holds
-    /// some.
+    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+    /// the host still holds some.
     #[napi]
     pub fn trim(&self, keep: u32) -> Result<bool> {
         self.with(|end| end.trim(keep as usize).map_err(failed))

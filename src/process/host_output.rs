@@ -1,4 +1,5 @@
-//! Writing to the host's stdout and stderr without ever waiting for whoever reads it: the reactor has workers to kill meanwhile.
+//! Writing to the host's stdout and stderr without ever waiting for their reader, because the reactor has
+//! workers to kill meanwhile.
 //!
 //! ```text
 //!   the descriptor is        it is written
@@ -8,9 +9,9 @@
 //!   none of these, or the system refuses: a poll before each piece, as small as a ready descriptor surely takes
 //! ```
 //!
-//! O_NONBLOCK belongs to the open file description, which the host shares with its parent and its children. It is never
-//! set there, only on a description of our own. A socket cannot be opened anew, but it knows a flag for one call.
-//! Whoever writes here blocks or ignores SIGPIPE.
+//! O_NONBLOCK belongs to the open file description, which the host shares with its parent and its children.
+//! It is never set there, only on a description of our own. A socket cannot be opened anew, but it knows a
+//! flag for one call. The caller blocks or ignores SIGPIPE.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -31,18 +32,19 @@ const TERMINAL_PIECE_BYTES: usize = 1;
 /// The most that is offered to a socket at once; one for datagrams refuses too much.
 const MESSAGE_BYTES: usize = 4096;
 
-/// What became of some bytes.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// So many were taken, at least one.
     Taken(usize),
     /// None can be taken now.
     Full,
-    /// None will ever be taken: nobody can read them.
+    /// None will ever be taken, because nobody can read them.
     Closed,
 }
 
-/// A stream of the host's as it is now. The host may put something else there: open it again for the next output.
+/// A stream of the host's as it is now. The host may put another file there, so open it again for the next
+/// output.
 pub struct HostOutput<'a> {
     descriptor: BorrowedFd<'a>,
     way: Way,
@@ -53,16 +55,16 @@ enum Way {
     Own(File),
     /// One call that never waits.
     Socket,
-    /// Nothing to wait for.
+    /// A plain write, which never waits.
     File,
-    /// Pieces of so many bytes, after a look whether there is room.
+    /// Pieces of so many bytes, each after a poll that says that there is room.
     Pieces(usize),
 }
 
 impl<'a> HostOutput<'a> {
     /// Finds out how `descriptor` can be written.
     pub fn open(descriptor: BorrowedFd<'a>) -> Self {
-        // What cannot be looked at is closed; poll will say so.
+        // A descriptor without a status is closed. The poll will say so.
         let kind = fstat(descriptor)
             .map_or(SFlag::empty(), |status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT);
         let way = match kind {
@@ -107,7 +109,7 @@ impl<'a> HostOutput<'a> {
 
 fn reopen(descriptor: BorrowedFd<'_>) -> std::io::Result<File> {
     let path = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
-    // A terminal must not become the host's controlling terminal by this.
+    // The terminal must not become the host's controlling terminal.
     File::options().write(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)
 }
 

@@ -70,8 +70,9 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> StartError + Copy {
     move |error| StartError::System { what, error }
 }
 
-/// Has the reactor start a worker that works in `memory`, which `segment` identifies. `on_event` hears of it, also that it could
-/// not be started. An error if the boot payload or the sandbox's description is too long, or the system lacks something.
+/// Has the reactor start a worker that works in `memory`, which `segment` identifies. `on_event` hears of it,
+/// also that it could not be started. An error if the boot payload or the sandbox's description is too long,
+/// or the system lacks something.
 pub fn start(
     start: Start,
     memory: WorkerMemory,
@@ -85,7 +86,8 @@ pub fn start(
     Ok(Started { id, control })
 }
 
-/// What the reactor is to start, the file with the host's owner lock, and the host's end of the control socket.
+/// What the reactor is to start, the file with the host's owner lock, and the host's end of the control
+/// socket.
 fn assemble(
     mut start: Start,
     memory: WorkerMemory,
@@ -127,7 +129,8 @@ fn role_of(start: &Start, memory: &WorkerMemory) -> Role {
     }
 }
 
-/// What becomes descriptor 0 of the worker, a file that holds the host's owner lock, and where the worker finds its memory.
+/// What becomes descriptor 0 of the worker, a file that holds the host's owner lock, and where the worker
+/// finds its memory.
 fn lock_memory(memory: WorkerMemory) -> io::Result<(OwnedFd, File, boot::Memory)> {
     match memory {
         WorkerMemory::Sealed(descriptor) => {
@@ -143,7 +146,7 @@ fn lock_memory(memory: WorkerMemory) -> io::Result<(OwnedFd, File, boot::Memory)
 
 fn too_long(excess: usize) -> StartError {
     StartError::Refused(format!(
-        "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an environment \
-         variable to be"
+        "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an \
+         environment variable to be"
     ))
 }

@@ -22,8 +22,8 @@ pub enum WorkerMemory {
     },
 }
 
-/// Creates a segment, and what its worker needs to get at it. With a `name_prefix` the segment has a name that begins with it,
-/// which is there until the [`Name`] is dropped.
+/// Creates a segment, and what its worker needs to get at it. With a `name_prefix` the segment has a name
+/// that begins with it, which is there until the [`Name`] is dropped.
 pub fn create(
     geometry: Geometry,
     name_prefix: Option<&str>,

@@ -1,5 +1,5 @@
-//! Landlock: what may be read, written and executed, at which TCP ports there may be connections, and that signals and abstract
-//! sockets reach only what the worker itself has started.
+//! Landlock limits what a worker may read, write and execute, and which TCP ports it may use. It keeps
+//! signals and abstract sockets to the processes that the worker itself has started.
 
 use std::mem;
 use std::path::PathBuf;
@@ -13,12 +13,13 @@ use rustix::io::dup;
 use super::path::{explain, open};
 use super::spec::{Net, PROC, Ports, SandboxSpec};
 
-/// The version whose rights this file names. An older kernel gets what it knows: what is lost then is `probe`'s business.
+/// The version whose rights this file names. An older kernel gets the rights that it knows; `probe` says what
+/// is missing then.
 const KNOWN: ABI = ABI::V6;
 
 /// Version of Landlock's interface in this kernel; 0 without Landlock.
 pub fn version() -> u32 {
-    // Asked for no restriction, it only says what it finds.
+    // A ruleset without a restriction only reports what the kernel has.
     let status = RestrictSelf::default().no_new_privs(false).apply().map(|status| status.landlock);
     match status {
         Ok(LandlockStatus::Available { effective_abi, kernel_abi }) => {
@@ -28,13 +29,14 @@ pub fn version() -> u32 {
     }
 }
 
-/// Restricts this thread, and what it executes and starts, to what the policy grants. Where procfs has no mounts that pin its
-/// inodes, `pin_procfs` has descriptors do that, which stay open. The error is a sentence.
+/// Restricts this thread, and everything that it executes and starts, to what `spec` grants. With
+/// `pin_procfs`, descriptors that stay open pin the inodes of procfs, if no mounts do that. The error is a
+/// sentence.
 pub fn restrict(spec: &SandboxSpec, pin_procfs: bool) -> Result<(), String> {
     let failed = |error: RulesetError| format!("Landlock refuses the policy: {error}");
     let reading: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let executing = reading | AccessFs::Execute;
-    // Nobody without capabilities can make devices.
+    // A process without capabilities can't make devices.
     let writing =
         AccessFs::from_write(KNOWN) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
@@ -68,7 +70,7 @@ pub fn restrict(spec: &SandboxSpec, pin_procfs: bool) -> Result<(), String> {
     }
 }
 
-/// A ruleset that denies everything the policy has rules about.
+/// A ruleset that denies everything that the specification has rules about.
 fn begin(spec: &SandboxSpec) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(KNOWN))?;
     for (_, access) in ports(spec) {

@@ -1,8 +1,9 @@
-//! Masks: what stands in the place of a denied file or folder. An empty one of mode 000, in a file system that is nowhere else
-//! to be found. Without capabilities its owner can't read it either, and read-only he can't change its mode.
+//! Masks stand in the place of denied files and folders. A mask is an empty file or folder of mode 000, in a
+//! file system that is mounted nowhere else. Without capabilities not even its owner can read it, and because
+//! the mount is read-only, its owner can't change its mode.
 //!
-//! What the runtime needs may lie in a denied folder. Then the mask is a folder that can be passed through and not listed, with
-//! an empty place for each thing that is to show.
+//! Files that the runtime needs may lie in a denied folder. Then the mask is a folder that can be entered but
+//! not listed, with an empty place for each file that must be visible.
 
 use std::fmt::Display;
 use std::io;
@@ -20,9 +21,9 @@ use super::path::{explain, open};
 use super::spec::OWN_PROC;
 use crate::sys::mounts::attach;
 
-/// Nobody can open it, read it or go through it.
+/// Nobody can open, read or enter it.
 const CLOSED: Mode = Mode::empty();
-/// Its owner can go through it.
+/// Its owner can enter it.
 const PASSABLE: Mode = Mode::XUSR;
 
 /// A maker of masks.
@@ -73,7 +74,7 @@ impl Masks {
         open_tree(&*empty, &name, flags).map_err(|errno| failed(&errno))
     }
 
-    /// Takes the place where the masks were made out of sight. Those that are mounted stay.
+    /// Unmounts the file system in which the masks were made. The masks that are mounted stay.
     pub fn finish(self) -> Result<(), String> {
         let Some(empty) = self.empty else { return Ok(()) };
         let path = format!("{OWN_PROC}/fd/{}", empty.as_raw_fd());
@@ -81,8 +82,8 @@ impl Masks {
     }
 }
 
-/// Mounts an empty file system. Only what is mounted somewhere can be cloned: on the root it is in nobody's way, since paths
-/// begin below what is mounted there after the start.
+/// Mounts an empty file system. Only a mounted file system can be cloned. On the root it is in nobody's way,
+/// because paths of this process begin at what was the root before.
 fn mount_empty() -> io::Result<OwnedFd> {
     let configuration = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(configuration.as_fd())?;
@@ -94,7 +95,7 @@ fn mount_empty() -> io::Result<OwnedFd> {
     Ok(empty)
 }
 
-/// Makes what something can be mounted on, and the folders that lead to it.
+/// Makes an empty file or folder to mount something on, and the folders that lead to it.
 fn make_place(folder: &OwnedFd, name: &str, within: &Path, is_folder: bool) -> Result<(), Errno> {
     let path = Path::new(name).join(within);
     let above: Vec<_> = path.ancestors().skip(1).filter(|step| !step.as_os_str().is_empty()).collect();

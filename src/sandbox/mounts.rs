@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!   everything         read-only: also modes, owners, times and attributes, of which Landlock knows nothing
-//!   write              a mount of its own, writable; noexec where processes may be started, so that none runs what was written
+//!   write              a mount of its own, writable; noexec if processes may be started, so that none runs what
+//!                      was written
 //!   denyWrite, what the runtime needs, what may be executed: within these a mount of its own, read-only
 //!   denyRead           a mask, see `masks`. What the runtime needs shows through
-//!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, procfs makes a new one for a name that the
-//!                      kernel has forgotten, and it forgets none that is a mount point
+//!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, and procfs makes a new inode for a name
+//!                      that the kernel has forgotten; the kernel does not forget mount points
 //! ```
 //!
-//! A mount point can't be renamed, but its folder could be, and another put in its place, for the next worker to find. So the
-//! folders between a writable tree and what is denied in it are mount points too.
+//! A mount point can't be renamed. But the folder that holds it could be renamed, and another folder put in
+//! its place for the next worker to find. So the folders between a writable tree and a denied path in it are
+//! mount points too.
 //!
 //! Everything is cloned before anything changes, and put in place from the root down.
 
@@ -27,7 +29,7 @@ use super::path::{explain, open, standing};
 use super::spec::{PROC, SandboxSpec};
 use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, attach, set_attributes, set_private};
 
-/// What becomes of a file or tree.
+/// What a file or tree becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Writable,
@@ -35,14 +37,15 @@ enum Kind {
     Masked,
 }
 
-/// By path, so what is above comes first. What is not in it is as the nearest that is above it.
+/// What each path becomes. Parents come before their children. A path that is not in the plan is like its
+/// nearest parent in the plan.
 #[derive(Debug, Default)]
 struct Plan(BTreeMap<PathBuf, Kind>);
 
 const ROOT: &str = "/";
 
-/// The paths that need a mask: what is denied within what is granted or needed, by whichever path. The rest is Landlock's, if it
-/// is there.
+/// The paths that need a mask: those that are denied within what is granted or needed, by any of their paths.
+/// If there is Landlock, it denies the rest.
 pub fn masked(spec: &SandboxSpec, mounts: &Mounts, landlocked: bool) -> Vec<PathBuf> {
     let is_within_granted = |path: &PathBuf| {
         spec.granted().any(|tree| path.starts_with(tree))
@@ -57,8 +60,8 @@ pub fn make_private() -> Result<(), String> {
     set_private(open_root()?.as_fd()).map_err(|errno| format!("mounts cannot be changed: {}", errno.desc()))
 }
 
-/// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in procfs. The error
-/// is a sentence.
+/// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in
+/// procfs. The error is a sentence.
 pub fn arrange(spec: &SandboxSpec, own_proc: &Path, landlocked: bool) -> Result<(), String> {
     let plan = Plan::new(spec, own_proc, &Mounts::read()?, landlocked)?;
     let folder =
@@ -78,7 +81,7 @@ pub fn arrange(spec: &SandboxSpec, own_proc: &Path, landlocked: bool) -> Result<
     }
     masks.finish()?;
 
-    // Its devices are behind Landlock, and some are needed.
+    // Landlock limits the devices there, and some of them are needed.
     let of_root = attributes(plan.of_root(), spec) & !NO_DEVICES;
     set_attributes(open_root()?.as_fd(), of_root)
         .map_err(|errno| format!("the mount at / cannot be changed: {}", errno.desc()))?;
@@ -87,7 +90,7 @@ pub fn arrange(spec: &SandboxSpec, own_proc: &Path, landlocked: bool) -> Result<
         attach(tree.as_fd(), place.as_fd())
             .map_err(|error| format!("{} cannot be mounted: {error}", path.display()))?;
     }
-    // The way there may lead through other mounts now.
+    // The path may lead through other mounts now.
     env::set_current_dir(&folder)
         .map_err(|error| format!("the working directory {} cannot be entered: {error}", folder.display()))
 }
@@ -114,7 +117,8 @@ impl Plan {
         for path in &masked {
             wanted.extend(standing(path)?.map(|place| (place, Kind::Masked)));
         }
-        // Behind a mask the runtime has all of its own entry: the links there can't be had one by one.
+        // If a mask hides the process's own entry in procfs, the runtime gets the whole entry back: the links
+        // in it can't be mounted one by one.
         let own_entry = masked.iter().any(|mask| own_proc.starts_with(mask)).then_some(own_proc);
         wanted.extend(spec.essential().chain(own_entry).map(|path| (path.to_owned(), Kind::ReadOnly)));
         wanted.extend(spec.memory.iter().map(|path| (path.clone(), Kind::Writable)));
@@ -144,12 +148,12 @@ impl Plan {
         self.0.get(Path::new(ROOT)).copied().unwrap_or(Kind::ReadOnly)
     }
 
-    /// What the folder of a path is.
+    /// What the folder that holds a path becomes.
     fn above(&self, path: &Path) -> Kind {
         path.ancestors().skip(1).find_map(|above| self.0.get(above)).copied().unwrap_or(Kind::ReadOnly)
     }
 
-    /// What has a place in the plan under a path, and nothing between.
+    /// The paths in the plan whose nearest parent in the plan is `path`.
     fn directly_in(&self, path: &Path) -> impl Iterator<Item = &Path> {
         let is_direct = move |inner: &&Path| {
             let nearest = inner.ancestors().skip(1).find(|above| self.0.contains_key(*above));
@@ -163,7 +167,7 @@ fn open_root() -> Result<OwnedFd, String> {
     open(Path::new(ROOT)).map_err(|errno| explain(Path::new(ROOT), errno))
 }
 
-/// A copy of what is mounted at and below a path, in no place yet.
+/// A copy of the mounts at and below a path, which is not attached anywhere yet.
 fn clone(path: &Path) -> Result<OwnedFd, String> {
     let at = open(path).map_err(|errno| explain(path, errno))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE

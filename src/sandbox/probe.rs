@@ -1,4 +1,4 @@
-//! What a kernel can enforce, and what of a policy it can't.
+//! What a kernel can enforce, and which layers of a sandbox it can't.
 
 use std::process::Command;
 
@@ -10,21 +10,21 @@ use super::{landlock, mounts, namespaces};
 use crate::sys::rehearsal::rehearse;
 use crate::sys::seccomp;
 
-/// The launcher's argument that has it tell.
+/// The launcher's argument that makes it print what the kernel can enforce.
 pub const PROBE: &str = "--probe";
 
-/// What this kernel can.
+/// What this kernel can enforce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// Version of Landlock's interface; 0 without Landlock.
     pub landlock: u32,
     /// Why there can be no private mounts, if there can't.
     pub mounts: Option<String>,
-    /// Whether there is seccomp.
+    /// True if there is seccomp.
     pub seccomp: bool,
 }
 
-/// A layer that is not to be had.
+/// A layer that can't be enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Which.
@@ -44,9 +44,10 @@ impl Kernel {
             .map_err(|error| format!("{launcher} {PROBE} has not answered ({}): {error}", output.status))
     }
 
-    /// Finds out, by entering namespaces where that is possible: for a process that is about to exec or to end. One that would
-    /// go on `without` them has a child try first: where a user namespace can be had and then nothing be done in it, as AppArmor
-    /// has it in some systems, there is no way back.
+    /// Finds out what this kernel can enforce, and enters namespaces if that is possible. It is for a process
+    /// that is about to exec or to end. With `without`, which says that the process can do without
+    /// namespaces, a child tries first: on some systems AppArmor allows a user namespace but nothing in it,
+    /// and there is no way back.
     pub fn enter(without: bool) -> Self {
         let rehearsed = if without { rehearse(enter_namespaces) } else { Ok(()) };
         Self {
@@ -56,7 +57,7 @@ impl Kernel {
         }
     }
 
-    /// What of the policy this kernel can't enforce, whether it is optional or not.
+    /// The layers of `spec` that this kernel can't enforce, whether they are optional or not.
     pub fn missing(&self, spec: &SandboxSpec) -> Vec<Missing> {
         let landlock = |version: u32, release: &str| {
             (self.landlock < version).then(|| match self.landlock {
@@ -69,11 +70,11 @@ impl Kernel {
         let no_mounts = self.mounts.as_ref().map(|reason| format!("there are no private mounts: {reason}"));
         let no_seccomp = || (!self.seccomp).then(|| "this kernel has no seccomp".to_owned());
 
-        // What is not known of the mounts here the launcher finds out.
+        // If the mounts can't be read here, the launcher finds out later.
         let mounted = Mounts::read().unwrap_or_default();
         let denied_within = !mounts::masked(spec, &mounted, self.landlock > 0).is_empty()
             || spec.deny_write.iter().any(|path| spec.write.iter().any(|tree| path.starts_with(tree)));
-        // Truncating is governed since Landlock 3, and by read-only mounts.
+        // Landlock governs truncation since its version 3. Read-only mounts do too.
         let files = if no_mounts.is_some() { landlock(3, "6.2") } else { landlock(1, "5.13") };
         let signals = if spec.run || !self.seccomp { landlock(6, "6.12") } else { None };
 
@@ -92,7 +93,7 @@ impl Kernel {
     }
 }
 
-/// For good.
+/// Enters the namespaces, for good.
 fn enter_namespaces() -> Result<(), String> {
     namespaces::enter()?;
     mounts::make_private()

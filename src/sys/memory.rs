@@ -1,5 +1,5 @@
-//! Memory: files of it without a name, how much the system has, advice to the kernel about what is mapped, and other memory in
-//! its place.
+//! Memory: files of it without a name, how much the system has, advice to the kernel about what is mapped,
+//! and other memory in its place.
 
 use std::fs::File;
 use std::io;
@@ -11,8 +11,8 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 
-/// An empty file of memory that can be sealed. It can't be executed, which Landlock would not hinder: what a worker writes there
-/// is no program. (Before Linux 6.3 it can.)
+/// An empty file in memory that can be sealed. It can't be executed, so a worker can't write a program into
+/// it, which Landlock would let it run. (Before Linux 6.3 it can be executed.)
 pub fn anonymous_file(name: &str) -> io::Result<File> {
     let no_exec = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
     let file = match memfd_create(name, MFdFlags::MFD_CLOEXEC | no_exec) {
@@ -22,15 +22,15 @@ pub fn anonymous_file(name: &str) -> io::Result<File> {
     Ok(file.into())
 }
 
-/// Makes the pages of `[start, start + bytes)` present and writable, so that a lack of memory is an error here
-/// and never a SIGBUS later.
+/// Makes the pages of `[start, start + bytes)` present and writable, so that a lack of memory is an error
+/// here and never a SIGBUS later.
 ///
 /// # Safety
 /// The range is page-aligned and lies in one live mapping that is shared and writable.
 pub unsafe fn populate(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range; populating changes no byte that is already there.
     unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_POPULATE_WRITE) }.map_err(|errno| {
-        // Where touching it would be a SIGBUS: the file system of the memory is full.
+        // Touching it would be a SIGBUS: the file system of the memory is full.
         if errno == Errno::EFAULT { io::ErrorKind::StorageFull.into() } else { errno.into() }
     })
 }
@@ -50,8 +50,8 @@ pub fn page_bytes() -> usize {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
-/// Puts private memory that reads as zeros in the place of whatever is mapped at `[start, start + bytes)`. No other
-/// thread sees the range without a mapping. Async-signal-safe, but for `errno`.
+/// Replaces whatever is mapped at `[start, start + bytes)` by private memory that reads as zeros. The range
+/// is mapped for other threads at every moment. Async-signal-safe, but for `errno`.
 ///
 /// # Safety
 /// `start` is the beginning of a page, and the pages of the range are the caller's to replace.
@@ -64,7 +64,8 @@ pub unsafe fn replace(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses sizes that the system has no memory for now: whoever took that much would have other programs killed.
+/// An error if the system has not `bytes` bytes of memory now: if they were taken, the kernel would kill
+/// programs.
 pub fn refuse_too_much(bytes: usize) -> io::Result<()> {
     match available()? {
         available if bytes as u64 > available => Err(io::Error::new(
@@ -75,7 +76,7 @@ pub fn refuse_too_much(bytes: usize) -> io::Result<()> {
     }
 }
 
-/// Bytes that programs can have without others being swapped out, as the kernel estimates it.
+/// Bytes that the kernel estimates programs can get without others being swapped out.
 fn available() -> io::Result<u64> {
     let information = std::fs::read_to_string("/proc/meminfo")?;
     let line = information.lines().find_map(|line| line.strip_prefix("MemAvailable:"));

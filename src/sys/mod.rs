@@ -1,4 +1,5 @@
-//! System calls and raw memory that the crates do not wrap, and the rest of what needs `unsafe` below the transport.
+//! System calls and raw memory that the crates do not wrap, and the rest of what needs `unsafe` below the
+//! transport.
 
 pub mod descriptors;
 pub mod environ;

@@ -1,4 +1,4 @@
-//! Trying in a child what this process could not take back.
+//! Trying in a child process what this process could not undo.
 
 use std::io::{self, Read, Write};
 
@@ -6,8 +6,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::fork::start_child;
 
-/// What comes of an attempt in a child, which ends with it. Only for a process of one thread. The error is a sentence, the
-/// attempt's if it comes to one.
+/// Runs `attempt` in a child, which ends with it, and returns its outcome. An error if this process has
+/// several threads. The error is a sentence: the attempt's own, if the attempt could be made.
 pub fn rehearse(attempt: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     try_in_child(attempt).unwrap_or_else(|error| Err(format!("it cannot be tried in a child: {error}")))
 }
@@ -17,7 +17,7 @@ fn try_in_child(attempt: impl FnOnce() -> Result<(), String>) -> io::Result<Resu
     let child = start_child(|| match attempt() {
         Ok(()) => 0,
         Err(reason) => {
-            // What can't be told is still no success.
+            // An attempt whose reason can't be written has failed all the same.
             let _ = writer.write_all(reason.as_bytes());
             1
         }

@@ -7,11 +7,11 @@
 //!                 (sleep)  host doorbell | worker doorbell  (sleep)
 //! ```
 //!
-//! One [`segment`] per worker, laid out by [`layout`]. Each direction is a [`ring`] of slots and an
-//! [`arena`] for what does not fit a slot. A side that has nothing to do sleeps on its [`doorbell`].
-//! [`lane`] puts these together into the two ends, and [`sigbus`] has the host outlive a segment that goes away.
-//! JavaScript sees none of the segment's words: it reads and writes [`staging`], private memory, and large values
-//! arrive in [`blocks`] of a warm private pool.
+//! One [`segment`] per worker, laid out by [`layout`]. Each direction is a [`ring`] of slots and an [`arena`]
+//! for what does not fit a slot. A side that has nothing to do sleeps on its [`doorbell`]. [`lane`] puts
+//! these together into the two ends, and [`sigbus`] has the host outlive a segment that goes away. JavaScript
+//! sees none of the segment's words: it reads and writes [`staging`], private memory, and large values arrive
+//! in [`blocks`] of a warm private pool.
 
 #[cfg(not(loom))]
 pub mod arena;

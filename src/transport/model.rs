@@ -1,5 +1,5 @@
-//! The ring and the doorbell under loom, which tries every order of their steps that three preemptions allow, and every value
-//! that a load may give:
+//! The ring and the doorbell under loom, which tries every order of their steps that three preemptions allow,
+//! and every value that a load may give:
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom
@@ -74,8 +74,8 @@ fn no_slot_is_lost_or_torn_where_the_ring_goes_round() {
     check(|| slots_arrive(3));
 }
 
-/// A side that sleeps by a waiter until it has seen `rings` publications, each followed by a ring. It also finds them without being
-/// woken, as an exchange does: then the ring for what it has found comes late.
+/// A side that sleeps by a waiter until it has seen `rings` publications, each followed by a ring. It also
+/// finds them without being woken, as an exchange does: then the ring for what it has found comes late.
 fn every_ring_is_heard(rings: u32) {
     let segment = Arc::new(Segment::fresh());
     let (tail, head) = (Word::CompletionTail, Word::CompletionHead);

@@ -1,4 +1,5 @@
-//! A segment for loom: words and slots that are loom's, in no shared memory. It has what the ring and the doorbell need of one.
+//! A segment for loom: words and slots that are loom's, in no shared memory. It has what the ring and the
+//! doorbell need of one.
 
 use std::sync::Arc;
 

@@ -6,8 +6,9 @@
 //!   consumer: load tail (Acquire), copy slots out, later store head (Release): those slots are free
 //! ```
 //!
-//! Each side keeps its own cursor in private memory and reads the other's word once per look. A word that leaves the
-//! range an honest peer keeps is a [`Violation`]. Slots are copied whole by atomic loads and are looked at after.
+//! Each side keeps its own cursor in private memory and reads the other's word once per look. A word outside
+//! the range that an honest peer keeps to is a [`Violation`]. Slots are copied whole by atomic loads, and
+//! only the copy is looked at.
 
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Producer {
         self.tail
     }
 
-    /// Slots that fit now, by the last [`Self::release`].
+    /// Slots that there is room for, as of the last [`Self::release`].
     pub fn room(&self) -> u32 {
         RingMemory::SLOTS as u32 - self.tail.wrapping_sub(self.released)
     }
@@ -84,7 +85,8 @@ impl Producer {
         self.slots.word(self.tail_word).store(self.tail, Ordering::Release);
     }
 
-    /// Takes note of what the consumer has finished with: the sequence numbers `[from, to)` are free.
+    /// Reads how far the consumer has got. Returns the sequence numbers `[from, to)` that it has released
+    /// since the last time.
     pub fn release(&mut self) -> Result<(u32, u32), Violation> {
         let head = self.slots.word(self.head_word).load(Ordering::Acquire);
         let from = self.released;
@@ -95,7 +97,7 @@ impl Producer {
         Ok((from, head))
     }
 
-    /// Sequence number up to which the consumer has finished, by the last [`Self::release`].
+    /// Sequence number up to which the consumer has released slots, as of the last [`Self::release`].
     pub fn released(&self) -> u32 {
         self.released
     }
@@ -139,7 +141,7 @@ impl Consumer {
         self.taken
     }
 
-    /// Tells the producer that everything taken is free. True if that is news.
+    /// Tells the producer that everything taken is free. True if anything was taken since the last time.
     pub fn release(&mut self) -> bool {
         if self.released == self.taken {
             return false;

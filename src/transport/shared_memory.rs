@@ -1,9 +1,11 @@
-//! Memory of the user's that several processes map: a sealed memfd, or a file in shared memory that has a name.
+//! Memory of the user's that several processes map: a sealed memfd, or a file in shared memory that has a
+//! name.
 //!
-//! More than the system has is refused. The file system of the names is often small, so what gets one has all of its pages at
-//! once: no room is an error of the one who creates it. What has no name gets them as they are touched. What has a name can be
-//! truncated by whoever opens it, and holes can be punched into either: the mapping is guarded (see [`super::sigbus`]), here and
-//! in workers. Unlike a segment nobody parses what is in it: it is bytes, and everybody knows that others write them.
+//! A size that the system has no memory for is refused. Memory with a name lies in a file system that is
+//! often small, so it gets all of its pages at once, and a lack of room is an error of its creation. Memory
+//! without a name gets its pages as they are touched. Whoever opens a name can truncate the memory, and holes
+//! can be punched into either kind, so the mapping is guarded (see [`super::sigbus`]), here and in workers.
+//! Nobody parses the memory, unlike a segment: it is bytes, and everybody knows that others write them.
 
 use std::fs::File;
 use std::io;
@@ -69,7 +71,7 @@ impl From<Errno> for SharedMemoryError {
 /// Mapped memory, and the descriptor by which others can have it.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// Before the mapping: it is to be dropped first.
+    /// Declared before the mapping, so that it is dropped first.
     guard: Guard,
     map: MmapRaw,
     bytes: usize,
@@ -105,10 +107,11 @@ impl SharedMemory {
         Ok(Self { guard, map, bytes, inode: metadata.ino(), file })
     }
 
-    /// What a host has sent as memory of this size. Of an anonymous one the size is sealed: nobody has changed it, or will.
+    /// The memory that a host has sent with this size. If it has no name its size must be sealed, so that
+    /// nobody has changed the size or can.
     pub fn received(descriptor: OwnedFd, bytes: u64) -> Result<Self, SharedMemoryError> {
         let file = File::from(descriptor);
-        // Files that have a name, or had one, know no seals or have one that says so.
+        // A file that has or had a name has no seals at all, or has the seal of having none.
         let seals =
             fcntl(&file, FcntlArg::F_GET_SEALS).map_or(SealFlag::F_SEAL_SEAL, SealFlag::from_bits_truncate);
         if !seals.contains(SealFlag::F_SEAL_SEAL) {
@@ -122,12 +125,12 @@ impl SharedMemory {
         self.bytes
     }
 
-    /// True once what was mapped is gone, and private zeros are in its place.
+    /// True once the memory is gone and private zeros are mapped in its place.
     pub fn lost(&self) -> bool {
         self.guard.lost()
     }
 
-    /// What tells it from other memory that had or will have its name.
+    /// The file's inode, which distinguishes it from other memory of the same name, earlier or later.
     pub fn inode(&self) -> u64 {
         self.inode
     }

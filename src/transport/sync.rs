@@ -1,5 +1,6 @@
-//! What the ring and the doorbell are built of: atomics, threads and futexes. They are those of the standard library and the kernel,
-//! or under `cfg(loom)` stand-ins, with which loom tries every order in which the threads can come (see `model`).
+//! What the ring and the doorbell are built of: atomics, threads and futexes. They are those of the standard
+//! library and the kernel, or under `cfg(loom)` stand-ins, with which loom tries every order in which the
+//! threads can come (see `model`).
 
 #[cfg(not(loom))]
 mod real {

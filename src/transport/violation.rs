@@ -1,8 +1,8 @@
-//! What an honest peer never does.
+//! Violations: what an honest peer never does.
 
 use std::fmt;
 
-/// What the other side did that an honest peer never does. The lane it happened on is lost.
+/// Something that an honest peer never does. The lane on which it happened is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {
     /// A cursor moved backwards, or further than the ring is long.
@@ -11,13 +11,15 @@ pub enum Violation {
     UnknownCall,
     /// A slot has a kind, a role or flags that do not exist.
     UnknownKind,
-    /// A slot does for its call what it can't do, or not now: an item of no stream, credit for none, a second opening.
+    /// A slot does for its call something that the call does not expect: an item without a stream, credit
+    /// without a stream, a second beginning of a stream.
     Unexpected,
-    /// A stream has sent more than it had credit for, or has given more than it can have taken.
+    /// A stream's sender has sent more than it had credit for, or its receiver has given more credit than it
+    /// may.
     Credit,
     /// A slot's length or offset points outside the arena.
     OutOfRange,
-    /// The memory between the two is not there any more, see [`super::sigbus`].
+    /// The shared memory is gone, see [`super::sigbus`].
     Lost,
 }
 

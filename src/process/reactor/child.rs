@@ -1,4 +1,5 @@
-//! One worker as the reactor sees it: its child, the worker behind a wrapper, its output, and what becomes of them.
+//! One worker as the reactor sees it: its child, the worker behind a wrapper, its output, and what becomes of
+//! them.
 
 use std::fs::File;
 use std::io::Read;
@@ -28,17 +29,20 @@ use crate::sys::signals::kill_group;
 const WRAPPER_GRACE: Duration = Duration::from_secs(2);
 /// How often to look whether a worker that should be gone is.
 const OVERDUE_LOOK: Duration = Duration::from_millis(10);
-/// How long one behind a wrapper may take before the user is asked for help, and any before it is given up.
+/// How long a worker behind a wrapper may take to be gone before the user hears of it, and how long any
+/// worker may take before it is given up.
 const OVERDUE_TOLD: Duration = Duration::from_millis(500);
 pub const GIVEN_UP: Duration = Duration::from_secs(10);
 /// How often to look for the lock of a worker whose process can't be found.
 const UNSEEN_LOOK: Duration = Duration::from_secs(1);
-/// How much is read of what a process has mapped; a runtime has some 100 KiB to tell.
+/// How many bytes are read of the list of a process's mappings. A runtime's list has some 100 KiB.
 const MAPS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The rest of an event's number is the worker's id.
 pub const KIND_SHIFT: u32 = 62;
+/// Kind of the event that the child has ended. Lower numbers are the streams.
 pub const CHILD: u64 = 2;
+/// Kind of the event that the worker behind a wrapper has ended.
 pub const INNER: u64 = 3;
 
 /// The registration of an event of a worker, which comes once.
@@ -46,7 +50,7 @@ pub fn event(id: WorkerId, kind: u64) -> EpollEvent {
     EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, id | kind << KIND_SHIFT)
 }
 
-/// A process and the descriptor that tells of its end.
+/// A process, and a descriptor that becomes readable when it ends.
 pub struct Process {
     /// Its id here.
     pub pid: Pid,
@@ -59,29 +63,36 @@ pub type Status = (Option<i32>, Option<&'static str>);
 
 /// A worker that was started and is not known to have ended.
 pub struct Worker {
+    /// The process that was started.
     pub child: Process,
     role: Role,
+    /// How it is to be killed.
     pub mode: KillMode,
     attached: bool,
     /// Once the child is reaped.
     pub status: Option<Status>,
     /// The worker's own process, where that is not the child.
     pub inner: Option<Process>,
-    /// Attached, and its process is out of sight.
+    /// True if it has attached and its process can't be found.
     unseen: bool,
+    /// Its stdout and stderr, as far as they are read.
     pub pipes: [Option<Pipe>; 2],
+    /// What becomes of its output.
     pub stdio: Stdio,
+    /// Its output in events that the host has not taken yet.
     pub untaken: Untaken,
     lock: File,
+    /// When it is to be killed.
     pub kill_at: Option<Instant>,
     kill_wrapper_at: Option<Instant>,
     look_at: Option<Instant>,
-    /// Since when it should be gone, the child reaped or at least killed, and whether that was told.
+    /// Since when the worker should be gone, and whether the user has heard that it is not.
     overdue: Option<(Instant, bool)>,
     on_event: EventHandler,
 }
 
 impl Worker {
+    /// A worker that has just been started.
     pub fn new(launched: Launched, role: Role, lock: File, stdio: Stdio, on_event: EventHandler) -> Self {
         let Launched { pid, pidfd, stdout, stderr, .. } = launched;
         let pipe = |fd: OwnedFd, stream| Pipe::new(File::from(fd), stream);
@@ -149,7 +160,7 @@ impl Worker {
         self.overdue.is_some_and(|(since, _)| now - since >= GIVEN_UP)
     }
 
-    /// It should be gone, or will be in a moment.
+    /// Looks at it again soon, because it should be gone, or will be in a moment.
     fn look_after(&mut self) {
         let now = Instant::now();
         self.overdue.get_or_insert((now, false));
@@ -175,21 +186,22 @@ impl Worker {
         (self.on_event)(Event::Attached { pid: pid.map(Pid::as_raw) });
     }
 
-    /// Whether the child is the worker, or has become it.
+    /// True if the child is the worker, or has become it.
     fn is_the_child(&self) -> bool {
         !self.is_wrapped()
             || owner_lock::find_process(&self.lock).is_ok_and(|pid| pid == Some(self.child.pid))
     }
 
-    /// Finds the worker's own process, if it is not the child and shows itself. One that does not use the worker's memory is
-    /// somebody else, whose number the worker shows: it is not to be killed, and nobody is to be told of it.
+    /// Finds the worker's own process, if that is not the child and can be found. A process that does not use
+    /// the worker's memory is a bystander whose number a hostile worker shows. It must not be killed or
+    /// reported.
     fn find_inner(&mut self) {
         if self.inner.is_none() && !self.is_the_child() {
             self.inner = self.open_inner().filter(|inner| uses(inner.pid, &self.lock));
         }
     }
 
-    /// The number may have become somebody else's before the descriptor was there: the lock tells.
+    /// Another process may have got the number before the descriptor was there, so the lock is read again.
     fn open_inner(&self) -> Option<Process> {
         let pid = owner_lock::find_process(&self.lock).ok()??;
         let pidfd = pidfd::open(pid.as_raw()).ok()?;
@@ -197,14 +209,14 @@ impl Worker {
         still.then_some(Process { pid, pidfd })
     }
 
-    /// Whether nobody works behind this lane any more.
+    /// True if no worker works behind this lane any more.
     fn is_gone(&self) -> bool {
         let inner_lives = self.inner.as_ref().is_some_and(|inner| !has_ended(&inner.pidfd));
-        // What can't be looked at can't be waited for.
+        // If the lock can't be read, it can't be waited for either.
         !inner_lives && !owner_lock::is_held(&self.lock, Owner::Worker).unwrap_or(false)
     }
 
-    /// The worker is gone, its wrapper is not: that has a while to end in good request.
+    /// Gives the wrapper a while to end in good order, after its worker has ended.
     pub fn await_wrapper(&mut self) {
         if self.status.is_none() {
             self.kill_wrapper_at.get_or_insert(Instant::now() + WRAPPER_GRACE);
@@ -217,7 +229,7 @@ impl Worker {
         if self.kill_inner() {
             self.await_wrapper();
         } else if self.unseen && !self.is_gone() {
-            // Its watchdog ends it now.
+            // The worker's watchdog ends it now.
             self.await_wrapper();
         } else if self.role == Role::ContainerClient && !self.attached && self.mode == KillMode::Orderly {
             self.kill_wrapper_at.get_or_insert(Instant::now() + CONTAINER_GRACE);
@@ -226,7 +238,7 @@ impl Worker {
         }
     }
 
-    /// Kills the child, and does not wait for ever until it has ended.
+    /// Kills the child, and sees to it that it is given up if it does not end.
     fn end_child(&mut self) {
         self.kill_child();
         if self.status.is_none() {
@@ -234,9 +246,10 @@ impl Worker {
         }
     }
 
-    /// Kills the worker behind a wrapper, and the group if it leads one of its own. False if there is none that can be killed.
+    /// Kills the worker behind a wrapper, and the group if it leads one of its own. False if there is none
+    /// that can be killed.
     pub fn kill_inner(&mut self) -> bool {
-        // It may have told nobody that it has attached.
+        // It may have attached without saying so.
         self.find_inner();
         self.inner.as_ref().is_some_and(|inner| {
             let _ = kill_group(inner.pidfd.as_fd());
@@ -244,8 +257,8 @@ impl Worker {
         })
     }
 
-    /// Kills the child, which may have left its group, and what is in the group. While it is not reaped its number
-    /// cannot be anybody else's; the pidfd knows.
+    /// Kills the child, which may have left its group, and what is in the group. While the child is not
+    /// reaped its number is its own. The pidfd says whether it is reaped.
     pub fn kill_child(&self) {
         // EPERM is possible for a worker that has changed its user; the rest of its group may still be ours.
         let is_there =
@@ -260,19 +273,19 @@ impl Worker {
         let pidfd = || Id::PIDFd(self.child.pidfd.as_fd());
         let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         match waitid(pidfd(), ended | WaitPidFlag::WNOWAIT) {
-            // Somebody traces it, and is to hear of it first. Perhaps that is one of its group.
+            // Another process traces it, and hears of its end first. That may be one of its group.
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {
                 self.end_child();
                 return false;
             }
-            // Reaped by somebody else in this process: the number may be anybody's by now.
+            // Another part of this process has reaped it: the number may belong to another process by now.
             Err(Errno::ECHILD) => {}
             _ => self.kill_child(),
         }
         self.status = Some(match waitid(pidfd(), ended) {
             Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
             Ok(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal.as_str())),
-            // Reaped by somebody else: it is gone, and more cannot be known.
+            // Another part of this process has reaped it. It is gone, and more can't be known.
             _ => (None, None),
         });
         (self.kill_at, self.kill_wrapper_at) = (None, None);
@@ -286,7 +299,7 @@ impl Worker {
         false
     }
 
-    /// Takes lines to where they are to go.
+    /// Passes lines on to where they belong.
     pub fn hand_on(&self, stream: Stream, lines: &[u8], queue: &mut Queue, inbox: &Arc<Inbox>) {
         match self.stdio {
             Stdio::Inherit => queue.push(lines),
@@ -299,7 +312,7 @@ impl Worker {
         }
     }
 
-    /// The last that is told of it. The descriptors close, and with them epoll forgets them, before anybody hears of it.
+    /// Sends the worker's last event. Its descriptors are closed before, and with that epoll forgets them.
     pub fn tell_exit(mut self) {
         let child_lives = self.status.is_none() && !has_ended(&self.child.pidfd);
         let lives_on = child_lives || (self.is_wrapped() && !self.is_gone());
@@ -316,8 +329,8 @@ impl Worker {
     }
 }
 
-/// Whether a process has the memory behind `file` mapped, as far as can be seen in a moment: how much there is to read, and
-/// what stands in it, is up to the worker.
+/// True if a process has the memory behind `file` mapped, as far as a limited look shows. The worker decides
+/// how much there is to read, and what stands in it.
 fn uses(pid: Pid, file: &File) -> bool {
     let Ok(metadata) = file.metadata() else { return false };
     let device = format!("{:02x}:{:02x}", major(metadata.dev()), minor(metadata.dev()));

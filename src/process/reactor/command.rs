@@ -38,7 +38,8 @@ pub enum Command {
 /// How a worker is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillMode {
-    /// A container's client that has not brought its worker yet may go on for a while, see [`crate::process::launch::CONTAINER_GRACE`].
+    /// A container's client that has not brought its worker yet may go on for a while, see
+    /// [`crate::process::launch::CONTAINER_GRACE`].
     Orderly,
     /// At once, whatever that leaves.
     Prompt,

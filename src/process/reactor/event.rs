@@ -1,4 +1,4 @@
-//! What the reactor tells of a worker.
+//! The events by which the reactor reports on a worker.
 
 use crate::process::output::{Receipt, Stream};
 
@@ -31,7 +31,7 @@ pub enum Event {
         /// To be dropped when they are taken.
         receipt: Receipt,
     },
-    /// Its wrapper has ended or was killed, and it can't be killed from here.
+    /// Its wrapper has ended or was killed, and the worker can't be killed from here.
     Outlives,
     /// It has ended and is reaped.
     Exited {
@@ -41,7 +41,7 @@ pub enum Event {
         signal: Option<&'static str>,
         /// The last of what it wrote to stderr.
         stderr_tail: String,
-        /// It was given up instead: the command runs on, or somebody still holds the worker's lock.
+        /// True if it was given up instead: the command runs on, or a process still holds the worker's lock.
         lives_on: bool,
     },
 }

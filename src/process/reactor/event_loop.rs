@@ -21,10 +21,11 @@ use super::unreaped::reap_given_up;
 use crate::process::launch::{Launch, LaunchError, Launched};
 use crate::process::output::{LINE_BYTES, Pipe, Queue, Stdio, Stream};
 
-/// What is read of a worker's stream at once: a flood is taken in portions, so that other workers get their turn.
+/// How many bytes of a worker's stream are read at once. A flood is read in portions, so that other workers
+/// get their turn.
 const PORTION_BYTES: usize = 4 * LINE_BYTES;
-/// What is read of an ended worker's stream: as much as a pipe can hold. More comes from somebody outside the worker's
-/// group who has it still, and may never end.
+/// How many bytes of an ended worker's stream are read: as many as a pipe can hold. More would come from a
+/// process outside the worker's group that still has the pipe, and might never end.
 const LAST_BYTES: usize = 1024 * 1024;
 /// How long to wait before a stream of the host's is tried again when it takes nothing.
 const OUTPUT_RETRY: Duration = Duration::from_millis(20);
@@ -50,8 +51,8 @@ impl EventLoop {
 
     /// Runs until there is nothing to watch any more.
     pub fn run(mut self) {
-        // A stream of the host's without a reader is an error to us, whatever the host does about the signal. Workers
-        // inherit the mask; the launcher clears it.
+        // Writing to a stream of the host's that has no reader is to be an error here, whatever the host does
+        // about the signal. Workers inherit the mask, and the launcher clears it.
         let _ = SigSet::from(Signal::SIGPIPE).thread_block();
         let mut events = [EpollEvent::empty(); 64];
         loop {
@@ -72,7 +73,7 @@ impl EventLoop {
             let count = match self.epoll.wait(&mut events, self.timeout()) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
-                // Blind: what is left is ended and told by `drop`.
+                // The loop is blind now. `drop` kills the workers that are left and reports their ends.
                 Err(_) => return,
             };
             for event in &events[..count] {
@@ -138,7 +139,7 @@ impl EventLoop {
                     self.read_available(id, stream, LAST_BYTES);
                 }
                 self.write_output();
-                // Whoever asked may have given up.
+                // The thread that asked may have given up.
                 let _ = done.send(());
             }
         }
@@ -179,7 +180,7 @@ impl EventLoop {
         }
     }
 
-    /// Reads a portion of what the worker wrote, unless that has nowhere to go for the moment.
+    /// Reads a portion of what the worker wrote, unless there is no room for it.
     fn read(&mut self, id: WorkerId, stream: Stream) {
         let Some(worker) = self.workers.get(&id) else { return };
         if self.has_room(worker, stream) {
@@ -204,8 +205,8 @@ impl EventLoop {
         worker.pipes[stream as usize] = Some(pipe);
     }
 
-    /// Watches again what was read. What has nowhere to go is left alone: its pipe fills, its worker waits, and memory stays
-    /// bounded.
+    /// Watches the pipes again that were read. A pipe whose lines find no room is left alone: it fills, its
+    /// worker waits, and memory stays bounded.
     fn resume_reading(&mut self) {
         for (id, stream) in std::mem::take(&mut self.paused) {
             let Some(worker) = self.workers.get(&id) else { continue };
@@ -224,11 +225,11 @@ impl EventLoop {
         }
     }
 
-    /// The child has ended. If it can't be reaped yet its descriptor would tell that for ever: it is not watched again,
-    /// but looked after.
+    /// The child has ended. If it can't be reaped yet, its descriptor would stay readable for ever: it is not
+    /// watched again, and the child is looked at from time to time.
     pub(super) fn reap(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return reap_given_up() };
-        // It may have been found to have ended before that was told.
+        // A look may have found its end before this event.
         if worker.status.is_none() && worker.reap() {
             self.finish(id);
         }
@@ -241,7 +242,7 @@ impl EventLoop {
         worker.await_wrapper();
     }
 
-    /// The worker is no more: tells the last of it.
+    /// The worker has ended: passes on its last output and sends its last event.
     fn finish(&mut self, id: WorkerId) {
         for stream in Stream::ALL {
             self.read_available(id, stream, LAST_BYTES);
@@ -255,14 +256,15 @@ impl EventLoop {
                 worker.pipes[stream as usize] = Some(pipe);
             }
         }
-        // What it wrote comes before the news that it has ended.
+        // Its output comes before the event of its end.
         self.write_output();
         worker.tell_exit();
     }
 }
 
 impl Drop for EventLoop {
-    /// However the thread ends: whoever waits for a worker hears that it is gone, and the next launch gets a new reactor.
+    /// However the thread ends, the handler of each worker hears that it is gone, and the next launch starts
+    /// a new reactor.
     fn drop(&mut self) {
         let mut running = running();
         if running.as_ref().is_some_and(|inbox| Arc::ptr_eq(inbox, &self.inbox)) {

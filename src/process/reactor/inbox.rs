@@ -1,4 +1,4 @@
-//! The way to the running reactor: a queue of commands and a bell.
+//! The inbox of the running reactor: a queue of commands and a bell.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,7 @@ pub fn running() -> MutexGuard<'static, Option<Arc<Inbox>>> {
 }
 
 impl Inbox {
+    /// An empty inbox.
     pub fn new() -> io::Result<Self> {
         let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Self { commands: SegQueue::new(), bell })
@@ -40,6 +41,7 @@ impl Inbox {
         Ok(epoll)
     }
 
+    /// Wakes the reactor, which then looks at its commands.
     pub fn ring(&self) -> io::Result<()> {
         self.bell.write(1)?;
         Ok(())

@@ -1,25 +1,28 @@
 //! The reactor: the one thread of a host process that starts its workers and watches them.
 //!
 //! ```text
-//!   JavaScript thread --commands--> reactor --events--> the on_event each launch came with
-//!                                   epoll: command bell | of each worker: child, stdout, stderr, worker process | deadlines
+//!   JavaScript thread --commands--> reactor --events--> the launch's event handler
+//!                                   epoll: command bell | deadlines | of each worker: child, stdout, stderr, process
 //! ```
 //!
-//! It runs while there is anything to watch, and starts the workers itself because their death signal follows the
-//! thread that started them. It never touches a segment. A child that ends is reaped here, with its whole group.
+//! It runs while there is anything to watch, and starts the workers itself because their death signal follows
+//! the thread that started them. It never touches a segment. A child that ends is reaped here, with its whole
+//! group.
 //!
-//! The child is the worker, or a wrapper that starts the worker somewhere: then the worker is found by the lock with which
-//! it shows itself once it has attached (see [`super::owner_lock`]), and watched and killed like the child. A worker has ended
-//! when its child has been reaped and, of a wrapped one, nobody holds the worker's owner lock any more:
+//! The child is the worker, or a wrapper that starts the worker somewhere. Behind a wrapper the reactor finds
+//! the worker by a lock that the worker takes once it has attached (see [`super::owner_lock`]), and watches
+//! and kills it like the child. A worker has ended when its child has been reaped and, behind a wrapper,
+//! nobody holds the worker's owner lock any more:
 //!
 //! ```text
 //!   worker ends first     its wrapper has a while to end by itself, and to tell its exit status
-//!   wrapper ends first    the host's owner lock is let go, by which an honest worker ends itself, and the worker is killed;
-//!                         one that is out of reach is told of, for a command of the user's to end it
-//!   a child stays         killed, it can stay all the same: as another user's process, or as a zombie of whoever traces it
+//!   wrapper ends first    the host's owner lock is released, on which an honest worker ends, and the worker is killed;
+//!                         if it is out of reach there is an event, so that the user can end it
+//!   a child stays         a killed child can stay: as another user's process, or as a zombie that its tracer keeps
 //! ```
 //!
-//! Nothing of this is waited for without an end: what stays is given up, and reaped with the start of a later worker.
+//! The reactor waits for none of this without an end. What stays is given up, and reaped when a later worker
+//! starts.
 
 mod child;
 mod command;
@@ -58,7 +61,7 @@ pub fn kill(id: WorkerId, grace: Duration, mode: KillMode) -> io::Result<()> {
     submit(Command::Kill { id, grace, mode })
 }
 
-/// Hands on what the workers have written so far. Waits for that, but no longer than `patience`.
+/// Passes on what the workers have written so far. Waits until that is done, but no longer than `patience`.
 pub fn flush(patience: Duration) {
     let (done, told) = channel();
     if submit(Command::Flush { done }).is_ok() {
@@ -76,7 +79,8 @@ fn submit(command: Command) -> io::Result<()> {
         None => {
             let inbox = Arc::new(Inbox::new()?);
             let epoll = inbox.epoll()?;
-            // A reactor takes the lock when it is dropped: it must not exist here, where it is held.
+            // An event loop takes the lock when it is dropped, so it must not be created here, where the lock
+            // is held.
             let of_thread = inbox.clone();
             std::thread::Builder::new()
                 .name("knitting-reactor".into())

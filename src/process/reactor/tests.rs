@@ -354,7 +354,7 @@ fn a_worker_that_somebody_keeps_from_being_reaped_is_given_up() {
     nix::sys::signal::kill(Pid::from_raw(tracer.parse().unwrap()), Signal::SIGKILL).unwrap();
 }
 
-/// A process of the test `name`, which tells of itself on stderr: its number and that of one it has started.
+/// A process of the test `name`, which writes its number to stderr, and that of a process that it has started.
 fn inner_process(name: &str, role: &str) {
     use std::os::unix::process::CommandExt;
     let mut inner = process::Command::new(std::env::current_exe().unwrap());

@@ -13,7 +13,7 @@ fn unreaped() -> MutexGuard<'static, Vec<OwnedFd>> {
     UNREAPED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps a child in mind that may not have been reaped.
+/// Keeps the pidfd of a child that may not have been reaped.
 pub fn give_up(child: OwnedFd) {
     unreaped().push(child);
     reap_given_up();
@@ -25,7 +25,7 @@ pub fn reap_given_up() {
     unreaped().retain(|child| waitid(Id::PIDFd(child.as_fd()), ended) == Ok(WaitStatus::StillAlive));
 }
 
-/// Whether the process behind a pidfd has ended, reaped or not.
+/// True if the process behind a pidfd has ended, reaped or not.
 pub fn has_ended(pidfd: &OwnedFd) -> bool {
     poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(1)
 }

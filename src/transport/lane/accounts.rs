@@ -11,9 +11,9 @@ use crate::transport::violation::Violation;
 struct Account {
     /// The generation that is awaited, or 0.
     generation: u32,
-    /// The units that the worker may still send of its result, if that is a stream.
+    /// The units that the worker may still send, if the result is a stream.
     result: Option<i64>,
-    /// The units that the worker has asked for of its argument and not been sent, if that is a stream.
+    /// The units that the worker has asked for and not been sent, if the argument is a stream.
     argument: Option<i64>,
 }
 
@@ -27,14 +27,14 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Takes note of what is sent to the worker.
+    /// Enters a slot that is sent to the worker.
     pub fn sent(&mut self, slot: &Slot) {
         let role = slot.role();
         if matches!(role, Some(Role::Whole | Role::Stream)) {
             self.start(slot.call, slot.generation, (role == Some(Role::Stream)).then_some(0));
             return;
         }
-        // It may be for a call that has just been answered.
+        // The slot may be for a call that has just been answered.
         let Some(account) = self.account(slot.call, slot.generation) else { return };
         match (role, &mut account.result, &mut account.argument) {
             (Some(Role::Credit), Some(credit), _) => *credit += slot.credit().unwrap_or(0),
@@ -67,11 +67,13 @@ impl Calls {
             .filter(|account| generation != 0 && account.generation == generation)
     }
 
+    /// True while this call is in flight.
     pub fn is_in_flight(&self, call: u32) -> bool {
         self.accounts.get(call as usize).is_some_and(|account| account.generation != 0)
     }
 
-    /// Takes note of what the worker has sent. A violation unless exactly this call is in flight and expects it.
+    /// Enters a slot that the worker has sent. A violation unless exactly this call is in flight and expects
+    /// such a slot.
     pub fn arrived(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {
         let account = self.account(slot.call, slot.generation).ok_or(Violation::UnknownCall)?;
         let credit = match (role, &mut account.result, &mut account.argument) {

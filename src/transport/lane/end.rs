@@ -16,7 +16,8 @@ use crate::transport::segment::Segment;
 use crate::transport::staging::Staging;
 use crate::transport::violation::Violation;
 
-/// Copies of the slots that were published, by sequence number: they tell what each has charged, and what it was.
+/// Copies of the slots that were published, by sequence number. They say which payload each slot has charged,
+/// and what it was.
 pub type Sent = Box<[Slot; RING_SLOTS]>;
 
 /// An account without any slot, made on the heap.
@@ -33,10 +34,11 @@ pub struct Side {
     other_doorbell: Word,
     own_wants_room: Word,
     other_wants_room: Word,
-    /// Whether [`Word::Stop`] and [`Word::Aborts`] are meant for this side.
+    /// True for the side that [`Word::Stop`] and [`Word::Aborts`] are meant for.
     obeys: bool,
 }
 
+/// The words as the host uses them.
 pub const HOST: Side = Side {
     out: (Word::SubmissionTail, Word::SubmissionHead),
     into: (Word::CompletionTail, Word::CompletionHead),
@@ -47,6 +49,7 @@ pub const HOST: Side = Side {
     obeys: false,
 };
 
+/// The words as the worker uses them.
 pub const WORKER: Side = Side {
     out: HOST.into,
     into: HOST.out,
@@ -57,16 +60,16 @@ pub const WORKER: Side = Side {
     obeys: true,
 };
 
-/// What the waiter thread goes by while its side sleeps.
+/// What the waiter thread compares the segment's words with while its side sleeps.
 #[derive(Default)]
 pub struct Seen {
-    /// Whether room is worth waking for.
+    /// True if the side is to be woken for room too.
     pub(super) wants_room: AtomicBool,
-    /// Next incoming sequence number.
+    /// Sequence number of the next slot to arrive.
     pub(super) taken: AtomicU32,
-    /// Outgoing sequence number that was last known to be released.
+    /// Sequence number up to which the other side was last known to have released slots.
     pub(super) released: AtomicU32,
-    /// How many abort bits were known to be set.
+    /// The value of [`Word::Aborts`] at the last exchange.
     pub(super) aborts: AtomicU32,
 }
 
@@ -88,6 +91,8 @@ pub struct End {
 }
 
 impl End {
+    /// An end of a fresh lane. `rings` are the byte offsets of its outgoing and its incoming ring, `arena_at` is that
+    /// of its outgoing arena.
     pub fn new(segment: Arc<Segment>, side: &'static Side, rings: (usize, usize), arena_at: usize) -> Self {
         let staging = Arc::new(Staging::new());
         let mut end = Self {
@@ -108,6 +113,7 @@ impl End {
         end
     }
 
+    /// Starts the thread that calls `wake` when something arrives while this end sleeps.
     pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
         let (segment, side, seen) = (self.segment.clone(), self.side, self.seen.clone());
         let ready = Arc::new(move || {
@@ -122,12 +128,14 @@ impl End {
         Ok(())
     }
 
-    /// What came of working with the segment, unless the segment was lost meanwhile: then nothing did.
+    /// The outcome of working with the segment, or [`Violation::Lost`] if the segment was lost meanwhile:
+    /// then the outcome means nothing.
     pub fn unless_lost<T>(&self, done: Result<T, Violation>) -> Result<T, Violation> {
         if self.segment.lost() { Err(Violation::Lost) } else { done }
     }
 
-    /// Publishes the first `staged` slots of staging. `on_slot` sees each before it goes.
+    /// Publishes the first `staged` slots of staging. `on_slot` is called with each slot before it is
+    /// published.
     pub fn publish(&mut self, staged: u32, mut on_slot: impl FnMut(&Slot)) {
         for index in 0..staged as usize {
             let slot = self.staging.outgoing(index);
@@ -160,9 +168,10 @@ impl End {
         doorbell::ring(self.segment.word(self.side.other_doorbell))
     }
 
-    /// The incoming head moved to `head`: rings the other side if it waits for room.
+    /// Rings the other side if it waits for room, after the incoming head has moved to `head`.
     pub fn tell_room(&mut self, head: u32) {
-        // As with the doorbell: the head is stored before the wish is read, and the other side does it the other way round.
+        // As with the doorbell: this side stores the head and then reads the wish, and the other side stores
+        // the wish and then reads the head.
         fence(Ordering::SeqCst);
         if head != self.told && self.segment.word(self.side.other_wants_room).load(Ordering::Relaxed) != 0 {
             self.told = head;
@@ -170,7 +179,7 @@ impl End {
         }
     }
 
-    /// Frees what the other side has finished with.
+    /// Frees the payloads of the slots that the other side has released.
     pub fn reap(&mut self) -> Result<(), Violation> {
         let (mut sequence, to) = self.out.release()?;
         while sequence != to {
@@ -184,6 +193,7 @@ impl End {
         Ok(())
     }
 
+    /// Writes into staging how much room there is in the ring, and where the lease is.
     pub fn tell_staging(&mut self) {
         self.arena.settle();
         let position = self.staging.word(StagingWord::LeasePosition) as usize;
@@ -193,6 +203,7 @@ impl End {
         self.staging.set_word(StagingWord::LeaseEnd, end as u32);
     }
 
+    /// Finds room for an outgoing payload of `bytes`. Returns its offset in the outgoing arena.
     pub fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
         let offset = self.reserve_by(Arena::reserve, bytes)?;
         if bytes <= SMALL_BYTES {
@@ -203,7 +214,7 @@ impl End {
         Ok(offset)
     }
 
-    /// Has `how` find room, also where only an empty lease is in its way.
+    /// Finds room by `how`. If nothing but an empty lease is in the way, the lease is given up.
     pub fn reserve_by(
         &mut self,
         how: fn(&mut Arena, usize) -> Result<usize, Reserve>,
@@ -223,16 +234,19 @@ impl End {
         reserved
     }
 
+    /// Says whether this end is rung and woken when the other side makes room.
     pub fn want_room(&self, wanted: bool) {
         self.seen.wants_room.store(wanted, Ordering::Release);
         self.segment.word(self.side.own_wants_room).store(u32::from(wanted), Ordering::SeqCst);
     }
 
+    /// Goes to sleep. False if something has arrived already, or if no thread watches.
     pub fn arm(&mut self) -> bool {
         self.armed = self.waiter.as_ref().is_some_and(Waiter::arm);
         self.armed
     }
 
+    /// Says that this end is awake.
     pub fn disarm(&mut self) {
         if self.armed {
             self.armed = false;
@@ -242,8 +256,8 @@ impl End {
         }
     }
 
-    /// Takes note of what was released since the last exchange, and punches out what is idle above the first `keep` bytes.
-    /// True if the other side still holds some.
+    /// Frees what the other side has released since the last exchange, and gives idle memory above the first
+    /// `keep` bytes back to the system. True if the other side still holds payloads.
     pub fn trim(&mut self, keep: usize) -> Result<bool, Violation> {
         let released = self.reap();
         self.unless_lost(released)?;
@@ -260,8 +274,8 @@ impl End {
         }
         let mut block = blocks::take(bytes)?;
         let from = self.segment.at(arena_at + offset);
-        // SAFETY: the source lies in the mapping, the block has room for it. The other side may write the source
-        // meanwhile: then the copy holds some mixture, and it is only looked at once it is ours.
+        // SAFETY: the source lies in the mapping, the block has room for it. The other side may write the
+        // source meanwhile. Then the copy is some mixture, and nobody has looked at it before it is private.
         unsafe {
             ptr::copy_nonoverlapping(from.as_ptr(), block.as_mut_ptr(), bytes);
             block.set_len(bytes);
@@ -269,28 +283,30 @@ impl End {
         self.unless_lost(Ok(block)).map_err(io::Error::other)
     }
 
-    /// Waits, busily and at most for `spin`, until something has arrived. True if something has.
+    /// Spins until something has arrived, at most for `spin`. True if something has.
     pub fn spin(&mut self, spin: Duration) -> Result<bool, Violation> {
         self.spinner.spin(&self.into, spin)
     }
 }
 
-/// One end of a lane: what the host's and the worker's have in common.
+/// What the two ends of a lane have in common.
 pub trait LaneEnd {
-    /// The part that is alike.
+    /// The part that both ends share.
     fn end(&self) -> &End;
 
     /// The same, to change it.
     fn end_mut(&mut self) -> &mut End;
 
-    /// Where in the segment the arena begins from which this end receives.
+    /// Byte offset in the segment of the arena that this end receives from.
     fn incoming_arena(&self) -> usize;
 
-    /// Publishes the first `staged` slots of staging and brings what has arrived there: the number of slots. With nothing
-    /// there it spins for at most `spin`.
+    /// Publishes the first `staged` slots of staging and copies the slots that have arrived into staging.
+    /// Returns their number. If none has arrived, it spins for at most `spin`. The error says what the other
+    /// side did wrong, or that the memory is gone.
     fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation>;
 
-    /// Publishes the first `staged` slots of staging and brings nothing, so that what the last exchange has brought stays.
+    /// Publishes the first `staged` slots of staging and copies nothing into it: the slots that the last
+    /// exchange brought stay.
     fn publish(&mut self, staged: u32) -> Result<(), Violation> {
         self.end_mut().publish_only(staged)
     }
@@ -308,7 +324,8 @@ pub trait LaneEnd {
         self.end_mut().watch(wake)
     }
 
-    /// A private copy of a large payload that the last exchange has brought: `bytes` at `offset` of the incoming arena.
+    /// A private copy of a large payload that the last exchange has brought: `bytes` bytes from byte `offset`
+    /// of the incoming arena. An error if they are not inside the arena, or if the memory is gone.
     fn copy_out(&self, offset: usize, bytes: usize) -> io::Result<Vec<u8>> {
         self.end().copy_out(self.incoming_arena(), offset, bytes)
     }
@@ -329,7 +346,7 @@ pub trait LaneEnd {
         (arena.at(), arena.window_bytes())
     }
 
-    /// Room for an outgoing payload: its offset in the outgoing arena.
+    /// Finds room for an outgoing payload of `bytes`. Returns its offset in the outgoing arena.
     fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
         self.end_mut().reserve(bytes)
     }
@@ -339,8 +356,8 @@ pub trait LaneEnd {
         self.end().want_room(wanted);
     }
 
-    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if the other side
-    /// still holds some.
+    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+    /// the other side still holds some.
     fn trim(&mut self, keep: usize) -> Result<bool, Violation> {
         self.end_mut().trim(keep)
     }

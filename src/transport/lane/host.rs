@@ -25,7 +25,8 @@ pub struct HostLane {
     attached: bool,
     booting: bool,
     worker_spin: Option<bool>,
-    /// Bytes of the arena that are received and not handed back: payloads don't overlap, so no more than it has.
+    /// Bytes of payloads that are received and not handed back. Payloads don't overlap, so an honest worker
+    /// never gets above the arena's size.
     held: usize,
 }
 
@@ -65,7 +66,7 @@ impl HostLane {
         }
     }
 
-    /// Whether there are cores to spin on; tells the worker when that has changed.
+    /// True if there are cores to spare for spinning. Tells the worker when that has changed.
     fn allow_spinning(&mut self) -> bool {
         let spare = cores_to_spare();
         if self.worker_spin != Some(spare) {
@@ -96,8 +97,9 @@ impl HostLane {
                 } else {
                     let from = self.end.segment.at(self.incoming_arena() + slot.offset as usize);
                     let to = self.end.staging.inbox(inbox);
-                    // SAFETY: `check` proved the source to lie in the arena; the inbox has room. The worker may write the
-                    // source meanwhile: then the copy holds some mixture, which is decoded with care like anything else.
+                    // SAFETY: `check` proved the source to lie in the arena; the inbox has room. The worker
+                    // may write the source meanwhile. Then the copy is some mixture, which is decoded with
+                    // the same care as any other payload.
                     unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
                     slot.offset = inbox as u32;
                     inbox = (inbox + bytes).next_multiple_of(PAYLOAD_ALIGN);
@@ -114,7 +116,7 @@ impl HostLane {
         Ok(count)
     }
 
-    /// Everything about a private copy of a slot that does not depend on the calls in flight.
+    /// Checks everything in a private copy of a slot that does not depend on the calls in flight.
     fn check(&self, slot: &Slot) -> Result<(), Violation> {
         let kind = Kind::from_byte(slot.kind).ok_or(Violation::UnknownKind)?;
         let role = slot.role().ok_or(Violation::UnknownKind)?;
@@ -138,7 +140,7 @@ impl HostLane {
         Ok(())
     }
 
-    /// What a private copy of a slot has to do with the calls in flight.
+    /// Checks a private copy of a slot against the calls in flight, and enters it in their account.
     fn account(&mut self, slot: &Slot) -> Result<(), Violation> {
         let role = slot.role().ok_or(Violation::UnknownKind)?;
         let expected = match Kind::from_byte(slot.kind) {
@@ -164,9 +166,10 @@ impl HostLane {
         Ok(())
     }
 
-    /// What was submitted under a sequence number that the worker has not started: its slot, and its payload if it has one.
-    /// The slot is from private memory. The payload is from the segment, where the worker it was meant for can reach it. An
-    /// error if the segment is lost: with it went what the worker said of what it had started.
+    /// The submission with a sequence number that the worker has not started: its slot, and its payload if it
+    /// has one. The slot comes from private memory. The payload comes from the segment, where the worker
+    /// could have changed it. An error if the worker has started the call, and if the segment is lost: then
+    /// it is not known what the worker has started.
     pub fn recover(&self, sequence: u32) -> io::Result<(Slot, Vec<u8>)> {
         let out = &self.end.out;
         if sequence.wrapping_sub(out.released()) >= out.tail().wrapping_sub(out.released()) {
@@ -184,30 +187,31 @@ impl HostLane {
 
     /// Sequence number of the first submission that the worker has not started, as far as it says so now.
     pub fn started(&mut self) -> u32 {
-        // A lie is kept for the next exchange to meet.
+        // A violation is reported by the next exchange, which finds it again.
         let _ = self.end.reap();
         self.end.out.released()
     }
 
-    /// Takes the memory of the first `bytes` of the outgoing arena from the system now: see [`Arena::prepare`].
+    /// Takes the memory of the first `bytes` of the outgoing arena from the system now: see
+    /// [`Arena::prepare`].
     pub fn prepare(&mut self, bytes: usize) -> io::Result<()> {
         let prepared = self.end.arena.prepare(bytes);
         self.end.unless_lost(Ok(())).map_err(io::Error::other)?;
         prepared
     }
 
-    /// Room in the outgoing arena for `bytes` that JavaScript fills at its leisure: their offset. They stay until a slot that
-    /// brings them to the worker is released, or until they are given back.
+    /// Finds room in the outgoing arena for `bytes` that JavaScript fills when it likes. Returns the offset.
+    /// The room stays until a slot that brings it to the worker is released, or until [`Self::free`].
     pub fn allocate(&mut self, bytes: usize) -> Result<usize, Reserve> {
         self.end.reserve_by(Arena::allocate, bytes)
     }
 
-    /// What was lent at `offset`, and has never been sent, is not wanted any more.
+    /// Frees the room at `offset` that [`Self::allocate`] has found and that was never sent.
     pub fn free(&mut self, offset: usize) {
         self.end.arena.free(offset);
     }
 
-    /// Tells the worker that nobody waits for a call any more. Nothing if the call is not in flight.
+    /// Tells the worker that nobody waits for a call any more. Does nothing if the call is not in flight.
     pub fn abort(&mut self, call: u32) {
         if self.calls.is_in_flight(call) && self.calls.aborted.insert(call) {
             let (word, bit) = self.end.segment.abort_bit(call);
@@ -240,8 +244,8 @@ impl LaneEnd for HostLane {
         self.end.segment.geometry().completion_arena()
     }
 
-    /// Payloads of up to [`INBOX_PAYLOAD_BYTES`] are in the inbox. Larger ones, which have [`FLAG_FETCH`], wait for
-    /// [`Self::copy_out`] until the next exchange.
+    /// Payloads of up to [`INBOX_PAYLOAD_BYTES`] are in the inbox. Larger ones, which have [`FLAG_FETCH`],
+    /// wait for [`Self::copy_out`] until the next exchange.
     fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         let count = self.try_exchange(staged, spin);
         self.end.unless_lost(count)

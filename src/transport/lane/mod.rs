@@ -8,9 +8,10 @@
 //!     4. bring what arrived into staging; with nothing there, spin for a while
 //! ```
 //!
-//! The host end believes nothing: it copies a slot, then checks it against its own account of the calls in flight, then
-//! copies its payload, and then asks whether what it has read was still the worker's (see [`super::sigbus`]). The worker
-//! end trusts its host. What is published by one exchange is released by a later one, so payloads may be read until then.
+//! The host end believes nothing. It copies a slot, checks the copy against its own account of the calls in
+//! flight, copies the payload, and asks last whether the memory was still there while it read (see
+//! [`super::sigbus`]). The worker end trusts its host. The slots that one exchange publishes are released by
+//! a later one, and their payloads may be read until then.
 
 mod accounts;
 mod end;

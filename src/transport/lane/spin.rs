@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::transport::ring::Consumer;
 use crate::transport::violation::Violation;
 
-/// The longest that a worker may spin for its next task, whatever it is told, where its host allows any spinning.
+/// The longest that a worker may spin for its next task, whatever JavaScript asks for, if its host allows any
+/// spinning.
 pub const MAX_WORKER_SPIN: Duration = Duration::from_millis(1);
 
 /// Checks of the ring between two looks at the clock, while spinning.
@@ -16,7 +17,8 @@ const SPINS_PER_CLOCK: u32 = 16;
 /// How long a side spins before it lets other threads of its core run in between.
 const SPIN_ALONE: Duration = Duration::from_nanos(500);
 
-/// A turn of another thread that took longer than this was no peer's, and how long nobody gets one after it.
+/// If another thread ran for longer than this, it was not the peer. Then no other thread is let in for the
+/// second duration.
 const LONG_YIELD: Duration = Duration::from_micros(500);
 const CLOSED_AFTER_LONG_YIELD: Duration = Duration::from_millis(30);
 
@@ -28,8 +30,9 @@ pub struct Spinner {
 }
 
 impl Spinner {
-    /// Waits, busily and at most for `spin`, until something arrives. Whoever is to send it may want this very core: after
-    /// the first moments others get a turn in between, and in any case before this side gives up.
+    /// Spins until a slot arrives, at most for `spin`. The peer may need this very core to send the slot. So
+    /// after the first moments other threads get a turn in between, and in any case before this side gives
+    /// up.
     pub fn spin(&mut self, into: &Consumer, spin: Duration) -> Result<bool, Violation> {
         let start = Instant::now();
         loop {
@@ -49,8 +52,8 @@ impl Spinner {
         }
     }
 
-    /// Lets another thread of this core run. If that turns out to be a stranger who keeps the core for a whole time slice,
-    /// nobody is let in for a while: with a stranger on every core each call would wait for one slice after the other.
+    /// Lets another thread run on this core. If a stranger took a whole time slice, no thread is let in for a
+    /// while: with a stranger on every core each call would wait for one slice after the other.
     fn make_way(&mut self) {
         let before = Instant::now();
         if self.closed_until.is_some_and(|until| before < until) {
@@ -58,7 +61,7 @@ impl Spinner {
         }
         std::thread::yield_now();
         let after = Instant::now();
-        // With a single core whoever ran was most likely the peer, which has no other.
+        // With a single core the thread that ran was most likely the peer, which has no other core.
         let stranger = after - before > LONG_YIELD && *CORES > 1;
         self.closed_until = stranger.then(|| after + CLOSED_AFTER_LONG_YIELD);
     }

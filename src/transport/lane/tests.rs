@@ -285,7 +285,8 @@ fn acting(role: Role, value: f64) -> Slot {
     Slot { flags: role as u8, ..number(0, 1, value) }
 }
 
-/// A lane whose first call has been sent with an argument in that role, and what the host makes of what the worker sends.
+/// A lane whose first call has been sent with an argument in that role, and what the host makes of what the
+/// worker sends.
 fn after(argument: Role, slots: &[Slot]) -> Result<u32, Violation> {
     let (mut host, mut worker) = lane();
     host.send(&[acting(argument, 0.0)]).unwrap();

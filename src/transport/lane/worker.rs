@@ -25,14 +25,14 @@ impl WorkerLane {
     fn try_exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         self.end.disarm();
         self.end.publish(staged, |_| ());
-        // JavaScript looks at the word after this.
+        // JavaScript looks at the abort bits after this.
         let aborts = self.end.segment.word(Word::Aborts).load(Ordering::Acquire);
         self.end.seen.aborts.store(aborts, Ordering::Release);
         let started = self.end.segment.word(Word::SubmissionHead).load(Ordering::Relaxed);
         self.end.tell_room(started);
         let mut count = self.receive()?;
         if count == 0 && !spin.is_zero() {
-            // Without a core to spare: one look, and the host may have this one.
+            // Without a core to spare this is one look, and then the host may have this core.
             let allowed = self.end.segment.word(Word::WorkerSpin).load(Ordering::Relaxed);
             if self.end.spin(spin.min(Duration::from_nanos(u64::from(allowed))))? {
                 count = self.receive()?;
@@ -73,7 +73,8 @@ impl LaneEnd for WorkerLane {
         self.end.segment.geometry().submission_arena()
     }
 
-    /// It spins for less than `spin` where the host says so. Payloads stay in the arena until the task is marked as started.
+    /// It spins for less than `spin` where the host says so. Payloads stay in the arena until the task is
+    /// marked as started.
     fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         let count = self.try_exchange(staged, spin);
         self.end.unless_lost(count)
