@@ -684,8 +684,8 @@ impl Stage {
             fs::write(root.join(file), file).unwrap();
         }
         symlink(root.join("outside"), root.join("read/link")).unwrap();
-        fs::copy(std::env::current_exe().unwrap(), root.join("write/bin/tool/prober")).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_knitting-launcher"), root.join("launcher")).unwrap();
+        copy_program(&std::env::current_exe().unwrap(), &root.join("write/bin/tool/prober"));
+        copy_program(Path::new(env!("CARGO_BIN_EXE_knitting-launcher")), &root.join("launcher"));
         let shared = Path::new("/dev/shm").join(format!("{name}-other"));
         let own = Path::new("/dev/shm").join(format!("{name}-own"));
         for file in [&shared, &own] {
@@ -795,7 +795,13 @@ impl Stage {
     }
 }
 
-/// Runs what becomes the program inside, and reads what it tells.
+/// Copies a program by a child. If this process wrote the copy, a process that another test is starting could
+/// still have the descriptor that it was written by, and nobody can execute a file that is open for writing.
+fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
+}
+
+/// Runs the program inside, and reads the outcomes that it prints.
 fn outcomes(mut command: Command, names: &[&str]) -> BTreeMap<String, i32> {
     let output = command.output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
