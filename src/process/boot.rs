@@ -43,7 +43,7 @@ pub struct Boot {
     pub host: (i32, i32),
     /// True if it may start programs. Otherwise it gives up exec once it has attached.
     pub runs: bool,
-    /// What it is to run, as `js/worker/program.ts` has written it.
+    /// What it is to run, as the host's JavaScript has written it.
     pub program: String,
 }
 
