@@ -33,8 +33,9 @@ impl WorkerLane {
     /// called once something arrives while the lane sleeps. Throws if the token has been used already.
     #[napi(factory, ts_args_type = "token: number, wake: () => void")]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let (descriptor, identity, shelf) = thread_tokens::redeem(token)
-            .ok_or_else(|| Error::new(Status::InvalidArg, format!("no memory waits for the token {token}")))?;
+        let (descriptor, identity, shelf) = thread_tokens::redeem(token).ok_or_else(|| {
+            Error::new(Status::InvalidArg, format!("no memory waits for the token {token}"))
+        })?;
         let segment = Segment::open(descriptor.into(), &identity).map_err(failed)?;
         // A fault in this thread would end the host.
         let segment = segment.guarded().map_err(failed)?;
