@@ -1,4 +1,4 @@
-//! The bytes that both sides agree on, written once, here. `js/generated/layout.ts` is made from this file by
+//! The bytes that both sides agree on, written once, here. `js/native/layout.ts` is made from this file by
 //! the test at its end, which fails when the two drift (`KNITTING_BLESS=1 cargo test layout` rewrites it).
 //!
 //! ```text
@@ -350,7 +350,7 @@ const _: () = {
     assert!(INBOX_PAYLOAD_BYTES <= INBOX_BYTES && STAGING_INBOX_AT.is_multiple_of(8));
 };
 
-/// The TypeScript that `js/generated/layout.ts` must hold.
+/// The TypeScript that `js/native/layout.ts` must hold.
 #[cfg(all(test, not(loom)))]
 fn typescript() -> String {
     use std::fmt::Write;
@@ -424,9 +424,9 @@ mod tests {
 
     #[test]
     fn typescript_constants_are_those_of_this_file() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/js/generated/layout.ts");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/js/native/layout.ts");
         if std::env::var_os("KNITTING_BLESS").is_some() {
-            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/js/generated")).unwrap();
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/js/native")).unwrap();
             std::fs::write(path, typescript()).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap();
