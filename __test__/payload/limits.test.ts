@@ -25,7 +25,7 @@ const tasks = {
   echo: importTask<Uint8Array, Uint8Array>({ href, name: "echo" }),
   throws: importTask<number, never>({ href, name: "throws" }),
   pid: importTask<void, number>({ href, name: "pid" }),
-  cheat: importTask<number, Uint8Array>({ href, name: "cheat" }),
+  cheat: importTask<{ length: number; limit: number }, never>({ href, name: "cheat" }),
 };
 
 const KIB = 1024;
@@ -210,7 +210,9 @@ onEveryKind(({ worker }) => {
 
   test("a worker that sends more than it may is a liar, and replaced", async () => {
     await using pool = createPool({ worker, payload })(tasks);
-    await expect(pool.call.cheat(256 * KIB + 1)).rejects.toBeInstanceOf(ProtocolViolationError);
+    await expect(pool.call.cheat({ length: 256 * KIB + 1, limit: 256 * KIB })).rejects.toBeInstanceOf(
+      ProtocolViolationError,
+    );
     expect(await pool.call.bytes(256 * KIB)).toHaveLength(256 * KIB);
   });
 });

@@ -60,7 +60,13 @@ async function lines(
   const { status, stdout, stderr } = await run(process.execPath, ["host.mjs"], {
     cwd: folder,
     env,
-    isEnough: (written) => isEnough(written.split("\n").slice(0, -1).flatMap((line) => parsed(line) ?? [])),
+    isEnough: (written) =>
+      isEnough(
+        written
+          .split("\n")
+          .slice(0, -1)
+          .flatMap((line) => parsed(line) ?? []),
+      ),
   });
   expect({ status, stdout }, stderr).toEqual({ status: 0, stdout: "" });
   expect(stderr).not.toContain("secret");

@@ -11,12 +11,12 @@ export type Scope = "fast" | "gate" | "soak";
 
 const SCOPES: readonly Scope[] = ["fast", "gate", "soak"];
 
-export const scope = scopeNamed(process.env.KNITTING_TEST_SCOPE ?? "gate");
+export const scope = scopeNamed(process.env.TEST_SCOPE ?? "gate");
 
 function scopeNamed(name: string): Scope {
   const found = SCOPES.find((each) => each === name);
   if (found === undefined) {
-    throw new Error(`KNITTING_TEST_SCOPE is "${name}", it must be one of ${SCOPES.join(", ")}`);
+    throw new Error(`TEST_SCOPE is "${name}", it must be one of ${SCOPES.join(", ")}`);
   }
   return found;
 }
