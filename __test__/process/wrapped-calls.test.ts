@@ -16,12 +16,11 @@ const tasks = {
   add: basic<[number, number], number>("add"),
   echo: basic<unknown, unknown>("echo"),
   throws: errors<string, never>("throws"),
-  loop: importTask<number, string>({
-    href: "../fixtures/tasks/limited.mjs",
-    name: "loop",
+  tellAndSpin: importTask<number, string>({
+    href: "../fixtures/tasks/streams.mjs",
+    name: "tellAndSpin",
     abortSignal: true,
   }),
-  lastWords: limited<void, string>("lastWords"),
   count: streams<number, AsyncGenerator<number, string>>("count"),
   sum: streams<AsyncIterable<number>, number>("sum"),
 };
