@@ -7,8 +7,8 @@ const left = process.env.TEST_SCOPE === "fast" ? LEFT_OUT_OF_FAST : [];
 export default defineConfig({
   test: {
     // Watchdogs: a test that hangs fails, none measures time by them.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // A test's own worker is a process, as a user's program is.
     pool: "forks",
     // What several files would otherwise make at the same time.
