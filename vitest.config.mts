@@ -1,14 +1,14 @@
-/** The suites of `npm test`, which says by KNITTING_TEST_SCOPE how much of them runs: see __test__/support/repetitions.ts. */
+/** The suites of `npm test`, which says by TEST_SCOPE how much of them runs: see __test__/support/repetitions.ts. */
 import { defineConfig } from "vitest/config";
 import { ALL, ALONE, LEFT_OUT_OF_FAST } from "./scripts/suites.mjs";
 
-const left = process.env.KNITTING_TEST_SCOPE === "fast" ? LEFT_OUT_OF_FAST : [];
+const left = process.env.TEST_SCOPE === "fast" ? LEFT_OUT_OF_FAST : [];
 
 export default defineConfig({
   test: {
     // Watchdogs: a test that hangs fails, none measures time by them.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // A test's own worker is a process, as a user's program is.
     pool: "forks",
     // What several files would otherwise make at the same time.

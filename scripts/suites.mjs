@@ -1,4 +1,12 @@
-/** Which suites may run beside others, and which are too long for `npm test -- --fast`. */
+/** The suites of __test__: how they are run, which may run beside others, and which are too long for work. */
+import { run, tool } from "./setup.mjs";
+
+/** Runs vitest. Exits with its status if a test fails. For `scope` see __test__/support/repetitions.ts. */
+export function runSuites(scope, args) {
+  // Downloads what is missing, and says which runtimes these are.
+  run(process.execPath, ["scripts/runtimes.mjs"]);
+  run(tool("vitest"), ["run", ...args], { env: { ...process.env, TEST_SCOPE: scope } });
+}
 
 export const ALL = ["__test__/**/*.test.ts"];
 
@@ -8,12 +16,11 @@ export const ALONE = [
   "__test__/lane/timers.test.ts",
   "__test__/payload/collisions.test.ts",
   "__test__/payload/fuzz.test.ts",
-  "__test__/payload/limits.test.ts",
 ];
 
-/** Those about containers, about whole processes that are killed by the hundred, and about the package as it is installed. */
+/** Those about containers, about hosts that are killed, and about the package as it is installed. */
 export const LEFT_OUT_OF_FAST = [
-  "__test__/package/{bundles,docs,installation}.test.ts",
+  "__test__/package/{bundles,docs,installation,typescript}.test.ts",
   "__test__/permission/{escape,sandbox}.test.ts",
-  "__test__/process/{containers,container-workers,orphans}.test.ts",
+  "__test__/process/{containers,container-workers,killed-workers,orphans}.test.ts",
 ];

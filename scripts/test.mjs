@@ -1,7 +1,33 @@
-/** `npm test`: lints, Rust's unit tests, then the suites; what is missing is installed and built first. */
-import "./lint.mjs";
-import { run, tool } from "./setup.mjs";
+/**
+ * `npm test`: lints, Rust's tests, then the suites; what is missing is installed and built first. Arguments are vitest's.
+ *
+ * `npm test -- --fast` is for work and takes less than three minutes: the suites over a thread and a process on Node alone, no
+ * containers, the smallest repetitions, and of the lints those that read TypeScript. It says what it leaves out.
+ */
+import { ensureBuilt, run, tool } from "./setup.mjs";
+import { LEFT_OUT_OF_FAST, runSuites } from "./suites.mjs";
 
-run("cargo", ["test", "--locked", "--quiet"]);
-run(process.execPath, ["scripts/runtimes.mjs"]);
-run(tool("vitest"), ["run", ...process.argv.slice(2)]);
+const args = process.argv.slice(2);
+const rest = args.filter((arg) => arg !== "--fast");
+
+if (rest.length < args.length) {
+  await ensureBuilt();
+  run(tool("biome"), ["check", "--error-on-warnings"]);
+  run(tool("tsc"), ["-p", "__test__", "--noEmit"]);
+  runSuites("fast", rest);
+  console.log(
+    [
+      "Left out by --fast, and part of `npm test`:",
+      "  workers in Deno, Bun, bwrap and containers, where a suite runs on each kind of worker",
+      ...LEFT_OUT_OF_FAST.map((pattern) => `  ${pattern}`),
+      "  most rounds of what is repeated (__test__/support/repetitions.ts)",
+      "  cargo fmt, clippy and cargo test; whether index.d.ts is what js/ declares",
+    ].join("\n"),
+  );
+} else {
+  // What clippy and the tests build is never debugged: half of the time goes into what a debugger would read.
+  process.env.CARGO_PROFILE_DEV_DEBUG ??= "0";
+  await import("./lint.mjs");
+  run("cargo", ["test", "--locked", "--quiet"]);
+  runSuites("gate", rest);
+}

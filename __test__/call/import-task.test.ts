@@ -15,7 +15,7 @@ import {
 } from "knitting-native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { importFromHere } from "../fixtures/importing";
-import { kinds, onEveryRuntime } from "../support/kinds";
+import { kindNamed, kinds, onEveryRuntime } from "../support/kinds";
 import { within } from "../support/processes";
 
 const text = "export default (n) => n + 1;\nexport const double = (n) => n * 2;\n";
@@ -76,7 +76,7 @@ describe("https", () => {
   });
   afterAll(() => server.close());
 
-  const deno = kinds.find(({ name }) => name === "process on deno")?.worker;
+  const deno = kindNamed("process on deno").worker;
   const options = () => ({
     worker: { ...deno, env: { ...process.env, DENO_DIR: join(folder, "deno") } },
     workerExecArgv: [`--cert=${certificate}`],

@@ -256,5 +256,5 @@ onEveryRuntime(({ worker }) => {
       }
     }
     expect(await within(pool.call.typesOf(long()), 60_000)).toHaveLength(60);
-  }, 70_000);
+  });
 });

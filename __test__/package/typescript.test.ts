@@ -10,7 +10,7 @@ describe("TypeScript hosts and tasks run as they are where Node strips types its
     const stdout = execFileSync(node, [join(__dirname, "..", "fixtures", "hosts", "typed-host.mts")], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
-      timeout: 20_000,
+      timeout: 60_000,
     });
     expect(stdout).toBe("2 8 3 false\n".repeat(2));
   });

@@ -131,7 +131,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await expect(pool.call.echo(argument)).rejects.toThrow("Thread closed");
   });
 
-  test("a value as large as the arena fits, also after smaller ones", { timeout: 60_000 }, async () => {
+  test("a value as large as the arena fits, also after smaller ones", async () => {
     await using pool = createPool({ worker })(tasks);
     const bytes = 256 * 1024 * 1024;
     expect(await pool.call.echo("x".repeat(1_000))).toHaveLength(1_000);

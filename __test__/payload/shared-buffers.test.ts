@@ -11,7 +11,7 @@ import {
 } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { afterEach, describe, expect, test } from "vitest";
-import { kinds, onEveryKind, onProcesses, testIf } from "../support/kinds";
+import { kindNamed, onEveryKind, onProcesses, testIf } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/shared.mjs";
@@ -324,7 +324,7 @@ onProcesses(({ name: kind, worker }) => {
 });
 
 test("a worker that names memory it was never sent breaks the protocol, and gets nothing", async () => {
-  const node = kinds.find(({ name }) => name === "process on node")!;
+  const node = kindNamed("process on node");
   const forge = importTask<unknown, unknown>({ href: "../fixtures/tasks/forging.mjs", name: "forge" });
   await using pool = createPool({ threads: 1, worker: node.worker })({ forge });
   await using others = createPool({ threads: 1, worker: node.worker })(tasks);

@@ -24,7 +24,7 @@ import {
   test,
   vi,
 } from "vitest";
-import { kinds } from "../support/kinds";
+import { kindNamed, kinds } from "../support/kinds";
 import { makeProject, type Project, tasksOf } from "../support/project";
 
 let project: Project;
@@ -49,7 +49,7 @@ afterEach(() => {
 
 const inProject = (path: string) => join(project.folder, path);
 const onNode: WorkerOptions = { runtime: "process", processRuntime: "node" };
-const worker = (name: string) => kinds.find((kind) => kind.name === name)!.worker;
+const worker = (name: string) => kindNamed(name).worker;
 
 /** The rules of a pool, by name; of several of one name the values of all. */
 async function rulesOf(permission: PoolOptions["permission"], options: PoolOptions = {}) {

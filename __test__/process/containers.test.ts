@@ -21,7 +21,7 @@ function run(...argv: string[]) {
   return spawnSync(podman, ["run", ...argv], {
     env,
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: 60_000,
     killSignal: "SIGKILL",
   });
 }

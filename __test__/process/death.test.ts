@@ -95,9 +95,7 @@ onEveryKind(({ worker, isProcess, executable }) => {
     }
   });
 
-  test("any number of calls may wait when a worker dies or the pool is shut down", {
-    timeout: 60_000,
-  }, async () => {
+  test("any number of calls may wait when a worker dies or the pool is shut down", async () => {
     const pool = createPool({ worker })(tasks);
     const fatal = failure(pool.call.die());
     const calls = Array.from({ length: WAITING_CALLS }, (_, index) => pool.call.echo(index));

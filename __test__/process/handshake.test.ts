@@ -31,7 +31,7 @@ function start(variables: Record<string, string>, stdin: "pipe" | number = "pipe
   const { status, stderr } = spawnSync(process.execPath, [entry], {
     env,
     stdio: [stdin, "pipe", "pipe"],
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return { status, stderr: String(stderr) };
 }

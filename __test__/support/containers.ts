@@ -30,6 +30,7 @@ import { tmpdir, userInfo } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../../scripts/runtimes.mjs";
+import { scope } from "./repetitions";
 
 export interface Containers {
   /** False where a tool is missing: tests are skipped, and say `reason`. In CI that is an error instead. */
@@ -89,7 +90,8 @@ function absentIn(reason: string): string {
 }
 
 function make(): Containers {
-  const reason = missing("podman", "runc") ?? missingForThisUser();
+  const left = scope === "fast" ? "left out by --fast" : undefined;
+  const reason = left ?? missing("podman", "runc") ?? missingForThisUser();
   if (reason !== undefined) {
     return { available: false, reason, podman: "podman", image: IMAGE, environment };
   }

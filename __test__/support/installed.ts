@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 
 const root = join(__dirname, "..", "..");
-const minute = 60_000;
+const minutes = 60_000;
 
 /** A tarball. */
 export interface Packed {
@@ -58,7 +58,7 @@ export interface RunOptions {
   readonly cwd: string;
   /** On top of ours. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which the program is taken to hang. Default a minute. */
+  /** Milliseconds after which the program is taken to hang. Default two minutes. */
   readonly watchdog?: number;
   /** Who runs it, if not we. */
   readonly uid?: number;
@@ -76,7 +76,7 @@ export interface Outcome {
 export function run(
   program: string,
   argv: readonly string[],
-  { cwd, env, watchdog = minute, uid, isEnough = () => true }: RunOptions,
+  { cwd, env, watchdog = 2 * minutes, uid, isEnough = () => true }: RunOptions,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     // What vitest tells its own children is not for these.

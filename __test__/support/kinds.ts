@@ -79,7 +79,17 @@ const all: readonly Kind[] = [
 /** For work the two that most of the code is for. */
 const FAST = ["thread", "process on node"];
 
+/** For work the two that most of the code is for. */
 export const kinds = all.filter(({ name }) => scope !== "fast" || FAST.includes(name));
+
+/** The kind of that name, whatever suites run on. */
+export function kindNamed(name: string): Kind {
+  const found = all.find((kind) => kind.name === name);
+  if (found === undefined) {
+    throw new Error(`there is no kind of worker named "${name}"`);
+  }
+  return found;
+}
 
 /** Runs a suite once for each kind of worker. */
 export function onEveryKind(suite: (kind: Kind) => void): void {

@@ -11,12 +11,12 @@ export type Scope = "fast" | "gate" | "soak";
 
 const SCOPES: readonly Scope[] = ["fast", "gate", "soak"];
 
-export const scope = scopeNamed(process.env.KNITTING_TEST_SCOPE ?? "gate");
+export const scope = scopeNamed(process.env.TEST_SCOPE ?? "gate");
 
 function scopeNamed(name: string): Scope {
   const found = SCOPES.find((each) => each === name);
   if (found === undefined) {
-    throw new Error(`KNITTING_TEST_SCOPE is "${name}", it must be one of ${SCOPES.join(", ")}`);
+    throw new Error(`TEST_SCOPE is "${name}", it must be one of ${SCOPES.join(", ")}`);
   }
   return found;
 }
@@ -28,7 +28,7 @@ function repetitions(fast: number, gate: number, soak: number): number {
 /** Random values that are sent to a worker of each kind and come back. */
 export const RANDOM_VALUES = repetitions(1_000, 10_000, 100_000);
 /** Random values that those are drawn from. Fewer don't have all of the grammar. */
-export const DRAWN_VALUES = repetitions(6_000, 8_000, 20_000);
+export const DRAWN_VALUES = repetitions(10_000, 20_000, 20_000);
 /** Runs of the decoder over each of the four sorts of hostile bytes. */
 export const HOSTILE_DECODES = repetitions(10_000, 50_000, 250_000);
 /** Workers that are killed, one after the other, under one host. */
