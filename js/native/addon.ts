@@ -10,7 +10,6 @@ export type {
   HostLane as NativeHostLane,
   KernelLayer,
   Lane as NativeLane,
-  MissingLayer,
   ProgramNeeds,
   Reserve,
   SandboxProbe,
