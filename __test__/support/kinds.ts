@@ -141,9 +141,11 @@ export function onChildren(suite: (kind: Kind) => void): void {
 
 /** The id here of a worker that has served a call; of a wrapped one the wrapper's is known first. */
 export async function pidOf(pool: { readonly workers: readonly WorkerInfo[] }, index = 0): Promise<number> {
-  const found = () => pool.workers[index].pid as number;
-  await until("the worker is found", () => !/bwrap|podman/.test(commandOf(found())));
-  return found();
+  // A reply may come before the event that tells the process id.
+  const found = () => pool.workers[index].pid;
+  const isFound = (pid: number | null) => pid !== null && !/bwrap|podman/.test(commandOf(pid));
+  await until("the worker is found", () => isFound(found()));
+  return found() as number;
 }
 
 /** A test that there is where it means something: elsewhere it is not skipped, there is none. */
