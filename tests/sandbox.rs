@@ -718,7 +718,7 @@ impl Stage {
     /// A policy that allows the folders `read` and `write`, and the program inside to start.
     fn spec(&self) -> SandboxSpec {
         let place = &self.place;
-        let needs = needs::of_runtime(&place.program(), false).unwrap();
+        let needs = needs::of_runtime(&place.program()).unwrap();
         SandboxSpec {
             read: vec![place.path("read")],
             write: vec![place.path("write")],

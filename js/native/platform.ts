@@ -2,7 +2,6 @@
 import { accessSync, chmodSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
-import { isMain } from "../base/side";
 import { installScript, nativeParts } from "./package";
 
 /** File name of the addon. */
@@ -12,12 +11,16 @@ const LAUNCHER = "knitting-launcher";
 
 /** Such as `linux-x64-gnu`. Throws outside Linux. */
 export function platformName(): string {
+  assertLinux();
+  return nameFor(libc());
+}
+
+function assertLinux(): void {
   if (process.platform !== "linux") {
     throw new UnsupportedPlatformError(
       `knitting-native runs on Linux, this is ${process.platform}: its workers share memory through memfd, futex and pidfd`,
     );
   }
-  return `linux-${process.arch}-${libc()}`;
 }
 
 /** What to do where the native parts are missing. */
@@ -25,22 +28,28 @@ export const BUILD_ADVICE = `With Rust's cargo on PATH, \`node ${installScript}\
 
 const LIBCS = ["gnu", "musl"];
 
-/** In a worker it is the one that is installed: what it takes to ask may be denied there. */
+function nameFor(libc: string): string {
+  return `linux-${process.arch}-${libc}`;
+}
+
 function libc(): string {
-  const installed = isMain
-    ? []
-    : LIBCS.filter((name) => existsSync(join(nativeParts, `linux-${process.arch}-${name}`)));
-  if (installed.length === 1) {
-    return installed[0];
-  }
-  // Loaded here alone: a worker seldom asks, and it loads child_process.
+  // Loaded here alone, where the answer is in doubt: it loads child_process, and what it asks may be denied to a worker.
   const { familySync, MUSL } = require("detect-libc") as typeof import("detect-libc");
   return familySync() === MUSL ? "musl" : "gnu";
 }
 
+/** The folder of the native parts: the one that is there, or this platform's by its name. */
+function partsFolder(): string {
+  assertLinux();
+  const installed = LIBCS.map((libc) => join(nativeParts, nameFor(libc))).filter((folder) =>
+    existsSync(join(folder, LAUNCHER)),
+  );
+  return installed.length === 1 ? installed[0] : join(nativeParts, platformName());
+}
+
 /** The path of the addon. Throws outside Linux. */
 export function addonPath(): string {
-  return join(nativeParts, platformName(), ADDON);
+  return join(partsFolder(), ADDON);
 }
 
 let launcher: string | undefined;
@@ -50,7 +59,7 @@ let launcher: string | undefined;
  * Throws `UnsupportedPlatformError` where it is missing or can't be made executable, and outside Linux.
  */
 export function launcherPath(): string {
-  launcher ??= checkLauncher(join(nativeParts, platformName(), LAUNCHER));
+  launcher ??= checkLauncher(join(partsFolder(), LAUNCHER));
   return launcher;
 }
 

@@ -32,7 +32,7 @@ import { unique } from "./paths";
 import { isNothing, type Policy } from "./policy";
 import { report } from "./report";
 import { type Enforcers, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
-import { type KernelPlan, kernelPlan, missingLayers } from "./sandbox-spec";
+import { type KernelPlan, kernelPlan, lookAheadFor, missingLayers } from "./sandbox-spec";
 
 /** What a pool's workers may do, and who sees to it. */
 export interface PoolPermissions {
@@ -57,6 +57,14 @@ export interface Enforcement {
   readonly variables: Readonly<Record<string, string>>;
   /** For `pool.permissions`. */
   readonly permissions: PoolPermissions;
+}
+
+/** Begins to look up what `enforce` will need to know, so that it waits for less. */
+export function prepareToEnforce({ mode, kernel }: Policy, worker: ResolvedWorker, executable: string): void {
+  const isAsked = worker.runtime !== "thread" && (kernel ?? worker.prefix === undefined);
+  if (mode !== "unsafe" && isAsked && isAbsolute(executable)) {
+    lookAheadFor(executable);
+  }
 }
 
 /** Decides. Throws `PermissionUnsupportedError` or warns of what nobody enforces. */

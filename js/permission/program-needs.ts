@@ -8,6 +8,16 @@ import { native, type ProgramNeeds } from "../native/addon";
 /** The dynamic linker finds libraries by it: a new one comes with libraries that are installed or removed. */
 const LINKER_CACHE = "/etc/ld.so.cache";
 
+/**
+ * Begins to look up what a runtime needs, and what the kernel can enforce if `launcher` is given to ask about that: in threads
+ * of their own, while the event loop goes on.
+ */
+export function lookAhead(executable: string, launcher: string | undefined): void {
+  if (!remembered.has(keyOf(executable, true)) && !remembered.has(keyOf(executable, false))) {
+    native().lookAhead(executable, launcher);
+  }
+}
+
 interface Remembered {
   readonly files: string;
   readonly needs: ProgramNeeds;
@@ -17,9 +27,11 @@ const remembered = new Map<string, Remembered>();
 
 /** What a runtime must be granted; with what it takes to use the network if `net`. Throws if it can't be read. */
 export function runtimeNeeds(executable: string, net: boolean): ProgramNeeds {
-  return remember(`${net ? "online" : "offline"} ${executable}`, executable, () =>
-    native().runtimeNeeds(executable, net),
-  );
+  return remember(keyOf(executable, net), executable, () => native().runtimeNeeds(executable, net));
+}
+
+function keyOf(executable: string, net: boolean): string {
+  return `${net ? "online" : "offline"} ${executable}`;
 }
 
 /** What any other program must be granted. Throws if it can't be read. */

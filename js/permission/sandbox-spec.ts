@@ -12,7 +12,7 @@ import type { ResolvedWorker } from "../runtime/options";
 import type { TaskFolders } from "./needs";
 import { isWithin, real, realOrFuture, unique } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
-import { runtimeNeeds } from "./program-needs";
+import { lookAhead, runtimeNeeds } from "./program-needs";
 import { programsOf } from "./programs";
 
 /** What the launcher reads; each field is explained in `src/sandbox`. */
@@ -34,6 +34,11 @@ export interface SandboxSpec {
 const PROCESSES = "/proc";
 
 let probed: SandboxProbe | undefined;
+
+/** Begins to look up what a sandbox for a worker on `executable` will be made of. */
+export function lookAheadFor(executable: string): void {
+  lookAhead(executable, probed === undefined ? launcherPath() : undefined);
+}
 
 /** What of a sandbox this kernel can't enforce, and why not. */
 export function missingLayers(sandbox: SandboxSpec): ReadonlyMap<KernelLayer, string> {

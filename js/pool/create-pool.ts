@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
-import { enforce } from "../permission/enforce";
+import { enforce, prepareToEnforce } from "../permission/enforce";
 import { findRuntime } from "../runtime/executable";
 import type { ResolvedWorker } from "../runtime/options";
 import { type Definition, definitionOf, type Task } from "../task/definition";
@@ -52,6 +52,7 @@ function prepare(
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
+  prepareToEnforce(permission, worker, executable);
   native().sweepNames();
   return (tasks, limits, shape) => {
     for (const { task, href } of tasks) {

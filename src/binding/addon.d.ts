@@ -224,6 +224,12 @@ export interface ProgramNeeds {
   devices: string[];
 }
 
+/**
+ * Begins to look up, in threads of their own, what `runtimeNeeds` and `probeSandbox` will be asked: the first for
+ * `executable`, the second for `launcher`, which is left out where that is known already.
+ */
+export declare function lookAhead(executable: string, launcher?: string | undefined | null): void;
+
 /** Asks the launcher at this path what this kernel can enforce. It takes a few milliseconds. */
 export declare function probeSandbox(launcher: string): SandboxProbe;
 

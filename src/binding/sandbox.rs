@@ -7,6 +7,7 @@ use napi::{Error, Result};
 use napi_derive::napi;
 
 use super::error::refused;
+use crate::sandbox::lookahead::Lookahead;
 use crate::sandbox::needs::{self, Needs};
 use crate::sandbox::probe::{Kernel, Missing};
 use crate::sandbox::spec::{Layer, SandboxSpec};
@@ -62,10 +63,28 @@ pub struct ProgramNeeds {
     pub devices: Vec<String>,
 }
 
+static KERNELS: Lookahead<std::result::Result<Kernel, String>> = Lookahead::new();
+static RUNTIMES: Lookahead<std::io::Result<Needs>> = Lookahead::new();
+
+fn ask_kernel(launcher: &Path) -> std::result::Result<Kernel, String> {
+    Kernel::ask(&launcher.to_string_lossy())
+}
+
+/// Begins to look up, in threads of their own, what `runtimeNeeds` and `probeSandbox` will be asked: the first for
+/// `executable`, the second for `launcher`, which is left out where that is known already.
+#[napi]
+pub fn look_ahead(executable: String, launcher: Option<String>) {
+    RUNTIMES.begin(executable.into(), needs::of_runtime);
+    if let Some(launcher) = launcher {
+        KERNELS.begin(launcher.into(), ask_kernel);
+    }
+}
+
 /// Asks the launcher at this path what this kernel can enforce. It takes a few milliseconds.
 #[napi]
 pub fn probe_sandbox(launcher: String) -> Result<SandboxProbe> {
-    let Kernel { landlock, mounts, seccomp } = Kernel::ask(&launcher).map_err(refused)?;
+    let Kernel { landlock, mounts, seccomp } =
+        KERNELS.take(Path::new(&launcher), ask_kernel).map_err(refused)?;
     Ok(SandboxProbe { landlock, mounts, seccomp })
 }
 
@@ -85,9 +104,12 @@ pub fn sandbox_missing(sandbox: String, probe: SandboxProbe) -> Result<Vec<Missi
 /// What a runtime must be granted to start, with what it takes to use the network if it may.
 #[napi]
 pub fn runtime_needs(executable: String, net: bool) -> Result<ProgramNeeds> {
-    needs::of_runtime(Path::new(&executable), net)
-        .map(Into::into)
-        .map_err(|error| unreadable(&executable, &error))
+    let found = RUNTIMES.take(Path::new(&executable), needs::of_runtime);
+    let mut needs = found.map_err(|error| unreadable(&executable, &error))?;
+    if net {
+        needs::add_network(&mut needs);
+    }
+    Ok(needs.into())
 }
 
 /// What any program must be granted to start.

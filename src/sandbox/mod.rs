@@ -11,6 +11,7 @@
 //!   landlock       files, TCP ports, signals
 //!   seccomp        system calls
 //!   needs          what a runtime must be granted to start
+//!   lookahead      looks such things up before they are asked for
 //! ```
 //!
 //! A worker runs with everything that its `SandboxSpec` asks for, or not at all. What a kernel can't enforce
@@ -22,6 +23,7 @@ use std::path::Path;
 pub mod aliases;
 pub mod capabilities;
 pub mod landlock;
+pub mod lookahead;
 pub mod masks;
 pub mod mounts;
 pub mod namespaces;

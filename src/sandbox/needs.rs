@@ -93,17 +93,21 @@ const LINKER_FILES: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload"];
 /// How many interpreters may be scripts themselves, one after the other.
 const MAX_INTERPRETERS: usize = 4;
 
-/// The needs of a JavaScript runtime, with what it takes to use the network if it may.
-pub fn of_runtime(executable: &Path, net: bool) -> io::Result<Needs> {
+/// The needs of a JavaScript runtime that does not use the network.
+pub fn of_runtime(executable: &Path) -> io::Result<Needs> {
     let mut needs = of_program(executable)?;
     let own = OWN.iter().map(|name| Path::new(OWN_PROC).join(name));
     // These files are the worker's, so their paths must not be resolved in this process.
     needs.read.extend(own.filter(|path| path.exists()));
-    let network: &[&str] = if net { NETWORK } else { &[] };
-    needs.read.extend([MACHINE, OPENSSL, network].into_iter().flatten().filter_map(existing));
+    needs.read.extend([MACHINE, OPENSSL].into_iter().flatten().filter_map(existing));
     needs.read.extend(cgroup_limits());
     needs.devices.extend(existing("/dev/null"));
     Ok(needs)
+}
+
+/// Adds what it takes to use the network.
+pub fn add_network(needs: &mut Needs) {
+    needs.read.extend(NETWORK.iter().filter_map(existing));
 }
 
 /// The needs of any program: an executable file or a script.
