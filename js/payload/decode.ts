@@ -1,9 +1,15 @@
 /**
- * Bytes to values, see format.ts. The bytes may come from a hostile worker: every count is checked against what is left, the
- * depth is bounded, keys become own properties whatever they are called, and no code is made.
+ * The grammar of values on the way in: which value some bytes stand for, see format.ts. The reader takes the bytes from
+ * memory.
  *
- * Bytes that no encoder writes are a lie. What an honest one has written and this runtime can't make is none: that call
- * rejects, and the lane goes on behind the payload, whose length was told beside it.
+ * The bytes may come from a hostile worker. The reader checks every count against what is left. Here the depth is
+ * bounded, keys become own properties whatever their names are, and no code is made.
+ *
+ * Bytes that no encoder writes are `MalformedPayload`: the peer can't be trusted. A value that an honest encoder has
+ * written and that this runtime can't make is only unsupported. Its call rejects, and the lane goes on behind the
+ * payload.
+ *
+ * The file is long because a value may stand inside any other, so the methods for all kinds of values call each other.
  */
 
 import { types } from "node:util";
@@ -69,7 +75,6 @@ import {
   FEW_PROPERTIES,
   MAP_ENTRY_BYTES,
   MARK_BYTES,
-  MAX_HEAP_BYTES,
   OBJECT_BYTES,
   PROPERTY_BYTES,
   REGEXP_BYTES,
@@ -78,15 +83,14 @@ import {
   SPARSE_ELEMENT_BYTES,
   TABLE_PROPERTY_BYTES,
 } from "./heap-cost";
+import { Reader } from "./reader";
 import { Envelope, isEnvelopePayload } from "./value";
 
 export { MalformedPayload };
 
-/** Strings of at most this many code units are made from their codes, longer ones by a call into the runtime. */
-const SHORT_UNITS = 8;
-/** Longest array, by the language. */
+/** Length of the longest array that the language allows. */
 const MAX_LENGTH = 2 ** 32 - 1;
-/** An index that no array has a contiguous store for, and low enough that the array may get one later. */
+/** An index too high for the contiguous store of an array, and low enough that the array may get such a store later. */
 const FAR_INDEX = 2 ** 24;
 /** Bytes of the largest bigint that V8 makes. */
 const MAX_BIGINT_BYTES = 2 ** 27;
@@ -95,63 +99,34 @@ const MAX_BIGINT_BYTES = 2 ** 27;
 const SPARE_STEPS = 2 ** 18;
 
 const RUNTIME = runtimeName();
-/** What is said where the engine refuses to make something. */
+/** Words for a value that the engine refuses to make. */
 const CANNOT_MAKE = `can't be made by ${RUNTIME}`;
 
-/** Symbols of different keys that are made in this process. Engines never forget one. */
+/** Most symbols of different keys that are made in this process. Engines never forget a symbol. */
 const MAX_SYMBOLS = 65_536;
 const symbolKeys = new Set<string>();
 
-/** Keys that are no longer than this are remembered, so many of them. A power of two. */
-const KEY_UNITS = 32;
-const KEYS = 1024;
-/** Keys met before, by a hash of their bytes: the objects of a list have the same ones over and over. */
-const keys: string[] = new Array(KEYS).fill("");
-
 /** Decodes values that lie in one piece of memory. */
-export class Decoder {
-  readonly #bytes: Buffer;
-  readonly #view: DataView;
-  #start = 0;
-  #position = 0;
-  #end = 0;
-  /** What the value may still take of the heap. */
-  #heapBytes = 0;
+export class Decoder extends Reader {
   /** Steps it may still take along chains of colliding keys. */
   #steps = 0;
   /** Objects that references may refer to, by the offsets of their tags. */
   #marked: Map<number, object> | undefined;
-  /** Knows the memory that values refer to. */
+  /** Finds the memory that values refer to. */
   #resolver: Resolver | undefined;
 
-  constructor(memory: ArrayBuffer, byteOffset = 0, byteLength = memory.byteLength - byteOffset) {
-    this.#bytes = Buffer.from(memory, byteOffset, byteLength);
-    this.#view = new DataView(memory, byteOffset, byteLength);
-  }
-
-  /** Has values refer to memory that this knows. */
+  /** Lets values refer to the memory that this resolver finds. */
   sharing(resolver: Resolver): this {
     this.#resolver = resolver;
     return this;
   }
 
-  /** Bytes that can be decoded from. */
-  get byteLength(): number {
-    return this.#bytes.length;
-  }
-
   /**
-   * The value in the `length` bytes from `offset`. Throws `MalformedPayload`, or `UnsupportedPayloadError` for what this
-   * runtime can't make, or `SharedMemoryError` for memory that can't be had, and nothing else.
+   * The value in the `length` bytes from `offset`. Throws `MalformedPayload`, or `UnsupportedPayloadError` for a value
+   * that this runtime can't make, or `SharedMemoryError` for memory that can't be opened, and nothing else.
    */
   decode(offset: number, length: number): unknown {
-    if (offset + length > this.#bytes.length) {
-      throw new MalformedPayload("it lies outside its memory");
-    }
-    this.#start = offset;
-    this.#position = offset;
-    this.#end = offset + length;
-    this.#heapBytes = MAX_HEAP_BYTES;
+    this.begin(offset, length);
     this.#steps = SPARE_STEPS;
     let value: unknown;
     try {
@@ -161,68 +136,13 @@ export class Decoder {
     } finally {
       this.#marked = undefined;
     }
-    if (this.#position !== this.#end) {
-      throw new MalformedPayload("something follows the value");
-    }
+    this.finish();
     return value;
   }
 
-  /** A copy of `length` bytes from `offset`. */
-  copy(offset: number, length: number): ArrayBuffer {
-    const copy = new Uint8Array(length);
-    copy.set(this.#bytes.subarray(offset, offset + length));
-    return copy.buffer;
-  }
-
-  /** Steps over `bytes` and returns where they begin. */
-  #skip(bytes: number): number {
-    const start = this.#position;
-    if (bytes > this.#end - start) {
-      throw new MalformedPayload("it ends too early");
-    }
-    this.#position = start + bytes;
-    return start;
-  }
-
-  #byte(): number {
-    return this.#bytes[this.#skip(1)];
-  }
-
-  #count(): number {
-    let count = 0;
-    for (let scale = 1; scale <= 2 ** 49; scale *= 0x80) {
-      const byte = this.#byte();
-      count += (byte & 0x7f) * scale;
-      if (byte < 0x80) {
-        if (count > Number.MAX_SAFE_INTEGER) {
-          break;
-        }
-        return count;
-      }
-    }
-    throw new MalformedPayload("a count is too large");
-  }
-
-  /** A count of things that take at least `bytes` each. */
-  #countOf(bytes: number): number {
-    const count = this.#count();
-    if (count * bytes > this.#end - this.#position) {
-      throw new MalformedPayload("a count is larger than what follows");
-    }
-    return count;
-  }
-
-  /** Takes from what the value may take of the heap. */
-  #spend(bytes: number): void {
-    this.#heapBytes -= bytes;
-    if (this.#heapBytes < 0) {
-      throw new MalformedPayload(`it takes more than ${MAX_HEAP_BYTES} bytes of memory`);
-    }
-  }
-
   #value(depth: number): unknown {
-    const at = this.#position;
-    const tag = this.#byte();
+    const at = this.position;
+    const tag = this.byte();
     switch (tag) {
       case UNDEFINED:
         return undefined;
@@ -233,12 +153,12 @@ export class Decoder {
       case TRUE:
         return true;
       case INT32:
-        return this.#view.getInt32(this.#skip(4), true);
+        return this.int32();
       case FLOAT64:
-        return this.#view.getFloat64(this.#skip(8), true);
+        return this.float64();
       case LATIN1:
       case UTF16:
-        return this.#string(tag);
+        return this.string(tag);
       case BIGINT:
         return this.#bigint();
       case REFERENCE:
@@ -246,10 +166,10 @@ export class Decoder {
       case SYMBOL:
         return this.#symbol();
     }
-    return tag < MARK ? this.#object(tag, -1, depth) : this.#object(tag - MARK, at - this.#start, depth);
+    return tag < MARK ? this.#object(tag, -1, depth) : this.#object(tag - MARK, at - this.start, depth);
   }
 
-  /** An object; `mark` is the offset by which references refer to it, -1 if there are none. */
+  /** An object. `mark` is the offset by which references refer to it, or -1 if there are no references. */
   #object(tag: number, mark: number, depth: number): unknown {
     if (tag === DATE) {
       return this.#date(mark);
@@ -288,17 +208,17 @@ export class Decoder {
     }
   }
 
-  /** Keeps an object that references refer to. What it holds may do so too, so it is kept before that is decoded. */
+  /** Keeps an object that references refer to. Its own parts may refer to it, so it is kept before they are decoded. */
   #keep(mark: number, object: object): void {
     if (mark >= 0) {
-      this.#spend(MARK_BYTES);
+      this.spend(MARK_BYTES);
       this.#marked ??= new Map();
       this.#marked.set(mark, object);
     }
   }
 
   #reference(): object {
-    const object = this.#marked?.get(this.#count());
+    const object = this.#marked?.get(this.count());
     if (object === undefined) {
       throw new MalformedPayload("a reference refers to nothing");
     }
@@ -306,7 +226,7 @@ export class Decoder {
   }
 
   #symbol(): symbol {
-    const key = this.#text();
+    const key = this.text();
     if (!symbolKeys.has(key)) {
       if (key.length > MAX_SYMBOL_UNITS) {
         throw new MalformedPayload("a symbol's key is too long");
@@ -321,86 +241,38 @@ export class Decoder {
     return Symbol.for(key);
   }
 
-  #text(): string {
-    const tag = this.#byte();
-    if (tag !== LATIN1 && tag !== UTF16) {
-      throw new MalformedPayload("a string is missing");
-    }
-    return this.#string(tag);
-  }
-
-  #string(tag: number): string {
-    const length = this.#countOf(1);
-    const start = this.#skip(length);
-    if (tag === UTF16) {
-      if (length % 2 !== 0) {
-        throw new MalformedPayload("half a code unit");
-      }
-      return this.#bytes.toString("utf16le", start, start + length);
-    }
-    if (length > SHORT_UNITS) {
-      return this.#bytes.toString("latin1", start, start + length);
-    }
-    return shortText(this.#bytes, start, length);
-  }
-
-  /** A string that is the key of a property. */
-  #key(): string {
-    const start = this.#position;
-    const bytes = this.#bytes;
-    const length = bytes[start + 1];
-    const end = start + 2 + length;
-    if (bytes[start] !== LATIN1 || length > KEY_UNITS || end > this.#end) {
-      return this.#text();
-    }
-    let hash = length;
-    for (let index = start + 2; index < end; index++) {
-      hash = (Math.imul(hash, 31) + bytes[index]) | 0;
-    }
-    const place = hash & (KEYS - 1);
-    const known = keys[place];
-    if (isAt(known, bytes, start + 2, length)) {
-      this.#position = end;
-      return known;
-    }
-    const key = this.#text();
-    keys[place] = key;
-    return key;
-  }
-
   #bigint(): bigint {
-    const negative = this.#byte() !== 0;
-    const length = this.#countOf(1);
+    const negative = this.byte() !== 0;
+    const length = this.countOf(1);
     if (length > MAX_BIGINT_BYTES) {
       throw new MalformedPayload("a bigint is larger than bigints can be");
     }
-    const start = this.#skip(length);
-    const magnitude = length === 0 ? 0n : BigInt(`0x${this.#bytes.toString("hex", start, start + length)}`);
+    const magnitude = length === 0 ? 0n : BigInt(`0x${this.hex(length)}`);
     return negative ? -magnitude : magnitude;
   }
 
   #date(mark: number): Date {
-    this.#spend(DATE_BYTES);
-    const date = new Date(this.#view.getFloat64(this.#skip(8), true));
+    this.spend(DATE_BYTES);
+    const date = new Date(this.float64());
     this.#keep(mark, date);
     return date;
   }
 
   #binary(mark: number): unknown {
-    this.#spend(BINARY_BYTES);
-    const view = this.#byte();
-    const length = this.#countOf(1);
-    const value = viewOver(view, this.copy(this.#skip(length), length));
+    this.spend(BINARY_BYTES);
+    const view = this.byte();
+    const length = this.countOf(1);
+    const value = viewOver(view, this.copy(this.skip(length), length));
     this.#keep(mark, value);
     return value;
   }
 
-  /** A view of a buffer that others may show too. */
+  /** A view of a buffer that other views may show too. */
   #shownBy(mark: number, depth: number): unknown {
-    this.#spend(BINARY_BYTES);
-    const view = this.#byte();
-    const offset = this.#count();
-    const length = this.#count();
+    this.spend(BINARY_BYTES);
+    const view = this.byte();
+    const offset = this.count();
+    const length = this.count();
     const buffer = this.#value(depth + 1);
     if (!types.isAnyArrayBuffer(buffer)) {
       throw new MalformedPayload("a view has no buffer");
@@ -411,17 +283,17 @@ export class Decoder {
   }
 
   #shared(mark: number): SharedArrayBuffer {
-    this.#spend(BINARY_BYTES);
-    const buffer = this.#memories().arrayBuffer(this.#count());
+    this.spend(BINARY_BYTES);
+    const buffer = this.#memories().arrayBuffer(this.count());
     this.#keep(mark, buffer);
     return buffer;
   }
 
   #mapped(mark: number): ProcessSharedBuffer {
-    this.#spend(BINARY_BYTES);
-    const [number, offset, length] = [this.#count(), this.#count(), this.#count()];
-    const name = this.#text();
-    const mapping = this.#memories().mapping(number, name, this.#count());
+    this.spend(BINARY_BYTES);
+    const [number, offset, length] = [this.count(), this.count(), this.count()];
+    const name = this.text();
+    const mapping = this.#memories().mapping(number, name, this.count());
     if (length === 0 || offset % ALIGN_BYTES !== 0 || offset + length > mapping.byteLength) {
       throw new MalformedPayload("a part of shared memory lies outside of it");
     }
@@ -438,8 +310,8 @@ export class Decoder {
   }
 
   #envelope(mark: number, depth: number): Envelope {
-    this.#spend(OBJECT_BYTES);
-    // References may refer to it from its header, which is there before the whole is.
+    this.spend(OBJECT_BYTES);
+    // The header may refer to the envelope, so there has to be one before its parts are decoded.
     const envelope = Object.create(Envelope.prototype) as { header: unknown; payload: unknown };
     this.#keep(mark, envelope);
     let part = "header";
@@ -448,7 +320,7 @@ export class Decoder {
       part = "payload";
       envelope.payload = this.#value(depth + 1);
     } catch (error) {
-      throw told(error, property(part));
+      throw failureAt(error, property(part));
     }
     if (!isEnvelopePayload(envelope.payload)) {
       throw new MalformedPayload("an envelope has no payload");
@@ -457,9 +329,9 @@ export class Decoder {
   }
 
   #regExp(mark: number): RegExp {
-    this.#spend(REGEXP_BYTES);
-    // A pattern that is none throws: one of a newer runtime, or of nobody.
-    const regExp = new RegExp(this.#text(), this.#text());
+    this.spend(REGEXP_BYTES);
+    // This throws for a pattern that is not valid here: it may be one of a newer runtime.
+    const regExp = new RegExp(this.text(), this.text());
     const lastIndex = this.#value(MAX_DEPTH);
     if (typeof lastIndex !== "number") {
       throw new MalformedPayload("a regular expression has no lastIndex");
@@ -470,15 +342,15 @@ export class Decoder {
   }
 
   #array(mark: number, depth: number): unknown[] {
-    const length = this.#countOf(1);
-    this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
-    if (length >= LIST_LENGTH && (this.#bytes[this.#position] | MARK) === (OBJECT | MARK)) {
+    const length = this.countOf(1);
+    this.spend(ARRAY_BYTES + length * ELEMENT_BYTES);
+    if (length >= LIST_LENGTH && (this.peek() | MARK) === (OBJECT | MARK)) {
       return this.#list(mark, length, depth);
     }
     let index = 0;
     try {
       if (mark < 0 && length > 0 && length <= 3) {
-        // The first element that is added has V8 make room for 17.
+        // V8 would make room for 17 elements when the first one is added.
         const first = this.#value(depth + 1);
         if (length === ++index) {
           return [first];
@@ -493,35 +365,35 @@ export class Decoder {
       }
       return array;
     } catch (error) {
-      throw told(error, `[${index}]`);
+      throw failureAt(error, `[${index}]`);
     }
   }
 
-  /** An array that begins with an object, whose keys others may have too. */
+  /** An array that begins with an object. The next elements may have the same keys. */
   #list(mark: number, length: number, depth: number): unknown[] {
     const array: unknown[] = [];
     this.#keep(mark, array);
     const names: string[] = [];
     try {
-      const at = this.#position;
-      const first = this.#plain(this.#byte() === OBJECT ? -1 : at - this.#start, depth + 1, names);
+      const at = this.position;
+      const first = this.#plain(this.byte() === OBJECT ? -1 : at - this.start, depth + 1, names);
       array.push(first);
       while (array.length < length) {
-        const isAlike = (this.#bytes[this.#position] | MARK) === (ALIKE | MARK);
+        const isAlike = (this.peek() | MARK) === (ALIKE | MARK);
         array.push(isAlike ? this.#alike(first, names, depth + 1) : this.#value(depth + 1));
       }
     } catch (error) {
-      throw told(error, `[${array.length}]`);
+      throw failureAt(error, `[${array.length}]`);
     }
     return array;
   }
 
   /** An object with the same keys as the first one of its list. */
   #alike(first: object, names: readonly string[], depth: number): Record<string, unknown> {
-    const at = this.#position;
-    const mark = this.#byte() === ALIKE ? -1 : at - this.#start;
-    this.#spendObject(names.length);
-    // A copy has all keys at once, and no inherited setter is called: they are its own.
+    const at = this.position;
+    const mark = this.byte() === ALIKE ? -1 : at - this.start;
+    this.spendObject(names.length);
+    // A copy has all keys at once. They are its own properties, so that no inherited setter is called.
     const object: Record<string, unknown> = { ...first };
     this.#keep(mark, object);
     let index = 0;
@@ -530,25 +402,20 @@ export class Decoder {
         object[names[index]] = this.#value(depth + 1);
       }
     } catch (error) {
-      throw told(error, property(names[index]));
+      throw failureAt(error, property(names[index]));
     }
     return object;
   }
 
-  #spendObject(properties: number): void {
-    const few = Math.min(properties, FEW_PROPERTIES);
-    this.#spend(OBJECT_BYTES + few * PROPERTY_BYTES + (properties - few) * TABLE_PROPERTY_BYTES);
-  }
-
   #sparse(mark: number, depth: number): unknown[] {
-    const length = this.#count();
+    const length = this.count();
     if (length > MAX_LENGTH) {
       throw new MalformedPayload("an array is longer than arrays can be");
     }
-    const count = this.#countOf(2);
-    this.#spend(SPARSE_BYTES + count * SPARSE_ELEMENT_BYTES);
+    const count = this.countOf(2);
+    this.spend(SPARSE_BYTES + count * SPARSE_ELEMENT_BYTES);
     const array: unknown[] = [];
-    // A length alone has V8 reserve memory for all of it. After an element far away it keeps those there are in a table.
+    // V8 reserves memory for the whole length of an array, unless an element was far away: then it keeps a table.
     array[FAR_INDEX] = undefined;
     delete array[FAR_INDEX];
     array.length = length;
@@ -556,7 +423,7 @@ export class Decoder {
     let last = -1;
     try {
       for (let done = 0; done < count; done++) {
-        const index = this.#count();
+        const index = this.count();
         if (index >= length || index <= last) {
           throw new MalformedPayload("an index lies outside its array, or behind the next");
         }
@@ -564,48 +431,36 @@ export class Decoder {
         array[index] = this.#value(depth + 1);
       }
     } catch (error) {
-      throw told(error, `[${last}]`);
+      throw failureAt(error, `[${last}]`);
     }
     return array;
   }
 
-  /** `names` gets its keys in the order of the encoding. */
+  /** An object with keys of its own. They are added to `names`, in the order of the encoding. */
   #plain(mark: number, depth: number, names?: string[]): Record<string, unknown> {
     const object: Record<string, unknown> = {};
     this.#keep(mark, object);
     let count = 0;
     let key = "";
     try {
-      while (!this.#ends()) {
-        key = this.#key();
+      while (!this.skips(END)) {
+        key = this.key();
         put(object, key, this.#value(depth + 1));
         names?.push(key);
         if (++count > FEW_PROPERTIES) {
-          this.#spend(TABLE_PROPERTY_BYTES);
+          this.spend(TABLE_PROPERTY_BYTES);
         }
       }
     } catch (error) {
-      throw told(error, property(key));
+      throw failureAt(error, property(key));
     }
-    this.#spend(OBJECT_BYTES + Math.min(count, FEW_PROPERTIES) * PROPERTY_BYTES);
+    this.spend(OBJECT_BYTES + Math.min(count, FEW_PROPERTIES) * PROPERTY_BYTES);
     return object;
   }
 
-  /** Whether an object ends here; then steps over that. */
-  #ends(): boolean {
-    if (this.#position >= this.#end) {
-      throw new MalformedPayload("it ends too early");
-    }
-    if (this.#bytes[this.#position] !== END) {
-      return false;
-    }
-    this.#position++;
-    return true;
-  }
-
   #map(mark: number, depth: number): Map<unknown, unknown> {
-    const count = this.#countOf(2);
-    this.#spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
+    const count = this.countOf(2);
+    this.spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
     const map = new Map<unknown, unknown>();
     this.#keep(mark, map);
     const chains = count > FEW_KEYS ? new Chains(count) : undefined;
@@ -620,7 +475,7 @@ export class Decoder {
         map.set(key, this.#value(depth + 1));
       }
     } catch (error) {
-      throw told(error, isKey ? `.keys()[${done}]` : entry(key, done));
+      throw failureAt(error, isKey ? `.keys()[${done}]` : entry(key, done));
     }
     if (map.size !== count) {
       throw new MalformedPayload("a Map has a key twice");
@@ -629,8 +484,8 @@ export class Decoder {
   }
 
   #set(mark: number, depth: number): Set<unknown> {
-    const count = this.#countOf(1);
-    this.#spend(COLLECTION_BYTES + count * SET_MEMBER_BYTES);
+    const count = this.countOf(1);
+    this.spend(COLLECTION_BYTES + count * SET_MEMBER_BYTES);
     const set = new Set<unknown>();
     this.#keep(mark, set);
     const chains = count > FEW_KEYS ? new Chains(count) : undefined;
@@ -640,7 +495,7 @@ export class Decoder {
         set.add(chains === undefined ? this.#value(depth + 1) : this.#watched(chains, depth));
       }
     } catch (error) {
-      throw told(error, `.values()[${done}]`);
+      throw failureAt(error, `.values()[${done}]`);
     }
     if (set.size !== count) {
       throw new MalformedPayload("a Set has a member twice");
@@ -650,9 +505,9 @@ export class Decoder {
 
   /** A key of a large Map, or a member of a large Set. */
   #watched(chains: Chains, depth: number): unknown {
-    const start = this.#position;
+    const start = this.position;
     const key = this.#value(depth + 1);
-    this.#steps -= chains.add(key, this.#position - start);
+    this.#steps -= chains.add(key, this.position - start);
     if (this.#steps < 0) {
       throw new Unsupported("collides with too many others in a hash table");
     }
@@ -660,10 +515,10 @@ export class Decoder {
   }
 
   #error(mark: number, depth: number): Error {
-    this.#spend(ERROR_BYTES);
-    const className = this.#text();
-    const name = this.#text();
-    const error = makeError(this.#text());
+    this.spend(ERROR_BYTES);
+    const className = this.text();
+    const name = this.text();
+    const error = makeError(this.text());
     this.#keep(mark, error);
     const prototype = errorPrototype(className) ?? Error.prototype;
     if (prototype !== Error.prototype) {
@@ -675,11 +530,11 @@ export class Decoder {
       if (error.name !== name) {
         define(error, "name", name, false);
       }
-      while (this.#byte() !== 0) {
-        this.#spend(ERROR_PART_BYTES);
-        const part = this.#byte();
+      while (this.byte() !== 0) {
+        this.spend(ERROR_PART_BYTES);
+        const part = this.byte();
         if (part === PART_PROPERTY) {
-          key = this.#text();
+          key = this.text();
         } else if (part === PART_CAUSE || part === PART_ERRORS) {
           key = part === PART_CAUSE ? "cause" : "errors";
         } else {
@@ -688,20 +543,20 @@ export class Decoder {
         define(error, key, this.#value(depth + 1), part === PART_PROPERTY);
       }
     } catch (failure) {
-      throw told(failure, property(key));
+      throw failureAt(failure, property(key));
     }
     return error;
   }
 }
 
-/** An error that has looked at no stack: its own is overwritten, and finding it out takes longer than all the rest. */
+/** An error without a stack: the stack will be overwritten, and to capture one takes longer than everything else. */
 function makeError(message: string): Error {
   const { stackTraceLimit } = Error;
   if (typeof stackTraceLimit !== "number") {
     return new Error(message);
   }
-  // No number: nothing is captured, nor a user's `prepareStackTrace` called. Unlike an assignment, this doesn't throw where
-  // `Error` is frozen.
+  // Without a number as limit nothing is captured, and no `prepareStackTrace` of a user is called. Unlike an
+  // assignment, this doesn't throw where `Error` is frozen.
   Reflect.set(Error, "stackTraceLimit", undefined);
   try {
     return new Error(message);
@@ -711,8 +566,8 @@ function makeError(message: string): Error {
 }
 
 /**
- * A binary value over a buffer that is its own. Throws `MalformedPayload`, or `UnsupportedPayloadError` for a class that this
- * runtime doesn't have.
+ * A binary value over a buffer that belongs to it alone. Throws `MalformedPayload`, or `UnsupportedPayloadError` for a
+ * class that this runtime doesn't have.
  */
 export function binaryOver(view: number, buffer: ArrayBuffer): object {
   try {
@@ -722,7 +577,7 @@ export function binaryOver(view: number, buffer: ArrayBuffer): object {
   }
 }
 
-/** The same inside a value, or over these bytes of a buffer that others show too. */
+/** A binary value inside another value. It shows a whole buffer, or these bytes of a buffer that others show too. */
 function viewOver(view: number, buffer: ArrayBufferLike, byteOffset = 0, byteLength?: number): object {
   let value: object | undefined;
   try {
@@ -739,12 +594,12 @@ function viewOver(view: number, buffer: ArrayBufferLike, byteOffset = 0, byteLen
   throw new MalformedPayload(`there is no ${viewName(view)}`);
 }
 
-/** What to throw from a value's part that failed. */
-function told(error: unknown, step: string): unknown {
+/** The error to throw when the part of a value that `step` leads to has failed. */
+function failureAt(error: unknown, step: string): unknown {
   return isFinal(error) ? error : located(error, step, CANNOT_MAKE);
 }
 
-/** Whether it is of the whole value, wherever in that it was met. */
+/** Whether an error is about the whole value, wherever it came up. */
 function isFinal(error: unknown): boolean {
   return error instanceof MalformedPayload || error instanceof SharedMemoryError;
 }
@@ -758,7 +613,7 @@ function put(object: Record<string, unknown>, key: string, value: unknown): void
   try {
     object[key] = value;
   } catch {
-    // Where `Object.prototype` is frozen, nothing that it has can be assigned.
+    // A name that a frozen `Object.prototype` has can't be assigned.
     define(object, key, value, true);
   }
 }
@@ -767,46 +622,7 @@ function define(object: object, key: string, value: unknown, enumerable: boolean
   Object.defineProperty(object, key, { value, enumerable, configurable: true, writable: true });
 }
 
-/** A string of at most `SHORT_UNITS`. One call with all codes makes one string; engines are slow to append to them. */
-function shortText(b: Uint8Array, at: number, units: number): string {
-  switch (units) {
-    case 0:
-      return "";
-    case 1:
-      return fromCodes(b[at]);
-    case 2:
-      return fromCodes(b[at], b[at + 1]);
-    case 3:
-      return fromCodes(b[at], b[at + 1], b[at + 2]);
-    case 4:
-      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3]);
-    case 5:
-      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4]);
-    case 6:
-      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5]);
-    case 7:
-      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6]);
-    default:
-      return fromCodes(b[at], b[at + 1], b[at + 2], b[at + 3], b[at + 4], b[at + 5], b[at + 6], b[at + 7]);
-  }
-}
-
-const fromCodes = String.fromCharCode;
-
 function runtimeName(): string {
   const { bun, deno, node } = process.versions;
   return bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : `Node ${node}`;
-}
-
-/** Whether these Latin-1 bytes are that string. */
-function isAt(text: string, bytes: Uint8Array, start: number, length: number): boolean {
-  if (text.length !== length) {
-    return false;
-  }
-  for (let index = 0; index < length; index++) {
-    if (text.charCodeAt(index) !== bytes[start + index]) {
-      return false;
-    }
-  }
-  return true;
 }

@@ -1,9 +1,7 @@
 /**
- * Values to bytes, see format.ts.
+ * The grammar of values on the way out: which bytes stand for a value, see format.ts. The writer puts them into memory.
  *
- * An encoding is made in private scratch memory first, so that its size is known before room is taken and nothing is left
- * behind when a getter throws. Long strings and binary values are not copied there: they are noted, and written once, to
- * where the encoding goes.
+ * The file is long because a value may stand inside any other, so the methods for all kinds of values call each other.
  */
 import { types } from "node:util";
 import { PayloadTooLargeError } from "../base/errors";
@@ -25,11 +23,9 @@ import {
   FALSE,
   FLOAT64,
   INT32,
-  LATIN1,
   LIST_LENGTH,
   MAP,
   MAPPED,
-  MARK,
   MAX_DEPTH,
   MAX_SYMBOL_UNITS,
   NULL,
@@ -45,7 +41,6 @@ import {
   SYMBOL,
   TRUE,
   UNDEFINED,
-  UTF16,
   VIEW,
 } from "./format";
 import {
@@ -56,39 +51,18 @@ import {
   ELEMENT_BYTES,
   ERROR_BYTES,
   ERROR_PART_BYTES,
-  FEW_PROPERTIES,
   MAP_ENTRY_BYTES,
   MARK_BYTES,
-  MAX_HEAP_BYTES,
   OBJECT_BYTES,
-  PROPERTY_BYTES,
   REGEXP_BYTES,
   SET_MEMBER_BYTES,
   SPARSE_BYTES,
   SPARSE_ELEMENT_BYTES,
-  TABLE_PROPERTY_BYTES,
 } from "./heap-cost";
 import { type Region, Regions } from "./overlap";
 import { Seen } from "./seen";
 import { Envelope, foreignEnvelope } from "./value";
-
-/** Strings and binary values of more bytes than this are noted instead of copied. */
-const NOTE_BYTES = 4096;
-/** Scratch memory that is kept from one value to the next. */
-const KEEP_BYTES = 1024 * 1024;
-/** Strings of at most this many code units are written by a loop of our own, which is faster than a call. */
-const SHORT_UNITS = 48;
-
-/** Bytes that belong into the encoding after its first `at` scratch bytes. */
-interface Note {
-  at: number;
-  /** Bytes of the notes before it. */
-  before: number;
-  bytes: Uint8Array | undefined;
-  text: string;
-  encoding: "latin1" | "utf16le";
-  length: number;
-}
+import { type Progress, Writer } from "./writer";
 
 const NOTHING_SHARED = new NothingShared();
 
@@ -99,40 +73,29 @@ export interface Binary {
 }
 
 /** Encodes one value at a time. Ask for one by {@link withEncoder}. */
-export class Encoder {
-  #scratch = Buffer.allocUnsafeSlow(4096);
-  #view = new DataView(this.#scratch.buffer);
-  #position = 0;
-  #notes: Note[] = [];
-  #noted = 0;
-  /** Thrown values lose what can't be sent; other values are refused as a whole. */
+export class Encoder extends Writer {
+  /** A thrown value loses what can't be sent. Any other value is refused as a whole. */
   #lenient = false;
   /** Objects by the scratch positions of their tags. */
   readonly #seen = new Seen();
-  /** The bytes of all binary values, and the buffers among them. */
+  /** The bytes of all binary values. */
   #binaries: Uint8Array[] = [];
+  /** The buffers among them. */
   #buffers: Set<ArrayBufferLike> | undefined;
-  /** What several of them show. Known once all are. */
+  /** The memory that several binary values show. It is known after a first pass over the whole value. */
   #regions: Regions | undefined;
-  /** What the value will take of a heap. */
-  #heapBytes = 0;
   #referrer: Referrer = NOTHING_SHARED;
   #hasEnvelope = false;
   /** The memory that the encoding refers to, if there is any. */
   references: readonly Reference[] | undefined;
 
-  /** Whether the value has nothing to do with these bytes, and is no envelope's envelope: it can be sent beside them. */
+  /** Whether the value can be sent beside these bytes: it doesn't show their buffer, and holds no envelope. */
   standsBeside({ buffer }: Uint8Array): boolean {
     return !this.#hasEnvelope && !this.#binaries.some((bytes) => bytes.buffer === buffer);
   }
 
-  /** Bytes of the encoding. */
-  get byteLength(): number {
-    return this.#position + this.#noted;
-  }
-
   /**
-   * Encodes a value. Of an error in a `thrown` one only what can be sent is kept. Throws `Unsupported` or
+   * Encodes a value. An error in a `thrown` value keeps only the parts that can be sent. Throws `Unsupported` or
    * `PayloadTooLargeError`.
    */
   encode(value: unknown, thrown: boolean, referrer: Referrer): void {
@@ -142,140 +105,48 @@ export class Encoder {
     if (this.#binaries.length > 1) {
       const regions = new Regions(this.#binaries, this.#buffers ?? new Set());
       if (!regions.isEmpty) {
-        // Once more, with what overlaps known before it is met.
+        // A second pass, which knows the overlaps before it meets the first of them.
         this.reset();
         this.#regions = regions;
         this.#value(value, 0);
       }
     }
-    for (const { bytes, length } of this.#notes) {
-      // A getter that came later has taken them away; what lies in their place would be sent instead.
-      if (bytes !== undefined && bytes.length !== length) {
-        throw new Unsupported("holds bytes that were detached or resized by one of its getters");
-      }
-    }
-  }
-
-  /** Writes the encoding to `target` from byte `offset`. */
-  writeTo(target: Buffer, offset: number): void {
-    let from = 0;
-    let to = offset;
-    for (const note of this.#notes) {
-      to += this.#scratch.copy(target, to, from, note.at);
-      from = note.at;
-      if (note.bytes === undefined) {
-        target.write(note.text, to, note.length, note.encoding);
-      } else {
-        target.set(note.bytes, to);
-      }
-      to += note.length;
-    }
-    if (this.#position - from <= SHORT_UNITS) {
-      while (from < this.#position) {
-        target[to++] = this.#scratch[from++];
-      }
-    } else {
-      this.#scratch.copy(target, to, from, this.#position);
-    }
-  }
-
-  /** The encoding in memory of its own. */
-  toBytes(): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(this.byteLength);
-    this.writeTo(bytes, 0);
-    return bytes;
+    this.checkNotes();
   }
 
   /** Lets go of the value and of what it took, for the next one. */
-  reset(): void {
-    this.#position = 0;
-    this.#noted = 0;
-    if (this.#notes.length > 0) {
-      this.#notes = [];
-    }
+  override reset(): void {
+    super.reset();
     if (this.#binaries.length > 0) {
       this.#binaries = [];
       this.#buffers = undefined;
       this.#regions = undefined;
     }
     this.#seen.clear();
-    this.#heapBytes = 0;
     this.references = undefined;
     this.#hasEnvelope = false;
-    if (this.#scratch.length > KEEP_BYTES) {
-      this.#replaceScratch(Buffer.allocUnsafeSlow(4096));
-    }
-  }
-
-  #replaceScratch(scratch: Buffer<ArrayBuffer>): void {
-    this.#scratch = scratch;
-    this.#view = new DataView(scratch.buffer);
-  }
-
-  /** Makes room for `bytes` more. */
-  #need(bytes: number): void {
-    if (this.#position + bytes > this.#scratch.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(this.#scratch.length * 2, this.#position + bytes));
-      this.#scratch.copy(larger, 0, 0, this.#position);
-      this.#replaceScratch(larger);
-    }
-  }
-
-  /** Adds to what the value will take of a heap. */
-  #spend(bytes: number): void {
-    this.#heapBytes += bytes;
-    if (this.#heapBytes > MAX_HEAP_BYTES) {
-      throw new PayloadTooLargeError(
-        this.#heapBytes,
-        MAX_HEAP_BYTES,
-        `the value takes ${this.#heapBytes} bytes of memory or more, at most ${MAX_HEAP_BYTES} are possible`,
-      );
-    }
-  }
-
-  #byte(byte: number): void {
-    this.#need(1);
-    this.#scratch[this.#position++] = byte;
-  }
-
-  #count(count: number): void {
-    this.#need(8);
-    let rest = count;
-    while (rest >= 0x80) {
-      // Numbers beyond 2^32 lose their upper half in bit operations.
-      this.#scratch[this.#position++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#scratch[this.#position++] = rest;
-  }
-
-  #float(tag: number, value: number): void {
-    this.#need(9);
-    this.#scratch[this.#position] = tag;
-    this.#view.setFloat64(this.#position + 1, value, true);
-    this.#position += 9;
   }
 
   #value(value: unknown, depth: number): void {
     switch (typeof value) {
       case "string":
-        this.#string(value);
+        this.string(value);
         break;
       case "number":
         this.#number(value);
         break;
       case "boolean":
-        this.#byte(value ? TRUE : FALSE);
+        this.byte(value ? TRUE : FALSE);
         break;
       case "undefined":
-        this.#byte(UNDEFINED);
+        this.byte(UNDEFINED);
         break;
       case "bigint":
         this.#bigint(value);
         break;
       case "object":
         if (value === null) {
-          this.#byte(NULL);
+          this.byte(NULL);
         } else {
           this.#object(value, depth);
         }
@@ -296,87 +167,29 @@ export class Encoder {
     if (key.length > MAX_SYMBOL_UNITS) {
       throw new Unsupported(`is a symbol with a key of more than ${MAX_SYMBOL_UNITS} characters`);
     }
-    this.#byte(SYMBOL);
-    this.#string(key);
+    this.byte(SYMBOL);
+    this.string(key);
   }
 
   #number(value: number): void {
     if ((value | 0) === value && !Object.is(value, -0)) {
-      this.#need(5);
-      this.#scratch[this.#position] = INT32;
-      this.#view.setInt32(this.#position + 1, value, true);
-      this.#position += 5;
+      this.int32(INT32, value);
     } else {
-      this.#float(FLOAT64, value);
+      this.float64(FLOAT64, value);
     }
   }
 
   #bigint(value: bigint): void {
     const hex = (value < 0n ? -value : value).toString(16);
     const magnitude = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
-    this.#byte(BIGINT);
-    this.#byte(value < 0n ? 1 : 0);
-    this.#count(magnitude.length);
-    this.#bytes(magnitude);
-  }
-
-  #string(value: string): void {
-    const units = value.length;
-    if (units <= SHORT_UNITS) {
-      this.#need(units + 2);
-      const scratch = this.#scratch;
-      const start = this.#position;
-      let seen = 0;
-      for (let index = 0; index < units; index++) {
-        const unit = value.charCodeAt(index);
-        seen |= unit;
-        scratch[start + 2 + index] = unit;
-      }
-      if (seen <= 0xff) {
-        scratch[start] = LATIN1;
-        scratch[start + 1] = units;
-        this.#position = start + 2 + units;
-        return;
-      }
-    }
-    // As many UTF-8 bytes as code units: ASCII, found at memory speed. Else a look for anything beyond one byte.
-    if (Buffer.byteLength(value) === units || !/[^\0-\xff]/.test(value)) {
-      this.#text(LATIN1, value, units, "latin1");
-    } else {
-      this.#text(UTF16, value, units * 2, "utf16le");
-    }
-  }
-
-  #text(tag: number, text: string, length: number, encoding: "latin1" | "utf16le"): void {
-    this.#byte(tag);
-    this.#count(length);
-    if (length > NOTE_BYTES) {
-      this.#note(undefined, text, encoding, length);
-    } else {
-      this.#need(length);
-      this.#scratch.write(text, this.#position, length, encoding);
-      this.#position += length;
-    }
-  }
-
-  #bytes(bytes: Uint8Array): void {
-    const length = bytes.length;
-    if (length > NOTE_BYTES) {
-      this.#note(bytes, "", "latin1", length);
-    } else {
-      this.#need(length);
-      this.#scratch.set(bytes, this.#position);
-      this.#position += length;
-    }
-  }
-
-  #note(bytes: Uint8Array | undefined, text: string, encoding: Note["encoding"], length: number): void {
-    this.#notes.push({ at: this.#position, before: this.#noted, bytes, text, encoding, length });
-    this.#noted += length;
+    this.byte(BIGINT);
+    this.byte(value < 0n ? 1 : 0);
+    this.count(magnitude.length);
+    this.bytes(magnitude);
   }
 
   #object(value: object, depth: number): void {
-    const first = this.#seen.put(value, this.#position);
+    const first = this.#seen.put(value, this.position);
     if (first >= 0) {
       this.#reference(first);
     } else {
@@ -396,8 +209,8 @@ export class Encoder {
     } else if (isBinary(value)) {
       this.#binary(value, depth);
     } else if (types.isDate(value)) {
-      this.#spend(DATE_BYTES);
-      this.#float(DATE, Date.prototype.getTime.call(value));
+      this.spend(DATE_BYTES);
+      this.float64(DATE, Date.prototype.getTime.call(value));
     } else if (types.isMap(value)) {
       this.#map(value, depth);
     } else if (types.isSet(value)) {
@@ -417,7 +230,7 @@ export class Encoder {
     }
   }
 
-  /** What another copy of this package has made; anything else is refused. */
+  /** An object that another copy of this package has made. Any other object is refused here. */
   #foreign(value: object, depth: number): void {
     const envelope = foreignEnvelope(value);
     if (envelope !== undefined) {
@@ -437,29 +250,13 @@ export class Encoder {
     this.#mapped(buffer);
   }
 
-  /** Refers to what was put at this position of the scratch memory. */
+  /** Refers to the object whose tag is at this position of the scratch memory. */
   #reference(position: number): void {
-    if (this.#scratch[position] < MARK) {
-      this.#scratch[position] += MARK;
-      this.#spend(MARK_BYTES);
+    if (this.mark(position)) {
+      this.spend(MARK_BYTES);
     }
-    this.#byte(REFERENCE);
-    this.#count(position + this.#notedBefore(position));
-  }
-
-  /** Bytes of the notes before a position of the scratch memory. */
-  #notedBefore(position: number): number {
-    let from = 0;
-    let to = this.#notes.length;
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if (this.#notes[middle].at <= position) {
-        from = middle + 1;
-      } else {
-        to = middle;
-      }
-    }
-    return from === 0 ? 0 : this.#notes[from - 1].before + this.#notes[from - 1].length;
+    this.byte(REFERENCE);
+    this.count(this.offsetOf(position));
   }
 
   #array(array: readonly unknown[], depth: number): void {
@@ -468,9 +265,9 @@ export class Encoder {
     try {
       const keys = hasHole(array) ? elementKeys(array) : undefined;
       if (keys === undefined) {
-        this.#spend(ARRAY_BYTES + length * ELEMENT_BYTES);
-        this.#byte(ARRAY);
-        this.#count(length);
+        this.spend(ARRAY_BYTES + length * ELEMENT_BYTES);
+        this.byte(ARRAY);
+        this.count(length);
         const names = length >= LIST_LENGTH ? this.#first(array[0], depth + 1) : undefined;
         if (names === undefined) {
           for (; index < length; index++) {
@@ -483,21 +280,21 @@ export class Encoder {
         }
         return;
       }
-      this.#spend(SPARSE_BYTES + keys.length * SPARSE_ELEMENT_BYTES);
-      this.#byte(SPARSE);
-      this.#count(length);
-      this.#count(keys.length);
+      this.spend(SPARSE_BYTES + keys.length * SPARSE_ELEMENT_BYTES);
+      this.byte(SPARSE);
+      this.count(length);
+      this.count(keys.length);
       for (index of keys) {
-        this.#count(index);
+        this.count(index);
         this.#value(array[index], depth + 1);
       }
     } catch (error) {
-      throw told(error, `[${index}]`);
+      throw failureAt(error, `[${index}]`);
     }
   }
 
   #plain(object: Record<string, unknown>, depth: number): void {
-    this.#byte(OBJECT);
+    this.byte(OBJECT);
     let count = 0;
     let key = "";
     try {
@@ -505,23 +302,18 @@ export class Encoder {
       for (key in object) {
         if (isOwn.call(object, key)) {
           count++;
-          this.#string(key);
+          this.string(key);
           this.#value(object[key], depth + 1);
         }
       }
     } catch (error) {
-      throw told(error, property(key));
+      throw failureAt(error, property(key));
     }
-    this.#byte(END);
-    this.#spendObject(count);
+    this.byte(END);
+    this.spendObject(count);
   }
 
-  #spendObject(properties: number): void {
-    const few = Math.min(properties, FEW_PROPERTIES);
-    this.#spend(OBJECT_BYTES + few * PROPERTY_BYTES + (properties - few) * TABLE_PROPERTY_BYTES);
-  }
-
-  /** The first element of a list, if that is an object with keys. Returns them: those after it may have the same. */
+  /** The first element of a list, if it is an object. Returns its keys: the next elements may have the same ones. */
   #first(element: unknown, depth: number): readonly string[] | undefined {
     if (
       typeof element !== "object" ||
@@ -529,24 +321,24 @@ export class Encoder {
       Array.isArray(element) ||
       !isPlain(element) ||
       depth >= MAX_DEPTH ||
-      this.#seen.put(element, this.#position) >= 0
+      this.#seen.put(element, this.position) >= 0
     ) {
       return undefined;
     }
     const object = element as Record<string, unknown>;
     const names = namesOf(object);
-    this.#byte(OBJECT);
+    this.byte(OBJECT);
     let key = "";
     try {
       for (key of names) {
-        this.#string(key);
+        this.string(key);
         this.#value(object[key], depth + 1);
       }
     } catch (error) {
-      throw told(error, property(key));
+      throw failureAt(error, property(key));
     }
-    this.#byte(END);
-    this.#spendObject(names.length);
+    this.byte(END);
+    this.spendObject(names.length);
     return names;
   }
 
@@ -556,32 +348,32 @@ export class Encoder {
       this.#value(element, depth);
       return;
     }
-    const first = this.#seen.put(element, this.#position);
+    const first = this.#seen.put(element, this.position);
     if (first >= 0) {
       this.#reference(first);
       return;
     }
     const object = element as Record<string, unknown>;
-    this.#byte(ALIKE);
+    this.byte(ALIKE);
     let index = 0;
     try {
       for (; index < names.length; index++) {
         this.#value(object[names[index]], depth + 1);
       }
     } catch (error) {
-      throw told(error, property(names[index]));
+      throw failureAt(error, property(names[index]));
     }
-    this.#spendObject(names.length);
+    this.spendObject(names.length);
   }
 
   #map(map: Map<unknown, unknown>, depth: number): void {
-    // As it is now: a getter of what is in it may change it.
+    // A copy of the entries, because a getter of something in the Map may change the Map.
     const entries: unknown[] = [];
     forEachEntry.call(map, (value, key) => entries.push(key, value));
     const count = entries.length / 2;
-    this.#spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
-    this.#byte(MAP);
-    this.#count(count);
+    this.spend(COLLECTION_BYTES + count * MAP_ENTRY_BYTES);
+    this.byte(MAP);
+    this.count(count);
     let index = 0;
     try {
       for (; index < entries.length; index++) {
@@ -589,46 +381,46 @@ export class Encoder {
       }
     } catch (error) {
       const place = index >> 1;
-      throw told(error, index % 2 === 0 ? `.keys()[${place}]` : entry(entries[index - 1], place));
+      throw failureAt(error, index % 2 === 0 ? `.keys()[${place}]` : entry(entries[index - 1], place));
     }
   }
 
   #set(set: Set<unknown>, depth: number): void {
     const members: unknown[] = [];
     forEachMember.call(set, (member) => members.push(member));
-    this.#spend(COLLECTION_BYTES + members.length * SET_MEMBER_BYTES);
-    this.#byte(SET);
-    this.#count(members.length);
+    this.spend(COLLECTION_BYTES + members.length * SET_MEMBER_BYTES);
+    this.byte(SET);
+    this.count(members.length);
     let index = 0;
     try {
       for (; index < members.length; index++) {
         this.#value(members[index], depth + 1);
       }
     } catch (error) {
-      throw told(error, `.values()[${index}]`);
+      throw failureAt(error, `.values()[${index}]`);
     }
   }
 
   #regExp(regExp: RegExp): void {
     const { source, flags, lastIndex } = regExp;
     if (typeof lastIndex !== "number") {
-      throw told(new Unsupported("is no number"), ".lastIndex");
+      throw failureAt(new Unsupported("is no number"), ".lastIndex");
     }
-    this.#spend(REGEXP_BYTES);
-    this.#byte(REGEXP);
-    this.#string(source);
-    this.#string(flags);
+    this.spend(REGEXP_BYTES);
+    this.byte(REGEXP);
+    this.string(source);
+    this.string(flags);
     this.#number(lastIndex);
   }
 
   #binary(value: ArrayBuffer | ArrayBufferView, depth: number): void {
     const { view, bytes } = binaryOf(value);
-    this.#spend(BINARY_BYTES);
+    this.spend(BINARY_BYTES);
     if (isShared(bytes)) {
-      this.#byte(VIEW);
-      this.#byte(view);
-      this.#count(bytes.byteOffset);
-      this.#count(bytes.length);
+      this.byte(VIEW);
+      this.byte(view);
+      this.count(bytes.byteOffset);
+      this.count(bytes.length);
       this.#object(bytes.buffer, depth + 1);
       return;
     }
@@ -639,40 +431,40 @@ export class Encoder {
     }
     const region = view === BUFFER_VIEW ? undefined : this.#regions?.of(bytes);
     if (region === undefined) {
-      this.#byte(BINARY);
-      this.#byte(view);
-      this.#count(bytes.length);
-      this.#bytes(bytes);
+      this.byte(BINARY);
+      this.byte(view);
+      this.count(bytes.length);
+      this.bytes(bytes);
       return;
     }
-    this.#byte(VIEW);
-    this.#byte(view);
-    this.#count(bytes.byteOffset - region.start);
-    this.#count(bytes.length);
+    this.byte(VIEW);
+    this.byte(view);
+    this.count(bytes.byteOffset - region.start);
+    this.count(bytes.length);
     this.#region(region);
   }
 
   #region({ identity, start, bytes }: Region): void {
-    const first = this.#seen.put(identity, this.#position);
+    const first = this.#seen.put(identity, this.position);
     if (first >= 0) {
       this.#reference(first);
       return;
     }
-    this.#spend(BINARY_BYTES);
+    this.spend(BINARY_BYTES);
     const slack = bytes.byteOffset - start;
-    this.#byte(BINARY);
-    this.#byte(BUFFER_VIEW);
-    this.#count(slack + bytes.length);
+    this.byte(BINARY);
+    this.byte(BUFFER_VIEW);
+    this.count(slack + bytes.length);
     for (let done = 0; done < slack; done++) {
-      this.#byte(0);
+      this.byte(0);
     }
-    this.#bytes(bytes);
+    this.bytes(bytes);
   }
 
   #shared(buffer: SharedArrayBuffer): void {
-    this.#spend(BINARY_BYTES);
-    this.#byte(SHARED);
-    this.#count(this.#refer(buffer));
+    this.spend(BINARY_BYTES);
+    this.byte(SHARED);
+    this.count(this.#refer(buffer));
   }
 
   #mapped(buffer: ProcessSharedBuffer): void {
@@ -682,13 +474,13 @@ export class Encoder {
     } catch (cause) {
       throw new Unsupported(`can't be shared: ${(cause as Error).message}`, { cause });
     }
-    this.#spend(BINARY_BYTES);
-    this.#byte(MAPPED);
-    this.#count(this.#refer(mapping));
-    this.#count(buffer.descriptor.byteOffset);
-    this.#count(buffer.byteLength);
-    this.#string(mapping.name ?? "");
-    this.#count(mapping.inode);
+    this.spend(BINARY_BYTES);
+    this.byte(MAPPED);
+    this.count(this.#refer(mapping));
+    this.count(buffer.descriptor.byteOffset);
+    this.count(buffer.byteLength);
+    this.string(mapping.name ?? "");
+    this.count(mapping.inode);
   }
 
   /** The number by which the encoding refers to this memory. */
@@ -703,25 +495,25 @@ export class Encoder {
 
   #envelope({ header, payload }: Pick<Envelope, "header" | "payload">, depth: number): void {
     this.#hasEnvelope = true;
-    this.#spend(OBJECT_BYTES);
-    this.#byte(ENVELOPE);
+    this.spend(OBJECT_BYTES);
+    this.byte(ENVELOPE);
     let part = "header";
     try {
       this.#value(header, depth + 1);
       part = "payload";
       this.#value(payload, depth + 1);
     } catch (error) {
-      throw told(error, property(part));
+      throw failureAt(error, property(part));
     }
   }
 
   #error(error: Error, depth: number): void {
     const name = text(error.name, "Error");
-    this.#spend(ERROR_BYTES);
-    this.#byte(ERROR);
-    this.#string(errorClass(error, name));
-    this.#string(name);
-    this.#string(text(error.message, ""));
+    this.spend(ERROR_BYTES);
+    this.byte(ERROR);
+    this.string(errorClass(error, name));
+    this.string(name);
+    this.string(text(error.message, ""));
     this.#value(typeof error.stack === "string" ? error.stack : undefined, depth + 1);
 
     const parts: [part: number, key: string][] = [];
@@ -741,77 +533,55 @@ export class Encoder {
     }
     const properties = error as unknown as Record<string, unknown>;
     for (const [part, key] of parts) {
-      const before = this.#progress();
+      const before = this.progress();
+      const binaries = this.#binaries.length;
+      const { references } = this;
       try {
-        this.#spend(ERROR_PART_BYTES);
-        // One more follows.
-        this.#byte(1);
-        this.#byte(part);
+        this.spend(ERROR_PART_BYTES);
+        // One more part follows.
+        this.byte(1);
+        this.byte(part);
         if (part === PART_PROPERTY) {
-          this.#string(key);
+          this.string(key);
         }
         this.#value(properties[key], depth + 1);
       } catch (failure) {
         if (!this.#lenient) {
-          throw told(failure, property(key));
+          throw failureAt(failure, property(key));
         }
-        this.#returnTo(before);
+        this.#forgetSince(before, binaries, references);
       }
     }
-    this.#byte(0);
+    this.byte(0);
   }
 
-  #progress(): Progress {
-    return {
-      position: this.#position,
-      notes: this.#notes.length,
-      noted: this.#noted,
-      binaries: this.#binaries.length,
-      heapBytes: this.#heapBytes,
-      references: this.references,
-    };
-  }
-
-  /** Takes back what was encoded since then. */
-  #returnTo({ position, notes, noted, binaries, heapBytes, references }: Progress): void {
-    this.#position = position;
-    this.#notes.length = notes;
-    this.#noted = noted;
+  /** Takes back everything that was encoded since then. */
+  #forgetSince(progress: Progress, binaries: number, references: readonly Reference[] | undefined): void {
+    this.returnTo(progress);
     this.#binaries.length = binaries;
-    this.#heapBytes = heapBytes;
     this.references = references;
-    this.#seen.forgetFrom(position);
+    this.#seen.forgetFrom(progress.position);
   }
 }
 
-/** How far an encoding has come. */
-interface Progress {
-  readonly position: number;
-  readonly notes: number;
-  readonly noted: number;
-  readonly binaries: number;
-  readonly heapBytes: number;
-  readonly references: readonly Reference[] | undefined;
-}
-
-// As they are before anybody replaces them, for values of every realm.
+// The functions as they are before anybody replaces them. They work for values of every realm.
 const { hasOwnProperty: isOwn } = Object.prototype;
 const { forEach: forEachEntry } = Map.prototype;
 const { forEach: forEachMember } = Set.prototype;
 
 const SENT_FIRST = new Set(["name", "message", "stack"]);
 
-/** Errors of Node's modules have a `toString` of their own in Deno. */
+/** Whether a property is a method: in Deno, errors of Node's modules have a `toString` of their own. */
 function isMethod(error: Error, key: string): boolean {
   return key === "toString" && typeof error.toString === "function";
 }
 
-/** Errors of Node's modules have their `code` from their class in Bun. */
+/** Whether the `code` is inherited: in Bun, errors of Node's modules have it from their class. */
 function inheritsCode(error: Error): boolean {
   return "code" in error && !Object.hasOwn(error, "code");
 }
 
-/** Whether an error has a property as its constructor makes it: of its own, and not enumerable. */
+/** Whether a property of an error is as the constructor makes it: the error's own, and not enumerable. */
 function hides(error: Error, key: string): boolean {
   return Object.getOwnPropertyDescriptor(error, key)?.enumerable === false;
 }
@@ -819,9 +589,7 @@ function hides(error: Error, key: string): boolean {
 const shared = new Encoder();
 let sharedInUse = false;
 
-/**
- * Encodes a value and hands the encoder to `use`. A getter may itself make a call, which then gets an encoder of its own.
- */
+/** Encodes a value and hands the encoder to `use`. A getter may make a call itself: that gets its own encoder. */
 export function withEncoder<T>(
   value: unknown,
   thrown: boolean,
@@ -856,8 +624,8 @@ function encodeWith<T>(
 }
 
 /**
- * The class and the bytes of a binary value of more bytes than these; undefined for any other value, and for bytes in shared
- * memory. Throws `UnsupportedPayloadError` for one that is detached.
+ * The class and the bytes of a binary value of more than `moreThanBytes`. Returns undefined for any other value, and
+ * for bytes in shared memory. Throws `UnsupportedPayloadError` for a value that is detached.
  */
 export function rawBinary(value: unknown, moreThanBytes: number): Binary | undefined {
   if (typeof value !== "object" || value === null || !isBinary(value) || !isLonger(value, moreThanBytes)) {
@@ -875,18 +643,18 @@ function isLonger(value: ArrayBuffer | ArrayBufferView, bytes: number): boolean 
   try {
     return value.byteLength > bytes;
   } catch {
-    // A DataView whose buffer is detached or too short by now. Its bytes can't be had, which is for the caller to hear.
+    // A DataView whose buffer is detached or too short by now. The caller finds that out when it asks for the bytes.
     return true;
   }
 }
 
-/** What to throw from a value's part that failed. */
-function told(error: unknown, step: string): unknown {
-  // Of the whole value, whichever part was the last.
+/** The error to throw when the part of a value that `step` leads to has failed. */
+function failureAt(error: unknown, step: string): unknown {
+  // The size is that of the whole value, whichever part came last.
   return error instanceof PayloadTooLargeError ? error : located(error, step, "can't be read");
 }
 
-/** An object literal of whatever realm, or an object without a prototype. */
+/** Whether an object is a literal, of any realm, or has no prototype. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || isForeignObjectPrototype(prototype);
@@ -906,7 +674,7 @@ function namesOf(object: object): readonly string[] {
   return names;
 }
 
-/** Whether it is an object with these keys in this order, and with no others. */
+/** Whether it is a plain object that has these keys, in this order, and no others. */
 function hasNames(object: object, names: readonly string[]): boolean {
   if (Array.isArray(object) || !isPlain(object)) {
     return false;
@@ -932,12 +700,12 @@ function hasHole(array: readonly unknown[]): boolean {
   return false;
 }
 
-/** The indices that an array really has, in order. */
+/** The indices at which an array has elements, in order. */
 function elementKeys(array: readonly unknown[]): number[] {
   const keys: number[] = [];
   for (const key of Object.keys(array)) {
     const index = Number(key);
-    // Integer keys come first, named properties after them.
+    // Integer keys come first and named properties after them.
     if (!Number.isInteger(index) || index < 0 || String(index) !== key) {
       break;
     }
