@@ -3,6 +3,7 @@ import { Call } from "../../call/call";
 import type { NativeHostLane } from "../../native/addon";
 import { KIND_NUMBER, ROLE_STREAM } from "../../native/layout";
 import { NothingShared, type Reference, type Referrer } from "../../shared-memory/references";
+import type { TimeLimit } from "../../task/time-limit";
 import { EncodedValue, encodeValue } from "../encoded-value";
 
 /** Where a call is in flight. */
@@ -16,17 +17,27 @@ const STREAM_ARGUMENT = encodeValue(ROLE_STREAM, undefined, new NothingShared())
 
 export class LaneCall extends Call {
   /** Sequence number of its submission, while it is in flight. */
-  sequence = 0;
+  declare sequence: number;
   /** Its number on the lane, while it is in flight. */
-  id = 0;
+  declare id: number;
   /** How many workers have died before they started it. */
-  moves = 0;
+  declare moves: number;
   /** When its worker was seen to owe something: the result, or the item that somebody waits for. 0 while it doesn't. */
-  startedAt = 0;
+  declare startedAt: number;
   /** It keeps no process alive: it is cancelled, or a stream that nobody waits for. */
-  unattended = false;
+  declare unattended: boolean;
   /** The lane it is in flight on. */
-  carrier: Carrier | undefined = undefined;
+  declare carrier: Carrier | undefined;
+
+  constructor(task: number, limit: TimeLimit | undefined) {
+    super(task, limit);
+    this.sequence = 0;
+    this.id = 0;
+    this.moves = 0;
+    this.startedAt = 0;
+    this.unattended = false;
+    this.carrier = undefined;
+  }
 
   /** Its argument in the form in which it waits; `undefined` if it is still as the caller gave it. */
   get encoded(): EncodedValue | undefined {
