@@ -46,7 +46,7 @@ export type {
   SharedMemoryOptions,
   TimerOptions,
   WorkerOptions,
-} from "./runtime/resolve-options";
+} from "./runtime/options";
 export type { WorkerInfo, WorkerStart } from "./runtime/worker-info";
 export type { TaskStream } from "./stream/task-stream";
 export { setModuleUrl } from "./task/caller";

@@ -1,9 +1,17 @@
 /**
  * Memory that several processes map: `knitting-native/shared-memory`.
  *
- * The class is in a module of its own: a test runner or a bundler that loads this one by itself still gets the class that the lanes
- * know.
+ * The class is in a module of its own: a test runner or a bundler that loads this one by itself still gets the class that the
+ * lanes know.
  *
  * @packageDocumentation
  */
-export * from "./shared-memory/process-shared-buffer";
+export {
+  getDefaultProcessSharedBufferPrimitives,
+  ProcessSharedBuffer,
+  type ProcessSharedBufferDescriptor,
+  type ProcessSharedBufferOptions,
+  type ProcessSharedBufferPrimitives,
+  type SharedMapping,
+  type ViewClass,
+} from "./shared-memory/process-shared-buffer";

@@ -1,7 +1,6 @@
 /** Builds the native parts by cargo and puts them where the package looks for them: npm/<platform>/. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,8 +11,9 @@ export function platform() {
   if (process.platform !== "linux") {
     return undefined;
   }
-  const { familySync, MUSL } = createRequire(join(root, "package.json"))("detect-libc");
-  return `linux-${process.arch}-${familySync() === MUSL ? "musl" : "gnu"}`;
+  // An installed package has no other packages to ask. The report names glibc's version, where that runs this Node.
+  const { glibcVersionRuntime } = process.report.getReport().header;
+  return `linux-${process.arch}-${glibcVersionRuntime === undefined ? "musl" : "gnu"}`;
 }
 
 /** The native parts of this platform, and whether they are all there. */

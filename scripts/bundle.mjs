@@ -4,7 +4,8 @@
  * ```text
  *   dist/host.js            the host program        exports { index, sharedMemory }: one object for each entry point
  *   dist/worker.js          the worker program      the same names as a worker has them; runs if it is started
- *   dist/index.js           a stub that picks one
+ *   dist/cli.js             the command
+ *   dist/index.js           a stub that picks one of the programs
  *   dist/shared-memory.js   likewise
  *   dist/LICENSES.txt       of what else is in the bundles
  * ```
@@ -36,27 +37,42 @@ export * as index from "./js/worker/api";
 export * as sharedMemory from "./js/shared-memory";
 import "./js/worker/main";`;
 
-/** Writes everything. Returns the modules of each bundle, by their paths in the checkout. */
+const COMMAND = `
+import { run } from "./js/cli/main";
+process.exitCode = run(process.argv.slice(2));`;
+
+/** Writes everything. */
 export async function bundle() {
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
-  const modules = { host: await bundleOf("host", HOST), worker: await bundleOf("worker", WORKER) };
+  const { host, worker, cli } = await bundles(true);
+  const modules = [...host, ...worker, ...cli];
   for (const [name, file] of Object.entries(ENTRIES)) {
     writeFileSync(join(dist, `${file}.js`), stub(name, await exportsOf(file)));
   }
-  writeFileSync(join(dist, "LICENSES.txt"), licenses([...modules.host, ...modules.worker]));
-  return modules;
+  writeFileSync(join(dist, "LICENSES.txt"), licenses(modules));
 }
 
-async function bundleOf(name, contents) {
+/** The modules of each bundle, by their paths in the checkout. Writes nothing unless it is told to. */
+export async function bundles(write = false) {
+  return {
+    host: await bundleOf("host", HOST, write),
+    worker: await bundleOf("worker", WORKER, write),
+    cli: await bundleOf("cli", COMMAND, write, "#!/usr/bin/env node"),
+  };
+}
+
+async function bundleOf(name, contents, write, banner = "") {
   const { metafile } = await build({
     absWorkingDir: root,
     stdin: { contents, resolveDir: root, sourcefile: `${name}.ts`, loader: "ts" },
     outfile: join("dist", `${name}.js`),
     bundle: true,
+    write,
     platform: "node",
     target: "node20.9",
     format: "cjs",
+    banner: { js: banner },
     metafile: true,
     logLevel: "warning",
   });

@@ -1,8 +1,8 @@
 /**
- * npm's install script. The package brings its native parts for common platforms; for any other, cargo builds them here.
- * npm may be set not to run it: with the parts in place nothing is missing then, without them the first pool says so.
+ * Builds the native parts of an installed package by cargo, where it brings none for this platform. No package manager runs it:
+ * the first pool says that there are none, and prints the command that runs this.
  */
-import { accessSync, chmodSync, constants, existsSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,20 +11,29 @@ import { buildNativeParts, hasCargo, nativeParts, platform, root } from "./addon
 /** Only a checkout has the TypeScript sources; `npm run build` takes care of it. */
 const inCheckout = existsSync(join(root, "js"));
 
-if (!inCheckout && platform() !== undefined) {
-  const problem = whatIsWrong();
-  if (problem !== undefined) {
-    build(problem);
-  }
+if (inCheckout) {
+  console.error("This is a checkout: `npm run build` builds it.");
+  process.exit(1);
+}
+if (platform() === undefined) {
+  console.error(`knitting-native runs on Linux, this is ${process.platform}.`);
+  process.exit(1);
+}
+const problem = whatIsWrong();
+if (problem === undefined) {
+  console.log(
+    `knitting-native has its native parts for ${platform()}, and they load: there is nothing to build.`,
+  );
+} else {
+  build(problem);
 }
 
 /** Why the native parts can't be used as they are; undefined if they can. */
 function whatIsWrong() {
-  const { addon, launcher, complete } = nativeParts();
+  const { addon, complete } = nativeParts();
   if (!complete) {
     return `it brings no native parts for ${platform()}`;
   }
-  makeExecutable(launcher);
   try {
     createRequire(import.meta.url)(addon);
   } catch (error) {
@@ -32,16 +41,16 @@ function whatIsWrong() {
   }
 }
 
-/** npm keeps the mode that a file has in the tarball; not every archive and file store on the way there does. */
-function makeExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-  } catch {
-    chmodSync(path, 0o755);
-  }
-}
-
 function build(problem) {
+  const { folder } = nativeParts();
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    accessSync(root, constants.W_OK);
+  } catch (error) {
+    const found = `${problem}, and they can't be built into ${folder}: ${error.message}`;
+    fail(found, "As a user who may write there");
+  }
   if (!hasCargo()) {
     fail(`${problem}, and there is no cargo on PATH to build them`);
   }
@@ -55,12 +64,8 @@ function build(problem) {
   rmSync(join(root, "target"), { recursive: true, force: true });
 }
 
-function fail(message) {
-  // Not `npm rebuild`: that goes by the name the package is installed under, and skips scripts that are not approved.
-  const again = `node ${fileURLToPath(import.meta.url)}`;
-  console.error(
-    `knitting-native: ${message}.\n` +
-      `Install Rust (https://rustup.rs) and a C compiler for its linker, then run \`${again}\``,
-  );
+/** `first` is what to do before the script is run again. */
+function fail(message, first = "Install Rust (https://rustup.rs) and a C compiler for its linker, then") {
+  console.error(`knitting-native: ${message}.\n${first} run \`node ${fileURLToPath(import.meta.url)}\``);
   process.exit(1);
 }

@@ -1,5 +1,5 @@
 /**
- * The runtimes that the tests run under, beside the system's Node: each in a folder of its own under .runtimes/ and called
+ * The runtimes that the tests run under, beside the system's Node, and the package managers they install with: each in a folder of its own under .runtimes/ and called
  * by its path. In node_modules their `node` would take the place of the system's in every npm script.
  */
 import { spawnSync } from "node:child_process";
@@ -16,6 +16,9 @@ const RELEASES = {
   deno: "2.9.6",
   bun: "1.4.5",
 };
+
+/** Exact versions of the package managers that the package is installed with. */
+const MANAGERS = ["npm@10.9.9", "npm@11.21.2", "npm@12.2.2", "pnpm@10.34.8", "pnpm@11.28.10", "yarn@1.22.22"];
 
 /** The names of the Node releases. */
 const NODES = ["22", "24", "26"];
@@ -40,6 +43,21 @@ export function ensureRuntimes() {
 /** The Node releases alone: `{ 22, 24, 26 }`. */
 export function ensureNodes() {
   return pathsOf(NODES);
+}
+
+/** Installs the package managers that are missing. Returns the folder of each by its name and version. */
+export function ensureManagers() {
+  return Object.fromEntries(MANAGERS.map((manager) => [manager, ensureManager(manager)]));
+}
+
+function ensureManager(manager) {
+  const [name] = manager.split("@");
+  const folder = join(root, ".runtimes", manager.replace("@", "-"));
+  if (!existsSync(folder)) {
+    console.error(`Installing ${manager} in ${folder}`);
+    install(manager, folder);
+  }
+  return join(folder, "node_modules", name);
 }
 
 function pathsOf(names) {
@@ -80,7 +98,7 @@ function install(what, folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, path] of Object.entries(ensureRuntimes())) {
+  for (const [name, path] of Object.entries({ ...ensureRuntimes(), ...ensureManagers() })) {
     console.log(`${NODES.includes(name) ? `node ${name}` : name}\t${path}`);
   }
 }

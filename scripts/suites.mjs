@@ -20,7 +20,7 @@ export const ALONE = [
 
 /** Those about containers, about hosts that are killed, and about the package as it is installed. */
 export const LEFT_OUT_OF_FAST = [
-  "__test__/package/{bundles,docs,installation,typescript}.test.ts",
+  "__test__/package/{bundles,docs,installation,package-managers,programs,typescript}.test.ts",
   "__test__/permission/{escape,sandbox}.test.ts",
   "__test__/process/{containers,container-workers,killed-workers,orphans}.test.ts",
 ];

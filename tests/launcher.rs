@@ -30,26 +30,26 @@ fn gone(pid: i32) {
     }
 }
 
-/// The wrapper: puts its guard into another group, leaves a process in its own, and ends.
+/// The wrapper: puts its watchdog into another group, leaves a process in its own, and ends.
 fn wrapper(group: i32) {
-    let guard = children()[0];
-    setpgid(Pid::from_raw(guard), Pid::from_raw(group)).unwrap();
+    let watchdog = children()[0];
+    setpgid(Pid::from_raw(watchdog), Pid::from_raw(group)).unwrap();
     let left =
         Command::new("sleep").arg("1000").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().id();
-    fs::write(std::env::var("KNITTING_TEST_FILE").unwrap(), format!("{guard} {left}")).unwrap();
+    fs::write(std::env::var("KNITTING_TEST_FILE").unwrap(), format!("{watchdog} {left}")).unwrap();
 }
 
 #[test]
-fn a_guard_that_was_moved_to_another_group_kills_its_own() {
+fn a_watchdog_that_was_moved_to_another_group_kills_its_own() {
     if let Ok(group) = std::env::var(ROLE) {
         return wrapper(group.parse().unwrap());
     }
     let mut bystander = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let file = std::env::temp_dir().join(format!("knitting-launcher-{}", process::id()));
     let status = Command::new(env!("CARGO_BIN_EXE_knitting-launcher"))
-        .args([&process::id().to_string(), "--guard=0", "--"])
+        .args([&process::id().to_string(), "--watchdog=0", "--"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "a_guard_that_was_moved_to_another_group_kills_its_own", "--test-threads=1"])
+        .args(["--exact", "a_watchdog_that_was_moved_to_another_group_kills_its_own", "--test-threads=1"])
         .env(ROLE, bystander.id().to_string())
         .env("KNITTING_TEST_FILE", &file)
         .stdout(Stdio::null())
@@ -59,8 +59,8 @@ fn a_guard_that_was_moved_to_another_group_kills_its_own() {
     assert!(status.success(), "{status}");
     let written = fs::read_to_string(&file).unwrap();
     fs::remove_file(&file).unwrap();
-    let (guard, left) = written.split_once(' ').unwrap();
-    gone(guard.parse().unwrap());
+    let (watchdog, left) = written.split_once(' ').unwrap();
+    gone(watchdog.parse().unwrap());
     let survived = bystander.try_wait().unwrap().is_none();
     bystander.kill().unwrap();
     bystander.wait().unwrap();

@@ -1,5 +1,6 @@
-//! The sandbox, seen from inside: a native program tries, by one system call each, what its policy denies. The same attempts
-//! without a policy show that it is the policy that denies them. As root, where the tests are, and as an ordinary user.
+//! The sandbox, seen from inside: a native program tries, by one system call each, what its policy denies.
+//! The same attempts without a policy show that it is the policy that denies them. As root, where the tests
+//! are, and as an ordinary user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CString, OsStr};
@@ -15,7 +16,7 @@ use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use knitting_native::sandbox::policy::{Layer, Net, Policy, Ports, Sockets};
+use knitting_native::sandbox::spec::{Layer, Net, Ports, SandboxSpec, Sockets};
 use knitting_native::sandbox::{needs, seccomp};
 use landlock::{AccessFs, Ruleset, RulesetAttr, RulesetCreated};
 use nix::libc::{self, c_long};
@@ -53,8 +54,8 @@ type Attempt = (&'static str, Who, fn(&Place) -> i32);
 /// The number of an error, 0 for success.
 fn call<const N: usize>(number: c_long, arguments: [usize; N]) -> i32 {
     let argument = |at: usize| arguments.get(at).copied().unwrap_or(0);
-    // SAFETY: the pointers among the arguments are to C strings and structures that live until the call is over. Those that
-    // are none are for calls that are to be denied, or fail.
+    // SAFETY: the pointers among the arguments are to C strings and structures that live until the call is
+    // over. Those that are none are for calls that are to be denied, or fail.
     let result = unsafe {
         libc::syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4), argument(5))
     };
@@ -98,7 +99,8 @@ fn from_to(number: c_long, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> i3
     call(number, [folder, from.as_ptr() as usize, folder, to.as_ptr() as usize])
 }
 
-/// Executes a program in a process of its own, or in this one if there can be no other: then it does not come back from success.
+/// Executes a program in a process of its own, or in this one if there can be no other: then it does not come
+/// back from success.
 fn execute(program: impl AsRef<OsStr>, argument: &str) -> i32 {
     let (program, argument) = (text(program), text(argument));
     let arguments = [program.as_ptr(), argument.as_ptr(), std::ptr::null()];
@@ -562,7 +564,7 @@ const CONNECTING: &[Attempt] = &[
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Confinement {
     None,
-    Policy,
+    SandboxSpec,
     /// And it has given up exec, as a worker does once it has attached.
     WithoutExec,
     /// Only the system calls, as on a kernel whose Landlock knows nothing of signals.
@@ -570,8 +572,8 @@ enum Confinement {
 }
 
 /// A policy that allows nothing.
-fn nothing() -> Policy {
-    Policy {
+fn nothing() -> SandboxSpec {
+    SandboxSpec {
         read: Vec::new(),
         write: Vec::new(),
         execute: Vec::new(),
@@ -682,8 +684,8 @@ impl Stage {
             fs::write(root.join(file), file).unwrap();
         }
         symlink(root.join("outside"), root.join("read/link")).unwrap();
-        fs::copy(std::env::current_exe().unwrap(), root.join("write/bin/tool/prober")).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_knitting-launcher"), root.join("launcher")).unwrap();
+        copy_program(&std::env::current_exe().unwrap(), &root.join("write/bin/tool/prober"));
+        copy_program(Path::new(env!("CARGO_BIN_EXE_knitting-launcher")), &root.join("launcher"));
         let shared = Path::new("/dev/shm").join(format!("{name}-other"));
         let own = Path::new("/dev/shm").join(format!("{name}-own"));
         for file in [&shared, &own] {
@@ -714,10 +716,10 @@ impl Stage {
     }
 
     /// A policy that allows the folders `read` and `write`, and the program inside to start.
-    fn policy(&self) -> Policy {
+    fn spec(&self) -> SandboxSpec {
         let place = &self.place;
         let needs = needs::of_runtime(&place.program(), false).unwrap();
-        Policy {
+        SandboxSpec {
             read: vec![place.path("read")],
             write: vec![place.path("write")],
             execute: needs.execute.into_iter().collect(),
@@ -738,11 +740,11 @@ impl Stage {
     }
 
     /// The launcher, about to become the program inside.
-    fn launcher(&self, policy: Option<&Policy>) -> Command {
+    fn launcher(&self, spec: Option<&SandboxSpec>) -> Command {
         let mut command = Command::new(self.place.path("launcher"));
         as_user(&mut command, self.uid)
             .arg(process::id().to_string())
-            .args(policy.map(|policy| policy.argument().unwrap()))
+            .args(spec.map(|spec| spec.argument().unwrap()))
             .arg("--")
             .arg(self.place.program())
             .args(["--exact", "prober", "--nocapture", "--test-threads=1"])
@@ -755,14 +757,19 @@ impl Stage {
     }
 
     /// What comes of attempts, by name.
-    fn outcomes(&self, confinement: Confinement, policy: &Policy, names: &[&str]) -> BTreeMap<String, i32> {
-        let (policy, gives_up) = match confinement {
+    fn outcomes(
+        &self,
+        confinement: Confinement,
+        spec: &SandboxSpec,
+        names: &[&str],
+    ) -> BTreeMap<String, i32> {
+        let (spec, gives_up) = match confinement {
             Confinement::None => (None, None),
-            Confinement::Policy => (Some(policy), None),
-            Confinement::WithoutExec => (Some(policy), Some(EXEC)),
+            Confinement::SandboxSpec => (Some(spec), None),
+            Confinement::WithoutExec => (Some(spec), Some(EXEC)),
             Confinement::OfCalls => (None, Some(SIGNALS)),
         };
-        let mut command = self.launcher(policy);
+        let mut command = self.launcher(spec);
         command.env(PROBES, names.join(";")).envs(gives_up.map(|what| (GIVES_UP, what)));
         outcomes(command, names)
     }
@@ -771,10 +778,10 @@ impl Stage {
     fn behind_bubblewrap(
         &self,
         besides: impl Fn(&mut Command),
-        policy: Option<&Policy>,
+        spec: Option<&SandboxSpec>,
         names: &[&str],
     ) -> BTreeMap<String, i32> {
-        let inner = self.launcher(policy);
+        let inner = self.launcher(spec);
         let mut command = Command::new("bwrap");
         besides(command.args(["--dev-bind", "/", "/"]));
         command
@@ -788,7 +795,13 @@ impl Stage {
     }
 }
 
-/// Runs what becomes the program inside, and reads what it tells.
+/// Copies a program by a child. If this process wrote the copy, a process that another test is starting could
+/// still have the descriptor that it was written by, and nobody can execute a file that is open for writing.
+fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
+}
+
+/// Runs the program inside, and reads the outcomes that it prints.
 fn outcomes(mut command: Command, names: &[&str]) -> BTreeMap<String, i32> {
     let output = command.output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -841,8 +854,8 @@ fn is_denied(error: i32) -> bool {
 fn what_the_policy_denies_fails_and_would_not_without_it() {
     for uid in users() {
         let without = Stage::new(uid);
-        let policy = without.policy();
-        let without = without.outcomes(Confinement::None, &policy, &names(ATTEMPTS, uid));
+        let spec = without.spec();
+        let without = without.outcomes(Confinement::None, &spec, &names(ATTEMPTS, uid));
         // A kernel may lack a call altogether, and then there is nothing to deny.
         let ineffective: Vec<_> =
             without.iter().filter(|(_, error)| is_denied(**error) && **error != libc::ENOSYS).collect();
@@ -850,7 +863,7 @@ fn what_the_policy_denies_fails_and_would_not_without_it() {
 
         let stage = Stage::new(uid);
         let every = names(ATTEMPTS, 0);
-        let within = stage.outcomes(Confinement::WithoutExec, &stage.policy(), &every);
+        let within = stage.outcomes(Confinement::WithoutExec, &stage.spec(), &every);
         let allowed: Vec<_> = within.iter().filter(|(_, error)| !is_denied(**error)).collect();
         assert!(allowed.is_empty(), "uid {uid}, with the policy: {allowed:?}");
     }
@@ -861,7 +874,7 @@ fn no_process_is_started_from_the_first_instruction_on() {
     for uid in users() {
         let stage = Stage::new(uid);
         let names = ["start a process", "start a process by clone3", "start a thread"];
-        let within = stage.outcomes(Confinement::Policy, &stage.policy(), &names);
+        let within = stage.outcomes(Confinement::SandboxSpec, &stage.spec(), &names);
         for (name, error) in &within {
             assert_eq!(is_denied(*error), name != "start a thread", "uid {uid}: {within:?}");
         }
@@ -872,7 +885,7 @@ fn no_process_is_started_from_the_first_instruction_on() {
 fn what_the_policy_allows_works() {
     for uid in users() {
         let stage = Stage::new(uid);
-        let outcomes = stage.outcomes(Confinement::WithoutExec, &stage.policy(), &names(PERMITTED, uid));
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &stage.spec(), &names(PERMITTED, uid));
         let failed: Vec<_> = outcomes.iter().filter(|(_, error)| **error != 0).collect();
         assert!(failed.is_empty(), "uid {uid}: {failed:?}");
     }
@@ -882,7 +895,7 @@ fn what_the_policy_allows_works() {
 fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_needs() {
     for uid in users() {
         let stage = Stage::new(uid);
-        let policy = Policy { read: vec!["/".into()], write: vec!["/".into()], ..stage.policy() };
+        let spec = SandboxSpec { read: vec!["/".into()], write: vec!["/".into()], ..stage.spec() };
         let denied = [
             "read a denied file",
             "list a denied folder",
@@ -893,14 +906,14 @@ fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_nee
             "move the folder of the program",
             "move the folder above a denied file",
         ];
-        let outcomes = stage.outcomes(Confinement::WithoutExec, &policy, &denied);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &spec, &denied);
         assert!(outcomes.values().all(|error| is_denied(*error)), "uid {uid}: {outcomes:?}");
         let hidden = ["read the environment of another process", "read the memory map of another process"];
-        let outcomes = stage.outcomes(Confinement::WithoutExec, &policy, &hidden);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &spec, &hidden);
         assert!(outcomes.values().all(|error| *error == libc::ENOENT), "uid {uid}: {outcomes:?}");
         let allowed =
             ["read a file outside", "read the own maps", "read the machine's memory", "write to /dev/null"];
-        let outcomes = stage.outcomes(Confinement::WithoutExec, &policy, &allowed);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &spec, &allowed);
         assert!(outcomes.values().all(|error| *error == 0), "uid {uid}: {outcomes:?}");
     }
 }
@@ -909,9 +922,9 @@ fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_nee
 fn a_denial_holds_in_what_the_runtime_needs() {
     for uid in users() {
         let stage = Stage::new(uid);
-        let mut policy = Policy { read: Vec::new(), ..stage.policy() };
-        policy.needs.push(stage.place.path("read"));
-        let within = stage.outcomes(Confinement::Policy, &policy, &["read a file", "read a denied file"]);
+        let mut spec = SandboxSpec { read: Vec::new(), ..stage.spec() };
+        spec.needs.push(stage.place.path("read"));
+        let within = stage.outcomes(Confinement::SandboxSpec, &spec, &["read a file", "read a denied file"]);
         assert_eq!(within["read a file"], 0, "uid {uid}: {within:?}");
         assert_eq!(within["read a denied file"], libc::EACCES, "uid {uid}: {within:?}");
     }
@@ -922,12 +935,12 @@ fn a_denial_stands_although_the_way_there_was_closed() {
     for uid in users() {
         let stage = Stage::new(uid);
         fs::set_permissions(stage.place.path("write/deep/down"), Permissions::from_mode(0o0)).unwrap();
-        let mut policy = stage.policy();
-        policy.read.push(stage.place.path("write"));
+        let mut spec = stage.spec();
+        spec.read.push(stage.place.path("write"));
         let names = ["read a denied file in a folder that was closed"];
-        let within = stage.outcomes(Confinement::Policy, &policy, &names);
+        let within = stage.outcomes(Confinement::SandboxSpec, &spec, &names);
         assert!(within.values().all(|error| is_denied(*error)), "uid {uid}: {within:?}");
-        let without = stage.outcomes(Confinement::None, &policy, &names);
+        let without = stage.outcomes(Confinement::None, &spec, &names);
         assert!(without.values().all(|error| *error == 0), "uid {uid}: {without:?}");
     }
 }
@@ -944,13 +957,13 @@ fn what_is_denied_by_one_path_is_denied_by_the_others() {
         command.arg("--bind").args([path("read"), path("alias")]);
         command.arg("--bind").args([path("write"), path("written")]);
     };
-    let mut policy = stage.policy();
-    policy.write.push(path("written"));
-    let by_the_other = Policy { read: vec![path("alias")], ..policy.clone() };
-    for policy in [policy, by_the_other] {
+    let mut spec = stage.spec();
+    spec.write.push(path("written"));
+    let by_the_other = SandboxSpec { read: vec![path("alias")], ..spec.clone() };
+    for spec in [spec, by_the_other] {
         let denied = names(AROUND, ORDINARY);
         let denied: Vec<_> = denied.into_iter().filter(|name| name.contains("another path")).collect();
-        let within = stage.behind_bubblewrap(second, Some(&policy), &denied);
+        let within = stage.behind_bubblewrap(second, Some(&spec), &denied);
         for (name, error) in &within {
             let is_allowed = name.contains("a file by another path");
             assert_eq!(*error == 0, is_allowed, "{within:?}");
@@ -964,17 +977,17 @@ fn what_is_denied_by_one_path_is_denied_by_the_others() {
 fn only_allowed_programs_run_and_nothing_that_was_written() {
     for uid in users() {
         let stage = Stage::new(uid);
-        let mut policy = Policy { run: true, ..stage.policy() };
-        policy.read.push(stage.place.path("write"));
-        policy.read.push(fs::canonicalize("/bin").unwrap());
+        let mut spec = SandboxSpec { run: true, ..stage.spec() };
+        spec.read.push(stage.place.path("write"));
+        spec.read.push(fs::canonicalize("/bin").unwrap());
         let program = needs::of_program(Path::new("/bin/true")).unwrap();
-        policy.execute.extend(program.execute);
-        policy.needs.extend(program.read);
-        let within = stage.outcomes(Confinement::Policy, &policy, &names(RUNNING, uid));
+        spec.execute.extend(program.execute);
+        spec.needs.extend(program.read);
+        let within = stage.outcomes(Confinement::SandboxSpec, &spec, &names(RUNNING, uid));
         for (name, error) in &within {
             assert_eq!(*error == 0, name == "run what is allowed", "uid {uid}: {within:?}");
         }
-        let without = stage.outcomes(Confinement::None, &policy, &names(RUNNING, uid));
+        let without = stage.outcomes(Confinement::None, &spec, &names(RUNNING, uid));
         assert!(without.values().all(|error| !is_denied(*error)), "uid {uid}: {without:?}");
     }
 }
@@ -985,18 +998,18 @@ fn of_tcp_the_listed_ports_can_be_used() {
         let stage = Stage::new(uid);
         let sockets =
             Sockets { connect: Ports::These(vec![stage.place.tcp]), bind: Ports::All(false), udp: false };
-        let policy = Policy { net: Net::Some(sockets), ..stage.policy() };
-        let within = stage.outcomes(Confinement::Policy, &policy, &names(CONNECTING, uid));
+        let spec = SandboxSpec { net: Net::Some(sockets), ..stage.spec() };
+        let within = stage.outcomes(Confinement::SandboxSpec, &spec, &names(CONNECTING, uid));
         for (name, error) in &within {
             assert_eq!(*error == 0, name == "connect to the port", "uid {uid}: {within:?}");
             assert!(*error == 0 || is_denied(*error), "uid {uid}: {within:?}");
         }
-        let policy = Policy { net: Net::All(true), unix: true, ..stage.policy() };
-        let open = stage.outcomes(Confinement::Policy, &policy, &names(CONNECTING, uid));
+        let spec = SandboxSpec { net: Net::All(true), unix: true, ..stage.spec() };
+        let open = stage.outcomes(Confinement::SandboxSpec, &spec, &names(CONNECTING, uid));
         let denied: Vec<_> = open.iter().filter(|(_, error)| is_denied(**error)).collect();
         // No TCP but TCP: MPTCP knows no limits.
         assert!(denied.iter().all(|(name, _)| name.contains("MPTCP")), "uid {uid}: {open:?}");
-        let without = stage.outcomes(Confinement::None, &policy, &names(CONNECTING, uid));
+        let without = stage.outcomes(Confinement::None, &spec, &names(CONNECTING, uid));
         assert!(without.values().all(|error| !is_denied(*error)), "uid {uid}: {without:?}");
     }
 }
@@ -1012,19 +1025,22 @@ fn a_policy_that_cannot_be_enforced_is_refused_before_exec() {
     let stage = Stage::new(geteuid().as_raw());
     let link = stage.place.path("read/swapped");
     symlink("/etc", &link).unwrap();
-    for (policy, message) in [
-        (Policy { write: vec![link.clone()], ..stage.policy() }, "a symbolic link has taken its place"),
+    for (spec, message) in [
+        (SandboxSpec { write: vec![link.clone()], ..stage.spec() }, "a symbolic link has taken its place"),
         (
-            Policy { deny_read: vec![link.join("passwd")], ..stage.policy() },
+            SandboxSpec { deny_read: vec![link.join("passwd")], ..stage.spec() },
             "a symbolic link has taken its place",
         ),
-        (Policy { read: vec!["/no/such/file".into()], ..stage.policy() }, "/no/such/file cannot be opened"),
         (
-            Policy { read: vec!["/".into()], deny_read: vec!["/".into()], ..stage.policy() },
+            SandboxSpec { read: vec!["/no/such/file".into()], ..stage.spec() },
+            "/no/such/file cannot be opened",
+        ),
+        (
+            SandboxSpec { read: vec!["/".into()], deny_read: vec!["/".into()], ..stage.spec() },
             "cannot be denied",
         ),
     ] {
-        let (status, stderr) = refusal(stage.launcher(Some(&policy)));
+        let (status, stderr) = refusal(stage.launcher(Some(&spec)));
         assert_eq!(status, Some(EXIT_NOT_CONFINED), "{stderr}");
         assert!(stderr.starts_with("knitting-launcher: ") && stderr.contains(message), "{stderr}");
     }
@@ -1056,14 +1072,14 @@ fn without_user_namespaces_denials_are_refused_unless_they_are_optional() {
     let without = |command: &mut Command| {
         without_calls(command, &[libc::SYS_unshare], libc::EPERM);
     };
-    let mut launcher = stage.launcher(Some(&stage.policy()));
+    let mut launcher = stage.launcher(Some(&stage.spec()));
     without(&mut launcher);
     let (status, stderr) = refusal(launcher);
     assert_eq!(status, Some(EXIT_NOT_CONFINED));
     assert!(stderr.contains("no user namespace"), "{stderr}");
 
-    let policy = Policy { optional: vec![Layer::Masks, Layer::Metadata], ..stage.policy() };
-    let mut launcher = stage.launcher(Some(&policy));
+    let spec = SandboxSpec { optional: vec![Layer::Masks, Layer::Metadata], ..stage.spec() };
+    let mut launcher = stage.launcher(Some(&spec));
     without(&mut launcher);
     let output = launcher.env(PROBES, "read a file outside;read a file;read the own maps").output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -1078,7 +1094,7 @@ fn root_is_kept_in_without_a_user_namespace_too() {
         return;
     }
     let stage = Stage::new(0);
-    let mut launcher = stage.launcher(Some(&stage.policy()));
+    let mut launcher = stage.launcher(Some(&stage.spec()));
     let new_user = SeccompCmpOp::MaskedEq(libc::CLONE_NEWUSER as u64);
     let new_user =
         SeccompCondition::new(0, SeccompCmpArgLen::Dword, new_user, libc::CLONE_NEWUSER as u64).unwrap();
@@ -1120,7 +1136,7 @@ fn where_landlock_lets_signals_pass_no_call_sends_any() {
 fn a_denied_file_that_the_host_replaces_can_be_read() {
     let stage = Stage::new(geteuid().as_raw());
     let mut child =
-        stage.launcher(Some(&stage.policy())).env(PROBES, "read a denied file when told").spawn().unwrap();
+        stage.launcher(Some(&stage.spec())).env(PROBES, "read a denied file when told").spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut told = until_ready(&mut stdout);
     fs::rename(stage.place.path("read/file"), stage.place.path("read/denied")).unwrap();
@@ -1133,7 +1149,7 @@ fn a_denied_file_that_the_host_replaces_can_be_read() {
 #[test]
 fn without_landlock_rules_for_files_are_refused() {
     let stage = Stage::new(geteuid().as_raw());
-    let mut launcher = stage.launcher(Some(&stage.policy()));
+    let mut launcher = stage.launcher(Some(&stage.spec()));
     without_calls(&mut launcher, &[libc::SYS_landlock_create_ruleset], libc::EOPNOTSUPP);
     let (status, stderr) = refusal(launcher);
     assert_eq!(status, Some(EXIT_NOT_CONFINED));
@@ -1176,10 +1192,10 @@ fn what_procfs_has_forgotten_can_still_be_read() {
     }
     const FORGET_NAMES: &str = "2";
     let stage = Stage::new(0);
-    let policy = stage.policy();
-    let without_mounts = Policy { optional: vec![Layer::Masks, Layer::Metadata], ..stage.policy() };
-    for (policy, has_mounts) in [(policy, true), (without_mounts, false)] {
-        let mut launcher = stage.launcher(Some(&policy));
+    let spec = stage.spec();
+    let without_mounts = SandboxSpec { optional: vec![Layer::Masks, Layer::Metadata], ..stage.spec() };
+    for (spec, has_mounts) in [(spec, true), (without_mounts, false)] {
+        let mut launcher = stage.launcher(Some(&spec));
         if !has_mounts {
             without_calls(&mut launcher, &[libc::SYS_unshare], libc::EPERM);
         }
@@ -1199,7 +1215,7 @@ fn what_procfs_has_forgotten_can_still_be_read() {
 fn the_sandbox_stands_behind_a_wrapper_too() {
     let stage = Stage::new(geteuid().as_raw());
     let names = ["read a file outside", "read a denied file", "read a file", "open a UDP socket"];
-    let within = stage.behind_bubblewrap(|_| (), Some(&stage.policy()), &names);
+    let within = stage.behind_bubblewrap(|_| (), Some(&stage.spec()), &names);
     for (name, error) in &within {
         let expected = if name == "read a file" { 0 } else { libc::EACCES };
         assert_eq!(*error, expected, "{within:?}");
@@ -1213,7 +1229,7 @@ fn behind_a_wrapper_that_leaves_another_procfs_the_own_entry_is_found() {
     let apart = |command: &mut Command| {
         command.arg("--unshare-pid");
     };
-    let within = stage.behind_bubblewrap(apart, Some(&stage.policy()), &names);
+    let within = stage.behind_bubblewrap(apart, Some(&stage.spec()), &names);
     assert_eq!(within["read the own maps"], 0, "{within:?}");
     assert_eq!(within["read the memory map of another process"], libc::EACCES, "{within:?}");
 }
@@ -1225,9 +1241,9 @@ fn a_user_namespace_that_is_of_no_use_is_not_entered() {
         return;
     }
     let stage = Stage::new(0);
-    let policy = Policy { optional: vec![Layer::Masks, Layer::Metadata], ..stage.policy() };
+    let spec = SandboxSpec { optional: vec![Layer::Masks, Layer::Metadata], ..stage.spec() };
     let names = ["be root", "read a file", "read a file outside"];
-    let mut launcher = stage.launcher(Some(&policy));
+    let mut launcher = stage.launcher(Some(&spec));
     launcher.env(PROBES, names.join(";"));
     // As where AppArmor restricts them: one can be had, and its map cannot be written.
     let rules = Ruleset::default().handle_access(AccessFs::WriteFile).unwrap().create().unwrap();

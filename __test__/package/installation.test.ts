@@ -4,19 +4,21 @@
  * `npm pack` runs once. Each folder below is a project of its own:
  *
  * ```text
- *   alias     installed as `knitting`, with install scripts: the seeds' programs
- *   plain     installed as `knitting-native`, without: examples, classes, a test suite
+ *   alias     installed as `knitting`: the seeds' programs
+ *   plain     installed as `knitting-native`: examples, classes, the command, a test suite
  *   unbuilt   the same with the native parts taken out: cargo has to build them
  * ```
  */
 import { randomUUID } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -67,7 +69,7 @@ beforeAll(async () => {
   for (const [name, path] of Object.entries({ ...ensureRuntimes(), node: ensureNodes()[24] })) {
     place(path as string, join(bin, name));
   }
-  await install(packed, plain, "knitting-native", "--ignore-scripts");
+  await install(packed, plain, "knitting-native");
 }, 10 * minutes);
 
 afterAll(() => {
@@ -77,7 +79,7 @@ afterAll(() => {
 
 test("the tarball has what running and building need, and nothing else", () => {
   const paths = packed.files.map(({ path }) => path);
-  const unexpected = paths.filter((path) => !/^(dist\/.*\.js|src\/.*\.rs)$/.test(path));
+  const unexpected = paths.filter((path) => !/^(dist\/[a-z-]+\.js|src\/.*\.rs)$/.test(path));
   expect(unexpected.sort()).toEqual(
     [
       "Cargo.lock",
@@ -85,6 +87,7 @@ test("the tarball has what running and building need, and nothing else", () => {
       "LICENSE",
       "README.md",
       "build.rs",
+      "dist/LICENSES.txt",
       "index.d.ts",
       "shared-memory.d.ts",
       `${native}/knitting-launcher`,
@@ -208,7 +211,7 @@ test("the seeds' programs type-check against the installed package", async (cont
   expect(outcome).toEqual({ status: 0, stdout: "", stderr: "" });
 });
 
-describe.each(Object.keys(nodes))("installed without install scripts, on Node %s", (major) => {
+describe.each(Object.keys(nodes))("installed as `knitting-native`, on Node %s", (major) => {
   const examples = {
     "process-pool.mjs": ["[ 168, 9592 ]"],
     "process-pool.cjs": ["[ 3, 5 ]"],
@@ -265,6 +268,74 @@ describe.each(Object.keys(nodes))("installed without install scripts, on Node %s
   });
 });
 
+test("nothing runs when it is installed, and it needs no other package", () => {
+  const { scripts, dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  expect(Object.keys(scripts).filter((name) => /^(pre|post)?(install|prepare)$/.test(name))).toEqual([]);
+  expect(dependencies).toBeUndefined();
+});
+
+describe("the command knitting-native", () => {
+  const command = join(plain, "node_modules", ".bin", "knitting-native");
+
+  test("tells its version and how it is used", async () => {
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const told = await run(command, ["--version"], { cwd: plain });
+    expect(told).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    const help = await run(command, ["--help"], { cwd: plain });
+    expect(help).toMatchObject({ status: 0, stderr: "" });
+    expect(help.stdout).toMatch(/^Usage: knitting-native/);
+  });
+
+  test.each([["--verison"], ["top"]])("refuses %s in a sentence", async (argument) => {
+    const { status, stdout, stderr } = await run(command, [argument], { cwd: plain });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^knitting-native: .*${argument}.*\\n\\nUsage:`));
+  });
+});
+
+test("under Yarn's Plug'n'Play createPool refuses and names the setting", async () => {
+  write(plain, {
+    "pnp.mjs": `
+      Object.defineProperty(process.versions, "pnp", { value: "3" });
+      const { createPool, UnsupportedPlatformError } = await import("knitting-native");
+      try {
+        createPool({ worker: { runtime: "process", processRuntime: "node" } });
+      } catch (error) {
+        console.log(error instanceof UnsupportedPlatformError, error.message);
+      }`,
+  });
+  const { stdout } = await run(process.execPath, ["pnp.mjs"], { cwd: plain });
+  expect(stdout).toMatch(/^true createPool: .*nodeLinker: node-modules/);
+});
+
+describe("a launcher that can't be executed", () => {
+  const launcher = join(plain, "node_modules", "knitting-native", native, "knitting-launcher");
+  const program = ["process-pool.mjs"];
+
+  test("gets its right back at first use", async () => {
+    cpSync(join(root, "examples"), plain, { recursive: true });
+    chmodSync(launcher, 0o644);
+    expect(await run(process.execPath, program, { cwd: plain })).toMatchObject({ status: 0, stderr: "" });
+    expect(statSync(launcher).mode & 0o777).toBe(0o755);
+  });
+
+  test("is told with the command that mends it, where this user may not", async () => {
+    const ordinary = 65534;
+    cpSync(join(root, "examples"), plain, { recursive: true });
+    chmodSync(launcher, 0o644);
+    // A temporary folder is its owner's alone.
+    chmodSync(temporary, 0o755);
+    const uid = process.getuid?.() === 0 ? ordinary : undefined;
+    const { status, stderr } = await run(process.execPath, program, { cwd: plain, ...(uid && { uid }) });
+    chmodSync(launcher, 0o755);
+    if (uid !== undefined) {
+      expect(status).toBe(1);
+      expect(stderr).toContain("UnsupportedPlatformError: knitting-native can't execute its launcher");
+      expect(stderr).toContain(`Run \`chmod 755 ${launcher}\` as the user who owns it`);
+    }
+  });
+});
+
 describe.each(["threads", "forks"])("somebody else's vitest suite with --pool %s", (pool) => {
   test.each(Object.keys(nodes))("passes and ends by itself on Node %s", async (major) => {
     write(plain, {
@@ -313,7 +384,7 @@ describe("where the native parts are missing", () => {
   const script = join(installed, "scripts", "install.mjs");
 
   beforeAll(async () => {
-    await install(packed, unbuilt, "knitting-native", "--ignore-scripts");
+    await install(packed, unbuilt, "knitting-native");
     rmSync(join(installed, native, "knitting-native.node"));
     rmSync(join(installed, native, "knitting-launcher"));
     write(unbuilt, {
@@ -333,7 +404,18 @@ describe("where the native parts are missing", () => {
     const { status, stderr } = await run(process.execPath, ["add.mjs"], { cwd: unbuilt });
     expect(status).toBe(1);
     expect(stderr).toMatch(/UnsupportedPlatformError: knitting-native has no addon for linux-/);
-    expect(stderr).toMatch(/cargo on PATH, `(npm rebuild knitting-native|node .*install\.mjs)` builds it/);
+    expect(stderr).toMatch(/cargo on PATH, `node .*install\.mjs` builds it/);
+  });
+
+  test("the script says so where its folder can't be written", async () => {
+    const ordinary = 65534;
+    if (process.getuid?.() !== 0) {
+      return;
+    }
+    chmodSync(temporary, 0o755);
+    const { status, stderr } = await run(process.execPath, [script], { cwd: "/", uid: ordinary });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/can't be built into .*: EACCES.*\nAs a user who may write there run `node /);
   });
 
   test("without cargo the install script fails and says what to do", async () => {

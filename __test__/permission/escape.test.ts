@@ -6,7 +6,7 @@ import { chmodSync, chownSync, copyFileSync, readdirSync, realpathSync, writeFil
 import { join } from "node:path";
 import { createPool, type PermissionRule, type PoolOptions } from "knitting-native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ADDON, nativePath } from "../../build/native/platform.js";
+import { addonPath } from "../../build/native/platform.js";
 import { run, write } from "../support/installed";
 import { kinds } from "../support/kinds";
 import { makeProject, type Project, tasksOf } from "../support/project";
@@ -53,7 +53,7 @@ async function tryAll(
       parent: project.parent,
       project: project.folder,
       home,
-      addon: nativePath(ADDON),
+      addon: addonPath(),
       executable,
       interpreter: realpathSync("/lib64/ld-linux-x86-64.so.2"),
       skip: uid === 0 ? [] : ["write the addon", "write the addon with a promise"],

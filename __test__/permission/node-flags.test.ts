@@ -1,9 +1,9 @@
 /** Flags of Node that are not the same in each version. Those of the versions at hand are proved by the workers themselves. */
 import { describe, expect, test } from "vitest";
-import { letsAddonsIn, nodeFlags, nodeVersion } from "../../build/permission/node-flags.js";
+import { letsAddonsIn, nodePermissions, nodeVersion } from "../../build/permission/node-flags.js";
 import { UNSAFE } from "../../build/permission/policy.js";
 
-const flagsOf = (version: string) => nodeFlags(UNSAFE, nodeVersion(version), [], true);
+const flagsOf = (version: string) => nodePermissions(UNSAFE, nodeVersion(version), [], true);
 
 describe("the flags of Node", () => {
   test.each([

@@ -1,9 +1,9 @@
 /** Who enforces a rule on kernels that are not at hand. */
 import { expect, test } from "vitest";
 import { UNSAFE } from "../../build/permission/policy.js";
-import { type Guards, rulesOf } from "../../build/permission/rules.js";
+import { type Enforcers, rulesOf } from "../../build/permission/rules.js";
 
-const before612: Guards = {
+const before612: Enforcers = {
   runtime: "node",
   node: { major: 24, minor: 0 },
   deno: false,

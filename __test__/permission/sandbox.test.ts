@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { native } from "../../build/native/addon.js";
-import { LAUNCHER, nativePath } from "../../build/native/platform.js";
+import { launcherPath } from "../../build/native/platform.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
 
@@ -89,11 +89,9 @@ function run(name: string, net: boolean, uid: number) {
     run: false,
     optional: [],
   };
-  expect(
-    native().sandboxMissing(JSON.stringify(sandbox), native().probeSandbox(nativePath(LAUNCHER))),
-  ).toEqual([]);
+  expect(native().sandboxMissing(JSON.stringify(sandbox), native().probeSandbox(launcherPath()))).toEqual([]);
   const { status, stdout, stderr } = spawnSync(
-    nativePath(LAUNCHER),
+    launcherPath(),
     [
       ...[String(process.pid), `--sandbox=${JSON.stringify(sandbox)}`, "--"],
       ...[runtimes[name], ...(flags[name] ?? []), "script.mjs", join(folder, "outside")],

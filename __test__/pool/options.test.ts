@@ -233,7 +233,7 @@ describe("what a worker's options come to", () => {
         startupTimeoutMs: 10_000,
         maxBootFailures: 3,
         stdio: "ignore",
-        env: { inherit: [], set: {}, denied: [] },
+        environmentPolicy: { allow: [], deny: [], files: {} },
         resolveAfterFinishingAll: false,
         spinMicroseconds: 50,
       },
@@ -282,7 +282,8 @@ describe("what a worker's options come to", () => {
         hardTimeoutMs: 200,
         maxBootFailures: 1,
         stdio: "pipe",
-        env: { inherit: ["A"], set: { B: "" }, denied: ["D"] },
+        env: { inherit: ["A"], set: { B: "" } },
+        environmentPolicy: { allow: [], deny: ["D"], files: {} },
         execArgv: [],
         // The tag of undefined.
         bootstrap: { href: "file:///a.mjs", name: "b", data: "AA==" },

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { resolveOptions } from "../../build/pool/options.js";
-import { threadEnvironment, workerEnvironment } from "../../build/runtime/environment.js";
-import { runtimeCommand } from "../../build/runtime/executable.js";
+import { runtimeCommand } from "../../build/runtime/command.js";
+import { environmentOf, isUnrestricted, valuesOf } from "../../build/runtime/environment.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
 
@@ -24,11 +24,11 @@ afterEach(() => {
 });
 
 const permission = "unsafe";
-const thread = (env?: object) => threadEnvironment(resolveOptions({ worker: { env }, permission }).worker);
+const thread = (env?: object) =>
+  valuesOf(environmentOf(resolveOptions({ worker: { env }, permission }).worker));
 const options = (env: object | undefined, processRuntime = "node", more = {}) =>
   resolveOptions({ worker: { runtime: "process", processRuntime, env, ...more }, permission }).worker;
-const ofProcess = (...args: Parameters<typeof options>) =>
-  Object.fromEntries(workerEnvironment(options(...args)));
+const ofProcess = (...args: Parameters<typeof options>) => valuesOf(environmentOf(options(...args)));
 
 describe("a process worker's variables", () => {
   test("are the host's where nothing is restricted, but for those of an outer pool", () => {
@@ -68,7 +68,8 @@ describe("a process worker's variables", () => {
 
 describe("a worker thread's variables", () => {
   test("are a copy of the host's where nothing is restricted", () => {
-    expect(thread()).toBeUndefined();
+    expect(isUnrestricted(resolveOptions({ permission }).worker)).toBe(true);
+    expect(thread()).toEqual({ ...needed, DENO_DIR: "/cache", ...others });
   });
 
   test("are those of an object alone, or of a choice", () => {
@@ -86,7 +87,7 @@ describe("each runtime starts with what is left of an environment that is replac
     const worker = options({ MODE: "test" }, runtime);
     const script = join(__dirname, "..", "fixtures", "tasks", "environment.cjs");
     const [program, ...args] = runtimeCommand(worker, executable[runtime], script);
-    const env = Object.fromEntries(workerEnvironment(worker));
+    const env = valuesOf(environmentOf(worker));
     const { status, stdout, stderr } = spawnSync(program, args, { env, encoding: "utf8" });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(JSON.parse(stdout)).toMatchObject({ MODE: "test" });

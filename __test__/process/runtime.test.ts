@@ -6,8 +6,9 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { InvalidOptionError } from "../../build/base/errors.js";
 import { resolveOptions } from "../../build/pool/options.js";
-import { workerEnvironment } from "../../build/runtime/environment.js";
-import { findRuntime, runtimeCommand } from "../../build/runtime/executable.js";
+import { runtimeCommand } from "../../build/runtime/command.js";
+import { environmentOf, valuesOf } from "../../build/runtime/environment.js";
+import { findRuntime } from "../../build/runtime/executable.js";
 import { stackBytes } from "../../build/runtime/resource-limits.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
@@ -47,7 +48,7 @@ function run(
   const stack = stackBytes(resolved);
   const limit = stack === undefined ? [] : ["prlimit", `--stack=${stack}`];
   const [program, ...rest] = [...limit, ...command, ...args];
-  const env = Object.fromEntries(workerEnvironment(resolved));
+  const env = valuesOf(environmentOf(resolved));
   const { status, stdout, stderr } = spawnSync(program, rest, { cwd: root, env, encoding: "utf8" });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   return stdout;

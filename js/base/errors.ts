@@ -1,6 +1,8 @@
 /**
- * The errors of this package. Each has a stable `code`; each crosses a lane as the class it is.
+ * The errors of this package. Each has a stable `code`; each crosses a lane as the class it is. `instanceof` also knows those of
+ * another copy of this package in the same process.
  */
+import { brand } from "./brand";
 
 /** What all errors of this package extend. */
 export class KnittingError extends Error {
@@ -252,3 +254,7 @@ export const KNITTING_ERRORS = {
   PermissionUnsupportedError,
   UnsupportedPlatformError,
 } as const;
+
+for (const Class of Object.values(KNITTING_ERRORS)) {
+  brand(Class);
+}

@@ -3,8 +3,7 @@
  * an unsupported platform where it creates a pool.
  */
 import { UnsupportedPlatformError } from "../base/errors";
-import { installScript } from "./package";
-import { ADDON, nativePath, platformName } from "./platform";
+import { addonPath, BUILD_ADVICE, platformName } from "./platform";
 
 /**
  * Publishes what is staged and brings what has arrived into staging: the number of slots, -1 if the lane is closed, or `VIOLATED`.
@@ -198,13 +197,12 @@ let loaded: Native | undefined;
 /** The addon. Throws `UnsupportedPlatformError` where there is none. */
 export function native(): Native {
   if (loaded === undefined) {
-    const path = nativePath(ADDON);
+    const path = addonPath();
     try {
       loaded = require(path) as Native;
     } catch (cause) {
       throw new UnsupportedPlatformError(
-        `knitting-native has no addon for ${platformName()} (${path}): ${(cause as Error).message}\n` +
-          `With Rust's cargo on PATH, \`node ${installScript}\` builds it.`,
+        `knitting-native has no addon for ${platformName()} (${path}): ${(cause as Error).message}\n${BUILD_ADVICE}`,
         { cause },
       );
     }

@@ -1,14 +1,14 @@
 /** Which native parts are this platform's, and whether there can be any. */
-import { existsSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
 import { isMain } from "../base/side";
-import { nativeParts } from "./package";
+import { installScript, nativeParts } from "./package";
 
 /** File name of the addon. */
-export const ADDON = "knitting-native.node";
+const ADDON = "knitting-native.node";
 /** File name of the launcher. */
-export const LAUNCHER = "knitting-launcher";
+const LAUNCHER = "knitting-launcher";
 
 /** Such as `linux-x64-gnu`. Throws outside Linux. */
 export function platformName(): string {
@@ -19,6 +19,9 @@ export function platformName(): string {
   }
   return `linux-${process.arch}-${libc()}`;
 }
+
+/** What to do where the native parts are missing. */
+export const BUILD_ADVICE = `With Rust's cargo on PATH, \`node ${installScript}\` builds it.`;
 
 const LIBCS = ["gnu", "musl"];
 
@@ -35,7 +38,39 @@ function libc(): string {
   return familySync() === MUSL ? "musl" : "gnu";
 }
 
-/** The path of a native part. Throws outside Linux. */
-export function nativePath(file: typeof ADDON | typeof LAUNCHER): string {
-  return join(nativeParts, platformName(), file);
+/** The path of the addon. Throws outside Linux. */
+export function addonPath(): string {
+  return join(nativeParts, platformName(), ADDON);
+}
+
+let launcher: string | undefined;
+
+/**
+ * The path of the launcher, which can be executed: an archive or a file store may have lost that, and then it is given back.
+ * Throws `UnsupportedPlatformError` where it is missing or can't be made executable, and outside Linux.
+ */
+export function launcherPath(): string {
+  launcher ??= checkLauncher(join(nativeParts, platformName(), LAUNCHER));
+  return launcher;
+}
+
+function checkLauncher(path: string): string {
+  if (!existsSync(path)) {
+    throw new UnsupportedPlatformError(
+      `knitting-native has no launcher for ${platformName()} (${path}).\n${BUILD_ADVICE}`,
+    );
+  }
+  try {
+    accessSync(path, constants.X_OK);
+  } catch {
+    try {
+      chmodSync(path, 0o755);
+    } catch (cause) {
+      throw new UnsupportedPlatformError(
+        `knitting-native can't execute its launcher: ${(cause as Error).message}. Run \`chmod 755 ${path}\` as the user who owns it`,
+        { cause },
+      );
+    }
+  }
+  return path;
 }

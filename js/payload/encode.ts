@@ -9,7 +9,7 @@ import { types } from "node:util";
 import { PayloadTooLargeError } from "../base/errors";
 import { entry, located, property, refused, Unsupported, whatIs } from "../base/payload-errors";
 import type { SharedMapping } from "../shared-memory/mapping";
-import { ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
+import { foreignMemory, openForeign, ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
 import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared-memory/references";
 import { BUFFER_VIEW, binaryOf, isBinary, isShared } from "./binary";
 import { errorClass } from "./error-class";
@@ -70,7 +70,7 @@ import {
 } from "./heap-cost";
 import { type Region, Regions } from "./overlap";
 import { Seen } from "./seen";
-import { Envelope } from "./value";
+import { Envelope, foreignEnvelope } from "./value";
 
 /** Strings and binary values of more bytes than this are noted instead of copied. */
 const NOTE_BYTES = 4096;
@@ -413,8 +413,28 @@ export class Encoder {
     } else if (value instanceof Envelope) {
       this.#envelope(value, depth);
     } else {
+      this.#foreign(value, depth);
+    }
+  }
+
+  /** What another copy of this package has made; anything else is refused. */
+  #foreign(value: object, depth: number): void {
+    const envelope = foreignEnvelope(value);
+    if (envelope !== undefined) {
+      this.#envelope(envelope, depth);
+      return;
+    }
+    let buffer: ProcessSharedBuffer | undefined;
+    try {
+      const memory = foreignMemory(value);
+      buffer = memory && openForeign(value, memory);
+    } catch (cause) {
+      throw new Unsupported(`can't be shared: ${(cause as Error).message}`, { cause });
+    }
+    if (buffer === undefined) {
       throw new Unsupported(`is ${whatIs(value)}`);
     }
+    this.#mapped(buffer);
   }
 
   /** Refers to what was put at this position of the scratch memory. */
@@ -681,7 +701,7 @@ export class Encoder {
     return number;
   }
 
-  #envelope({ header, payload }: Envelope, depth: number): void {
+  #envelope({ header, payload }: Pick<Envelope, "header" | "payload">, depth: number): void {
     this.#hasEnvelope = true;
     this.#spend(OBJECT_BYTES);
     this.#byte(ENVELOPE);

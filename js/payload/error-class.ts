@@ -1,4 +1,5 @@
 /** The class that an error arrives as. */
+import { brandOf } from "../base/brand";
 import { KNITTING_ERRORS } from "../base/errors";
 
 const BUILT_IN_ERRORS = [
@@ -29,12 +30,18 @@ export function errorPrototype(className: string): object | undefined {
 export function errorClass(error: Error, name: string): string {
   const own: object | null = Object.getPrototypeOf(error);
   for (let prototype = own; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
-    const found = CLASS_BY_PROTOTYPE.get(prototype) ?? foreignClass(prototype);
+    const found = CLASS_BY_PROTOTYPE.get(prototype) ?? brandedClass(prototype) ?? foreignClass(prototype);
     if (found !== undefined) {
       return prototype === own || found === name ? found : "Error";
     }
   }
   return "Error";
+}
+
+/** The name of the class of ours that has this prototype in another copy of this package. */
+function brandedClass(prototype: object): string | undefined {
+  const name = brandOf(prototype);
+  return name !== undefined && PROTOTYPE_BY_CLASS.has(name) ? name : undefined;
 }
 
 /** The name of the built-in error class that has this prototype in another realm. */

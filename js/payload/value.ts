@@ -2,7 +2,7 @@
 import { types } from "node:util";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
-import { ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
+import { foreignMemory, ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
 
 /**
  * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
@@ -28,6 +28,14 @@ export type Payload =
   | ReadonlySet<Payload>
   | readonly Payload[]
   | { readonly [key: string]: Payload };
+
+/** @internal The member by which another copy of this package reads an envelope. */
+export const ENVELOPE = Symbol.for("knitting-native.envelope");
+
+/** @internal The header and the payload of an envelope of another copy; `undefined` if the value is none. */
+export function foreignEnvelope(value: object): Pick<Envelope, "header" | "payload"> | undefined {
+  return (value as { [ENVELOPE]?: Envelope })[ENVELOPE];
+}
 
 /** What an envelope may carry: bytes to be copied, or memory to be shared. */
 export type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
@@ -56,15 +64,26 @@ export class Envelope<Header extends Payload = Payload, Data extends EnvelopePay
     this.payload = payload;
   }
 
+  /** @internal */
+  get [ENVELOPE](): Pick<Envelope, "header" | "payload"> {
+    return { header: this.header, payload: this.payload };
+  }
+
   /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
   [Symbol.dispose](): void {
-    if (this.payload instanceof ProcessSharedBuffer) {
-      this.payload[Symbol.dispose]();
+    const payload: object = this.payload;
+    if (payload instanceof ProcessSharedBuffer || foreignMemory(payload) !== undefined) {
+      (payload as ProcessSharedBuffer)[Symbol.dispose]();
     }
   }
 }
 
 /** @internal */
 export function isEnvelopePayload(value: unknown): value is EnvelopePayload {
-  return types.isAnyArrayBuffer(value) || ArrayBuffer.isView(value) || value instanceof ProcessSharedBuffer;
+  return (
+    types.isAnyArrayBuffer(value) ||
+    ArrayBuffer.isView(value) ||
+    value instanceof ProcessSharedBuffer ||
+    (typeof value === "object" && value !== null && foreignMemory(value) !== undefined)
+  );
 }

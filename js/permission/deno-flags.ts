@@ -3,16 +3,17 @@ import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import { type Grant, isNothing, type Policy } from "./policy";
 
-/** What is granted where nothing is restricted. */
-export const DENO_UNSAFE = ["--allow-all"];
-
 /** Whether it can be told a path: its lists are separated by commas. */
 export function canTellDeno(path: string): boolean {
   return !path.includes(",");
 }
 
 /** Its flags. `needs` can be read besides, and the libraries in `libraries` be loaded. */
-export function denoFlags(policy: Policy, needs: readonly string[], libraries: readonly string[]): string[] {
+export function denoPermissions(
+  policy: Policy,
+  needs: readonly string[],
+  libraries: readonly string[],
+): string[] {
   return [
     // What is not granted is denied: there is nobody to ask.
     "--no-prompt",

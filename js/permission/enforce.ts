@@ -3,9 +3,9 @@
  * table of both.
  *
  * ```text
- *   host      what the worker is started with: its environment, where its output goes (host.ts)
+ *   host      what the worker is started with: its environment (runtime/environment.ts), where its output goes
  *   runtime   Node's permission model, Deno's flags (node-flags.ts, deno-flags.ts): a guardrail
- *   kernel    namespaces, Landlock, seccomp, by the launcher (kernel.ts, src/sandbox): process workers alone
+ *   kernel    namespaces, Landlock, seccomp, by the launcher (sandbox-spec.ts, src/sandbox): process workers alone
  *   wrapper   worker.processCommandPrefix, whatever it does
  * ```
  *
@@ -14,22 +14,24 @@
  */
 import { execFileSync } from "node:child_process";
 import { isAbsolute } from "node:path";
-import { InvalidOptionError, PermissionUnsupportedError } from "../base/errors";
+import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import type { KernelLayer, ProgramNeeds } from "../native/addon";
-import { ADDON, nativePath } from "../native/platform";
-import { variablesOf } from "../runtime/environment";
+import { addonPath } from "../native/platform";
+import { bunPackagePath } from "../runtime/bun";
+import { denoCacheFolder } from "../runtime/deno";
+import { environmentOf, isUnrestricted } from "../runtime/environment";
 import { isElsewhere } from "../runtime/executable";
-import type { ResolvedWorker } from "../runtime/resolve-options";
+import type { ResolvedWorker } from "../runtime/options";
 import type { Program } from "../task/program";
-import { BUN_FLAGS } from "./bun-flags";
-import { canTellDeno, denoFlags } from "./deno-flags";
+import { BUN_PERMISSIONS } from "./bun-flags";
+import { canTellDeno, denoPermissions } from "./deno-flags";
 import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
-import { canTellNode, letsAddonsIn, type NodeVersion, nodeFlags, nodeVersion } from "./node-flags";
+import { canTellNode, letsAddonsIn, type NodeVersion, nodePermissions, nodeVersion } from "./node-flags";
 import { unique } from "./paths";
-import type { Policy } from "./policy";
-import { type Guards, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
-import { runtimeVariables } from "./runtime-variables";
+import { isNothing, type Policy } from "./policy";
+import { report } from "./report";
+import { type Enforcers, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
 import { type KernelPlan, kernelPlan, missingLayers } from "./sandbox-spec";
 
 /** What a pool's workers may do, and who sees to it. */
@@ -56,8 +58,6 @@ export interface Enforcement {
   /** For `pool.permissions`. */
   readonly permissions: PoolPermissions;
 }
-
-const CODE = "KNITTING_PERMISSION_UNSUPPORTED";
 
 /** Decides. Throws `PermissionUnsupportedError` or warns of what nobody enforces. */
 export function enforce(
@@ -91,32 +91,31 @@ export function enforce(
     isHere && (mode !== "default" || [...pathsOf(effective), ...readable].every(can));
   const node = runsNode(runtime) && isTold(canTellNode) ? versionOf(runtime, executable) : undefined;
   const isDeno = runtime === "deno" && isTold(canTellDeno);
-  const variables =
-    kernel === undefined ? {} : runtimeVariables(policy, worker, [...own, ...folders.packages]);
-  const guards: Guards = {
+  const variables = kernel === undefined ? {} : toldBy(policy, worker, [...own, ...folders.packages]);
+  const enforcers: Enforcers = {
     runtime,
     node,
     deno: isDeno,
     kernel: kernel && missing,
     withoutKernel: whyNoKernel(policy, worker),
     wrapped: isWrapped,
-    environment: worker.env && unique([...variablesOf(worker), ...Object.keys(variables)]),
+    environment: isUnrestricted(worker) ? undefined : [...environmentOf(worker, variables).keys()],
     needs: unique([...readable, ...kernelNeeds(kernel).map(({ path }) => path)]),
   };
-  const rules = rulesOf(effective, guards);
+  const rules = rulesOf(effective, enforcers);
   const unsupported = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
   if (unsupported.length > 0 && mode !== "default") {
-    tell(policy, worker, unsupported);
+    report(policy, worker, unsupported);
   }
   let flags: string[] | undefined;
   if (node !== undefined) {
-    flags = nodeFlags(effective, node, readable, kernel !== undefined);
+    flags = nodePermissions(effective, node, readable, kernel !== undefined);
   } else if (isDeno) {
     const libraries = kernel === undefined ? [] : [...folders.roots, ...folders.packages];
-    const net = leavesNetworkToKernel(policy, guards) ? true : policy.net;
-    flags = denoFlags({ ...effective, net }, readable, [nativePath(ADDON), ...libraries]);
+    const net = leavesNetworkToKernel(policy, enforcers) ? true : policy.net;
+    flags = denoPermissions({ ...effective, net }, readable, [addonPath(), ...libraries]);
   } else if (runtime === "bun") {
-    flags = BUN_FLAGS;
+    flags = BUN_PERMISSIONS;
   }
   const permissions: PoolPermissions = {
     mode,
@@ -136,6 +135,23 @@ export function enforce(
     variables,
     permissions,
   };
+}
+
+/** What a runtime is told by its environment where the kernel keeps it from finding it out. `folders` are those it may read. */
+function toldBy(
+  { allowImport }: Policy,
+  worker: ResolvedWorker,
+  folders: readonly string[],
+): Readonly<Record<string, string>> {
+  switch (worker.runtime) {
+    case "deno":
+      // It does not start where it has no cache to look for.
+      return { DENO_DIR: denoCacheFolder(worker, !isNothing(allowImport)) };
+    case "bun":
+      return { NODE_PATH: bunPackagePath(worker, folders) };
+    default:
+      return {};
+  }
 }
 
 /** What was not restricted may still be muted. */
@@ -191,49 +207,6 @@ function kernelNeeds(plan: KernelPlan | undefined): PermissionNeed[] {
         ...plan.cache.read.map((path): PermissionNeed => ({ path, access: "read", for: "runtime" })),
         ...plan.cache.write.map((path): PermissionNeed => ({ path, access: "write", for: "runtime" })),
       ];
-}
-
-/** Throws or warns, as the policy says. */
-function tell(
-  { onUnsupported }: Policy,
-  { runtime }: ResolvedWorker,
-  rules: readonly PermissionRule[],
-): void {
-  const isThread = runtime === "thread";
-  const what = unique(rules.map(({ note }) => note)).map((reason) => {
-    const same = rules.filter(({ note }) => note === reason);
-    return `${same.map(({ rule, value }) => `${rule} (${short(value)})`).join(", ")}: ${reason}`;
-  });
-  const who = isThread ? "worker threads" : `workers on ${runtime}`;
-  const message = `permission: nobody enforces this for ${who}: ${what.join("; ")}. ${adviceFor(rules, isThread)}`;
-  if ((onUnsupported ?? (isThread ? "warn" : "error")) === "error") {
-    throw new PermissionUnsupportedError(`createPool: ${message}`, unique(rules.map(({ rule }) => rule)));
-  }
-  process.emitWarning(message, { type: "PermissionWarning", code: CODE });
-}
-
-/** How to have it enforced, or to do without. */
-function adviceFor(rules: readonly PermissionRule[], isThread: boolean): string {
-  if (
-    rules.some(
-      ({ rule, value }) => /^(net|denyNet)$/.test(rule) && typeof value === "object" && value.length > 0,
-    )
-  ) {
-    return 'Deno knows hosts: worker: { runtime: "process", processRuntime: "deno" }';
-  }
-  return isThread
-    ? 'Process workers have the kernel enforce it: worker: { runtime: "process" }'
-    : 'permission.onUnsupported: "warn" goes on without';
-}
-
-function short(value: PermissionRule["value"]): string {
-  if (typeof value === "boolean") {
-    return String(value);
-  }
-  const first = value.slice(0, 3).map((entry) => JSON.stringify(entry));
-  return value.length === 0
-    ? "none"
-    : first.join(", ") + (value.length > 3 ? `, and ${value.length - 3} more` : "");
 }
 
 /** What the policy says by itself, and what would contradict it. */

@@ -58,7 +58,7 @@ export function taskFolders(modules: readonly NamedModule[], policy: Policy): Ta
     refuseUnreachable(module, policy);
   }
   const files = modules.filter(({ href }) => href.startsWith("file:"));
-  const paths = unique(files.map(({ href }) => fileURLToPath(href)));
+  const paths = unique(files.map(({ href }) => resolve(fileURLToPath(href))));
   const places = unique(paths.flatMap((path) => [path, real(path) ?? path]));
   const roots = unique(places.map(packageRoot));
   const readable = (path: string): boolean => !policy.denyRead.some((denied) => isWithin(path, denied));
@@ -101,7 +101,8 @@ function refuseUnreachable({ what, href }: NamedModule, { denyRead, allowImport 
     }
   }
   if (protocol === "file:") {
-    const path = real(fileURLToPath(href)) ?? fileURLToPath(href);
+    const file = resolve(fileURLToPath(href));
+    const path = real(file) ?? file;
     const denial = denyRead.find((denied) => isWithin(path, denied));
     if (denial !== undefined) {
       throw new InvalidOptionError(
@@ -158,13 +159,12 @@ function packageFolders(file: string): string[] {
 /** What the packages lead to that are links to elsewhere. A package manager may have thousands of links within its folder. */
 function linksIn(folder: string, whole = folder): string[] {
   return entriesOf(folder).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory() && entry.name.startsWith("@")) {
-      return linksIn(path, whole);
+    if (entry.isSymbolicLink()) {
+      const path = join(folder, entry.name);
+      return isWithin(resolve(folder, readlinkSync(path)), whole) ? [] : (real(path) ?? []);
     }
-    return entry.isSymbolicLink() && !isWithin(resolve(folder, readlinkSync(path)), whole)
-      ? (real(path) ?? [])
-      : [];
+    const isScope = entry.name.startsWith("@") && entry.isDirectory();
+    return isScope ? linksIn(join(folder, entry.name), whole) : [];
   });
 }
 

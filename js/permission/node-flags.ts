@@ -46,7 +46,7 @@ export function canTellNode(path: string): boolean {
  * Its flags. `needs` can be read besides; `guarded` is whether something else holds for what the model lets through: its
  * own threads and WASI have no limits.
  */
-export function nodeFlags(
+export function nodePermissions(
   policy: Policy,
   version: NodeVersion,
   needs: readonly string[],

@@ -1,12 +1,12 @@
 /** Paths of a policy: what they are called and what they are. */
 import { realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 /** An absolute path of what a user has written: `~/` is the home folder, what is relative starts at `cwd`. */
 export function absolute(path: string, cwd: string): string {
   const inHome = path === "~" || path.startsWith("~/");
-  return inHome ? join(homedir(), path.slice(1)) : resolve(cwd, path);
+  return inHome ? resolve(homedir(), `.${path.slice(1)}`) : resolve(cwd, path);
 }
 
 /** Whose links are others for each process. */
@@ -28,10 +28,12 @@ export function realOrFuture(path: string): string {
   return real(path) ?? (parent === path ? path : join(realOrFuture(parent), basename(path)));
 }
 
-/** Whether `path` is `folder` or inside of it. Both are absolute. */
+/**
+ * Whether `path` is `folder` or inside of it. Both are absolute and normalized, as all paths of a policy are: `node:path` would
+ * take each apart anew, and a policy compares some hundreds of pairs.
+ */
 export function isWithin(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === "" || (way !== ".." && !way.startsWith("../") && !isAbsolute(way));
+  return path === folder || folder === "/" || (path.startsWith(folder) && path[folder.length] === "/");
 }
 
 /** Those that are not inside of another, each once. */

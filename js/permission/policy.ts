@@ -1,5 +1,7 @@
 /** A policy: the option `permission` with its defaults filled in, as plain data. */
 
+import type { EnvironmentPolicy } from "../runtime/options";
+
 /** Everything, or what is listed: nothing else, and nothing at all where the list is empty. */
 export type Grant = true | readonly string[];
 
@@ -24,14 +26,6 @@ export interface Policy {
   /** Whether the kernel is asked; undefined where nothing is said. */
   readonly kernel: boolean | undefined;
   readonly onUnsupported: "error" | "warn" | undefined;
-}
-
-/** */
-export interface EnvironmentPolicy {
-  readonly allow: Grant;
-  readonly deny: readonly string[];
-  /** Variables of the files. */
-  readonly files: Readonly<Record<string, string>>;
 }
 
 /** A policy that restricts nothing. */

@@ -13,10 +13,11 @@ import {
   refuseUnknown,
   texts,
 } from "../base/validate";
-import type { Environment, ResolvedWorker } from "../runtime/resolve-options";
+import type { ChosenEnvironment, EnvironmentPolicy, ResolvedWorker } from "../runtime/options";
+
 import { BOOT_VARIABLES } from "../task/program";
 import { absolute, isWithin, real, realOrFuture, unique } from "./paths";
-import { type EnvironmentPolicy, type Grant, type Policy, UNSAFE } from "./policy";
+import { type Grant, type Policy, UNSAFE } from "./policy";
 import { lockFiles, packagesOf, sensitivePaths } from "./profile";
 
 const CALLER = "createPool";
@@ -53,7 +54,7 @@ export interface Subject {
   /** What the option `worker.stdio` says, if it says something. */
   readonly stdio: ResolvedWorker["stdio"] | undefined;
   /** What the option `worker.env` says, if it says something. */
-  readonly env: Environment | undefined;
+  readonly env: ChosenEnvironment | undefined;
   /** Whether somebody looks for a fault. */
   readonly debugged: boolean;
 }

@@ -1,6 +1,6 @@
 /** The rules of a policy, and who enforces each for the workers of a pool. */
 import type { KernelLayer } from "../native/addon";
-import type { ResolvedWorker } from "../runtime/resolve-options";
+import type { ResolvedWorker } from "../runtime/options";
 import { limitsNetwork, type NodeVersion } from "./node-flags";
 import { isWithin, real } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
@@ -37,7 +37,7 @@ export interface PermissionRule {
 }
 
 /** Who there is to enforce rules. */
-export interface Guards {
+export interface Enforcers {
   readonly runtime: ResolvedWorker["runtime"];
   /** Of Node, if it has got flags. */
   readonly node: NodeVersion | undefined;
@@ -59,19 +59,19 @@ type Rule = PermissionRule["rule"];
 type Answer = true | string;
 
 /** The rules that restrict something. */
-export function rulesOf(policy: Policy, guards: Guards): PermissionRule[] {
+export function rulesOf(policy: Policy, enforcers: Enforcers): PermissionRule[] {
   const rules: PermissionRule[] = [];
   const add = (rule: Rule, value: PermissionRule["value"], runtime: Answer, kernel: Answer, note?: string) =>
-    rules.push(judge(rule, value, runtime, kernel, guards, note));
+    rules.push(judge(rule, value, runtime, kernel, enforcers, note));
   const { read, write, net, allowImport, run } = policy;
   if (read !== true) {
-    add("read", read, ofPaths(guards), ofKernel(guards, "files"));
+    add("read", read, ofPaths(enforcers), ofKernel(enforcers, "files"));
   }
   if (write !== true) {
-    add("write", write, ofPaths(guards), ofKernel(guards, "files", "metadata"));
+    add("write", write, ofPaths(enforcers), ofKernel(enforcers, "files", "metadata"));
   }
   for (const [rule, denied, granted] of [
-    ["denyRead", policy.denyRead, read === true ? true : [...read, ...guards.needs]],
+    ["denyRead", policy.denyRead, read === true ? true : [...read, ...enforcers.needs]],
     ["denyWrite", policy.denyWrite, write],
   ] as const) {
     const inside = denied.filter((path) => isGranted(path, granted));
@@ -79,34 +79,34 @@ export function rulesOf(policy: Policy, guards: Guards): PermissionRule[] {
     const future = inside.filter((path) => real(path) === undefined);
     const present = inside.filter((path) => !future.includes(path));
     if (outside.length > 0) {
-      add(rule, outside, ofPaths(guards), ofKernel(guards, "files"));
+      add(rule, outside, ofPaths(enforcers), ofKernel(enforcers, "files"));
     }
     if (present.length > 0) {
-      add(rule, present, ofDenials(guards), ofKernel(guards, "masks"));
+      add(rule, present, ofDenials(enforcers), ofKernel(enforcers, "masks"));
     }
     if (future.length > 0) {
-      add(rule, future, ofDenials(guards), ofKernel(guards, "masks"), LATER);
+      add(rule, future, ofDenials(enforcers), ofKernel(enforcers, "masks"), LATER);
     }
   }
   if (net !== true) {
-    add("net", net, ofNetwork(policy, guards), ofKernelNetwork(policy, guards));
+    add("net", net, ofNetwork(policy, enforcers), ofKernelNetwork(policy, enforcers));
   }
   if (policy.denyNet.length > 0 && !isNothing(net)) {
-    add("denyNet", policy.denyNet, ofDenoAlone(guards), HOSTS);
+    add("denyNet", policy.denyNet, ofDenoAlone(enforcers), HOSTS);
   }
   if (allowImport !== true) {
-    add("allowImport", allowImport, ofImports(guards), NO_MODULES);
+    add("allowImport", allowImport, ofImports(enforcers), NO_MODULES);
   }
   if (run !== true) {
-    const note = guards.kernel?.has("signals") && !isNothing(run) ? SIGNALS : undefined;
-    add("run", run, ofPrograms(run, guards), ofKernel(guards, "files", "syscalls"), note);
+    const note = enforcers.kernel?.has("signals") && !isNothing(run) ? SIGNALS : undefined;
+    add("run", run, ofPrograms(run, enforcers), ofKernel(enforcers, "files", "syscalls"), note);
   }
   if (policy.denyRun.length > 0 && !isNothing(run)) {
     const layer = run === true ? "masks" : "files";
-    add("denyRun", policy.denyRun, ofDenoAlone(guards), ofKernel(guards, layer));
+    add("denyRun", policy.denyRun, ofDenoAlone(enforcers), ofKernel(enforcers, layer));
   }
-  if (guards.environment !== undefined) {
-    rules.push({ rule: "env", value: guards.environment, enforcedBy: ["host"] });
+  if (enforcers.environment !== undefined) {
+    rules.push({ rule: "env", value: enforcers.environment, enforcedBy: ["host"] });
   }
   if (!policy.console) {
     rules.push({ rule: "console", value: false, enforcedBy: ["host"] });
@@ -126,15 +126,15 @@ function judge(
   value: PermissionRule["value"],
   runtime: Answer,
   kernel: Answer,
-  { wrapped }: Guards,
+  { wrapped }: Enforcers,
   note: string | undefined,
 ): PermissionRule {
-  const enforcers: [Enforcer, Answer][] = [
+  const answers: [Enforcer, Answer][] = [
     ["kernel", kernel],
     ["runtime", runtime],
     ["wrapper", wrapped ? true : ""],
   ];
-  const enforcedBy = enforcers.flatMap(([enforcer, answer]) => (answer === true ? [enforcer] : []));
+  const enforcedBy = answers.flatMap(([enforcer, answer]) => (answer === true ? [enforcer] : []));
   const reasons = [runtime, kernel].filter((answer) => typeof answer === "string");
   const told = enforcedBy.length === 0 ? reasons.join("; ") : note;
   return { rule, value, enforcedBy, ...(told === undefined ? {} : { note: told }) };
@@ -144,7 +144,7 @@ function isGranted(path: string, grant: Grant): boolean {
   return grant === true || grant.some((tree) => isWithin(path, tree));
 }
 
-function ofKernel({ kernel, withoutKernel }: Guards, ...layers: KernelLayer[]): Answer {
+function ofKernel({ kernel, withoutKernel }: Enforcers, ...layers: KernelLayer[]): Answer {
   if (kernel === undefined) {
     return withoutKernel;
   }
@@ -152,22 +152,22 @@ function ofKernel({ kernel, withoutKernel }: Guards, ...layers: KernelLayer[]): 
   return reasons.length === 0 ? true : reasons.join("; ");
 }
 
-function ofKernelNetwork(policy: Policy, guards: Guards): Answer {
+function ofKernelNetwork(policy: Policy, enforcers: Enforcers): Answer {
   if (!isNothing(policy.net)) {
     return HOSTS;
   }
-  return keepsFromNetwork(policy, guards.runtime)
-    ? ofKernel(guards, "syscalls")
+  return keepsFromNetwork(policy, enforcers.runtime)
+    ? ofKernel(enforcers, "syscalls")
     : "Deno needs the network for what allowImport allows";
 }
 
 /** Trees of files, and what is outside of them. */
-function ofPaths({ node, deno, runtime }: Guards): Answer {
+function ofPaths({ node, deno, runtime }: Enforcers): Answer {
   return node !== undefined || deno ? true : noFlags(runtime);
 }
 
 /** Files inside of trees that are granted. */
-function ofDenials({ deno, runtime }: Guards): Answer {
+function ofDenials({ deno, runtime }: Enforcers): Answer {
   return deno
     ? true
     : runtime === "bun"
@@ -179,15 +179,15 @@ function ofDenials({ deno, runtime }: Guards): Answer {
  * Whether Deno gets no word of the network that its tasks don't have: where that keeps a server from listening it throws what
  * nobody can catch, unless the worker sees to it (`worker/denied-sockets.ts`). From the kernel it takes an error.
  */
-export function leavesNetworkToKernel(policy: Policy, guards: Guards): boolean {
-  return guards.runtime === "deno" && ofKernelNetwork(policy, guards) === true;
+export function leavesNetworkToKernel(policy: Policy, enforcers: Enforcers): boolean {
+  return enforcers.runtime === "deno" && ofKernelNetwork(policy, enforcers) === true;
 }
 
-function ofNetwork(policy: Policy, guards: Guards): Answer {
+function ofNetwork(policy: Policy, enforcers: Enforcers): Answer {
   const { net } = policy;
-  const { node, deno, runtime } = guards;
+  const { node, deno, runtime } = enforcers;
   if (deno) {
-    return leavesNetworkToKernel(policy, guards) ? "the kernel does" : true;
+    return leavesNetworkToKernel(policy, enforcers) ? "the kernel does" : true;
   }
   if (node === undefined) {
     return noFlags(runtime);
@@ -198,16 +198,16 @@ function ofNetwork(policy: Policy, guards: Guards): Answer {
   return limitsNetwork(node) ? true : `Node ${node.major} has no flag for the network, 25 and later do`;
 }
 
-function ofDenoAlone({ deno, runtime }: Guards): Answer {
+function ofDenoAlone({ deno, runtime }: Enforcers): Answer {
   return deno ? true : runtime === "bun" ? noFlags(runtime) : "Node has no such flag";
 }
 
 /** Node and Bun import nothing from the web. */
-function ofImports({ deno, runtime }: Guards): Answer {
+function ofImports({ deno, runtime }: Enforcers): Answer {
   return deno || runtime !== "deno" ? true : noFlags(runtime);
 }
 
-function ofPrograms(run: Grant, { node, deno, runtime }: Guards): Answer {
+function ofPrograms(run: Grant, { node, deno, runtime }: Enforcers): Answer {
   if (deno) {
     return true;
   }
@@ -217,6 +217,6 @@ function ofPrograms(run: Grant, { node, deno, runtime }: Guards): Answer {
   return isNothing(run) ? true : "Node allows any program or none";
 }
 
-function noFlags(runtime: Guards["runtime"]): string {
+function noFlags(runtime: Enforcers["runtime"]): string {
   return runtime === "bun" ? "Bun has no flags for permissions" : "the runtime got no flags";
 }

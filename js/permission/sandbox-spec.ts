@@ -2,21 +2,21 @@
  * A policy as the kernel is to enforce it: what the launcher reads (`src/sandbox`). All paths are absolute and without symbolic
  * links: the launcher follows none, so that nobody can lead it elsewhere.
  */
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { InvalidOptionError } from "../base/errors";
-import { describe } from "../base/validate";
 import { type KernelLayer, native, type ProgramNeeds, type SandboxProbe } from "../native/addon";
-import { LAUNCHER, nativePath } from "../native/platform";
-import { workerEnvironment } from "../runtime/environment";
-import type { ResolvedWorker } from "../runtime/resolve-options";
+import { launcherPath } from "../native/platform";
+import { denoCacheFolder } from "../runtime/deno";
+import type { ResolvedWorker } from "../runtime/options";
 import type { TaskFolders } from "./needs";
 import { isWithin, real, realOrFuture, unique } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
-import { denoFolder } from "./runtime-variables";
+import { runtimeNeeds } from "./program-needs";
+import { programsOf } from "./programs";
 
 /** What the launcher reads; each field is explained in `src/sandbox`. */
-export interface Sandbox {
+export interface SandboxSpec {
   readonly read: readonly string[];
   readonly write: readonly string[];
   readonly execute: readonly string[];
@@ -30,18 +30,14 @@ export interface Sandbox {
   readonly optional: readonly KernelLayer[];
 }
 
-/** Where programs are besides the folders of `PATH`. */
-const PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-/** What programs are made of. */
-const PROGRAM_TREES = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"];
 /** Its entries are others for each process; the whole of it is denied or granted. */
 const PROCESSES = "/proc";
 
 let probed: SandboxProbe | undefined;
 
 /** What of a sandbox this kernel can't enforce, and why not. */
-export function missingLayers(sandbox: Sandbox): ReadonlyMap<KernelLayer, string> {
-  probed ??= native().probeSandbox(nativePath(LAUNCHER));
+export function missingLayers(sandbox: SandboxSpec): ReadonlyMap<KernelLayer, string> {
+  probed ??= native().probeSandbox(launcherPath());
   const missing = native().sandboxMissing(JSON.stringify(sandbox), probed);
   return new Map(missing.map(({ layer, reason }) => [layer, reason]));
 }
@@ -53,14 +49,14 @@ export function keepsFromNetwork({ net, allowImport }: Policy, runtime: Resolved
 
 /** A sandbox, with what of it is neither the policy's nor the tasks'. */
 export interface KernelPlan {
-  readonly sandbox: Sandbox;
+  readonly sandbox: SandboxSpec;
   readonly runtime: ProgramNeeds;
   readonly programs: ProgramNeeds;
   /** Of the runtime too. */
-  readonly cache: Pick<Sandbox, "read" | "write">;
+  readonly cache: Pick<SandboxSpec, "read" | "write">;
 }
 
-interface DenoCache extends Pick<Sandbox, "read" | "write"> {
+interface DenoCache extends Pick<SandboxSpec, "read" | "write"> {
   /** What is denied of it. */
   readonly private: readonly string[];
 }
@@ -74,13 +70,13 @@ export function kernelPlan(
   tasks: TaskFolders,
 ): KernelPlan {
   const online = !keepsFromNetwork(policy, worker.runtime);
-  const runtime = native().runtimeNeeds(executable, online);
+  const runtime = runtimeNeeds(executable, online);
   const programs = programsOf(policy, worker);
   const cache = denoCache(worker, policy);
   const denied = canonical([...policy.denyRead, ...tasks.denied, ...cache.private]).filter(
     (path) => path === PROCESSES || !isWithin(path, PROCESSES),
   );
-  const sandbox: Sandbox = {
+  const sandbox: SandboxSpec = {
     read: canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache.read]),
     write: canonical([...everything(policy.write), ...cache.write]),
     execute: unique([...runtime.execute, ...programs.execute]),
@@ -112,8 +108,8 @@ function denoCache(worker: ResolvedWorker, policy: Policy): DenoCache {
   if (worker.runtime !== "deno") {
     return { read: [], write: [], private: [] };
   }
-  const folder = denoFolder(policy, worker);
   const isFetching = !isNothing(policy.allowImport);
+  const folder = denoCacheFolder(worker, isFetching);
   if (isFetching) {
     makeCache(folder, policy);
   }
@@ -148,55 +144,4 @@ function everything(grant: Grant): readonly string[] {
 /** Those that are what they say. Each other one has its own beside it. */
 function canonical(paths: readonly string[]): string[] {
   return unique(paths.filter((path) => realOrFuture(path) === path));
-}
-
-/** What it takes to start the programs of `run`, and those that may not be started among what does. */
-function programsOf(
-  { run, denyRun }: Policy,
-  worker: ResolvedWorker,
-): ProgramNeeds & { denied: readonly string[] } {
-  const folders = searched(worker);
-  const denied = denyRun.flatMap((program) => findPrograms(program, [...folders, ...PROGRAM_FOLDERS]));
-  if (run === true) {
-    const execute = unique([...folders, ...PROGRAM_TREES].flatMap((folder) => real(folder) ?? []));
-    return { read: [], execute, devices: [], denied };
-  }
-  const programs = run.map((program, index) => {
-    const [path] = findPrograms(program, folders);
-    if (path === undefined) {
-      throw new InvalidOptionError(
-        `createPool: "permission.run[${index}]" is ${describe(program)}, it must be a program on PATH or the path of one`,
-      );
-    }
-    return path;
-  });
-  const needs = programs.filter((path) => !denied.includes(path)).map((path) => native().programNeeds(path));
-  return {
-    read: needs.flatMap(({ read }) => read),
-    execute: needs.flatMap(({ execute }) => execute),
-    devices: needs.flatMap(({ devices }) => devices),
-    denied: [],
-  };
-}
-
-/** Where the workers look for a program. */
-function searched(worker: ResolvedWorker): string[] {
-  const { PATH = process.env.PATH ?? "" } = Object.fromEntries(workerEnvironment(worker));
-  const { cwd = process.cwd() } = worker;
-  return PATH.split(delimiter).map((folder) => resolve(cwd, folder));
-}
-
-/** What a program really is: each of its name in these folders, or the one at its path. */
-function findPrograms(program: string, folders: readonly string[]): string[] {
-  const paths = program.includes("/") ? [program] : folders.map((folder) => resolve(folder, program));
-  return unique(paths.filter(isProgram).flatMap((path) => real(path) ?? []));
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,9 +1,10 @@
 /** From options and tasks to a pool: everything that can be said to be wrong with either is said here, at once. */
 import { basename } from "node:path";
+import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
 import { enforce } from "../permission/enforce";
 import { findRuntime } from "../runtime/executable";
-import type { ResolvedWorker } from "../runtime/resolve-options";
+import type { ResolvedWorker } from "../runtime/options";
 import { type Definition, definitionOf, type Task } from "../task/definition";
 import { assertImportable } from "../task/module-url";
 import type { TaskSource } from "../task/program";
@@ -46,6 +47,7 @@ function nameOf({ origin }: Definition): string {
 function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], shape: CallShape) => WorkerPool {
+  refusePlugAndPlay();
   const resolved = resolveOptions(options);
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
@@ -70,6 +72,15 @@ function prepare(
     const plan = { program, limits, worker, executable, enforcement, payload, abortSignalCapacity, debug };
     return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners, threads, balancer));
   };
+}
+
+/** Under Yarn's Plug'n'Play packages lie in archives that only a patched Node reads, and not the launcher, Deno or Bun. */
+function refusePlugAndPlay(): void {
+  if (process.versions.pnp !== undefined) {
+    throw new UnsupportedPlatformError(
+      "createPool: knitting-native does not run under Yarn's Plug'n'Play: its workers and their tasks' imports are files that other programs read. Say `nodeLinker: node-modules` in .yarnrc.yml and run `yarn install` again",
+    );
+  }
 }
 
 /** Throws what can be told at once of the function that the workers begin with. */

@@ -15,7 +15,11 @@ export const TASK_ADVICE =
  */
 export function assertExported(what: string, href: string, name: string, advice = ""): void {
   const path = assertExists(what, href);
-  const exported = path === undefined ? undefined : exportsOf(path);
+  const text = path === undefined ? undefined : textOf(path);
+  if (text === undefined || seemsToDeclare(text, name)) {
+    return;
+  }
+  const exported = exportsOf(text);
   if (exported !== undefined && !exported.includes(name)) {
     const names = exported.length === 0 ? "nothing" : exported.join(", ");
     throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
@@ -49,10 +53,28 @@ function pathOf(what: string, href: string): string {
   }
 }
 
-/** The names a module exports; undefined where its text doesn't settle it. */
-function exportsOf(path: string): string[] | undefined {
+function textOf(path: string): string | undefined {
   try {
-    const text = readFileSync(path, "utf8");
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether a text has `export function name` or the like, be it in a comment: then there is nothing to prove, and the lexer, which
+ * takes milliseconds to begin with, is not asked.
+ */
+function seemsToDeclare(text: string, name: string): boolean {
+  const declarations = text.matchAll(
+    /^export\s+(?:async\s+)?(?:function\s*\*?|const|let|class)\s*([\w$]+)/gm,
+  );
+  return [...declarations].some(([, declared]) => declared === name);
+}
+
+/** The names a module exports; undefined where its text doesn't settle it. */
+function exportsOf(text: string): string[] | undefined {
+  try {
     return moduleExports(text) ?? commonJsExports(text);
   } catch {
     return undefined;

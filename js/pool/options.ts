@@ -3,11 +3,11 @@ import { type DebugNamespace, resolveDebug } from "../base/debug-log";
 import { choice, record, refuseUnknown, wholeNumber } from "../base/validate";
 import { MAX_CALLS } from "../native/layout";
 import { type PayloadOptions, type ResolvedPayload, resolvePayload } from "../payload/options";
-import { subjectOf, underPolicy } from "../permission/host";
 import type { PermissionOptions } from "../permission/options";
 import type { Policy } from "../permission/policy";
 import { resolvePermission } from "../permission/resolve";
-import { type ResolvedWorker, resolveWorker, type WorkerOptions } from "../runtime/resolve-options";
+import type { ResolvedWorker, WorkerOptions } from "../runtime/options";
+import { resolveWorker } from "../runtime/resolve-options";
 import { STRATEGIES, type Strategy } from "./balancer";
 
 /** What `createPool` takes. */
@@ -56,9 +56,6 @@ export interface PoolOptions {
   permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
-export type { PayloadOptions } from "../payload/options";
-export type { ResolvedWorker, WorkerOptions } from "../runtime/resolve-options";
-
 /** The options as the pool uses them. */
 export interface ResolvedOptions {
   threads: number;
@@ -100,16 +97,22 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
   const debug = resolveDebug(CALLER, pool.debug);
-  const permission = resolvePermission(pool.permission, () => subjectOf(worker, debug.length > 0));
+  const { runtime, cwd = process.cwd(), stdio, env } = worker;
+  const debugged = debug.length > 0;
+  const permission = resolvePermission(pool.permission, () => ({ runtime, cwd, stdio, env, debugged }));
   const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
   return {
     threads: count,
     balancer: resolveBalancer(balancer),
-    worker: underPolicy(worker, permission),
+    worker: {
+      ...worker,
+      stdio: stdio ?? (permission.console ? "inherit" : "ignore"),
+      environmentPolicy: permission.mode === "unsafe" ? undefined : permission.env,
+    },
     abortSignalCapacity: wholeNumber(CALLER, "abortSignalCapacity", abortSignalCapacity, 1, MAX_CALLS),
     payload: resolvePayload(pool.payload),
     permission,
-    debug: debug.length === 0 ? undefined : debug,
+    debug: debugged ? debug : undefined,
   };
 }
 

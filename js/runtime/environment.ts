@@ -1,7 +1,29 @@
-/** The workers' environment variables. */
+/**
+ * The environment variables of a worker: every one, and who asked for it. It is decided here alone, anew at each start of a
+ * worker.
+ *
+ * ```text
+ *   what it takes to start < worker.env.inherit or permission.env.allow < permission.env.files, where those leave a gap
+ *     < worker.env.set < worker.resourceLimits < what its runtime is told        a later one wins
+ *   permission.env.deny   takes variables away, those that it takes to start among them; not the limits
+ * ```
+ */
+import { InvalidOptionError } from "../base/errors";
+import { describe, isRecord, record, refuse, refuseUnknown, texts } from "../base/validate";
 import { BOOT_VARIABLES } from "../task/program";
-import type { ResolvedWorker } from "./resolve-options";
+import type { ChosenEnvironment, EnvironmentChoice, ResolvedWorker } from "./options";
 import { jscVariables } from "./resource-limits";
+
+const CALLER = "createPool";
+
+/** Who asked for a variable. */
+export type VariableSource = "start" | "inherited" | "files" | "set" | "limits" | "runtime";
+
+/** A variable of a worker. */
+export interface Variable {
+  readonly value: string;
+  readonly source: VariableSource;
+}
 
 /**
  * What it takes to start a process, found by starting each runtime without it. Not `HOME`: Deno and Bun look the home folder up
@@ -14,42 +36,115 @@ const NEEDED = {
   deno: ["DENO_DIR"],
 };
 
-/** The whole environment of a process worker, but for its boot variables. */
-export function workerEnvironment(worker: ResolvedWorker): [string, string][] {
-  const needed = worker.runtime === "deno" ? [...NEEDED.all, ...NEEDED.deno] : NEEDED.all;
-  const { denied = [] } = worker.env ?? {};
-  const variables = { ...pick(needed.filter((name) => !denied.includes(name))), ...chosen(worker) };
-  for (const [name, value] of worker.runtime === "bun" ? jscVariables(worker.resourceLimits) : []) {
-    variables[name] = value;
+/** What decides about a worker's variables. */
+type Subject = Pick<ResolvedWorker, "runtime" | "env" | "environmentPolicy" | "resourceLimits">;
+
+/** The variables of a worker, but for those that carry its boot. `told` is what its runtime is told by variables. */
+export function environmentOf(
+  { runtime, env, environmentPolicy, resourceLimits }: Subject,
+  told: Readonly<Record<string, string>> = {},
+): Map<string, Variable> {
+  const { allow = true, deny = [], files = {} } = environmentPolicy ?? {};
+  const variables = new Map<string, Variable>();
+  const add = (source: VariableSource, entries: Iterable<readonly [string, string]>): void => {
+    for (const [name, value] of entries) {
+      // Never what an outer pool has started this process with.
+      if (!deny.includes(name) && !BOOT_VARIABLES.includes(name)) {
+        variables.set(name, { value, source });
+      }
+    }
+  };
+  if (runtime !== "thread") {
+    add("start", ofHost(runtime === "deno" ? [...NEEDED.all, ...NEEDED.deno] : NEEDED.all));
   }
-  return Object.entries(variables);
-}
-
-/** The environment of a worker thread; undefined is a copy of the host's. */
-export function threadEnvironment(worker: ResolvedWorker): Record<string, string> | undefined {
-  return worker.env === undefined ? undefined : chosen(worker);
-}
-
-/** The names of what a worker has. */
-export function variablesOf(worker: ResolvedWorker): string[] {
-  return worker.runtime === "thread"
-    ? Object.keys(threadEnvironment(worker) ?? process.env)
-    : workerEnvironment(worker).map(([name]) => name);
-}
-
-/** What the option says. */
-function chosen({ env }: ResolvedWorker): Record<string, string> {
-  return env === undefined ? pick(Object.keys(process.env)) : { ...pick(env.inherit), ...env.set };
-}
-
-/** Those of the host's variables that are set. Never what an outer pool has started this process with. */
-function pick(names: readonly string[]): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const name of names) {
-    const value = process.env[name];
-    if (value !== undefined && !BOOT_VARIABLES.includes(name)) {
-      variables[name] = value;
+  const inherited = ofHost(env?.inherit ?? (allow === true ? Object.keys(process.env) : allow));
+  add("inherited", inherited);
+  const names = new Set(inherited.map(([name]) => name));
+  add(
+    "files",
+    Object.entries(files).filter(([name]) => !names.has(name)),
+  );
+  add("set", Object.entries(env?.set ?? {}));
+  if (runtime === "bun") {
+    for (const [name, value] of jscVariables(resourceLimits)) {
+      variables.set(name, { value, source: "limits" });
     }
   }
+  add("runtime", Object.entries(told));
   return variables;
+}
+
+/** The same as names and values. */
+export function valuesOf(variables: ReadonlyMap<string, Variable>): Record<string, string> {
+  return Object.fromEntries(Array.from(variables, ([name, { value }]) => [name, value]));
+}
+
+/** Whether a worker has all of the host's variables and no others: nothing restricts them. */
+export function isUnrestricted({ env, environmentPolicy }: Subject): boolean {
+  const { allow = true, deny = [], files = {} } = environmentPolicy ?? {};
+  return env === undefined && allow === true && deny.length === 0 && Object.keys(files).length === 0;
+}
+
+/** Those of the host's variables that are set. */
+function ofHost(names: readonly string[]): [string, string][] {
+  return names.flatMap((name): [string, string][] => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+}
+
+/** Checks the option `worker.env`. */
+export function resolveEnvironment(given: unknown): ChosenEnvironment {
+  const env = record(
+    CALLER,
+    "worker.env",
+    given,
+    "an object of names and values, or { inherit: [...], set: {...} }",
+  );
+  // A variable may be called like that too, and then it is a string.
+  if (!isChoice(env)) {
+    return { inherit: [], set: variables("worker.env", env) };
+  }
+  refuseUnknown(CALLER, env as Record<string, unknown>, ["inherit", "set"], "worker.env.");
+  const { inherit: names = [], set = {} } = env;
+  const inherit = texts(CALLER, "worker.env.inherit", names, 0);
+  for (const [index, name] of inherit.entries()) {
+    checkName(`worker.env.inherit[${index}]`, name);
+  }
+  return { inherit, set: variables("worker.env.set", set) };
+}
+
+function isChoice(env: object): env is EnvironmentChoice {
+  const { inherit, set } = env as Record<string, unknown>;
+  return Array.isArray(inherit) || isRecord(set);
+}
+
+function variables(option: string, given: unknown): Readonly<Record<string, string>> {
+  const set: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(
+    record(CALLER, option, given, "an object of names and values"),
+  )) {
+    if (value === undefined) {
+      continue;
+    }
+    checkName(option, name);
+    if (typeof value !== "string" || value.includes("\0")) {
+      refuse(CALLER, `${option}.${name}`, value, "a string without NUL");
+    }
+    set[name] = value;
+  }
+  return set;
+}
+
+function checkName(option: string, name: string): void {
+  if (name === "" || /[=\0]/.test(name)) {
+    throw new InvalidOptionError(
+      `${CALLER}: "${option}" has ${describe(name)}, a variable's name is not empty and without "=" and NUL`,
+    );
+  }
+  if (BOOT_VARIABLES.includes(name)) {
+    throw new InvalidOptionError(
+      `${CALLER}: "${option}" has ${describe(name)}, which is set for each worker by itself`,
+    );
+  }
 }

@@ -1,35 +1,11 @@
-/**
- * The runtime of a process worker: where its executable is, and its command line. `runtime ++ flags ++ worker entry`, to which
- * a prefix and the launcher are put in front elsewhere.
- */
-import { accessSync, constants, realpathSync, statSync } from "node:fs";
-import { delimiter, isAbsolute, resolve } from "node:path";
+/** Where the executable of a worker process is. */
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, resolve } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
-import { DENO_UNSAFE } from "../permission/deno-flags";
-import { inheritedExecArgv } from "./exec-argv";
-import type { ProcessRuntime, ResolvedWorker } from "./resolve-options";
-import { v8Flags } from "./resource-limits";
+import type { ProcessRuntime, ResolvedWorker } from "./options";
 
 const RUNTIMES: readonly ProcessRuntime[] = ["node", "deno", "bun"];
-
-const DENO = [
-  // Nothing but what the tasks write: no progress of downloads, no warnings about a project's configuration.
-  "--quiet",
-  // A project is the user's: no deno.lock in it, and nothing is installed into its node_modules, which are read as they are.
-  "--no-lock",
-  "--node-modules-dir=manual",
-  // A .js file whose package.json names no type is what its text says, as in Node.
-  "--unstable-detect-cjs",
-];
-
-const BUN = [
-  "run",
-  // A package that is missing is an error, and not fetched from the registry.
-  "--no-install",
-  // The workers' environment is what the options say, not what lies in the working directory.
-  "--no-env-file",
-];
 
 /**
  * The executable of a pool's workers: an absolute path, or as it was given where a container has it and not this system.
@@ -46,53 +22,6 @@ export function findRuntime(worker: ResolvedWorker): string {
     throw runtimePath === undefined ? missing(runtime) : unusable(runtimePath);
   }
   return found;
-}
-
-/** The worker's command line, without a prefix. `permissions` are the runtime's flags for what it may do; undefined: anything. */
-export function runtimeCommand(
-  worker: ResolvedWorker,
-  executable: string,
-  entry: string,
-  permissions?: readonly string[],
-): string[] {
-  return [executable, ...flags(worker, executable, permissions), entry];
-}
-
-/** The options' limits and permissions come after the user's own flags, so that they hold. */
-function flags(
-  { runtime, execArgv, resourceLimits }: ResolvedWorker,
-  executable: string,
-  permissions: readonly string[] | undefined,
-): string[] {
-  const ofV8 = v8Flags(resourceLimits);
-  switch (runtime as ProcessRuntime) {
-    case "node":
-      return [...(execArgv ?? inherited(executable)), ...ofV8, ...(permissions ?? [])];
-    case "deno":
-      // It collects what several of these name.
-      return [
-        "run",
-        ...(permissions ?? DENO_UNSAFE),
-        ...DENO,
-        ...(execArgv ?? []),
-        ...(ofV8.length === 0 ? [] : [`--v8-flags=${ofV8.join(",")}`]),
-      ];
-    case "bun":
-      return [...BUN, ...(permissions ?? []), ...(execArgv ?? [])];
-  }
-}
-
-/** The host's own flags are sure to exist in the executable that it runs itself. */
-function inherited(executable: string): string[] {
-  return isHost(executable) ? inheritedExecArgv(process.execArgv) : [];
-}
-
-function isHost(executable: string): boolean {
-  try {
-    return isAbsolute(executable) && realpathSync(executable) === realpathSync(process.execPath);
-  } catch {
-    return false;
-  }
 }
 
 /** Whether the worker has a file system of its own, as in a container. A sandbox in this one can inherit descriptor 0. */
@@ -115,7 +44,8 @@ function find(command: string): string | undefined {
   return folders.map((folder) => resolve(folder, command)).find(isExecutable);
 }
 
-function isExecutable(path: string): boolean {
+/** Whether there is a file at a path that this user can execute. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();

@@ -2,7 +2,7 @@
  * Limits of a worker's memory, in the words of its runtime. Units: the options count megabytes of 1 048 576 bytes, as V8 does
  * for its heap; V8 counts its stack in kilobytes, JavaScriptCore everything in bytes.
  */
-import type { LimitsInMegabytes, ResolvedWorker } from "./resolve-options";
+import type { LimitsInMegabytes, ResolvedWorker } from "./options";
 
 const KILOBYTES = 1024;
 const BYTES = 1024 * 1024;

@@ -59,6 +59,8 @@ export interface ViewClass<View> {
 /** Largest that one can be. */
 const MAX_BYTES = Math.min(32 * 1024 ** 3, constants.MAX_LENGTH);
 const MAX_NAME_BYTES = 255;
+/** The member by which another copy of this package reads where a buffer lies. */
+const MEMORY = Symbol.for("knitting-native.shared-memory");
 /** What the names of pools' own memory end with. */
 const POOL_SUFFIX = ".knitting";
 
@@ -114,7 +116,7 @@ export class ProcessSharedBuffer {
         `${CREATE}: "primitives" has mapped ${describe(mapping)}, it must be what getDefaultProcessSharedBufferPrimitives() returns`,
       );
     }
-    return new ProcessSharedBuffer(mapping, 0, mapping.byteLength, true);
+    return bufferOver(mapping, 0, mapping.byteLength, true);
   }
 
   /** Its bytes as an `ArrayBuffer`, always the same one. Throws `SharedMemoryError` if it is closed. */
@@ -155,7 +157,7 @@ export class ProcessSharedBuffer {
       const allowed = `a whole number from 1 to ${this.byteLength - offset}`;
       refuse("ProcessSharedBuffer.subbuffer", "length", length, allowed);
     }
-    return new ProcessSharedBuffer(this.#mapping, this.descriptor.byteOffset + offset, length, false);
+    return bufferOver(this.#mapping, this.descriptor.byteOffset + offset, length, false);
   }
 
   /**
@@ -172,6 +174,13 @@ export class ProcessSharedBuffer {
     }
   }
 
+  /** @internal */
+  get [MEMORY](): ForeignMemory {
+    const { name, inode } = this.sendable();
+    const { byteOffset, byteLength } = this.descriptor;
+    return { name, inode, byteOffset, byteLength };
+  }
+
   /** @internal The memory, if it can be sent. Throws `SharedMemoryError`. */
   sendable(): Mapping {
     this.#check();
@@ -184,6 +193,57 @@ export class ProcessSharedBuffer {
     }
     void this.#mapping.native;
   }
+}
+
+/** Made outside of the class: a class that names itself gets another name from the bundler. */
+function bufferOver(...parameters: ConstructorParameters<typeof ProcessSharedBuffer>): ProcessSharedBuffer {
+  return new ProcessSharedBuffer(...parameters);
+}
+
+/** @internal A part of shared memory, as another copy of this package describes it. */
+export interface ForeignMemory {
+  readonly name: string | undefined;
+  readonly inode: number;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/**
+ * @internal What a `ProcessSharedBuffer` of another copy says about its memory; `undefined` if the value is none. Throws the
+ * other copy's `SharedMemoryError` if that is closed.
+ */
+export function foreignMemory(value: object): ForeignMemory | undefined {
+  return (value as { [MEMORY]?: ForeignMemory })[MEMORY];
+}
+
+const foreignMappings = new WeakMap<object, Mapping>();
+
+/**
+ * @internal The memory of a `ProcessSharedBuffer` of another copy, opened by its name. Throws `SharedMemoryError`: the two copies
+ * have an addon each, and neither can use what the other has mapped.
+ */
+export function openForeign(
+  value: object,
+  { name, inode, byteOffset, byteLength }: ForeignMemory,
+): ProcessSharedBuffer {
+  let mapping = foreignMappings.get(value);
+  if (mapping === undefined) {
+    if (name === undefined) {
+      throw new SharedMemoryError(
+        "foreign",
+        "it was made by another copy of knitting-native and has no name by which this copy could open it. Give it a name, or have one copy installed",
+      );
+    }
+    const failed = `the shared memory ${JSON.stringify(name)} of another copy of knitting-native can't be opened`;
+    mapping = new Mapping(
+      opened(failed, () => native().SharedBuffer.open(name, undefined, inode)),
+      name,
+      undefined,
+      forgetMemory,
+    );
+    foreignMappings.set(value, mapping);
+  }
+  return new ProcessSharedBuffer(mapping, byteOffset, byteLength, false);
 }
 
 const CREATE = "ProcessSharedBuffer.create";

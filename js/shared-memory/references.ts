@@ -43,6 +43,20 @@ export interface Shares extends Referrer, Resolver {
   send(call: number, references: readonly Reference[]): boolean;
 }
 
+/** A SharedArrayBuffer that a thread has sent with a result. */
+export interface ReturnedArray {
+  readonly ticket: number;
+  readonly buffer: SharedArrayBuffer;
+  /** Its number here, if it came from here. */
+  readonly number: number | undefined;
+}
+
+/** A SharedArrayBuffer on its way to a thread, or none of that number any more. */
+export interface SentArray {
+  readonly number: number;
+  readonly buffer: SharedArrayBuffer | undefined;
+}
+
 /** For values that are decoded where nothing is shared. */
 export class NothingShared implements Referrer {
   refer(memory: SharedMemory): never {

@@ -4,9 +4,9 @@ import { KnittingError } from "../base/errors";
 import type { HostLane } from "../lane/host/host-lane";
 import { native, type WorkerEvent } from "../native/addon";
 import { workerEntry } from "../native/package";
-import { LAUNCHER, nativePath } from "../native/platform";
-import { workerEnvironment } from "../runtime/environment";
-import { runtimeCommand } from "../runtime/executable";
+import { launcherPath } from "../native/platform";
+import { runtimeCommand } from "../runtime/command";
+import { environmentOf, valuesOf } from "../runtime/environment";
 import { commandFor } from "../runtime/resolve-options";
 import { stackBytes } from "../runtime/resource-limits";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
@@ -36,7 +36,7 @@ export function startProcess(
   const { worker, program, executable, enforcement } = plan;
   const { stdio, cwd, nice } = worker;
   const command = runtimeCommand(worker, executable, workerEntry, enforcement.flags);
-  const launcher = nativePath(LAUNCHER);
+  const launcher = launcherPath();
   let pid: number | null = null;
   let end!: (exit: Exit) => void;
   const exited = new Promise<Exit>((resolve) => {
@@ -71,7 +71,7 @@ export function startProcess(
       wrapper: [...wrapper],
       command,
       sandbox: enforcement.sandbox,
-      env: Object.entries({ ...Object.fromEntries(workerEnvironment(worker)), ...enforcement.variables }),
+      env: Object.entries(valuesOf(environmentOf(worker, enforcement.variables))),
       cwd,
       stdio,
       nice,

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { MessageChannel, Worker as Thread, type WorkerOptions } from "node:worker_threads";
 import type { HostLane } from "../lane/host/host-lane";
 import { workerEntry } from "../native/package";
-import { threadEnvironment } from "../runtime/environment";
+import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment";
 import { inheritedExecArgv } from "../runtime/exec-argv";
 import type { ThreadData } from "../task/program";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
@@ -24,7 +24,8 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
     name: "knitting",
     stdout: piped,
     stderr: piped,
-    env: threadEnvironment(plan.worker),
+    // Without it Node copies the host's.
+    env: isUnrestricted(plan.worker) ? undefined : valuesOf(environmentOf(plan.worker)),
     resourceLimits,
   };
   const thread =

@@ -2,7 +2,7 @@
 import type { DebugContext } from "../base/debug-log";
 import type { ResolvedPayload } from "../payload/options";
 import type { Enforcement } from "../permission/enforce";
-import type { ResolvedWorker } from "../pool/options";
+import type { ResolvedWorker } from "../runtime/options";
 import type { Program } from "../task/program";
 
 /** What every worker of a pool is started with. */

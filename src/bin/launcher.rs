@@ -1,71 +1,75 @@
 //! The launcher: prepares a process and becomes the runtime, or the wrapper around it.
 //!
 //! ```text
-//!   knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] [--stack=<bytes>]
-//!                     [--sandbox=<policy>] -- <program> [argument...]
+//!   knitting-launcher <host pid> [--control] [--watchdog=<milliseconds>] [--nice=<n>] [--stack=<bytes>]
+//!                     [--sandbox=<spec>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
 //!   3. default signals, none blocked     4. no core dumps; niceness, stack limit
-//!   5. of a wrapper: a guard instead of the death signal            6. descriptor 0, and the control socket on 3
+//!   5. for a wrapper: a watchdog instead of the death signal            6. descriptor 0, and the control socket on 3
 //!   7. the sandbox                                                  8. exec
 //!
-//!   knitting-launcher --probe     tells as JSON what this kernel can enforce, see `sandbox::probe`
+//!   knitting-launcher --probe     prints as JSON what this kernel can enforce, see `sandbox::probe`
 //! ```
 //!
-//! A host of 0 stands for none: behind a wrapper the launcher sets up the sandbox alone, and whoever started the wrapper watches.
+//! A host of 0 means that there is none to watch: behind a wrapper the launcher only sets up the sandbox, and
+//! another launcher has started the wrapper.
 //!
-//! It runs between the host's posix_spawn and the runtime's first instruction, in a process that is small and has one
-//! thread: what a large multi-threaded host must not do between fork and exec is safe here. If something fails it says
-//! so on stderr and exits with 126 (127 where the program does not exist), as `env` does; with 125 if it is the policy that it
-//! cannot enforce: nothing runs with less than that.
+//! The launcher runs between the host's posix_spawn and the runtime's first instruction, in a small process
+//! with one thread. So it can safely do what a large multi-threaded host must not do between fork and exec.
+//! If something fails it says so on stderr and exits with 126, or with 127 if the program does not exist, as
+//! `env` does. It exits with 125 if it can't enforce the sandbox: the command does not run without it.
 //!
-//! The death signal guards the worker's start only. It would kill the worker alone and leave what that has started, so
-//! the worker clears it as soon as its watchdog stands, which ends the whole process group (see `process::handshake`).
+//! The death signal guards the worker's start only. It would kill the worker alone and leave the processes
+//! that the worker has started. So the worker clears it as soon as its watchdog runs, which ends the whole
+//! process group (see `process::handshake`).
 //!
-//! A wrapper must not be killed alone either: what it has started halfway would stay for ever, a sandbox that waits for
-//! its parent, a container that is created and not started. Its guard is a process of the same group, which waits for the
-//! host or the wrapper to end and kills the group; after the host's end it lets the wrapper go on for the given time. The
-//! wrapper is its parent and could put it into another group: it kills the one that it began in, or none.
+//! A wrapper must not be killed alone either: what it has half started would stay for ever, such as a sandbox
+//! that waits for its parent, or a container that is created and not started. Its watchdog is a process of
+//! the same group, which waits for the host or the wrapper to end and kills the group; after the host's end
+//! it lets the wrapper go on for the given time. The wrapper is its parent and could put it into another
+//! group. It kills the group that it began in, or none.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
 use knitting_native::process::control;
 use knitting_native::sandbox;
-use knitting_native::sandbox::policy::Policy;
 use knitting_native::sandbox::probe::{Kernel, PROBE};
+use knitting_native::sandbox::spec::SandboxSpec;
 use knitting_native::sys::descriptors::close_from;
-use knitting_native::sys::signals::kill_group;
+use knitting_native::sys::fork::start_child;
+use knitting_native::sys::pidfd;
+use knitting_native::sys::priority::set_nice;
+use knitting_native::sys::signals::{self, kill_group};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, killpg, signal, sigprocmask};
-use nix::unistd::{
-    ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, execvp, fork, getpgrp, getpid, getppid,
-};
-use rustix::process::{PidfdFlags, pidfd_open, setpriority_process};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, sigprocmask};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, execvp, getpgrp, getpid, getppid};
 
 const EXIT_NOT_CONFINED: u8 = 125;
 const EXIT_CANNOT_EXECUTE: u8 = 126;
 const EXIT_NOT_FOUND: u8 = 127;
 
-const USAGE: &str = "usage: knitting-launcher <host pid> [--control] [--guard=<milliseconds>] [--nice=<n>] \
-                     [--stack=<bytes>] [--sandbox=<policy>] -- <program> [argument...]";
+const USAGE: &str = "usage: knitting-launcher <host pid> [--control] [--watchdog=<milliseconds>] [--nice=<n>] \
+                     [--stack=<bytes>] [--sandbox=<spec>] -- <program> [argument...]";
 
 /// What is asked for, beside the command.
 struct Settings {
-    /// None behind a wrapper.
+    /// The host's process id. `None` behind a wrapper.
     host: Option<Pid>,
-    /// Whether descriptor 0 is the control socket.
+    /// True if descriptor 0 is the control socket.
     control: bool,
     /// How long a wrapper may go on after the host's end, in milliseconds.
-    guard_millis: Option<u16>,
+    watchdog_millis: Option<u16>,
     nice: Option<i32>,
     stack_bytes: Option<u64>,
-    /// The policy, as JSON.
+    /// The sandbox's specification, as JSON.
     sandbox: Option<String>,
 }
 
@@ -86,8 +90,8 @@ fn main() -> ExitCode {
     if let Err(message) = prepare(&settings) {
         return fail(&message, EXIT_CANNOT_EXECUTE);
     }
-    if let Some(policy) = &settings.sandbox
-        && let Err(message) = confine(policy, settings.host)
+    if let Some(spec) = &settings.sandbox
+        && let Err(message) = confine(spec, settings.host)
     {
         return fail(&message, EXIT_NOT_CONFINED);
     }
@@ -104,7 +108,7 @@ impl Settings {
         let mut settings = Self {
             host: (host != 0).then(|| Pid::from_raw(host)),
             control: false,
-            guard_millis: None,
+            watchdog_millis: None,
             nice: None,
             stack_bytes: None,
             sandbox: None,
@@ -116,10 +120,10 @@ impl Settings {
                 continue;
             }
             match argument.to_str()?.split_once('=') {
-                Some(("--guard", millis)) => settings.guard_millis = Some(millis.parse().ok()?),
+                Some(("--watchdog", millis)) => settings.watchdog_millis = Some(millis.parse().ok()?),
                 Some(("--nice", nice)) => settings.nice = Some(nice.parse().ok()?),
                 Some(("--stack", bytes)) => settings.stack_bytes = Some(bytes.parse().ok()?),
-                Some(("--sandbox", policy)) => settings.sandbox = Some(policy.into()),
+                Some(("--sandbox", spec)) => settings.sandbox = Some(spec.into()),
                 _ => return (argument == "--").then_some(settings),
             }
         }
@@ -132,53 +136,54 @@ fn prepare(settings: &Settings) -> Result<(), String> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .map_err(|errno| format!("cannot switch core dumps off: {}", errno.desc()))?;
     if let Some(nice) = settings.nice {
-        setpriority_process(None, nice)
-            .map_err(|errno| format!("cannot set worker.nice to {nice}: {errno}"))?;
+        set_nice(nice).map_err(|errno| format!("cannot set worker.nice to {nice}: {errno}"))?;
     }
     if let Some(bytes) = settings.stack_bytes {
         let (soft, hard) = getrlimit(Resource::RLIMIT_STACK).unwrap_or((0, 0));
         if soft < bytes {
             setrlimit(Resource::RLIMIT_STACK, bytes, hard).map_err(|errno| {
-                format!("cannot raise the stack limit to {bytes} bytes for worker.resourceLimits.stackSizeMb, the hard limit is {hard}: {}", errno.desc())
+                format!(
+                    "cannot raise the stack limit to {bytes} bytes for worker.resourceLimits.stackSizeMb, the hard \
+                     limit is {hard}: {}",
+                    errno.desc()
+                )
             })?;
         }
     }
-    if let (Some(host), Some(millis)) = (settings.host, settings.guard_millis) {
-        start_guard(host, millis)
-            .map_err(|errno| format!("cannot start the wrapper's guard: {}", errno.desc()))?;
+    if let (Some(host), Some(millis)) = (settings.host, settings.watchdog_millis) {
+        start_watchdog(host, millis)
+            .map_err(|error| format!("cannot start the wrapper's watchdog: {error}"))?;
     }
     if settings.control {
-        // After the guard, which has no business with it.
+        // After the start of the watchdog, which must not have it.
         control::take_stdin().map_err(|error| format!("cannot take the control socket: {error}"))?;
     }
     Ok(())
 }
 
-/// Puts this process under the policy.
-fn confine(policy: &str, host: Option<Pid>) -> Result<(), String> {
-    sandbox::apply(Policy::decode(policy)?)?;
-    // Some changes of credentials clear it.
+/// Confines this process to the specification.
+fn confine(spec: &str, host: Option<Pid>) -> Result<(), String> {
+    sandbox::apply(SandboxSpec::decode(spec)?)?;
+    // Some changes of credentials clear the death signal.
     host.map_or(Ok(()), die_with)
         .map_err(|errno| format!("the death signal cannot be set again: {}", errno.desc()))
 }
 
-/// Starts the guard of this process, which it is to be instead of the death signal.
-fn start_guard(host: Pid, millis: u16) -> Result<(), Errno> {
-    let (wrapper, host_process, group) = (pidfd(getpid())?, pidfd(host)?, getpgrp());
+/// Starts the watchdog of this process, which replaces the death signal.
+fn start_watchdog(host: Pid, millis: u16) -> io::Result<()> {
+    let (wrapper, host_process) = (pidfd::open(getpid().as_raw())?, pidfd::open(host.as_raw())?);
+    let group = getpgrp();
     // The number could have become somebody else's before the descriptor was there.
     if getppid() != host {
-        return Err(Errno::ESRCH);
+        return Err(Errno::ESRCH.into());
     }
-    // SAFETY: this process has one thread, so the child may do anything.
-    if let ForkResult::Child = unsafe { fork() }? {
-        guard(&host_process, &wrapper, group, millis);
-    }
-    set_pdeathsig(None)
+    start_child(|| watch(&host_process, &wrapper, group, millis))?;
+    Ok(set_pdeathsig(None)?)
 }
 
 /// Waits until the wrapper, which leads the group, has ended or is not wanted any more, and ends the group.
-fn guard(host: &OwnedFd, wrapper: &OwnedFd, group: Pid, millis: u16) -> ! {
-    // Whoever reads the wrapper's output is to see its end, and the memory is not this process's business.
+fn watch(host: &OwnedFd, wrapper: &OwnedFd, group: Pid, millis: u16) -> i32 {
+    // The readers of the wrapper's output have to see its end, and this process does not need the memory.
     let _ = File::options()
         .read(true)
         .write(true)
@@ -186,11 +191,12 @@ fn guard(host: &OwnedFd, wrapper: &OwnedFd, group: Pid, millis: u16) -> ! {
         .map(|null| (dup2_stdin(&null), dup2_stdout(&null), dup2_stderr(&null)));
     wait_for_end(&[host, wrapper], PollTimeout::NONE);
     wait_for_end(&[wrapper], millis.into());
-    // This process too. By its number only while this process keeps that from becoming another group's.
+    // This kills this process too. It goes by the group's number only while this process is in the group and
+    // so keeps the number from being reused.
     if kill_group(wrapper.as_fd()).is_err() && getpgrp() == group {
         let _ = killpg(group, Signal::SIGKILL);
     }
-    std::process::exit(0)
+    0
 }
 
 /// Waits until one of the processes has ended.
@@ -200,27 +206,21 @@ fn wait_for_end(processes: &[&OwnedFd], timeout: PollTimeout) {
     while poll(&mut ends, timeout) == Err(Errno::EINTR) {}
 }
 
-fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
-    let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(Errno::ESRCH)?;
-    pidfd_open(pid, PidfdFlags::empty()).map_err(|error| Errno::from_raw(error.raw_os_error()))
-}
-
 fn prepare_process(host: Option<Pid>) -> Result<(), Errno> {
     host.map_or(Ok(()), die_with)?;
     // A wrapper may have passed the control socket on.
     let first = if host.is_some() { control::DESCRIPTOR } else { control::DESCRIPTOR + 1 };
     close_from(first.unsigned_abs())?;
     for number in Signal::iterator().filter(|number| !matches!(number, Signal::SIGKILL | Signal::SIGSTOP)) {
-        // SAFETY: the default disposition runs no code of ours.
-        unsafe { signal(number, SigHandler::SigDfl) }?;
+        signals::reset(number)?;
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
-/// Has this process killed when the host ends.
+/// Makes the kernel kill this process when the host ends.
 fn die_with(host: Pid) -> Result<(), Errno> {
     set_pdeathsig(Signal::SIGKILL)?;
-    // The host may have died before the line above: then nothing would ever end this process.
+    // If the host has died before the line above, nothing would ever end this process.
     if getppid() == host { Ok(()) } else { Err(Errno::ESRCH) }
 }
 

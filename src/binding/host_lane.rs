@@ -1,9 +1,7 @@
 //! `HostLane`: the host's end of a lane, and the worker behind it.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,37 +11,31 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
+use super::error::{failed, system};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
-use super::worker_lane;
+use super::thread_tokens;
 use crate::process::control::Sent;
 use crate::process::handover::{Giver, Shelf};
-use crate::process::reactor::{self, Manner, WorkerId};
-use crate::process::shm_name::{self, Name, Named};
-use crate::transport::lane::HostEnd;
+use crate::process::reactor::{self, KillMode, WorkerId};
+use crate::process::shm_name::Name;
+use crate::process::worker_memory::{self, WorkerMemory};
+use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::Geometry;
-use crate::transport::segment::{Identity, Segment};
+use crate::transport::segment::Identity;
 
-/// The host's end of a lane. See `js/native.ts`.
+/// The host's end of a lane, and the worker behind it.
 #[napi]
 pub struct HostLane {
-    cell: Rc<Cell<HostEnd>>,
+    cell: Rc<Cell<lane::HostLane>>,
     identity: Identity,
-    memory: RefCell<Option<Memory>>,
+    memory: RefCell<Option<WorkerMemory>>,
     name: Rc<RefCell<Option<Name>>>,
     worker: Rc<RefCell<Worker>>,
     giver: RefCell<Option<Giver>>,
 }
 
-/// How a lane's worker gets at its memory.
-pub(super) enum Memory {
-    /// By this descriptor.
-    Sealed(OwnedFd),
-    /// By the name of this file, in which the host holds its owner lock already.
-    Named { path: String, lock: File },
-}
-
-/// What stands behind a lane.
+/// The worker behind a lane.
 enum Worker {
     None,
     /// A thread that may still have to come for its memory.
@@ -55,8 +47,8 @@ enum Worker {
     },
 }
 
-/// What an environment that ends has to close.
-type Open = (Weak<Cell<HostEnd>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
+/// What has to be closed when an environment ends.
+type Open = (Weak<Cell<lane::HostLane>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
 
 /// How long an environment that ends waits for its workers' output to be handed on.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
@@ -66,22 +58,26 @@ thread_local! {
     static LANES: RefCell<Option<Vec<Open>>> = const { RefCell::new(None) };
 }
 
-/// What a call was that its worker had not started.
+/// A call that its worker had not started.
 #[napi(object)]
 pub struct Recovered {
-    /// One of `Kind`.
+    /// What the value is: one of the `KIND_` constants of the layout.
     pub kind: u32,
     /// Class of a binary value.
     pub view: u32,
-    /// Its bytes.
+    /// The value's bytes.
     pub content: ArrayBuffer<'static>,
 }
 
 #[napi]
 impl HostLane {
-    /// Creates a segment with arenas of `arena_bytes`, under a name that begins with `name_prefix` if there is one. `wake` is
-    /// called when something arrives while the lane sleeps.
-    #[napi(constructor)]
+    /// Creates the memory of a lane, with arenas of `arenaBytes`, under a name that begins with `namePrefix`
+    /// if that is given. `wake` is called once something arrives while the lane sleeps. Throws if the system
+    /// lacks memory.
+    #[napi(
+        constructor,
+        ts_args_type = "arenaBytes: number, namePrefix: string | undefined, wake: () => void"
+    )]
     pub fn new(
         env: Env,
         arena_bytes: f64,
@@ -91,9 +87,10 @@ impl HostLane {
         let geometry = Geometry::new(arena_bytes as usize).ok_or_else(|| {
             Error::new(Status::InvalidArg, format!("no arena can have {arena_bytes} bytes"))
         })?;
-        let (segment, memory, name) = create(geometry, name_prefix).map_err(system("shared memory"))?;
+        let (segment, memory, name) =
+            worker_memory::create(geometry, name_prefix.as_deref()).map_err(system("shared memory"))?;
         let identity = segment.identity().clone();
-        let mut end = HostEnd::new(Arc::new(segment));
+        let mut end = lane::HostLane::new(Arc::new(segment));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -113,7 +110,7 @@ impl HostLane {
         })
     }
 
-    /// The worker has attached: finds its process, and unlinks the name it has come by unless that is to stay.
+    /// The worker has attached: finds its process, and unlinks the name of its memory unless that is to stay.
     #[napi]
     pub fn attached(&self, keep_name: bool) -> Result<()> {
         if !keep_name {
@@ -125,25 +122,29 @@ impl HostLane {
         }
     }
 
-    /// The hot call `exchange(staged, spinNanos)`.
-    #[napi]
+    /// The hot call of this lane. It publishes the first `staged` slots of staging and brings what has
+    /// arrived into staging: the number of slots, -1 if the lane is closed, -2 if the worker did what an
+    /// honest one never does (see `violation`). With nothing there it spins for at most `spinNanos`.
+    #[napi(ts_return_type = "(staged: number, spinNanos: number) => number")]
     pub fn exchange_function(&self, env: Env) -> Result<Function<'static, (u32, f64), i32>> {
         raw::exchange_function(&env, &self.cell)
     }
 
-    /// The hot call `reserve(bytes)`.
-    #[napi]
+    /// The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room
+    /// for the moment, -2 if there is never so much, -3 if the system has no memory for it or the lane is
+    /// closed.
+    #[napi(ts_return_type = "(bytes: number) => number")]
     pub fn reserve_function(&self, env: Env) -> Result<Function<'static, u32, i32>> {
         raw::reserve_function(&env, &self.cell)
     }
 
-    /// Staging.
+    /// Staging: private memory in which slots go there and back, laid out as the `STAGING_` constants say.
     #[napi]
     pub fn staging(&self, env: Env) -> Result<ArrayBuffer<'static>> {
         self.with(|end| raw::staging_buffer(&env, end.staging()))
     }
 
-    /// What of the outgoing arena may be in use.
+    /// The part of the outgoing arena that may be in use. It grows: the word `STAGING_WINDOW` tells its size.
     #[napi]
     pub fn outgoing(&self, env: Env) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
@@ -152,7 +153,7 @@ impl HostLane {
         })
     }
 
-    /// A private copy of a large payload.
+    /// A private copy of a payload that `exchange` has left in the arena.
     #[napi]
     pub fn copy_out(&self, env: Env, offset: u32, bytes: u32) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
@@ -161,13 +162,13 @@ impl HostLane {
         })
     }
 
-    /// Goes to sleep; false if something has arrived already.
+    /// Goes to sleep: `wake` is called once something arrives. False if something has arrived already.
     #[napi]
     pub fn arm(&self) -> Result<bool> {
         self.with(|end| Ok(end.arm()))
     }
 
-    /// Asks to be woken when the worker makes room.
+    /// Says whether a sleeping lane is also woken when there is room.
     #[napi]
     pub fn want_room(&self, wanted: bool) -> Result<()> {
         self.with(|end| {
@@ -176,7 +177,7 @@ impl HostLane {
         })
     }
 
-    /// Sequence number of the first submission that was not started.
+    /// Sequence number of the first submission that was not started, as far as the worker says so.
     #[napi]
     pub fn started(&self) -> Result<u32> {
         self.with(|end| Ok(end.started()))
@@ -191,52 +192,54 @@ impl HostLane {
         })
     }
 
-    /// Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to wait.
+    /// Hands memory of the user's over to the worker, as what values refer to by `id`. False if that has to
+    /// wait until the worker has taken something.
     #[napi]
     pub fn give(&self, id: f64, buffer: &SharedBuffer) -> Result<bool> {
         buffer.with(|memory| self.over(|giver| giver.give(id as u64, memory)))
     }
 
-    /// Tells the worker that values refer to an id no more. False if that has to wait.
+    /// Tells the worker that no value refers to `id` any more. False if that has to wait.
     #[napi]
     pub fn forget(&self, id: f64) -> Result<bool> {
         self.over(|giver| giver.forget(id as u64))
     }
 
-    /// Takes the memory of the first `bytes` of the outgoing arena from the system now.
+    /// Takes the memory of the first `bytes` of the outgoing arena from the system now. Throws if the system
+    /// has not so much.
     #[napi]
     pub fn prepare(&self, bytes: f64) -> Result<()> {
-        self.with(|end| {
-            end.prepare(bytes as usize).map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
-        })
+        self.with(|end| end.prepare(bytes as usize).map_err(failed))
     }
 
-    /// Room in the outgoing arena that JavaScript fills at its leisure: its offset, or one of the codes of `reserve`.
+    /// Room for `bytes` in the outgoing arena, to be filled at leisure: its offset, or one of the codes of
+    /// `reserve`. It stays until a slot that brings it to the worker is released, or until `free`.
     #[napi]
-    pub fn lend_room(&self, bytes: f64) -> Result<f64> {
-        self.with(|end| Ok(raw::offset_of(&end.lend(bytes as usize))))
+    pub fn allocate(&self, bytes: f64) -> Result<f64> {
+        self.with(|end| Ok(raw::offset_of(&end.allocate(bytes as usize))))
     }
 
     /// The bytes of such room. They stay where they are when the lane is closed.
     #[napi]
-    pub fn room(&self, env: Env, offset: f64, bytes: f64) -> Result<ArrayBuffer<'static>> {
+    pub fn arena_buffer(&self, env: Env, offset: f64, bytes: f64) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
             let (at, _) = end.window();
             raw::segment_buffer(&env, end.segment(), at + offset as usize, bytes as usize)
         })
     }
 
-    /// Gives up room that nothing was sent from.
+    /// Frees the room at `offset`, from which nothing was sent.
     #[napi]
-    pub fn give_back(&self, offset: f64) -> Result<()> {
+    pub fn free(&self, offset: f64) -> Result<()> {
         self.with(|end| {
-            end.give_back(offset as usize);
+            end.free(offset as usize);
             Ok(())
         })
     }
 
-    /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some. What the worker
-    /// did wrong is told by the next `exchange`: nobody waits for this call who could be told.
+    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+    /// the worker still holds some. If the worker has done what an honest one never does, the next `exchange`
+    /// says so.
     #[napi]
     pub fn trim(&self, keep: u32) -> Result<bool> {
         self.with(|end| {
@@ -247,26 +250,26 @@ impl HostLane {
         })
     }
 
-    /// What the worker did wrong, after `exchange` has said that it did.
-    #[napi]
+    /// What the worker did wrong, as a sentence, after `exchange` has said that it did something wrong.
+    #[napi(ts_return_type = "string | null")]
     pub fn violation(&self) -> Option<&'static str> {
-        self.cell.violation.get().map(|violation| violation.explain())
+        self.cell.violation.get().map(super::super::transport::violation::Violation::explain)
     }
 
     /// A token with which one thread of this process can attach as the worker.
     #[napi]
-    pub fn lend(&self) -> Result<u32> {
-        let (Memory::Sealed(descriptor), identity) = self.take_memory()? else {
+    pub fn issue_thread_token(&self) -> Result<u32> {
+        let (WorkerMemory::Sealed(descriptor), identity) = self.take_memory()? else {
             return Err(Error::new(Status::InvalidArg, "a thread needs no named memory"));
         };
         let shelf = Shelf::default();
-        let token = worker_lane::lend((descriptor, identity, shelf.clone()));
+        let token = thread_tokens::issue((descriptor, identity, shelf.clone()));
         self.giver.replace(Some(Giver::Shelf(shelf)));
         self.worker.replace(Worker::Thread { token });
         Ok(token)
     }
 
-    /// Tells the worker to end within `grace_millis`; a process is killed after that.
+    /// Tells the worker to end within `graceMillis`. A process is killed after that.
     #[napi]
     pub fn stop(&self, grace_millis: u32) -> Result<()> {
         let grace = Duration::from_millis(grace_millis.into());
@@ -275,13 +278,14 @@ impl HostLane {
             Ok(())
         })?;
         if let Worker::Process { id } = *self.worker.borrow() {
-            let manner = if grace.is_zero() { Manner::Prompt } else { Manner::Orderly };
-            reactor::kill(id, grace, manner).map_err(system("the reactor"))?;
+            let mode = if grace.is_zero() { KillMode::Prompt } else { KillMode::Orderly };
+            reactor::kill(id, grace, mode).map_err(system("the reactor"))?;
         }
         Ok(())
     }
 
-    /// What was submitted under a sequence number that the worker has not started.
+    /// What was submitted under a sequence number that the worker has not started. Throws if it has, or if
+    /// the memory is gone.
     #[napi]
     pub fn recover(&self, env: Env, sequence: u32) -> Result<Recovered> {
         self.with(|end| {
@@ -291,17 +295,17 @@ impl HostLane {
         })
     }
 
-    /// Lets go of the memory; kills the worker process if there is one.
+    /// Lets go of everything, and kills the worker process if there is one.
     #[napi]
     pub fn close(&self) {
         drop((self.memory.take(), self.name.take(), self.giver.take()));
         close(&self.cell, &self.worker);
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut HostEnd) -> Result<T>) -> Result<T> {
+    fn with<T>(&self, action: impl FnOnce(&mut lane::HostLane) -> Result<T>) -> Result<T> {
         match self.cell.end.borrow_mut().as_mut() {
             Some(end) => action(end),
-            None => Err(Error::new(Status::GenericFailure, "the lane is closed")),
+            None => Err(failed("the lane is closed")),
         }
     }
 }
@@ -312,15 +316,15 @@ impl HostLane {
             Some(giver) => {
                 send(giver).map(|sent| sent == Sent::Yes).map_err(system("the memory to be shared"))
             }
-            None => Err(Error::new(Status::GenericFailure, "the lane has no worker")),
+            None => Err(failed("the lane has no worker")),
         }
     }
 
     /// The memory for this lane's worker. There is one worker, so it can be had once.
-    pub(super) fn take_memory(&self) -> Result<(Memory, Identity)> {
+    pub(super) fn take_memory(&self) -> Result<(WorkerMemory, Identity)> {
         match self.memory.take() {
             Some(memory) => Ok((memory, self.identity.clone())),
-            None => Err(Error::new(Status::GenericFailure, "the lane has its worker already")),
+            None => Err(failed("the lane has its worker already")),
         }
     }
 
@@ -331,30 +335,20 @@ impl HostLane {
     }
 }
 
-/// Creates a segment, and what its worker needs to get at it.
-fn create(geometry: Geometry, name_prefix: Option<String>) -> io::Result<(Segment, Memory, Option<Name>)> {
-    let Some(prefix) = name_prefix else {
-        let (segment, descriptor) = Segment::create(geometry)?;
-        return Ok((segment, Memory::Sealed(descriptor), None));
-    };
-    let (segment, Named { name, lock }) = shm_name::create(&prefix, geometry)?;
-    let path = name.path().to_string_lossy().into_owned();
-    Ok((segment, Memory::Named { path, lock }, Some(name)))
-}
-
-fn close(cell: &Cell<HostEnd>, worker: &RefCell<Worker>) {
+fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
     drop(cell.end.take());
     match worker.replace(Worker::None) {
         Worker::None => {}
-        Worker::Thread { token } => worker_lane::revoke(token),
+        Worker::Thread { token } => thread_tokens::revoke(token),
         Worker::Process { id } => {
             // Without a reactor there is no worker either.
-            let _ = reactor::kill(id, Duration::ZERO, Manner::Orderly);
+            let _ = reactor::kill(id, Duration::ZERO, KillMode::Orderly);
         }
     }
 }
 
-/// Has the lane closed when its environment ends with the pool still open: a terminated worker thread, `process.exit()`.
+/// Closes the lane when its environment ends while the pool is still open: a terminated worker thread, or
+/// `process.exit()`.
 fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
     LANES.with_borrow_mut(|lanes| {
         if let Some(lanes) = lanes {
@@ -364,7 +358,7 @@ fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
         }
         *lanes = Some(vec![lane]);
         env.add_env_cleanup_hook((), |()| {
-            // What a task has logged before its host called process.exit() is not to be lost.
+            // The lines that a task has logged before its host called process.exit() must not be lost.
             reactor::flush(LAST_OUTPUT);
             for (cell, worker, name) in LANES.take().into_iter().flatten() {
                 drop(name.upgrade().map(|name| name.take()));
@@ -377,13 +371,8 @@ fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
     })
 }
 
-/// Takes memory of a closed lane away from JavaScript now, instead of when it is collected.
+/// Takes memory of a closed lane away from its views now, instead of when they are collected.
 #[napi]
 pub fn detach(buffer: ArrayBuffer<'_>) -> Result<()> {
     buffer.detach()
-}
-
-/// An error that says what could not be had.
-pub(super) fn system(what: &'static str) -> impl Fn(std::io::Error) -> Error {
-    move |error| Error::new(Status::GenericFailure, format!("cannot set up {what}: {error}"))
 }

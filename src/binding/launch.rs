@@ -1,191 +1,183 @@
-//! Starting a process worker from JavaScript, and what it hears of it.
+//! Starting a process worker from JavaScript, and what JavaScript hears of it.
 
-use std::fs::{self, File};
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use napi::Error;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{Error, Status};
 use napi_derive::napi;
 
-use nix::unistd::{getpgrp, getpid};
-
-use super::host_lane::{HostLane, Memory, system};
-use crate::process::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
-use crate::process::control::ControlSocket;
+use super::error::{refused, system};
+use super::host_lane::HostLane;
+use crate::process::boot;
 use crate::process::handover::Giver;
-use crate::process::launch::{Launch, Limits, Role, with_launcher};
+use crate::process::launch::Limits;
 use crate::process::output::{Stdio, Stream};
-use crate::process::owner_lock::{self, Owner};
-use crate::process::reactor::{self, Event, Order, WorkerId};
+use crate::process::reactor::Event;
 use crate::process::shm_name;
-use crate::sandbox::policy::{Layer, Policy};
+use crate::process::spawn::{self, Start, StartError, Started};
+use crate::sandbox::spec::SandboxSpec;
 use crate::transport::blocks;
 
-/// Exit status of a worker that refused to attach.
+/// Exit status of a worker that refused to attach: starting it again would end the same way.
 #[napi]
 pub const EXIT_REFUSED: i32 = boot::EXIT_REFUSED;
 
-static NEXT_WORKER: AtomicU64 = AtomicU64::new(1);
+/// What becomes of a worker's output: the host's own streams get it, it comes as events, or it is dropped.
+#[napi(string_enum = "lowercase")]
+pub enum WorkerStdio {
+    /// The host's own stdout and stderr get it.
+    Inherit,
+    /// It comes as events of the kind "output".
+    Pipe,
+    /// It is dropped.
+    Ignore,
+}
 
 /// What a worker process is started with.
-#[napi(object)]
-pub struct LaunchOptions {
+#[napi(object, object_to_js = false)]
+pub struct LaunchRequest {
     /// Path of the launcher.
     pub launcher: String,
     /// What stands before the command; empty without a wrapper.
     pub wrapper: Vec<String>,
     /// Runtime, its flags, worker entry.
     pub command: Vec<String>,
-    /// What the worker may do, see [`Policy`]; everything without it.
+    /// What the worker may do: a `SandboxSpec` of `src/sandbox/spec.rs` as JSON. Everything without it.
+    #[napi(ts_type = "string | undefined")]
     pub sandbox: Option<String>,
-    /// The environment, without the boot variables.
+    /// The whole environment, without the boot variables.
+    #[napi(ts_type = "[string, string][]")]
     pub env: Vec<(String, String)>,
     /// Where it runs, if not where the host does.
+    #[napi(ts_type = "string | undefined")]
     pub cwd: Option<String>,
-    /// "inherit", "pipe" or "ignore".
-    pub stdio: String,
-    /// Niceness.
+    /// What becomes of its output.
+    pub stdio: WorkerStdio,
+    /// Niceness, from -20 to 19, if not the host's.
+    #[napi(ts_type = "number | undefined")]
     pub nice: Option<i32>,
-    /// Bytes of stack that the main thread may use.
+    /// Bytes of stack that the main thread may use, if not as many as the host's.
+    #[napi(ts_type = "number | undefined")]
     pub stack_bytes: Option<f64>,
-    /// What the worker is to run; nothing to this side.
+    /// What the worker is to run, as the worker program reads it.
     pub program: String,
 }
 
-/// What happened to a worker process.
-#[napi(object)]
-#[derive(Default)]
-pub struct WorkerEvent {
-    /// "spawned", "attached", "output", "outlives", "failed" or "exited".
-    pub kind: String,
-    /// Process id: of "spawned" the command's, of "attached" the worker's, if it is known.
-    pub pid: Option<i32>,
-    /// Whether it was stderr, of "output".
-    pub is_stderr: Option<bool>,
-    /// Whole lines, of "output".
-    pub lines: Option<String>,
-    /// Why it failed.
-    pub message: Option<String>,
-    /// Whether another attempt may succeed.
-    pub transient: Option<bool>,
-    /// Exit status, of "exited".
-    pub code: Option<i32>,
-    /// Name of the signal, of "exited".
-    pub signal: Option<String>,
-    /// The last of its stderr, of "exited".
-    pub stderr_tail: Option<String>,
-    /// It was given up, of "exited".
-    pub lives_on: Option<bool>,
+/// What happened to a worker process, by `kind`:
+///
+/// - `spawned`: its command runs.
+/// - `attached`: the worker has its memory and loads its tasks.
+/// - `output`: it wrote something.
+/// - `outlives`: its wrapper has ended or was killed, and the worker can't be killed from here.
+/// - `failed`: it could not be started.
+/// - `exited`: it has ended.
+#[napi(discriminant = "kind", discriminant_case = "lowercase", object_from_js = false)]
+pub enum WorkerEvent {
+    /// Its command runs.
+    Spawned {
+        /// The command's process id: the worker's, or its wrapper's.
+        pid: i32,
+    },
+    /// The worker has attached.
+    Attached {
+        /// The worker's own process id, if it can be found.
+        pid: Option<i32>,
+    },
+    /// It wrote something.
+    Output {
+        /// True if it wrote to stderr.
+        is_stderr: bool,
+        /// Whole lines.
+        lines: String,
+    },
+    /// Its wrapper has ended or was killed, and the worker can't be killed from here.
+    Outlives,
+    /// It could not be started.
+    Failed {
+        /// Why, as a sentence.
+        message: String,
+        /// True if another attempt may succeed.
+        retryable: bool,
+    },
+    /// It has ended.
+    Exited {
+        /// Exit status, if it exited.
+        code: Option<i32>,
+        /// Name of the signal, if one killed it.
+        signal: Option<String>,
+        /// The last of what it wrote to stderr.
+        stderr_tail: String,
+        /// It was given up: something of it is still there.
+        lives_on: bool,
+    },
 }
 
 impl From<Event> for WorkerEvent {
     fn from(event: Event) -> Self {
         match event {
-            Event::Spawned { pid } => Self { kind: "spawned".into(), pid: Some(pid), ..Self::default() },
-            Event::Failed { message, transient } => Self {
-                kind: "failed".into(),
-                message: Some(message),
-                transient: Some(transient),
-                ..Self::default()
-            },
-            Event::Attached { pid } => Self { kind: "attached".into(), pid, ..Self::default() },
+            Event::Spawned { pid } => Self::Spawned { pid },
+            Event::Failed { message, retryable } => Self::Failed { message, retryable },
+            Event::Attached { pid } => Self::Attached { pid },
             // The receipt is dropped here, on the JavaScript thread.
-            Event::Output { stream, lines, receipt: _ } => Self {
-                kind: "output".into(),
-                is_stderr: Some(stream == Stream::Stderr),
-                lines: Some(String::from_utf8_lossy(&lines).into_owned()),
-                ..Self::default()
+            Event::Output { stream, lines, receipt: _ } => Self::Output {
+                is_stderr: stream == Stream::Stderr,
+                lines: String::from_utf8_lossy(&lines).into_owned(),
             },
-            Event::Outlives => Self { kind: "outlives".into(), ..Self::default() },
-            Event::Exited { code, signal, stderr_tail, lives_on } => Self {
-                kind: "exited".into(),
-                code,
-                signal: signal.map(Into::into),
-                stderr_tail: Some(stderr_tail),
-                lives_on: Some(lives_on),
-                ..Self::default()
-            },
+            Event::Outlives => Self::Outlives,
+            Event::Exited { code, signal, stderr_tail, lives_on } => {
+                Self::Exited { code, signal: signal.map(Into::into), stderr_tail, lives_on }
+            }
         }
     }
 }
 
-/// Starts a process that works behind `lane`; `on_event` hears of it. Throws if the boot payload or the policy is too
-/// long.
-#[napi]
+impl From<WorkerStdio> for Stdio {
+    fn from(stdio: WorkerStdio) -> Self {
+        match stdio {
+            WorkerStdio::Inherit => Self::Inherit,
+            WorkerStdio::Pipe => Self::Pipe,
+            WorkerStdio::Ignore => Self::Ignore,
+        }
+    }
+}
+
+/// Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the
+/// sandbox's description is too long, if the system lacks something, and if the lane has a worker already.
+#[napi(ts_args_type = "lane: HostLane, request: LaunchRequest, onEvent: (event: WorkerEvent) => void")]
 pub fn launch_worker(
     lane: &HostLane,
-    options: LaunchOptions,
+    request: LaunchRequest,
     on_event: Function<'_, WorkerEvent, ()>,
 ) -> Result<()> {
-    let stdio = match options.stdio.as_str() {
-        "inherit" => Stdio::Inherit,
-        "pipe" => Stdio::Pipe,
-        "ignore" => Stdio::Ignore,
-        other => return Err(refused(format!("stdio cannot be {other}"))),
+    let sandbox = request.sandbox.map(|json| SandboxSpec::decode(&json)).transpose().map_err(refused)?;
+    let start = Start {
+        launcher: request.launcher,
+        wrapper: request.wrapper,
+        command: request.command,
+        sandbox,
+        env: request.env,
+        cwd: request.cwd,
+        stdio: request.stdio.into(),
+        limits: Limits { nice: request.nice, stack_bytes: request.stack_bytes.map(|bytes| bytes as u64) },
+        program: request.program,
     };
-    let mut policy = options.sandbox.map(|json| Policy::decode(&json)).transpose().map_err(refused)?;
     let (memory, segment) = lane.take_memory()?;
-    let role = match (options.wrapper.is_empty(), &memory) {
-        (true, _) => Role::Worker,
-        (false, Memory::Sealed(_)) => Role::Wrapper,
-        // What can't inherit a descriptor is a container's client.
-        (false, Memory::Named { .. }) => Role::ContainerClient,
-    };
-    if let (Some(policy), Memory::Named { path, .. }) = (&mut policy, &memory) {
-        policy.memory = Some(fs::canonicalize(path).map_err(system("the worker's memory"))?);
-    }
-    let sandbox = policy.as_ref().map(Policy::argument).transpose().map_err(refused)?;
-    let failed = system("the worker's memory");
-    let (stdin, lock, memory) = match memory {
-        Memory::Sealed(descriptor) => {
-            let lock = owner_lock::reopen(&descriptor).map_err(&failed)?;
-            owner_lock::hold(&lock, Owner::Host).map_err(&failed)?;
-            (descriptor, lock, boot::Memory::Inherited)
-        }
-        Memory::Named { path, lock } => {
-            (File::open("/dev/null").map_err(&failed)?.into(), lock, boot::Memory::Named(path))
-        }
-    };
-    let (control, stdin) =
-        ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
-    let host = (getpid().as_raw(), getpgrp().as_raw());
-    // What the launcher may do without the worker does not insist on.
-    let runs = policy.is_none_or(|policy| policy.run || policy.optional.contains(&Layer::Syscalls));
-    let payload = Boot { segment, memory, host, runs, program: options.program }.encode().map_err(|excess| {
-        refused(format!(
-            "the tasks' names and URLs, and worker.bootstrap.data, are {excess} bytes longer than Linux allows an environment variable to be"
-        ))
-    })?;
-    let mut env = options.env;
-    env.push((WORKER_VARIABLE.into(), WORKER_MARK.into()));
-    env.push((BOOT_VARIABLE.into(), payload));
-    let limits = Limits { nice: options.nice, stack_bytes: options.stack_bytes.map(|bytes| bytes as u64) };
-    let launch = Launch {
-        argv: with_launcher(&options.launcher, role, limits, sandbox, options.wrapper, options.command),
-        env,
-        cwd: options.cwd.map(Into::into),
-        stdin,
-        reads_stdout: stdio != Stdio::Ignore,
-        role,
-    };
-
     let on_event = on_event
         .build_threadsafe_function::<Event>()
         .weak::<true>()
         .build_callback(|context| Ok(WorkerEvent::from(context.value)))?;
-    let sink = Box::new(move |event: Event| {
+    let on_event = Box::new(move |event: Event| {
         on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
     });
-    let id: WorkerId = NEXT_WORKER.fetch_add(1, Ordering::Relaxed);
-    reactor::launch(id, Order { launch, lock, stdio, sink }).map_err(system("the reactor"))?;
+    let Started { id, control } = spawn::start(start, memory, segment, on_event).map_err(not_started)?;
     lane.set_worker(id, Giver::Socket(control));
     Ok(())
 }
 
-/// An error about what this side was given.
-pub(super) fn refused(message: String) -> Error {
-    Error::new(Status::InvalidArg, message)
+fn not_started(error: StartError) -> Error {
+    match error {
+        StartError::Refused(message) => refused(message),
+        StartError::System { what, error } => system(what)(error),
+    }
 }
 
 /// Unlinks the names in shared memory that killed hosts of this user have left.
@@ -194,7 +186,7 @@ pub fn sweep_names() {
     shm_name::sweep();
 }
 
-/// Drops large blocks that have not been used for a while; true if some are left.
+/// Drops large blocks that have not been used for a while. True if some are left.
 #[napi]
 pub fn trim_blocks() -> bool {
     blocks::trim()

@@ -1,10 +1,14 @@
-//! The Node-API surface. It only translates: what it exports is described for TypeScript in `js/native.ts`.
+//! The Node-API surface. It only translates: `addon.d.ts` describes it for TypeScript, and is generated from
+//! what stands here (`node scripts/addon-types.mjs`).
 //!
-//! `raw` holds the calls that must be fast and the memory that JavaScript sees directly; the rest is `#[napi]`.
+//! `raw` holds the calls that must be fast and the memory that JavaScript sees directly; the rest is
+//! `#[napi]`.
 
+mod error;
 mod host_lane;
 mod launch;
 mod raw;
 mod sandbox;
 mod shared_buffer;
+mod thread_tokens;
 mod worker_lane;

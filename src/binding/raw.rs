@@ -1,8 +1,9 @@
 //! Raw Node-API: the hot calls, and native memory as external ArrayBuffers.
 //!
-//! A `#[napi]` method costs close to a microsecond, a raw call a tenth of that. `exchange(staged, spinNanos)` and
-//! `reserve(bytes)` are therefore plain Node-API functions, made for one lane: the lane is the function's data, so no
-//! handle is passed and none can be forged. A closed lane stays as an empty cell until the functions are collected.
+//! A `#[napi]` method costs close to a microsecond, a raw call a tenth of that. `exchange(staged, spinNanos)`
+//! and `reserve(bytes)` are therefore plain Node-API functions, made for one lane: the lane is the function's
+//! data, so JavaScript passes no handle and can't forge one. A closed lane stays as an empty cell until its
+//! functions are collected.
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
@@ -17,16 +18,16 @@ use napi::{Env, Error, Result, Status, check_status, sys};
 
 use crate::transport::arena::Reserve;
 use crate::transport::blocks;
-use crate::transport::lane::{HostEnd, WorkerEnd};
+use crate::transport::lane::LaneEnd;
 use crate::transport::layout::STAGING_BYTES;
 use crate::transport::segment::Segment;
 use crate::transport::shared_memory::SharedMemory;
 use crate::transport::staging::Staging;
-use crate::transport::{Violation, lane};
+use crate::transport::violation::Violation;
 
 /// `exchange` on a lane that is closed.
 pub const CLOSED: f64 = -1.0;
-/// `exchange` met a violation; `violation()` tells which.
+/// `exchange` has found a violation. `violation()` says which.
 pub const VIOLATED: f64 = -2.0;
 /// `reserve`: no room now.
 pub const FULL: f64 = -1.0;
@@ -35,51 +36,28 @@ pub const TOO_LARGE: f64 = -2.0;
 /// `reserve`: the system has no memory, or the lane is closed.
 pub const NO_MEMORY: f64 = -3.0;
 
-/// One end of a lane as JavaScript holds it: gone once closed.
+/// One end of a lane as JavaScript holds it.
 pub struct Cell<E> {
+    /// `None` once the lane is closed.
     pub end: RefCell<Option<E>>,
+    /// What the other side did wrong, if it did. No call reaches the segment after that.
     pub violation: std::cell::Cell<Option<Violation>>,
 }
 
-/// What the hot calls need of an end.
-pub trait HotEnd {
-    /// Without `spin` it publishes only.
-    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation>;
-    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve>;
-}
-
-impl HotEnd for HostEnd {
-    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation> {
-        lane::HostEnd::exchange(self, staged, spin.unwrap_or_default())
-    }
-
-    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
-        lane::HostEnd::reserve(self, bytes)
-    }
-}
-
-impl HotEnd for WorkerEnd {
-    fn exchange(&mut self, staged: u32, spin: Option<Duration>) -> std::result::Result<u32, Violation> {
-        match spin {
-            Some(spin) => lane::WorkerEnd::exchange(self, staged, spin),
-            None => self.publish(staged).map(|()| 0),
-        }
-    }
-
-    fn reserve(&mut self, bytes: usize) -> std::result::Result<usize, Reserve> {
-        lane::WorkerEnd::reserve(self, bytes)
-    }
-}
-
-impl<E: HotEnd> Cell<E> {
+impl<E: LaneEnd> Cell<E> {
     fn exchange(&self, staged: f64, spin_nanos: f64) -> f64 {
         let mut end = self.end.borrow_mut();
         let Some(end) = end.as_mut() else { return CLOSED };
         if self.violation.get().is_some() {
             return VIOLATED;
         }
-        let spin = (spin_nanos >= 0.0).then(|| Duration::from_nanos(spin_nanos as u64));
-        match end.exchange(staged as u32, spin) {
+        let (staged, publish_only) = (staged as u32, spin_nanos < 0.0);
+        let outcome = if publish_only {
+            end.publish(staged).map(|()| 0)
+        } else {
+            end.exchange(staged, Duration::from_nanos(spin_nanos as u64))
+        };
+        match outcome {
             Ok(count) => f64::from(count),
             Err(violation) => {
                 self.violation.set(Some(violation));
@@ -105,7 +83,7 @@ pub fn offset_of(reserved: &std::result::Result<usize, Reserve>) -> f64 {
 }
 
 /// The function `exchange(staged, spinNanos) -> arrived` of one lane.
-pub fn exchange_function<E: HotEnd + 'static>(
+pub fn exchange_function<E: LaneEnd + 'static>(
     env: &Env,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, (u32, f64), i32>> {
@@ -113,19 +91,19 @@ pub fn exchange_function<E: HotEnd + 'static>(
 }
 
 /// The function `reserve(bytes) -> offset` of one lane.
-pub fn reserve_function<E: HotEnd + 'static>(
+pub fn reserve_function<E: LaneEnd + 'static>(
     env: &Env,
     cell: &Rc<Cell<E>>,
 ) -> Result<Function<'static, u32, i32>> {
     function(env, c"reserve", Some(reserve::<E>), cell)
 }
 
-extern "C" fn exchange<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+extern "C" fn exchange<E: LaneEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` registered this with a cell of `E`.
     unsafe { hot::<E>(env, info, Cell::exchange) }
 }
 
-extern "C" fn reserve<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+extern "C" fn reserve<E: LaneEnd>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as for `exchange`.
     unsafe { hot::<E>(env, info, Cell::reserve) }
 }
@@ -134,7 +112,7 @@ extern "C" fn reserve<E: HotEnd>(env: sys::napi_env, info: sys::napi_callback_in
 ///
 /// # Safety
 /// A Node-API callback whose data is a `Cell<E>` made by [`function`].
-unsafe fn hot<E: HotEnd>(
+unsafe fn hot<E: LaneEnd>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
     call: fn(&Cell<E>, f64, f64) -> f64,
@@ -143,19 +121,27 @@ unsafe fn hot<E: HotEnd>(
     let mut arguments = [ptr::null_mut(); 2];
     let mut data = ptr::null_mut::<c_void>();
     let (mut first, mut second) = (0.0, 0.0);
-    // SAFETY: the handles are those of this call; a value that is no number leaves its zero, which is harmless. The
-    // data is a cell that the function keeps alive (see `function`).
+    // SAFETY: the handles are those of this call; a value that is not a number leaves the zero there, which
+    // is harmless. The data is a cell that the function keeps alive (see `function`).
     let cell = unsafe {
-        sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), ptr::null_mut(), &mut data);
-        sys::napi_get_value_double(env, arguments[0], &mut first);
-        sys::napi_get_value_double(env, arguments[1], &mut second);
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            arguments.as_mut_ptr(),
+            ptr::null_mut(),
+            &raw mut data,
+        );
+        sys::napi_get_value_double(env, arguments[0], &raw mut first);
+        sys::napi_get_value_double(env, arguments[1], &raw mut second);
         &*data.cast::<Cell<E>>()
     };
     let mut result = ptr::null_mut();
     match catch_unwind(AssertUnwindSafe(|| call(cell, first, second))) {
         // SAFETY: as above.
-        Ok(number) => unsafe { sys::napi_create_int32(env, number as i32, &mut result) },
-        // SAFETY: as above; both strings end in NUL. A bug of ours becomes an exception, not the end of the host.
+        Ok(number) => unsafe { sys::napi_create_int32(env, number as i32, &raw mut result) },
+        // SAFETY: as above; both strings end in NUL. A bug in this code becomes an exception, and does not
+        // end the host.
         Err(_) => unsafe {
             sys::napi_throw_error(env, ptr::null(), c"internal error in the transport".as_ptr())
         },
@@ -179,7 +165,7 @@ fn function<E: 'static, A: napi::bindgen_prelude::JsValuesTupleIntoVec>(
     let mut result = ptr::null_mut();
     // SAFETY: the name ends in NUL; the data is a cell whose reference the finalizer drops.
     unsafe {
-        check_status!(sys::napi_create_function(raw, name, -1, callback, data, &mut result))?;
+        check_status!(sys::napi_create_function(raw, name, -1, callback, data, &raw mut result))?;
         check_status!(sys::napi_add_finalizer(
             raw,
             result,
@@ -226,23 +212,23 @@ pub fn shared_buffer(
     unsafe { external(env, memory.at(at).as_ptr(), bytes, memory.clone()) }
 }
 
-/// A block lent to JavaScript; it goes back to the warm pool with the buffer.
+/// A block as an ArrayBuffer. The block goes back to the warm pool with the buffer.
 pub fn block_buffer(env: &Env, mut block: Vec<u8>) -> Result<ArrayBuffer<'static>> {
-    struct Lent(Vec<u8>);
+    struct Recycled(Vec<u8>);
 
-    impl Drop for Lent {
+    impl Drop for Recycled {
         fn drop(&mut self) {
-            blocks::give(std::mem::take(&mut self.0));
+            blocks::recycle(std::mem::take(&mut self.0));
         }
     }
 
     let (data, bytes) = (block.as_mut_ptr(), block.len());
     // SAFETY: a vector's memory does not move while the vector itself does.
-    unsafe { external(env, data, bytes, Lent(block)) }
+    unsafe { external(env, data, bytes, Recycled(block)) }
 }
 
-/// `bytes` bytes at `data` as an ArrayBuffer that keeps `keeper`. An error where the runtime allows no such buffers: a copy
-/// would not be the same memory.
+/// `bytes` bytes at `data` as an ArrayBuffer that keeps `keeper`. An error where the runtime allows no such
+/// buffers: a copy would not be the same memory.
 ///
 /// # Safety
 /// The memory lives as long as `keeper`.
@@ -266,7 +252,7 @@ unsafe fn external<T: 'static>(
             bytes,
             Some(release::<T>),
             keeper.cast(),
-            &mut result,
+            &raw mut result,
         )
     };
     if status != sys::Status::napi_ok {

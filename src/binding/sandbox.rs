@@ -1,74 +1,88 @@
-//! What the host asks of the kernel layer before it starts a worker.
+//! What the host asks about the kernel and about programs before it starts a worker.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use napi::{Error, Result};
 use napi_derive::napi;
 
-use super::launch::refused;
+use super::error::refused;
 use crate::sandbox::needs::{self, Needs};
-use crate::sandbox::policy::Policy;
-use crate::sandbox::probe::{Kernel, Missing, PROBE};
+use crate::sandbox::probe::{Kernel, Missing};
+use crate::sandbox::spec::{Layer, SandboxSpec};
 
-/// What this kernel can enforce.
+/// What a kernel can enforce.
 #[napi(object)]
 pub struct SandboxProbe {
     /// Version of Landlock's interface; 0 without Landlock.
     pub landlock: u32,
-    /// Why there can be no private mounts; null if there can.
+    /// Why there can be no private mounts, if there can't.
     pub mounts: Option<String>,
-    /// Whether there is seccomp.
+    /// True if there is seccomp.
     pub seccomp: bool,
 }
 
-/// A layer of a policy that can't be enforced.
+/// A part of what the kernel enforces. What each is: see `Layer` in `src/sandbox/spec.rs`.
+#[napi(string_enum = "camelCase")]
+pub enum KernelLayer {
+    /// Denials within what is allowed.
+    Masks,
+    /// The metadata of what may not be written.
+    Metadata,
+    /// What is read, written and executed.
+    Files,
+    /// Lists of TCP ports.
+    Tcp,
+    /// Signals to other processes.
+    Signals,
+    /// Abstract UNIX sockets of other processes.
+    AbstractSockets,
+    /// System calls, sockets, new processes.
+    Syscalls,
+}
+
+/// A layer of a sandbox that can't be enforced.
 #[napi(object)]
 pub struct MissingLayer {
-    /// Name of the layer.
-    pub layer: String,
+    /// Which layer.
+    pub layer: KernelLayer,
     /// Why, as the end of a sentence.
     pub reason: String,
 }
 
-/// What a program must be granted to start.
+/// What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means
+/// the worker.
 #[napi(object)]
 pub struct ProgramNeeds {
     /// Files and trees that it reads.
     pub read: Vec<String>,
-    /// Files that it executes.
+    /// Files that it executes, itself among them.
     pub execute: Vec<String>,
     /// Devices that it reads and writes.
     pub devices: Vec<String>,
 }
 
-/// Asks the launcher what this kernel can enforce.
+/// Asks the launcher at this path what this kernel can enforce. It takes a few milliseconds.
 #[napi]
 pub fn probe_sandbox(launcher: String) -> Result<SandboxProbe> {
-    let output = Command::new(&launcher)
-        .arg(PROBE)
-        .output()
-        .map_err(|error| refused(format!("cannot execute {launcher}: {error}")))?;
-    let Kernel { landlock, mounts, seccomp } = serde_json::from_slice(&output.stdout).map_err(|error| {
-        refused(format!("{launcher} {PROBE} has not answered ({}): {error}", output.status))
-    })?;
+    let Kernel { landlock, mounts, seccomp } = Kernel::ask(&launcher).map_err(refused)?;
     Ok(SandboxProbe { landlock, mounts, seccomp })
 }
 
-/// What of a policy such a kernel can't enforce, whether it is optional or not.
+/// The layers of a sandbox that such a kernel can't enforce, whether they are optional or not. `sandbox` is a
+/// `SandboxSpec` as JSON.
 #[napi]
 pub fn sandbox_missing(sandbox: String, probe: SandboxProbe) -> Result<Vec<MissingLayer>> {
-    let policy = Policy::decode(&sandbox).map_err(refused)?;
+    let spec = SandboxSpec::decode(&sandbox).map_err(refused)?;
     let SandboxProbe { landlock, mounts, seccomp } = probe;
-    let missing = Kernel { landlock, mounts, seccomp }.missing(&policy);
+    let missing = Kernel { landlock, mounts, seccomp }.missing(&spec);
     Ok(missing
         .into_iter()
-        .map(|Missing { layer, reason }| MissingLayer { layer: layer.name(), reason })
+        .map(|Missing { layer, reason }| MissingLayer { layer: layer.into(), reason })
         .collect())
 }
 
-/// The needs of a runtime, with the network's if it may use that.
+/// What a runtime must be granted to start, with what it takes to use the network if it may.
 #[napi]
 pub fn runtime_needs(executable: String, net: bool) -> Result<ProgramNeeds> {
     needs::of_runtime(Path::new(&executable), net)
@@ -76,10 +90,24 @@ pub fn runtime_needs(executable: String, net: bool) -> Result<ProgramNeeds> {
         .map_err(|error| unreadable(&executable, &error))
 }
 
-/// The needs of any program.
+/// What any program must be granted to start.
 #[napi]
 pub fn program_needs(executable: String) -> Result<ProgramNeeds> {
     needs::of_program(Path::new(&executable)).map(Into::into).map_err(|error| unreadable(&executable, &error))
+}
+
+impl From<Layer> for KernelLayer {
+    fn from(layer: Layer) -> Self {
+        match layer {
+            Layer::Masks => Self::Masks,
+            Layer::Metadata => Self::Metadata,
+            Layer::Files => Self::Files,
+            Layer::Tcp => Self::Tcp,
+            Layer::Signals => Self::Signals,
+            Layer::AbstractSockets => Self::AbstractSockets,
+            Layer::Syscalls => Self::Syscalls,
+        }
+    }
 }
 
 impl From<Needs> for ProgramNeeds {

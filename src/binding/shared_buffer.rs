@@ -1,4 +1,4 @@
-//! `SharedBuffer`: memory of the user's that several processes map. See `js/shared/mapping.ts`.
+//! `SharedBuffer`: memory of the user's that several processes map.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct SharedBuffer {
     memory: RefCell<Option<Arc<SharedMemory>>>,
 }
 
-/// What went wrong, as the `code` of the error that JavaScript catches.
+/// The `code` of the error that JavaScript catches.
 pub struct Reason(&'static str);
 
 impl AsRef<str> for Reason {
@@ -34,8 +34,9 @@ impl From<Status> for Reason {
 
 #[napi]
 impl SharedBuffer {
-    /// Creates memory of `bytes`, under `name` if there is one.
-    #[napi(factory)]
+    /// Creates memory of `bytes`, under `name` if one is given. Throws an error whose `code` is "exists" if
+    /// the name is somebody else's already, and "refused" if the system has not so much.
+    #[napi(factory, ts_args_type = "bytes: number, name: string | undefined")]
     pub fn create(bytes: f64, name: Option<String>) -> Result<Self, Reason> {
         let memory = match name {
             Some(name) => shared_name::create(&name, bytes as usize),
@@ -44,8 +45,9 @@ impl SharedBuffer {
         memory.map(Self::new).map_err(told)
     }
 
-    /// Opens what has this name: its first `bytes`, or all of it; with `inode` only if it is that very memory.
-    #[napi(factory)]
+    /// Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that
+    /// very memory. Throws an error whose `code` is "missing", "size", "foreign" or "refused".
+    #[napi(factory, ts_args_type = "name: string, bytes: number | undefined, inode: number | undefined")]
     pub fn open(name: String, bytes: Option<f64>, inode: Option<f64>) -> Result<Self, Reason> {
         let (bytes, inode) = (bytes.map(|bytes| bytes as usize), inode.map(|inode| inode as u64));
         shared_name::open(&name, bytes, inode).map(Self::new).map_err(told)
@@ -63,7 +65,7 @@ impl SharedBuffer {
         self.with(|memory| Ok(memory.inode() as f64))
     }
 
-    /// Whether what was mapped is gone, and private zeros are in its place.
+    /// True once what was mapped is gone and private zeros are in its place.
     #[napi(getter)]
     pub fn lost(&self) -> bool {
         self.memory.borrow().as_ref().is_some_and(|memory| memory.lost())
@@ -75,7 +77,7 @@ impl SharedBuffer {
         self.with(|memory| raw::shared_buffer(&env, memory, at as usize, bytes as usize))
     }
 
-    /// Lets go of it.
+    /// Lets go of it. It stays mapped for the buffers that are left.
     #[napi]
     pub fn close(&self) {
         drop(self.memory.take());
@@ -101,7 +103,7 @@ impl SharedBuffer {
     }
 }
 
-/// Takes a name away. False if there was none.
+/// Takes a name away. False if there was none. The memory stays for those who have it open.
 #[napi]
 pub fn unlink_shared_memory(name: String) -> Result<bool, Reason> {
     shared_name::unlink(&name).map_err(|error| told(error.into()))

@@ -1,78 +1,53 @@
 //! `WorkerLane`: the worker's end of a lane, in a thread or in a process of its own.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
-use super::host_lane::system;
+use super::error::{failed, system};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
-use crate::process::handover::{Shelf, Taker};
+use super::thread_tokens;
+use crate::process::handover::Taker;
 use crate::process::handshake;
-use crate::transport::lane::WorkerEnd;
-use crate::transport::segment::{Identity, Segment};
+use crate::transport::lane::{self, LaneEnd};
+use crate::transport::layout::RINGS_AT;
+use crate::transport::segment::Segment;
 
-/// A segment that waits to be opened, and what further memory will come by.
-type Memory = (OwnedFd, Identity, Shelf);
-
-/// Segments that wait for their worker thread, by token.
-static LENT: Mutex<BTreeMap<u32, Memory>> = Mutex::new(BTreeMap::new());
-static NEXT_TOKEN: AtomicU32 = AtomicU32::new(1);
-
-/// Keeps a segment for the thread that comes with the returned token.
-pub(super) fn lend(memory: Memory) -> u32 {
-    let token = NEXT_TOKEN.fetch_add(1, Ordering::Relaxed);
-    lent().insert(token, memory);
-    token
-}
-
-/// Forgets a segment that no thread has come for, or gives it to the one that has.
-fn borrow(token: u32) -> Option<Memory> {
-    lent().remove(&token)
-}
-
-fn lent() -> MutexGuard<'static, BTreeMap<u32, Memory>> {
-    LENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The thread with this token has ended: its segment need not wait any longer.
-pub(super) fn revoke(token: u32) {
-    drop(borrow(token));
-}
-
-/// The worker's end of a lane. See `js/native.ts`.
+/// The worker's end of a lane, in a thread or in a process of its own.
 #[napi]
 pub struct WorkerLane {
-    cell: Rc<Cell<WorkerEnd>>,
+    cell: Rc<Cell<lane::WorkerLane>>,
     program: String,
     taker: RefCell<Taker>,
 }
 
 #[napi]
 impl WorkerLane {
-    /// Attaches this thread to the segment lent under `token`.
-    #[napi(factory)]
+    /// Attaches this thread to the memory that `HostLane.issueThreadToken` has given the token for. `wake` is
+    /// called once something arrives while the lane sleeps. Throws if the token has been used already.
+    #[napi(factory, ts_args_type = "token: number, wake: () => void")]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let (descriptor, identity, shelf) = borrow(token)
-            .ok_or_else(|| Error::new(Status::InvalidArg, format!("no memory is lent under {token}")))?;
-        let segment = Segment::open(descriptor.into(), &identity).map_err(refused)?;
+        let (descriptor, identity, shelf) = thread_tokens::redeem(token).ok_or_else(|| {
+            Error::new(Status::InvalidArg, format!("no memory waits for the token {token}"))
+        })?;
+        let segment = Segment::open(descriptor.into(), &identity).map_err(failed)?;
         // A fault in this thread would end the host.
-        let segment = segment.guarded().map_err(refused)?;
+        let segment = segment.guarded().map_err(failed)?;
         Self::attach(env, Arc::new(segment), String::new(), Taker::Shelf(shelf), wake)
     }
 
-    /// Attaches this process to the segment on its descriptor 0, as its boot payload says.
-    #[napi(factory)]
+    /// Attaches this process to the memory that its boot payload names. `wake` is called once something
+    /// arrives while the lane sleeps. Throws, with a sentence for stderr, if this is not the process that the
+    /// payload is for.
+    #[napi(factory, ts_args_type = "wake: () => void")]
     pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
-        let attached = handshake::attach().map_err(refused)?;
+        let attached = handshake::attach().map_err(failed)?;
         Self::attach(env, attached.segment, attached.boot.program, Taker::socket(attached.control), wake)
     }
 
@@ -83,7 +58,7 @@ impl WorkerLane {
         taker: Taker,
         wake: Function<'_, (), ()>,
     ) -> Result<Self> {
-        let mut end = WorkerEnd::new(segment);
+        let mut end = lane::WorkerLane::new(segment);
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -94,31 +69,36 @@ impl WorkerLane {
         Ok(Self { cell, program, taker: RefCell::new(taker) })
     }
 
-    /// What it is to run, from the boot payload. Empty in a thread, which is told otherwise.
+    /// What the worker is to run, from the boot payload. Empty in a thread, which is told otherwise.
     #[napi(getter)]
     pub fn program(&self) -> String {
         self.program.clone()
     }
 
-    /// The hot call `exchange(staged, spinNanos)`.
-    #[napi]
+    /// The hot call of this lane. It publishes the first `staged` slots of staging and brings what has
+    /// arrived into staging: the number of slots, -1 if the lane is closed, -2 if the memory is gone. With
+    /// nothing there it spins for at most `spinNanos`; where that is negative it only publishes, so that what
+    /// the last exchange has brought stays.
+    #[napi(ts_return_type = "(staged: number, spinNanos: number) => number")]
     pub fn exchange_function(&self, env: Env) -> Result<Function<'static, (u32, f64), i32>> {
         raw::exchange_function(&env, &self.cell)
     }
 
-    /// The hot call `reserve(bytes)`.
-    #[napi]
+    /// The call of this lane that finds room for a payload: its offset in the outgoing arena, -1 without room
+    /// for the moment, -2 if there is never so much, -3 if the system has no memory for it or the lane is
+    /// closed.
+    #[napi(ts_return_type = "(bytes: number) => number")]
     pub fn reserve_function(&self, env: Env) -> Result<Function<'static, u32, i32>> {
         raw::reserve_function(&env, &self.cell)
     }
 
-    /// Staging.
+    /// Staging: private memory in which slots go there and back, laid out as the `STAGING_` constants say.
     #[napi]
     pub fn staging(&self, env: Env) -> Result<ArrayBuffer<'static>> {
         self.with(|end| raw::staging_buffer(&env, end.staging()))
     }
 
-    /// What of the outgoing arena may be in use.
+    /// The part of the outgoing arena that may be in use. It grows: the word `STAGING_WINDOW` tells its size.
     #[napi]
     pub fn outgoing(&self, env: Env) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
@@ -140,10 +120,10 @@ impl WorkerLane {
     /// The segment's header and words, where the worker marks what it has started.
     #[napi]
     pub fn words(&self, env: Env) -> Result<ArrayBuffer<'static>> {
-        self.with(|end| raw::segment_buffer(&env, end.segment(), 0, crate::transport::layout::RINGS_AT))
+        self.with(|end| raw::segment_buffer(&env, end.segment(), 0, RINGS_AT))
     }
 
-    /// A private copy of a large payload.
+    /// A private copy of a payload in the incoming arena.
     #[napi]
     pub fn copy_out(&self, env: Env, offset: u32, bytes: u32) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
@@ -152,13 +132,13 @@ impl WorkerLane {
         })
     }
 
-    /// Goes to sleep; false if something has arrived already.
+    /// Goes to sleep: `wake` is called once something arrives. False if something has arrived already.
     #[napi]
     pub fn arm(&self) -> Result<bool> {
         self.with(|end| Ok(end.arm()))
     }
 
-    /// Asks to be woken when the host makes room.
+    /// Says whether a sleeping lane is also woken when there is room.
     #[napi]
     pub fn want_room(&self, wanted: bool) -> Result<()> {
         self.with(|end| {
@@ -167,16 +147,15 @@ impl WorkerLane {
         })
     }
 
-    /// Gives idle memory back, all above the first `keep` bytes. True if the other side still holds some.
+    /// Gives idle memory of the outgoing arena back to the system, all above the first `keep` bytes. True if
+    /// the host still holds some.
     #[napi]
     pub fn trim(&self, keep: u32) -> Result<bool> {
-        self.with(|end| {
-            end.trim(keep as usize).map_err(|lie| Error::new(Status::GenericFailure, lie.to_string()))
-        })
+        self.with(|end| end.trim(keep as usize).map_err(failed))
     }
 
     /// The user's memory that values refer to by `id`, if the host has handed it over.
-    #[napi]
+    #[napi(ts_return_type = "SharedBuffer | null")]
     pub fn given(&self, id: f64) -> Result<Option<SharedBuffer>> {
         let found = self.taker.borrow_mut().find(id as u64).map_err(system("the memory that was sent"))?;
         Ok(found.map(SharedBuffer::over))
@@ -185,17 +164,13 @@ impl WorkerLane {
     /// True once the host wants this worker to end.
     #[napi]
     pub fn stopped(&self) -> bool {
-        self.cell.end.borrow().as_ref().is_none_or(WorkerEnd::stopped)
+        self.cell.end.borrow().as_ref().is_none_or(lane::WorkerLane::stopped)
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut WorkerEnd) -> Result<T>) -> Result<T> {
+    fn with<T>(&self, action: impl FnOnce(&mut lane::WorkerLane) -> Result<T>) -> Result<T> {
         match self.cell.end.borrow_mut().as_mut() {
             Some(end) => action(end),
-            None => Err(Error::new(Status::GenericFailure, "the lane is closed")),
+            None => Err(failed("the lane is closed")),
         }
     }
-}
-
-fn refused(error: impl std::fmt::Display) -> Error {
-    Error::new(Status::GenericFailure, error.to_string())
 }

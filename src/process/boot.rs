@@ -1,7 +1,8 @@
 //! The boot payload: what a process worker is started with.
 //!
 //! It travels in two environment variables: `KNITTING_PROCESS_WORKER`, which says that this is a worker, and
-//! `KNITTING_PROCESS_WORKER_BOOT`, this structure as JSON. The worker takes both out of its environment for good.
+//! `KNITTING_PROCESS_WORKER_BOOT`, this structure as JSON. The worker removes both from its environment for
+//! good.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ pub const WORKER_MARK: &str = "1";
 /// Holds the boot payload until the worker has booted.
 pub const BOOT_VARIABLE: &str = "KNITTING_PROCESS_WORKER_BOOT";
 
-/// Exit status of a worker that refused its boot payload or its memory. Starting it again would end the same way.
+/// Exit status of a worker that refused its boot payload or its memory. Starting it again would end the same
+/// way.
 pub const EXIT_REFUSED: i32 = 121;
 
 /// Linux refuses a longer environment string (MAX_ARG_STRLEN, 32 pages).
@@ -39,14 +41,14 @@ pub struct Boot {
     pub memory: Memory,
     /// The host's process id and process group.
     pub host: (i32, i32),
-    /// Whether it may start programs: if not it gives exec up once it has attached.
+    /// True if it may start programs. Otherwise it gives up exec once it has attached.
     pub runs: bool,
-    /// What it is to run, as `js/worker/program.ts` has written it.
+    /// What it is to run, as the host's JavaScript has written it.
     pub program: String,
 }
 
 impl Boot {
-    /// The payload as it stands in the environment, or the number of bytes by which it is too long.
+    /// The payload as the value of its variable. The error is the number of bytes by which it is too long.
     pub fn encode(&self) -> Result<String, usize> {
         let json = serde_json::to_string(self).unwrap_or_else(|error| unreachable!("plain data: {error}"));
         let bytes = BOOT_VARIABLE.len() + 1 + json.len() + 1;

@@ -4,26 +4,27 @@
 //!   host       a pair of sockets; two messages wait in it before the process starts:
 //!                [stdin]     with what is to become descriptor 0
 //!                [hello]     the nonce of the worker's segment
-//!   launcher   its descriptor 0 is the worker's end: moves it to 3, takes the first message, puts what it brings on 0
+//!   launcher   gets the worker's end as descriptor 0, moves it to 3, takes the first message, puts its descriptor on 0
 //!   wrapper    keeps descriptor 3 or not: nobody depends on it
 //!   worker     believes descriptor 3 if the second message is there, and takes it out of its children's reach
 //!   later      [memory, id, size] with its descriptor, [forget, id]: from the host to the worker
 //! ```
 //!
-//! One way: the host never reads, and the worker can't send. Neither side ever waits for the other: what finds no room is not
-//! sent, and the host is told. Descriptors travel in this way because only what is there at the start can be inherited.
+//! The socket has one direction: the host never reads, and the worker can't send. Neither side ever waits for
+//! the other: a message that finds no room is not sent, and the host learns that. Descriptors travel this way
+//! because a process can inherit only those that are there at its start.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
-use nix::unistd::dup2_stdin;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
     socketpair,
 };
+use rustix::stdio::dup2_stdin;
 
 use crate::sys::descriptors;
 
@@ -45,7 +46,7 @@ type Message = [u8; MESSAGE_BYTES];
 pub enum Arrival {
     /// Memory that values will refer to by this id.
     Memory {
-        /// Never used for any other memory.
+        /// The id, which is never used for other memory.
         id: u64,
         /// How long it is.
         bytes: u64,
@@ -59,10 +60,11 @@ pub enum Arrival {
     },
 }
 
-/// Whether a message could be sent.
+/// The outcome of sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// It waits for the worker, or nobody will ever read it: then the worker misses it when it needs it.
+    /// It waits for the worker. Or nobody will ever read it, and then the worker finds that out when it needs
+    /// it.
     Yes,
     /// There is no room now: the worker has to take something first.
     Full,
@@ -73,11 +75,12 @@ pub enum Sent {
 pub struct ControlSocket(OwnedFd);
 
 impl ControlSocket {
-    /// A socket and the worker's end of it, which the launcher wants as descriptor 0; it puts `stdin` there then.
+    /// A socket, and the worker's end of it, which the launcher gets as descriptor 0. The launcher then puts
+    /// `stdin` there.
     pub fn open(stdin: &OwnedFd, nonce: &[u8; 16]) -> io::Result<(Self, OwnedFd)> {
         let (host, worker) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        // From now on the worker can't send: nothing of it could pile up here.
+        // From now on the worker can't send, so nothing can pile up here.
         shutdown(&host, Shutdown::Read)?;
         let socket = Self(host);
         let mut hello = message(HELLO, 0, 0);
@@ -111,12 +114,11 @@ impl ControlSocket {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         loop {
             return match sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, flags) {
-                Ok(_) => Ok(Sent::Yes),
                 Err(Errno::INTR) => continue,
-                // So many descriptors may be under way, and no more.
+                // No more descriptors may be under way.
                 Err(Errno::AGAIN | Errno::NOBUFS | Errno::TOOMANYREFS) => Ok(Sent::Full),
-                // The worker's end is closed: it has none, or it has ended.
-                Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Yes),
+                // Sent, or the worker's end is closed: it has none, or it has ended.
+                Ok(_) | Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Sent::Yes),
                 Err(error) => Err(error.into()),
             };
         }
@@ -128,8 +130,8 @@ impl ControlSocket {
 pub struct Receiver(OwnedFd);
 
 impl Receiver {
-    /// Takes descriptor [`DESCRIPTOR`] over, if that is the worker's end of the socket that its host has opened for the segment
-    /// with this nonce. Anything else that has the number is left alone.
+    /// Takes descriptor [`DESCRIPTOR`] over, if that is the worker's end of the socket that its host has
+    /// opened for the segment with this nonce. If another file has that number, it is left alone.
     pub fn claim(nonce: &[u8; 16]) -> Option<Self> {
         let socket = descriptors::duplicate(DESCRIPTOR).ok()?;
         let mut expected = message(HELLO, 0, 0);
@@ -154,7 +156,7 @@ impl Receiver {
                 Ok(Some(Arrival::Memory { id: number(8), bytes: number(16), descriptor }))
             }
             (FORGET, None) => Ok(Some(Arrival::Forget { id: number(8) })),
-            // A descriptor is lost where the process may have no more of them.
+            // A descriptor is lost if the process may have no more of them.
             (MEMORY, None) => Err(io::Error::other(
                 "its descriptor got lost: this process may have no more descriptors open",
             )),
@@ -163,8 +165,8 @@ impl Receiver {
     }
 }
 
-/// For the launcher: moves the socket from descriptor 0 to [`DESCRIPTOR`], and puts what it brings on descriptor 0. Descriptors
-/// above 2 are closed by then.
+/// For the launcher: moves the socket from descriptor 0 to [`DESCRIPTOR`], and puts what it brings on
+/// descriptor 0. Descriptors above 2 are closed by then.
 pub fn take_stdin() -> io::Result<()> {
     let socket = descriptors::duplicate(0)?;
     let Some((bytes, Some(stdin))) = receive(socket.as_fd(), RecvFlags::empty())? else {
@@ -175,7 +177,7 @@ pub fn take_stdin() -> io::Result<()> {
     }
     dup2_stdin(&stdin)?;
     drop(stdin);
-    // It has the lowest free number, and is to stay open in the program that is executed next.
+    // The socket has the lowest free number. It has to stay open in the program that is executed next.
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty())?;
     if socket.as_raw_fd() != DESCRIPTOR {
         return Err(io::Error::other("descriptor 3 is in use"));
@@ -192,7 +194,8 @@ fn message(kind: u64, first: u64, second: u64) -> Message {
     bytes
 }
 
-/// The next message with its descriptor, `None` if none has arrived. What it brings is closed in programs executed from here.
+/// The next message with its descriptor, `None` if none has arrived. What it brings is closed in programs
+/// executed from here.
 fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Option<(Message, Option<OwnedFd>)>> {
     let mut bytes = [0; MESSAGE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -1,15 +1,15 @@
-//! How memory of the user's gets from a host to its worker, whichever that is.
+//! How memory of the user's gets from a host to its worker, a thread or a process.
 //!
 //! ```text
 //!   host    give(id, memory) ... values refer to it by id ... forget(id)
 //!   worker  find(id)
 //!
-//!   thread    both ends have one shelf: what lies on it is mapped already
+//!   thread    both ends have one shelf, and the memory on it is mapped already
 //!   process   the control socket; the worker maps what arrives, and keeps it until it is to forget it
 //! ```
 //!
-//! The host gives a memory before it publishes the first value that refers to it, and forgets it when no such value is on its
-//! way any more.
+//! The host gives a memory before it publishes the first value that refers to it, and forgets it when no such
+//! value is on its way any more.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,7 +22,7 @@ use crate::transport::shared_memory::SharedMemory;
 /// Memory by the ids that values refer to it by.
 type Memories = HashMap<u64, Arc<SharedMemory>>;
 
-/// What a host and its thread have in common.
+/// The memories that a host has handed to its thread.
 pub type Shelf = Arc<Mutex<Memories>>;
 
 /// The host's end.
@@ -46,7 +46,7 @@ impl Giver {
         }
     }
 
-    /// Nothing refers to it any more.
+    /// Says that no value refers to the memory any more.
     pub fn forget(&self, id: u64) -> io::Result<Sent> {
         match self {
             Self::Shelf(shelf) => {
@@ -65,7 +65,7 @@ pub enum Taker {
     Shelf(Shelf),
     /// In a process.
     Socket {
-        /// Nothing, where a wrapper has not kept it.
+        /// `None` if a wrapper has not passed the socket on.
         receiver: Option<Receiver>,
         /// What has arrived.
         taken: Memories,
@@ -106,7 +106,7 @@ fn take_in(receiver: &Receiver, taken: &mut Memories) -> io::Result<()> {
 }
 
 fn lock(shelf: &Shelf) -> std::sync::MutexGuard<'_, Memories> {
-    // Nothing panics while it is held, and a map is whole between any two operations.
+    // Nothing panics while the lock is held, and a map is whole between any two operations.
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

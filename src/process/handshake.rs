@@ -9,13 +9,13 @@
 //!   6. if its policy allows no programs: give up the means to execute any, in every thread
 //! ```
 //!
-//! The death signal kills this process alone, and sooner than a watchdog gets to run: with it, whatever a task has
-//! started would outlive a dead host. So it guards the start only, when no task has run, and the watchdogs take over.
-//! There is no moment without either. The signal belongs to the thread that called exec: attach on that one. Under a wrapper
-//! that stays, the launcher's signal is the wrapper's; one that the wrapper has set for this process is left alone.
+//! The death signal kills this process alone, and before a watchdog can run: then the processes that a task
+//! has started would outlive a dead host. So the death signal guards the start only, when no task has run,
+//! and then the watchdogs take over. At every moment there is one or the other. The signal belongs to the
+//! thread that called exec, so that thread has to attach. If a wrapper stays, the launcher's signal is set
+//! for the wrapper. A signal that the wrapper has set for this process is left alone.
 
 use std::fs::File;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use super::control::Receiver;
 use super::owner_lock::{self, Owner};
 use super::shm_name;
 use crate::sandbox::seccomp;
-use crate::sys::{environ, signals};
+use crate::sys::{environ, exit, signals};
 use crate::transport::doorbell;
 use crate::transport::layout::Word;
 use crate::transport::segment::Segment;
@@ -40,7 +40,7 @@ pub struct Attached {
     pub segment: Arc<Segment>,
     /// What it is to do.
     pub boot: Boot,
-    /// By which further memory comes, if that is there.
+    /// The socket by which further memory comes, if the wrapper has passed it on.
     pub control: Option<Receiver>,
 }
 
@@ -50,8 +50,8 @@ pub fn attach() -> Result<Attached, String> {
     let boot = environ::take_variable(BOOT_VARIABLE);
     if mark.as_deref() != Some(WORKER_MARK) {
         return Err(format!(
-            "{WORKER_VARIABLE} is not set. This file is started by a pool, not by hand; a wrapper must pass that variable \
-             and {BOOT_VARIABLE} on (docker and podman: -e {WORKER_VARIABLE} -e {BOOT_VARIABLE})"
+            "{WORKER_VARIABLE} is not set. This file is started by a pool, not by hand; a wrapper must pass that \
+             variable and {BOOT_VARIABLE} on (docker and podman: -e {WORKER_VARIABLE} -e {BOOT_VARIABLE})"
         ));
     }
     let boot = boot.ok_or_else(|| {
@@ -71,7 +71,8 @@ pub fn attach() -> Result<Attached, String> {
         .open("/dev/null")
         .and_then(|null| Ok(dup2_stdin(null)?))
         .map_err(|error| format!("/dev/null cannot replace descriptor 0: {error}"))?;
-    // After that: closing any descriptor of the memory would hide it again. The host can do without.
+    // Only now, because closing any descriptor of the memory would hide the process again. The host can do
+    // without this.
     let _ = owner_lock::show_process(&lock);
 
     signals::end_on_term_as_first_process().map_err(|error| format!("SIGTERM cannot be handled: {error}"))?;
@@ -94,9 +95,7 @@ pub fn attach() -> Result<Attached, String> {
 fn open(memory: &Memory) -> std::io::Result<(File, File)> {
     match memory {
         Memory::Inherited => {
-            // SAFETY: descriptor 0 is open in every process that a launcher or a shell has started, and is ours to replace.
-            let stdin = unsafe { BorrowedFd::borrow_raw(0) };
-            let file = owner_lock::reopen(stdin)?;
+            let file = owner_lock::reopen(std::io::stdin())?;
             let lock = owner_lock::reopen(&file)?;
             Ok((file, lock))
         }
@@ -104,12 +103,12 @@ fn open(memory: &Memory) -> std::io::Result<(File, File)> {
     }
 }
 
-/// What is wrong with the memory, and what can be done about it.
+/// A sentence that says what is wrong with the memory, and what can be done about it.
 fn refusal(memory: &Memory, error: &dyn std::fmt::Display) -> String {
     match memory {
         Memory::Inherited => format!(
-            "descriptor 0 is not the shared memory this worker was started with: {error}. A wrapper that replaces stdin, \
-             as containers do, needs processSharedMemory: \"named\""
+            "descriptor 0 is not the shared memory this worker was started with: {error}. A wrapper that replaces \
+             stdin, as containers do, needs processSharedMemory: \"named\""
         ),
         Memory::Named(path) => format!(
             "the shared memory {path} cannot be opened here: {error}. The wrapper must share the host's IPC namespace \
@@ -118,11 +117,12 @@ fn refusal(memory: &Memory, error: &dyn std::fmt::Display) -> String {
     }
 }
 
-/// Starts the two threads that end this process when its host is gone or wants it gone. `lock` lives as long as they do.
+/// Starts the two threads that end this process when its host is gone or wants it gone. `lock` lives as long
+/// as they do.
 fn watch(lock: File, segment: Arc<Segment>, host_group: i32) -> std::io::Result<()> {
     let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(64 * 1024);
     thread("knitting-host").spawn(move || {
-        // An error means that nobody can tell any more whether the host lives: end as well.
+        // After an error nobody can tell any more whether the host lives, so this process ends as well.
         let _ = owner_lock::await_release(&lock, Owner::Host);
         end(host_group);
     })?;
@@ -134,7 +134,7 @@ fn watch(lock: File, segment: Arc<Segment>, host_group: i32) -> std::io::Result<
                 value => break value - 1,
             }
         };
-        // The event loop has heard it too and ends the process in good order, if it gets to it.
+        // The event loop has been told too, and ends the process in good order if it can.
         std::thread::sleep(Duration::from_millis(grace.into()));
         end(host_group);
     })?;
@@ -143,16 +143,16 @@ fn watch(lock: File, segment: Arc<Segment>, host_group: i32) -> std::io::Result<
 
 /// Ends this process and all it has started.
 fn end(host_group: i32) -> ! {
-    // The group that the launcher's process was started as the leader of, which has this number also if this process
-    // has moved to another group. Where there is no such group, as under a wrapper, this finds nobody.
+    // The launcher's process was started as the leader of this group, which keeps the number if this process
+    // has moved to another group. If there is no such group, as under a wrapper, this kills nobody.
     let _ = killpg(getpid(), Signal::SIGKILL);
-    // The wrapper's group, or one that it has made.
+    // The wrapper's group, or a group that the wrapper has made.
     let group = getpgrp();
     if group.as_raw() > 1 && group.as_raw() != host_group {
         let _ = killpg(group, Signal::SIGKILL);
     }
-    // SAFETY: ends the process at once, exit handlers are not wanted: the event loop may be stuck.
-    unsafe { nix::libc::_exit(0) }
+    // Exit handlers are not wanted: the event loop may be stuck.
+    exit::now(0)
 }
 
 #[cfg(test)]

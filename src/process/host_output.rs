@@ -1,4 +1,5 @@
-//! Writing to the host's stdout and stderr without ever waiting for whoever reads it: the reactor has workers to kill meanwhile.
+//! Writing to the host's stdout and stderr without ever waiting for their reader, because the reactor has
+//! workers to kill meanwhile.
 //!
 //! ```text
 //!   the descriptor is        it is written
@@ -8,12 +9,11 @@
 //!   none of these, or the system refuses: a poll before each piece, as small as a ready descriptor surely takes
 //! ```
 //!
-//! O_NONBLOCK belongs to the open file description, which the host shares with its parent and its children. It is never
-//! set there, only on a description of our own. A socket cannot be opened anew, but it knows a flag for one call.
-//! Whoever writes here blocks or ignores SIGPIPE.
+//! O_NONBLOCK belongs to the open file description, which the host shares with its parent and its children.
+//! It is never set there, only on a description of our own. A socket cannot be opened anew, but it knows a
+//! flag for one call. The caller blocks or ignores SIGPIPE.
 
 use std::fs::File;
-use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -22,7 +22,8 @@ use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::write;
-use rustix::io::{ReadWriteFlags, pwritev2};
+
+use crate::sys::sockets;
 
 /// A ready pipe or socket has this much room, whatever its size.
 const PIECE_BYTES: usize = 512;
@@ -30,21 +31,20 @@ const PIECE_BYTES: usize = 512;
 const TERMINAL_PIECE_BYTES: usize = 1;
 /// The most that is offered to a socket at once; one for datagrams refuses too much.
 const MESSAGE_BYTES: usize = 4096;
-/// The offset with which `pwritev2` is `writev`.
-const NO_OFFSET: u64 = u64::MAX;
 
-/// What became of some bytes.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// So many were taken, at least one.
     Taken(usize),
     /// None can be taken now.
     Full,
-    /// None will ever be taken: nobody can read them.
+    /// None will ever be taken, because nobody can read them.
     Closed,
 }
 
-/// A stream of the host's as it is now. The host may put something else there: open it again for the next output.
+/// A stream of the host's as it is now. The host may put another file there, so open it again for the next
+/// output.
 pub struct HostOutput<'a> {
     descriptor: BorrowedFd<'a>,
     way: Way,
@@ -55,16 +55,16 @@ enum Way {
     Own(File),
     /// One call that never waits.
     Socket,
-    /// Nothing to wait for.
+    /// A plain write, which never waits.
     File,
-    /// Pieces of so many bytes, after a look whether there is room.
+    /// Pieces of so many bytes, each after a poll that says that there is room.
     Pieces(usize),
 }
 
 impl<'a> HostOutput<'a> {
     /// Finds out how `descriptor` can be written.
     pub fn open(descriptor: BorrowedFd<'a>) -> Self {
-        // What cannot be looked at is closed; poll will say so.
+        // A descriptor without a status is closed. The poll will say so.
         let kind = fstat(descriptor)
             .map_or(SFlag::empty(), |status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT);
         let way = match kind {
@@ -83,11 +83,12 @@ impl<'a> HostOutput<'a> {
             Way::Own(file) => written(write(file, bytes)),
             Way::File => written(write(self.descriptor, bytes)),
             Way::Socket => {
-                let message = [IoSlice::new(&bytes[..bytes.len().min(MESSAGE_BYTES)])];
-                match pwritev2(self.descriptor, &message, NO_OFFSET, ReadWriteFlags::NOWAIT) {
+                let message = &bytes[..bytes.len().min(MESSAGE_BYTES)];
+                let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                match sockets::write_now(self.descriptor, message).map_err(errno) {
                     // Linux before 6.5 knows the flag for other files only.
-                    Err(rustix::io::Errno::OPNOTSUPP) => self.write_piece(bytes, PIECE_BYTES),
-                    result => written(result.map_err(|error| Errno::from_raw(error.raw_os_error()))),
+                    Err(Errno::EOPNOTSUPP) => self.write_piece(bytes, PIECE_BYTES),
+                    result => written(result),
                 }
             }
             Way::Pieces(most) => self.write_piece(bytes, *most),
@@ -108,7 +109,7 @@ impl<'a> HostOutput<'a> {
 
 fn reopen(descriptor: BorrowedFd<'_>) -> std::io::Result<File> {
     let path = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
-    // A terminal must not become the host's controlling terminal by this.
+    // The terminal must not become the host's controlling terminal.
     File::options().write(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)
 }
 
@@ -137,7 +138,7 @@ mod tests {
         output.way = way.unwrap_or(output.way);
         let mut total = 0;
         loop {
-            match output.write(&[b'x'; 100_000]) {
+            match output.write(&vec![b'x'; 100_000]) {
                 Written::Taken(count) => total += count,
                 full => break assert_eq!(full, Written::Full),
             }

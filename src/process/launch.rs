@@ -1,8 +1,10 @@
 //! Starting a worker process: `launcher ++ wrapper ++ runtime ++ runtime flags ++ worker entry`.
 //!
-//! The child's descriptor 0 is the segment, or nothing where the worker opens it by name, and 3 the control socket (both come by
-//! that, see [`super::control`]); 1 and 2 are pipes to the reactor; the launcher closes the rest. It leads a process group of its own from its first instruction. `std::process::Command` uses posix_spawn here: its
-//! cost does not grow with the host's memory, as that of fork does.
+//! The child's descriptor 0 is the segment, or `/dev/null` if the worker opens the segment by name.
+//! Descriptor 3 is the control socket, which brings descriptor 0 (see [`super::control`]). Descriptors 1 and
+//! 2 are pipes to the reactor, and the launcher closes the rest. The child leads a process group of its own
+//! from its first instruction. `std::process::Command` uses posix_spawn here, whose cost does not grow with
+//! the host's memory as that of fork does.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +16,8 @@ use std::time::Duration;
 use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::sys::pidfd;
 
 /// Everything a worker is started with.
 #[derive(Debug)]
@@ -25,9 +28,9 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Where it runs, if not where the host does.
     pub cwd: Option<PathBuf>,
-    /// What becomes descriptor 0; of a launcher the control socket, which brings another.
+    /// What becomes the child's descriptor 0. A launcher gets the control socket, which brings another.
     pub stdin: OwnedFd,
-    /// Whether its stdout is read, or goes nowhere.
+    /// True if its stdout is read. Otherwise its stdout is `/dev/null`.
     pub reads_stdout: bool,
     /// What the command is.
     pub role: Role,
@@ -40,13 +43,14 @@ pub enum Role {
     Worker,
     /// It becomes the worker, or the worker's parent.
     Wrapper,
-    /// It has somebody else start the worker in a container, and must not be killed half way: see [`CONTAINER_GRACE`].
+    /// It asks a daemon to start the worker in a container, and must not be killed half way: see
+    /// [`CONTAINER_GRACE`].
     ContainerClient,
 }
 
-/// How long the client of a container may go on when its worker is not wanted any more before it has attached. Killed
-/// between creating and starting a container, a client leaves one that nobody ever starts or ends. Started, the worker
-/// finds that nobody wants it, and ends.
+/// How long the client of a container may go on after its worker was cancelled before it had attached. A
+/// client that is killed between creating and starting a container leaves a container that nobody ever starts
+/// or removes. If the worker starts after all, it finds that its host does not want it, and ends.
 pub const CONTAINER_GRACE: Duration = Duration::from_secs(5);
 
 /// Instead of the host's process id, for a launcher that stands behind a wrapper.
@@ -81,20 +85,20 @@ pub struct LaunchError {
     /// A sentence.
     pub message: String,
     /// The system lacked something for the moment: another attempt could succeed.
-    pub transient: bool,
+    pub retryable: bool,
 }
 
 impl LaunchError {
-    /// `what` could not be done because of `error`.
+    /// An error that says that `what` could not be done because of `error`.
     pub fn new(what: &str, error: &io::Error) -> Self {
-        let transient = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
-        Self { message: format!("cannot {what}: {error}"), transient }
+        let retryable = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
+        Self { message: format!("cannot {what}: {error}"), retryable }
     }
 }
 
-/// The command line that starts `command`, behind `wrapper` if that is not empty, through the launcher. `sandbox` is the
-/// launcher's argument about what the command may do. It is not the wrapper's business, which may need to do more: a second
-/// launcher sets it up behind it.
+/// The command line that starts `command`, behind `wrapper` if that is not empty, through the launcher.
+/// `sandbox` is the launcher's argument about what the command may do. The sandbox is not for the wrapper,
+/// which may need to do more. So behind a wrapper a second launcher sets it up.
 pub fn with_launcher(
     launcher: &str,
     role: Role,
@@ -106,8 +110,8 @@ pub fn with_launcher(
     let mut argv = vec![launcher.to_owned(), std::process::id().to_string(), "--control".into()];
     match role {
         Role::Worker => {}
-        Role::Wrapper => argv.push("--guard=0".into()),
-        Role::ContainerClient => argv.push(format!("--guard={}", CONTAINER_GRACE.as_millis())),
+        Role::Wrapper => argv.push("--watchdog=0".into()),
+        Role::ContainerClient => argv.push(format!("--watchdog={}", CONTAINER_GRACE.as_millis())),
     }
     argv.extend(limits.nice.map(|nice| format!("--nice={nice}")));
     argv.extend(limits.stack_bytes.map(|bytes| format!("--stack={bytes}")));
@@ -127,7 +131,8 @@ pub fn with_launcher(
 }
 
 impl Launch {
-    /// Starts the process. Until it has attached it dies with the thread that calls this: call it on the reactor.
+    /// Starts the process. Until the worker has attached, it dies with the thread that calls this, so call it
+    /// on the reactor's.
     pub fn start(self) -> Result<Launched, LaunchError> {
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(LaunchError::new(
@@ -174,13 +179,12 @@ impl Launched {
 
 fn watchable(child: &mut Child) -> io::Result<(OwnedFd, OwnedFd)> {
     let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let pid = rustix::process::Pid::from_raw(child.id() as i32).ok_or(io::ErrorKind::NotFound)?;
-    Ok((pidfd_open(pid, PidfdFlags::NONBLOCK)?, stderr.into()))
+    Ok((pidfd::open(child.id().cast_signed())?, stderr.into()))
 }
 
 fn discard(mut child: Child) {
-    // Not reaped yet, so the number is its own. It may have left its group already, so both are killed. If it must not
-    // be killed, waiting for it would not end.
+    // The process is not reaped yet, so the number is its own. It may have left its group, so both are
+    // killed. If this process is not allowed to kill it, waiting for it would not end.
     let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
     if child.kill().is_ok() {
         let _ = child.wait();
@@ -205,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_momentary_lack_is_transient() {
-        let transient = |errno| LaunchError::new("run", &io::Error::from_raw_os_error(errno)).transient;
-        assert!([EAGAIN, ENOMEM, EMFILE, ENFILE].into_iter().all(transient));
+    fn only_a_momentary_lack_is_retryable() {
+        let retryable = |errno| LaunchError::new("run", &io::Error::from_raw_os_error(errno)).retryable;
+        assert!([EAGAIN, ENOMEM, EMFILE, ENFILE].into_iter().all(retryable));
         assert!(
-            !transient(nix::libc::ENOENT) && !transient(nix::libc::EACCES) && !transient(nix::libc::ENOEXEC)
+            !retryable(nix::libc::ENOENT) && !retryable(nix::libc::EACCES) && !retryable(nix::libc::ENOEXEC)
         );
     }
 }

@@ -1,10 +1,11 @@
-//! Process workers: how they are started, how they prove who they are, and how anyone learns that they are gone.
+//! Process workers: how they are started, how they prove who they are, and how anyone learns that they are
+//! gone.
 //!
 //! ```text
 //!   host                                      worker
 //!   reactor: launch(argv, boot, memory) ----> launcher: group, death signal, descriptors; exec wrapper or runtime
 //!                                             handshake: boot variables, fd 0 or the name, segment, owner lock,
-//!                                             watchdogs instead of the death signal; the control socket, if it is there
+//!                                             watchdogs for the death signal; the control socket, if it is there
 //!   reactor: pidfd, lock, stdout, stderr <--- (lives, or dies)
 //! ```
 
@@ -19,3 +20,5 @@ pub mod owner_lock;
 pub mod reactor;
 pub mod shared_name;
 pub mod shm_name;
+pub mod spawn;
+pub mod worker_memory;

@@ -7,8 +7,8 @@
 //!   the last of stderr is kept in any case, for errors
 //! ```
 //!
-//! Whatever is full, queue or events, the pipe is not read meanwhile: it fills, and the worker that floods it waits. The
-//! host's memory stays bounded.
+//! While the queue or the events are full, the pipe is not read. The pipe fills, the worker that floods it
+//! waits, and the host's memory stays bounded.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,12 +23,13 @@ use super::host_output::{HostOutput, Written};
 pub const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// A line longer than this is passed on in pieces.
 pub const LINE_BYTES: usize = 16 * 1024;
-/// Lines that come while this much waits for the host's stream are dropped. Only workers that end can bring it about, the
-/// others wait at [`LINE_BYTES`].
+/// Lines that come while so many bytes wait for the host's stream are dropped. Only workers that end can
+/// cause this. The pipes of others are not read above [`LINE_BYTES`].
 const QUEUE_BYTES: usize = 256 * 1024;
-/// Bytes in events that the host has not taken yet, above which a worker's pipes are not read.
+/// If more bytes than this are in events that the host has not taken yet, a worker's pipes are not read.
 const UNTAKEN_BYTES: usize = 256 * 1024;
-/// What an event takes up beside its bytes, about: a worker that writes one byte at a time makes an event of each.
+/// About what an event takes up beside its bytes. A worker that writes one byte at a time makes an event of
+/// each.
 const EVENT_BYTES: usize = 512;
 
 /// What becomes of a worker's output.
@@ -71,7 +72,8 @@ impl Pipe {
         Self { file: Some(file), line: Vec::new(), tail: (stream == Stream::Stderr).then(VecDeque::new) }
     }
 
-    /// Reads what is there, about `most` bytes, and hands on whole lines; at its end also what stands after the last one.
+    /// Reads what is there, at most about `most` bytes, and calls `lines` with whole lines. At the pipe's end
+    /// it also passes on what stands after the last line.
     pub fn read(&mut self, most: usize, mut lines: impl FnMut(&[u8])) {
         let mut buffer = [0; LINE_BYTES];
         let mut total = 0;
@@ -102,7 +104,7 @@ impl Pipe {
         }
     }
 
-    /// Hands on what stands after the last line's end, as a line.
+    /// Passes on what stands after the last whole line, as a line.
     pub fn finish(&mut self, mut lines: impl FnMut(&[u8])) {
         if !self.line.is_empty() {
             self.line.push(b'\n');
@@ -111,19 +113,19 @@ impl Pipe {
         }
     }
 
-    /// What can be waited for; nothing once it is at its end.
+    /// The file to wait for. `None` once the pipe is at its end.
     pub fn file(&self) -> Option<&File> {
         self.file.as_ref()
     }
 
-    /// The last that came through it, if that was kept.
+    /// The last bytes that came through it, if they were kept, as text.
     pub fn tail(&mut self) -> String {
         let mut tail = self.tail.take().unwrap_or_default();
         String::from_utf8_lossy(tail.make_contiguous()).into_owned()
     }
 }
 
-/// How many bytes of a piece stand before a character of UTF-8 that has only begun.
+/// How many bytes of a piece are whole characters of UTF-8: a character at its end may be cut off.
 fn whole_characters(piece: &[u8]) -> usize {
     let Some(last) = piece.iter().rposition(|&byte| byte & 0xC0 != 0x80) else { return piece.len() };
     let length = match piece[last] {
@@ -140,19 +142,19 @@ fn whole_characters(piece: &[u8]) -> usize {
 pub struct Queue(VecDeque<u8>);
 
 impl Queue {
-    /// Takes lines over, unless far too much is waiting.
+    /// Adds lines, unless far too much is waiting.
     pub fn push(&mut self, lines: &[u8]) {
         if self.0.len() < QUEUE_BYTES {
             self.0.extend(lines);
         }
     }
 
-    /// Whether so much is waiting that no more should be read.
+    /// True if so much is waiting that no more should be read.
     pub fn is_full(&self) -> bool {
         self.0.len() > LINE_BYTES
     }
 
-    /// Whether nothing is waiting.
+    /// True if nothing is waiting.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -178,17 +180,18 @@ impl Queue {
     }
 }
 
-/// What of a worker's output is in events that the host has not taken yet.
+/// The bytes of a worker's output in events that the host has not taken yet.
 #[derive(Debug, Clone, Default)]
 pub struct Untaken(Arc<AtomicUsize>);
 
 impl Untaken {
-    /// Whether so much is under way that no more should be read.
+    /// True if so much is under way that no more should be read.
     pub fn is_full(&self) -> bool {
         self.0.load(Ordering::Acquire) > UNTAKEN_BYTES
     }
 
-    /// Counts an event of `bytes` until the receipt is dropped, which calls `room` if there was none before.
+    /// Counts an event of `bytes` until its receipt is dropped. Dropping the receipt calls `room` if that
+    /// makes room.
     pub fn count(&self, bytes: usize, room: impl FnOnce() + Send + 'static) -> Receipt {
         let bytes = bytes + EVENT_BYTES;
         self.0.fetch_add(bytes, Ordering::AcqRel);
@@ -214,7 +217,7 @@ impl Drop for Receipt {
 
 impl std::fmt::Debug for Receipt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Receipt").field("bytes", &self.bytes).finish()
+        f.debug_struct("Receipt").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

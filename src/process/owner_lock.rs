@@ -1,17 +1,18 @@
-//! Owner locks: how each side learns that the other is gone, also where neither is the other's child.
+//! Owner locks: how each side learns that the other has ended, also if neither is the other's child.
 //!
 //! ```text
 //!   segment byte   0 host   1 worker   2 the worker's process id
 //!   each side:     reopen the segment, lock the own byte (F_OFD_SETLK), wait for the other's (F_OFD_SETLKW)
 //! ```
 //!
-//! A lock belongs to the open file description, so an inherited descriptor is of no use: parent and child would share
-//! the lock. Both sides therefore open the segment anew. The kernel drops the lock when the last descriptor of the
-//! description closes: at the owner's end, however that came. There is no heartbeat: a paused event loop is not dead.
+//! A lock belongs to the open file description. Parent and child would share the lock of an inherited
+//! descriptor, so both sides open the segment again. The kernel drops the lock when the last descriptor of
+//! the description closes: when the owner ends, for whatever reason. There is no heartbeat: a paused event
+//! loop is not dead.
 //!
-//! The worker holds byte 2 as well, by a classic lock, which belongs to a process: of such a lock the kernel tells who has
-//! it, by the number that the process has in the asker's PID namespace. So the host finds a worker in a sandbox or a
-//! container, of which it has only started the wrapper.
+//! The worker holds byte 2 as well, by a classic lock, which belongs to a process. The kernel says which
+//! process has such a lock, by its number in the PID namespace of the process that asks. So the host finds a
+//! worker in a sandbox or container although it has only started the wrapper.
 
 use std::fs::File;
 use std::io;
@@ -35,7 +36,7 @@ pub enum Owner {
 /// Locked by the worker's process itself.
 const PROCESS_BYTE: off_t = 2;
 
-/// Opens the file behind a descriptor anew: an open file description of its own.
+/// Opens the file behind a descriptor again, with an open file description of its own.
 pub fn reopen(descriptor: impl AsFd) -> io::Result<File> {
     let path = format!("/proc/self/fd/{}", descriptor.as_fd().as_raw_fd());
     File::options().read(true).write(true).open(path)
@@ -47,27 +48,28 @@ pub fn hold(file: &File, owner: Owner) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives up the lock that [`hold`] took.
+/// Releases the lock that [`hold`] took.
 pub fn let_go(file: &File, owner: Owner) -> io::Result<()> {
     fcntl(file, FcntlArg::F_OFD_SETLK(&range(owner as off_t, F_UNLCK)))?;
     Ok(())
 }
 
-/// Whether anybody but this open file holds the owner's byte.
+/// True if another open file than this one holds the owner's byte.
 pub fn is_held(file: &File, owner: Owner) -> io::Result<bool> {
     let mut lock = range(owner as off_t, F_WRLCK);
     fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
     Ok(c_int::from(lock.l_type) != F_UNLCK)
 }
 
-/// Lets the host find this process by [`find_process`], until this process closes any descriptor of the segment.
+/// Lets the host find this process by [`find_process`], until this process closes any descriptor of the
+/// segment.
 pub fn show_process(file: &File) -> io::Result<()> {
     fcntl(file, FcntlArg::F_SETLK(&range(PROCESS_BYTE, F_WRLCK)))?;
     Ok(())
 }
 
-/// The process that has shown itself: its id here. `None` if there is none, or it is in a PID namespace that this process
-/// can't see into.
+/// The id of the process that has called [`show_process`], as this process numbers it. `None` if there is
+/// none, or if it is in a PID namespace that this process can't see into.
 pub fn find_process(file: &File) -> io::Result<Option<Pid>> {
     let mut lock = range(PROCESS_BYTE, F_WRLCK);
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;

@@ -1,7 +1,8 @@
 //! Names of shared memory that the user gives and takes away: as shm_open(3) has them, files in /dev/shm.
 //!
-//! Memory gets its name when it is complete, so nobody opens a part of it. A name stays until somebody unlinks it: it is the
-//! user's, and no sweep of ours may take it for a segment's (see [`super::shm_name`]).
+//! Memory gets its name when it is complete, so that nobody opens it half made. A name is the user's and
+//! stays until somebody unlinks it. The sweep must not take it for a segment's name (see
+//! [`super::shm_name`]).
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +18,7 @@ use super::shm_name::{FOLDER, OWNER_ONLY};
 use crate::sys::memory::refuse_too_much;
 use crate::transport::shared_memory::{SharedMemory, SharedMemoryError};
 
-/// Creates memory under a name that nobody has.
+/// Creates memory of `bytes` under a new name. An error if the name exists.
 pub fn create(name: &str, bytes: usize) -> Result<SharedMemory, SharedMemoryError> {
     refuse_too_much(bytes)?;
     let file =
@@ -33,9 +34,10 @@ pub fn create(name: &str, bytes: usize) -> Result<SharedMemory, SharedMemoryErro
     memory
 }
 
-/// Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that very memory.
+/// Opens the memory that has this name: its first `bytes`, or all of it; with `inode` only if it is that very
+/// memory.
 pub fn open(name: &str, bytes: Option<usize>, inode: Option<u64>) -> Result<SharedMemory, SharedMemoryError> {
-    // A pipe of that name must not hold this process up.
+    // If the name is a pipe's, opening it must not wait.
     let flags = O_NOFOLLOW | O_NONBLOCK;
     let file = File::options().read(true).write(true).custom_flags(flags).open(path(name))?;
     let memory = SharedMemory::over(file, bytes)?;
@@ -45,7 +47,7 @@ pub fn open(name: &str, bytes: Option<usize>, inode: Option<u64>) -> Result<Shar
     Ok(memory)
 }
 
-/// Takes the name away; the memory stays for those who have it. False if there was none.
+/// Unlinks the name. The memory stays for those who have it open. False if there was no such name.
 pub fn unlink(name: &str) -> io::Result<bool> {
     match fs::remove_file(path(name)) {
         Ok(()) => Ok(true),
@@ -95,8 +97,7 @@ mod tests {
         let file = File::from(memory.as_fd().try_clone_to_owned().unwrap());
         assert!(!memory.lost());
         file.set_len(0).unwrap();
-        // SAFETY: inside the mapping.
-        assert_eq!(unsafe { memory.at(5000).read_volatile() }, 0);
+        assert_eq!(memory.read_byte(5000), 0);
         assert!(memory.lost());
     }
 }

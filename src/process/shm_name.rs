@@ -1,13 +1,14 @@
 //! A segment's name in shared memory, for workers that cannot inherit its descriptor.
 //!
 //! ```text
-//!   create   a file without a name in /dev/shm -> owner lock, header -> linked to <prefix>-<128 random bits>.knitting, mode 0600
+//!   create   a file without a name in /dev/shm, mode 0600 -> owner lock, header ->
+//!            linked to <prefix>-<128 random bits>.knitting
 //!   attach   the worker opens the name; the host unlinks it once the worker has said so, or when the lane closes
 //!   sweep    a name of this user's whose host lock is free was left by a host that was killed: it is unlinked
 //! ```
 //!
-//! The name appears when the lock is held already, so a sweep never takes a live one. Linking fails where the name exists:
-//! nobody can put a file of theirs in its place.
+//! The name appears after the lock is held, so a sweep never unlinks a live one. Linking fails if the name
+//! exists, so nobody can put another file in its place.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -17,16 +18,17 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK, O_TMPFILE};
-use nix::unistd::linkat;
+use nix::unistd::{geteuid, linkat};
 
 use super::owner_lock::{self, Owner};
+use crate::sys::random;
 use crate::transport::layout::{Geometry, MAGIC};
 use crate::transport::segment::Segment;
 
 /// Where Linux keeps shared memory that has a name, see shm_overview(7).
 pub(super) const FOLDER: &str = "/dev/shm";
 const RANDOM_BYTES: usize = 16;
-/// Tells our names from those of other programs.
+/// The end of every name of this package's, which distinguishes them from those of other programs.
 const SUFFIX: &str = ".knitting";
 pub(super) const OWNER_ONLY: u32 = 0o600;
 
@@ -39,7 +41,8 @@ pub struct Named {
     pub lock: File,
 }
 
-/// A name in shared memory. It is unlinked when this is dropped; a worker that has attached needs it no more.
+/// A name in shared memory, unlinked when this is dropped. A worker that has attached does not need it any
+/// more.
 #[derive(Debug)]
 pub struct Name(PathBuf);
 
@@ -52,7 +55,7 @@ impl Name {
 
 impl Drop for Name {
     fn drop(&mut self) {
-        // Whoever has unlinked it already has done what is due.
+        // An error means that the name is gone already.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -68,8 +71,7 @@ pub fn create(prefix: &str, geometry: Geometry) -> io::Result<(Segment, Named)> 
         .map_err(|error| io::Error::new(error.kind(), format!("{FOLDER}: {error}")))?;
     owner_lock::hold(&lock, Owner::Host)?;
     let segment = Segment::create_in(&lock, geometry)?;
-    let mut random = [0; RANDOM_BYTES];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    let random: [u8; RANDOM_BYTES] = random::bytes()?;
     let path = Path::new(FOLDER).join(format!("{prefix}-{:032x}{SUFFIX}", u128::from_ne_bytes(random)));
     let unnamed = format!("/proc/self/fd/{}", lock.as_raw_fd());
     linkat(AT_FDCWD, unnamed.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW)?;
@@ -81,7 +83,7 @@ pub fn open(path: &str) -> io::Result<File> {
     File::options().read(true).write(true).custom_flags(O_NOFOLLOW).open(path)
 }
 
-/// Unlinks the names that killed hosts of this user have left. What cannot be looked at is left alone.
+/// Unlinks the names that killed hosts of this user have left. A file that can't be opened is left alone.
 pub fn sweep() {
     let Ok(entries) = fs::read_dir(FOLDER) else { return };
     for entry in entries.flatten() {
@@ -91,7 +93,7 @@ pub fn sweep() {
     }
 }
 
-/// Whether a file's name has the form that [`create`] gives.
+/// True if a file's name has the form that [`create`] gives.
 fn is_ours(name: &str) -> bool {
     name.strip_suffix(SUFFIX).and_then(|name| name.rsplit_once('-')).is_some_and(|(prefix, random)| {
         let hexadecimal = random.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -99,12 +101,12 @@ fn is_ours(name: &str) -> bool {
     })
 }
 
-/// Whether it is a segment of this user's that no host holds.
+/// True if it is a segment of this user's that no host holds.
 fn is_orphaned(path: &Path) -> io::Result<bool> {
     let file = File::options().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     let mut magic = [0; size_of_val(&MAGIC)];
-    if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+    if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
         return Ok(false);
     }
     match file.read_exact_at(&mut magic, 0) {

@@ -1,6 +1,6 @@
-//! Other paths to the same file. Landlock's rules are about files, whichever way they are reached; a mask or a read-only mount
-//! stands at one path. So where a file system is mounted at several places, or a part of it, what is denied by one path is
-//! denied by the others too.
+//! Other paths to the same file. Landlock's rules are about files, by whatever path they are reached, but a
+//! mask or a read-only mount stands at one path. So if a file system, or a part of it, is mounted at several
+//! places, what is denied at one path is denied at the others too.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::path::open;
-use super::policy::OWN_PROC;
+use super::spec::OWN_PROC;
 
-/// What is mounted where, as this process sees it, of the file systems that are mounted more than once.
+/// The mounts that this process sees, of file systems that are mounted more than once.
 #[derive(Debug, Default)]
 pub struct Mounts(Vec<Mount>);
 
@@ -22,7 +22,7 @@ struct Mount {
     id: u64,
     /// Names the file system.
     device: String,
-    /// What of the file system is to be seen, as a path within that.
+    /// The part of the file system that is visible there, as a path within the file system.
     root: PathBuf,
     /// Where.
     point: PathBuf,
@@ -36,7 +36,8 @@ impl Mounts {
         Ok(Self::parse(&table))
     }
 
-    /// Reads lines such as `36 35 98:0 /root /point rw,noatime - ext4 /dev/sda rw`, see proc_pid_mountinfo(5).
+    /// Reads lines such as `36 35 98:0 /root /point rw,noatime - ext4 /dev/sda rw`, see
+    /// proc_pid_mountinfo(5).
     fn parse(table: &[u8]) -> Self {
         let mounts = table.split(|byte| *byte == b'\n').filter_map(|line| {
             let mut fields = line.split(|byte| *byte == b' ');
@@ -46,12 +47,14 @@ impl Mounts {
         });
         let mut mounts: Vec<Mount> = mounts.collect();
         let mut times = HashMap::<String, usize>::new();
-        mounts.iter().for_each(|mount| *times.entry(mount.device.clone()).or_default() += 1);
+        for mount in &mounts {
+            *times.entry(mount.device.clone()).or_default() += 1;
+        }
         mounts.retain(|mount| times[&mount.device] > 1);
         Self(mounts)
     }
 
-    /// The path, and the others to what is at it and to parts of that.
+    /// The path, and the other paths to the same files and to parts of them.
     pub fn everywhere(&self, path: &Path) -> Vec<PathBuf> {
         let home = if self.0.is_empty() { None } else { mount_of(path) };
         let others = home.into_iter().flat_map(|home| self.candidates(path, home));
@@ -60,7 +63,8 @@ impl Mounts {
         std::iter::once(path.to_owned()).chain(seen.map(|(_, alias)| alias)).collect()
     }
 
-    /// Where a path's file would be seen besides, were no mount hidden by another. `home` is the mount that the path is in.
+    /// The other paths at which a path's files would be visible if no mount were hidden by another. `home` is
+    /// the number of the mount that the path is in.
     fn candidates(&self, path: &Path, home: u64) -> Vec<(&Mount, PathBuf)> {
         let home = self.0.iter().find(|mount| mount.id == home);
         let place = home.and_then(|home| Some((home, moved(path, &home.point, &home.root)?)));
@@ -74,7 +78,7 @@ impl Mounts {
     }
 }
 
-/// The path that begins with `to` as `path` does with `from`.
+/// `path` with `to` in the place of `from`, if it begins with `from`.
 fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix(from).ok()?;
     Some(to.components().chain(rest.components()).collect())

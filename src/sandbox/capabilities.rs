@@ -1,4 +1,4 @@
-//! Giving up every capability for good.
+//! Dropping every capability for good.
 //!
 //! The bounding set and the secure bits keep root from getting any by exec; without the right to change them
 //! `no_new_privs` does.
@@ -9,7 +9,7 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits, set_no_new_privs,
 };
 
-/// Root is a user like any other, for good.
+/// Makes root a user like any other, for good.
 const LOCKED: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
     .union(CapabilitiesSecureBits::NO_ROOT_LOCKED)
     .union(CapabilitiesSecureBits::NO_SETUID_FIXUP)
@@ -18,7 +18,7 @@ const LOCKED: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
     .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE)
     .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED);
 
-/// Gives up all that this process has and could get. The error is a sentence.
+/// Drops all capabilities that this process has or could get. The error is a sentence.
 pub fn drop_all() -> Result<(), String> {
     let failed = |what: &str, errno: Errno| format!("{what}: {errno}");
     let now = capabilities(None).map_err(|errno| failed("the capabilities cannot be read", errno))?;

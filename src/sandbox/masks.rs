@@ -1,9 +1,12 @@
-//! Masks: what stands in the place of a denied file or folder. An empty one of mode 000, in a file system that is nowhere else
-//! to be found. Without capabilities its owner can't read it either, and read-only he can't change its mode.
+//! Masks stand in the place of denied files and folders. A mask is an empty file or folder of mode 000, in a
+//! file system that is mounted nowhere else. Without capabilities not even its owner can read it, and because
+//! the mount is read-only, its owner can't change its mode.
 //!
-//! What the runtime needs may lie in a denied folder. Then the mask is a folder that can be passed through and not listed, with
-//! an empty place for each thing that is to show.
+//! Files that the runtime needs may lie in a denied folder. Then the mask is a folder that can be entered but
+//! not listed, with an empty place for each file that must be visible.
 
+use std::fmt::Display;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -14,13 +17,13 @@ use rustix::mount::{
     open_tree, unmount,
 };
 
-use super::mounts::attach;
 use super::path::{explain, open};
-use super::policy::OWN_PROC;
+use super::spec::OWN_PROC;
+use crate::sys::mounts::attach;
 
-/// Nobody can open it, read it or go through it.
+/// Nobody can open, read or enter it.
 const CLOSED: Mode = Mode::empty();
-/// Its owner can go through it.
+/// Its owner can enter it.
 const PASSABLE: Mode = Mode::XUSR;
 
 /// A maker of masks.
@@ -39,11 +42,11 @@ impl Masks {
         holes: impl Iterator<Item = &'a Path>,
         own_proc: &Path,
     ) -> Result<OwnedFd, String> {
-        let failed = |errno: Errno| format!("a mask for {} cannot be made: {errno}", path.display());
+        let failed = |error: &dyn Display| format!("a mask for {} cannot be made: {error}", path.display());
         let is_folder = is_folder(path)?;
         let empty = match self.empty.take() {
             Some(empty) => empty,
-            None => mount_empty().map_err(failed)?,
+            None => mount_empty().map_err(|error| failed(&error))?,
         };
         let empty = self.empty.insert(empty);
         let name = self.made.to_string();
@@ -51,27 +54,27 @@ impl Masks {
 
         let mut holes = holes.peekable();
         if !is_folder {
-            make_file(empty, &name).map_err(failed)?;
+            make_file(empty, &name).map_err(|errno| failed(&errno))?;
         } else if holes.peek().is_none() {
-            mkdirat(&*empty, &name, CLOSED).map_err(failed)?;
+            mkdirat(&*empty, &name, CLOSED).map_err(|errno| failed(&errno))?;
         } else {
-            mkdirat(&*empty, &name, PASSABLE).map_err(failed)?;
+            mkdirat(&*empty, &name, PASSABLE).map_err(|errno| failed(&errno))?;
             for hole in holes {
                 let within = hole.strip_prefix(path).unwrap_or(hole);
-                make_place(empty, &name, within, self::is_folder(hole)?).map_err(failed)?;
+                make_place(empty, &name, within, self::is_folder(hole)?).map_err(|errno| failed(&errno))?;
             }
             // Programs know their own entry in procfs by this name.
             if let (Ok(entry), Ok(link)) =
                 (own_proc.strip_prefix(path), Path::new(OWN_PROC).strip_prefix(path))
             {
-                symlinkat(entry, &*empty, Path::new(&name).join(link)).map_err(failed)?;
+                symlinkat(entry, &*empty, Path::new(&name).join(link)).map_err(|errno| failed(&errno))?;
             }
         }
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        open_tree(&*empty, &name, flags).map_err(failed)
+        open_tree(&*empty, &name, flags).map_err(|errno| failed(&errno))
     }
 
-    /// Takes the place where the masks were made out of sight. Those that are mounted stay.
+    /// Unmounts the file system in which the masks were made. The masks that are mounted stay.
     pub fn finish(self) -> Result<(), String> {
         let Some(empty) = self.empty else { return Ok(()) };
         let path = format!("{OWN_PROC}/fd/{}", empty.as_raw_fd());
@@ -79,20 +82,20 @@ impl Masks {
     }
 }
 
-/// Mounts an empty file system. Only what is mounted somewhere can be cloned: on the root it is in nobody's way, since paths
-/// begin below what is mounted there after the start.
-fn mount_empty() -> Result<OwnedFd, Errno> {
+/// Mounts an empty file system. Only a mounted file system can be cloned. On the root it is in nobody's way,
+/// because paths of this process begin at what was the root before.
+fn mount_empty() -> io::Result<OwnedFd> {
     let configuration = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(configuration.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let empty = fsmount(configuration.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    attach(&empty, &open(Path::new("/"))?)?;
+    attach(empty.as_fd(), open(Path::new("/"))?.as_fd())?;
     Ok(empty)
 }
 
-/// Makes what something can be mounted on, and the folders that lead to it.
+/// Makes an empty file or folder to mount something on, and the folders that lead to it.
 fn make_place(folder: &OwnedFd, name: &str, within: &Path, is_folder: bool) -> Result<(), Errno> {
     let path = Path::new(name).join(within);
     let above: Vec<_> = path.ancestors().skip(1).filter(|step| !step.as_os_str().is_empty()).collect();

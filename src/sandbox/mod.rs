@@ -1,19 +1,20 @@
-//! What keeps a worker process within its policy, whatever it runs: the kernel. Applied by the launcher before exec, so that it
-//! binds every thread that the runtime will ever have.
+//! The kernel keeps a worker process within its permissions, whatever the worker runs. The launcher applies
+//! this before exec, so that it binds every thread that the runtime will ever have.
 //!
 //! ```text
-//!   policy         the rules, as data
+//!   spec           the rules, as data
 //!   probe          what this kernel can enforce of them
 //!   namespaces     a user namespace, for the right to have private mounts
 //!   mounts, masks  everything read-only but what may be written; denied paths hidden
-//!   aliases        under which other paths the same files are to be seen
+//!   aliases        the other paths at which the same files can be seen
 //!   capabilities   none, for good
 //!   landlock       files, TCP ports, signals
 //!   seccomp        system calls
 //!   needs          what a runtime must be granted to start
 //! ```
 //!
-//! A worker runs with all that its policy asks for or not at all: what a kernel cannot enforce must be `optional` by name.
+//! A worker runs with everything that its `SandboxSpec` asks for, or not at all. What a kernel can't enforce
+//! must be named as `optional`.
 
 use std::fs;
 use std::path::Path;
@@ -26,26 +27,25 @@ pub mod mounts;
 pub mod namespaces;
 pub mod needs;
 pub mod path;
-pub mod policy;
 pub mod probe;
 pub mod seccomp;
+pub mod spec;
 
-use policy::{Layer, OWN_PROC, PROC, Policy};
 use probe::Kernel;
+use spec::{Layer, OWN_PROC, PROC, SandboxSpec};
 
-/// Since when Landlock keeps signals in.
+/// The version of Landlock that first limits signals.
 const SCOPES_SIGNALS: u32 = 6;
 
-/// Puts this process, which has one thread and is about to exec, under a policy. The error is a sentence.
-pub fn apply(policy: Policy) -> Result<(), String> {
-    let own = nix::unistd::getpid().as_raw();
-    // Not by the process's number: what a wrapper has left there may be the procfs of another PID namespace.
+/// Confines this process, which has one thread and is about to exec, to `spec`. The error is a sentence.
+pub fn apply(spec: SandboxSpec) -> Result<(), String> {
+    let own = std::process::id().cast_signed();
+    // Not by the process's number, because a wrapper may have left the procfs of another PID namespace there.
     let entry = fs::read_link(OWN_PROC).map_err(|error| format!("{OWN_PROC} cannot be read: {error}"))?;
     let own_proc = Path::new(PROC).join(entry);
-    let policy = policy.of_process(&own_proc);
-    let kernel = Kernel::enter(policy.optional.contains(&Layer::Metadata));
-    if let Some(unmet) =
-        kernel.missing(&policy).into_iter().find(|unmet| !policy.optional.contains(&unmet.layer))
+    let spec = spec.of_process(&own_proc);
+    let kernel = Kernel::enter(spec.optional.contains(&Layer::Metadata));
+    if let Some(unmet) = kernel.missing(&spec).into_iter().find(|unmet| !spec.optional.contains(&unmet.layer))
     {
         return Err(format!(
             "the permission asks for {} and there is none: {}",
@@ -55,14 +55,14 @@ pub fn apply(policy: Policy) -> Result<(), String> {
     }
     let has_landlock = kernel.landlock > 0;
     if kernel.mounts.is_none() {
-        mounts::arrange(&policy, &own_proc, has_landlock)?;
+        mounts::arrange(&spec, &own_proc, has_landlock)?;
     }
     capabilities::drop_all()?;
     if has_landlock {
-        landlock::restrict(&policy, kernel.mounts.is_some())?;
+        landlock::restrict(&spec, kernel.mounts.is_some())?;
     }
     if kernel.seccomp {
-        seccomp::restrict(&policy, own, kernel.landlock >= SCOPES_SIGNALS)?;
+        seccomp::restrict(&spec, own, kernel.landlock >= SCOPES_SIGNALS)?;
     }
     Ok(())
 }

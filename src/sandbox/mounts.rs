@@ -2,33 +2,34 @@
 //!
 //! ```text
 //!   everything         read-only: also modes, owners, times and attributes, of which Landlock knows nothing
-//!   write              a mount of its own, writable; noexec where processes may be started, so that none runs what was written
+//!   write              a mount of its own, writable; noexec if processes may be started, so that none runs what
+//!                      was written
 //!   denyWrite, what the runtime needs, what may be executed: within these a mount of its own, read-only
 //!   denyRead           a mask, see `masks`. What the runtime needs shows through
-//!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, procfs makes a new one for a name that the
-//!                      kernel has forgotten, and it forgets none that is a mount point
+//!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, and procfs makes a new inode for a name
+//!                      that the kernel has forgotten; the kernel does not forget mount points
 //! ```
 //!
-//! A mount point can't be renamed, but its folder could be, and another put in its place, for the next worker to find. So the
-//! folders between a writable tree and what is denied in it are mount points too.
+//! A mount point can't be renamed. But the folder that holds it could be renamed, and another folder put in
+//! its place for the next worker to find. So the folders between a writable tree and a denied path in it are
+//! mount points too.
 //!
 //! Everything is cloned before anything changes, and put in place from the root down.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{chdir, getcwd};
-use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::aliases::Mounts;
 use super::masks::Masks;
 use super::path::{explain, open, standing};
-use super::policy::{PROC, Policy};
-use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, set_attributes, set_private};
+use super::spec::{PROC, SandboxSpec};
+use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, attach, set_attributes, set_private};
 
-/// What becomes of a file or tree.
+/// What a file or tree becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Writable,
@@ -36,20 +37,21 @@ enum Kind {
     Masked,
 }
 
-/// By path, so what is above comes first. What is not in it is as the nearest that is above it.
+/// What each path becomes. Parents come before their children. A path that is not in the plan is like its
+/// nearest parent in the plan.
 #[derive(Debug, Default)]
 struct Plan(BTreeMap<PathBuf, Kind>);
 
 const ROOT: &str = "/";
 
-/// The paths that need a mask: what is denied within what is granted or needed, by whichever path. The rest is Landlock's, if it
-/// is there.
-pub fn masked(policy: &Policy, mounts: &Mounts, landlocked: bool) -> Vec<PathBuf> {
+/// The paths that need a mask: those that are denied within what is granted or needed, by any of their paths.
+/// If there is Landlock, it denies the rest.
+pub fn masked(spec: &SandboxSpec, mounts: &Mounts, landlocked: bool) -> Vec<PathBuf> {
     let is_within_granted = |path: &PathBuf| {
-        policy.granted().any(|tree| path.starts_with(tree))
-            || policy.needs.iter().any(|need| path.starts_with(need) && path != need)
+        spec.granted().any(|tree| path.starts_with(tree))
+            || spec.needs.iter().any(|need| path.starts_with(need) && path != need)
     };
-    let places = policy.deny_read.iter().map(|denied| mounts.everywhere(denied));
+    let places = spec.deny_read.iter().map(|denied| mounts.everywhere(denied));
     places.filter(|places| !landlocked || places.iter().any(is_within_granted)).flatten().collect()
 }
 
@@ -58,11 +60,12 @@ pub fn make_private() -> Result<(), String> {
     set_private(open_root()?.as_fd()).map_err(|errno| format!("mounts cannot be changed: {}", errno.desc()))
 }
 
-/// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in procfs. The error
-/// is a sentence.
-pub fn arrange(policy: &Policy, own_proc: &Path, landlocked: bool) -> Result<(), String> {
-    let plan = Plan::new(policy, own_proc, &Mounts::read()?, landlocked)?;
-    let folder = getcwd().map_err(|errno| format!("the working directory is not known: {}", errno.desc()))?;
+/// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in
+/// procfs. The error is a sentence.
+pub fn arrange(spec: &SandboxSpec, own_proc: &Path, landlocked: bool) -> Result<(), String> {
+    let plan = Plan::new(spec, own_proc, &Mounts::read()?, landlocked)?;
+    let folder =
+        env::current_dir().map_err(|error| format!("the working directory is not known: {error}"))?;
     let mut trees = Vec::with_capacity(plan.0.len());
     let mut masks = Masks::default();
     for (path, kind) in &plan.0 {
@@ -71,53 +74,54 @@ pub fn arrange(policy: &Policy, own_proc: &Path, landlocked: bool) -> Result<(),
             Kind::Writable | Kind::ReadOnly if path == Path::new(ROOT) => continue,
             Kind::Writable | Kind::ReadOnly => clone(path)?,
         };
-        set_attributes(tree.as_fd(), attributes(*kind, policy)).map_err(|errno| {
+        set_attributes(tree.as_fd(), attributes(*kind, spec)).map_err(|errno| {
             format!("the mount at {} cannot be changed: {}", path.display(), errno.desc())
         })?;
         trees.push((path, tree));
     }
     masks.finish()?;
 
-    // Its devices are behind Landlock, and some are needed.
-    let of_root = attributes(plan.of_root(), policy) & !NO_DEVICES;
+    // Landlock limits the devices there, and some of them are needed.
+    let of_root = attributes(plan.of_root(), spec) & !NO_DEVICES;
     set_attributes(open_root()?.as_fd(), of_root)
         .map_err(|errno| format!("the mount at / cannot be changed: {}", errno.desc()))?;
     for (path, tree) in trees {
         let place = open(path).map_err(|errno| explain(path, errno))?;
-        attach(&tree, &place).map_err(|errno| format!("{} cannot be mounted: {errno}", path.display()))?;
+        attach(tree.as_fd(), place.as_fd())
+            .map_err(|error| format!("{} cannot be mounted: {error}", path.display()))?;
     }
-    // The way there may lead through other mounts now.
-    chdir(&folder).map_err(|errno| {
-        format!("the working directory {} cannot be entered: {}", folder.display(), errno.desc())
-    })
+    // The path may lead through other mounts now.
+    env::set_current_dir(&folder)
+        .map_err(|error| format!("the working directory {} cannot be entered: {error}", folder.display()))
 }
 
-fn attributes(kind: Kind, policy: &Policy) -> u64 {
+fn attributes(kind: Kind, spec: &SandboxSpec) -> u64 {
     match kind {
         Kind::ReadOnly => READ_ONLY | NO_SUID,
-        Kind::Writable if policy.run => NO_SUID | NO_DEVICES | NO_EXECUTE,
+        Kind::Writable if spec.run => NO_SUID | NO_DEVICES | NO_EXECUTE,
         Kind::Writable => NO_SUID | NO_DEVICES,
         Kind::Masked => READ_ONLY | NO_SUID | NO_DEVICES | NO_EXECUTE,
     }
 }
 
 impl Plan {
-    fn new(policy: &Policy, own_proc: &Path, mounts: &Mounts, landlocked: bool) -> Result<Self, String> {
+    fn new(spec: &SandboxSpec, own_proc: &Path, mounts: &Mounts, landlocked: bool) -> Result<Self, String> {
         let mut wanted = BTreeMap::new();
-        let written = policy.write.iter().filter(|path| !policy.denies_writing(path));
+        let written = spec.write.iter().filter(|path| !spec.denies_writing(path));
         wanted.extend(written.map(|path| (path.clone(), Kind::Writable)));
-        let kept = policy.deny_write.iter().map(PathBuf::as_path).chain(policy.essential());
-        for path in kept.flat_map(|path| mounts.everywhere(path)).filter(|path| policy.lets_write(path)) {
+        let kept = spec.deny_write.iter().map(PathBuf::as_path).chain(spec.essential());
+        for path in kept.flat_map(|path| mounts.everywhere(path)).filter(|path| spec.lets_write(path)) {
             wanted.extend(standing(&path)?.map(|place| (place, Kind::ReadOnly)));
         }
-        let masked = masked(policy, mounts, landlocked);
+        let masked = masked(spec, mounts, landlocked);
         for path in &masked {
             wanted.extend(standing(path)?.map(|place| (place, Kind::Masked)));
         }
-        // Behind a mask the runtime has all of its own entry: the links there can't be had one by one.
+        // If a mask hides the process's own entry in procfs, the runtime gets the whole entry back: the links
+        // in it can't be mounted one by one.
         let own_entry = masked.iter().any(|mask| own_proc.starts_with(mask)).then_some(own_proc);
-        wanted.extend(policy.essential().chain(own_entry).map(|path| (path.to_owned(), Kind::ReadOnly)));
-        wanted.extend(policy.memory.iter().map(|path| (path.clone(), Kind::Writable)));
+        wanted.extend(spec.essential().chain(own_entry).map(|path| (path.to_owned(), Kind::ReadOnly)));
+        wanted.extend(spec.memory.iter().map(|path| (path.clone(), Kind::Writable)));
         if wanted.get(Path::new(ROOT)) == Some(&Kind::Masked) {
             return Err("the root of the file system cannot be denied".into());
         }
@@ -144,12 +148,12 @@ impl Plan {
         self.0.get(Path::new(ROOT)).copied().unwrap_or(Kind::ReadOnly)
     }
 
-    /// What the folder of a path is.
+    /// What the folder that holds a path becomes.
     fn above(&self, path: &Path) -> Kind {
         path.ancestors().skip(1).find_map(|above| self.0.get(above)).copied().unwrap_or(Kind::ReadOnly)
     }
 
-    /// What has a place in the plan under a path, and nothing between.
+    /// The paths in the plan whose nearest parent in the plan is `path`.
     fn directly_in(&self, path: &Path) -> impl Iterator<Item = &Path> {
         let is_direct = move |inner: &&Path| {
             let nearest = inner.ancestors().skip(1).find(|above| self.0.contains_key(*above));
@@ -163,7 +167,7 @@ fn open_root() -> Result<OwnedFd, String> {
     open(Path::new(ROOT)).map_err(|errno| explain(Path::new(ROOT), errno))
 }
 
-/// A copy of what is mounted at and below a path, in no place yet.
+/// A copy of the mounts at and below a path, which is not attached anywhere yet.
 fn clone(path: &Path) -> Result<OwnedFd, String> {
     let at = open(path).map_err(|errno| explain(path, errno))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
@@ -173,19 +177,13 @@ fn clone(path: &Path) -> Result<OwnedFd, String> {
     open_tree(at, "", flags).map_err(|errno| format!("{} cannot be mounted: {errno}", path.display()))
 }
 
-/// Puts a tree over a place.
-pub(super) fn attach(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(tree, "", place, "", flags)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::policy::Net;
+    use crate::sandbox::spec::Net;
 
-    fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
-        let mut policy = Policy {
+    fn spec(change: impl FnOnce(&mut SandboxSpec)) -> SandboxSpec {
+        let mut spec = SandboxSpec {
             read: Vec::new(),
             write: Vec::new(),
             execute: Vec::new(),
@@ -199,12 +197,12 @@ mod tests {
             run: false,
             optional: Vec::new(),
         };
-        change(&mut policy);
-        policy
+        change(&mut spec);
+        spec
     }
 
-    fn plan(change: impl FnOnce(&mut Policy)) -> Vec<(String, Kind)> {
-        let plan = Plan::new(&policy(change), Path::new("/proc/1"), &Mounts::default(), true).unwrap();
+    fn plan(change: impl FnOnce(&mut SandboxSpec)) -> Vec<(String, Kind)> {
+        let plan = Plan::new(&spec(change), Path::new("/proc/1"), &Mounts::default(), true).unwrap();
         plan.0.into_iter().map(|(path, kind)| (path.to_str().unwrap().to_owned(), kind)).collect()
     }
 
@@ -214,21 +212,21 @@ mod tests {
 
     #[test]
     fn what_is_as_its_folder_needs_no_mount() {
-        let plan = plan(|policy| {
-            policy.needs = vec!["/usr/lib".into()];
-            policy.write = vec!["/tmp".into(), "/tmp/a".into()];
-            policy.deny_write = vec!["/usr".into()];
+        let plan = plan(|spec| {
+            spec.needs = vec!["/usr/lib".into()];
+            spec.write = vec!["/tmp".into(), "/tmp/a".into()];
+            spec.deny_write = vec!["/usr".into()];
             // Outside of all that is granted: Landlock's.
-            policy.deny_read = vec!["/etc".into()];
+            spec.deny_read = vec!["/etc".into()];
         });
         assert_eq!(plan, expected(&[("/tmp", Kind::Writable)]));
     }
 
     #[test]
     fn folders_above_what_is_denied_in_a_writable_tree_cannot_be_moved() {
-        let plan = plan(|policy| {
-            policy.write = vec!["/usr".into()];
-            policy.execute = vec!["/usr/local/bin".into()];
+        let plan = plan(|spec| {
+            spec.write = vec!["/usr".into()];
+            spec.execute = vec!["/usr/local/bin".into()];
         });
         assert_eq!(
             plan,
@@ -242,12 +240,12 @@ mod tests {
 
     #[test]
     fn a_denial_stands_over_everything_but_what_the_runtime_needs() {
-        let plan = plan(|policy| {
-            policy.read = vec!["/".into()];
-            policy.write = vec!["/".into(), "/usr/lib".into(), "/etc/ssl".into()];
-            policy.deny_read = vec!["/etc".into(), "/etc/passwd".into(), "/no/such/path".into()];
-            policy.deny_write = vec!["/usr".into(), "/etc/hosts".into()];
-            policy.needs = vec!["/etc/ssl/openssl.cnf".into(), "/usr/lib".into()];
+        let plan = plan(|spec| {
+            spec.read = vec!["/".into()];
+            spec.write = vec!["/".into(), "/usr/lib".into(), "/etc/ssl".into()];
+            spec.deny_read = vec!["/etc".into(), "/etc/passwd".into(), "/no/such/path".into()];
+            spec.deny_write = vec!["/usr".into(), "/etc/hosts".into()];
+            spec.needs = vec!["/etc/ssl/openssl.cnf".into(), "/usr/lib".into()];
         });
         assert_eq!(
             plan,
@@ -262,10 +260,10 @@ mod tests {
 
     #[test]
     fn behind_a_mask_of_procfs_the_own_entry_shows() {
-        let plan = plan(|policy| {
-            policy.read = vec!["/".into()];
-            policy.deny_read = vec!["/proc".into(), "/proc/1/environ".into()];
-            policy.needs = vec!["/proc/1/maps".into(), "/proc/meminfo".into()];
+        let plan = plan(|spec| {
+            spec.read = vec!["/".into()];
+            spec.deny_read = vec!["/proc".into(), "/proc/1/environ".into()];
+            spec.needs = vec!["/proc/1/maps".into(), "/proc/meminfo".into()];
         });
         assert_eq!(
             plan,
@@ -281,10 +279,10 @@ mod tests {
 
     #[test]
     fn the_root_cannot_be_denied() {
-        let policy = policy(|policy| {
-            policy.read = vec!["/".into()];
-            policy.deny_read = vec!["/".into()];
+        let spec = spec(|spec| {
+            spec.read = vec!["/".into()];
+            spec.deny_read = vec!["/".into()];
         });
-        assert!(Plan::new(&policy, Path::new("/proc/1"), &Mounts::default(), true).is_err());
+        assert!(Plan::new(&spec, Path::new("/proc/1"), &Mounts::default(), true).is_err());
     }
 }

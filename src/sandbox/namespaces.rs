@@ -1,8 +1,9 @@
 //! A user namespace and a mount namespace of the process's own.
 //!
-//! In the user namespace the process has every capability, over nothing that others own: enough to arrange its mounts. It
-//! keeps its user and group there, all others are nobody (65534). For root this means that its power over other users'
-//! files is gone, as it is for an ordinary user. Where there are no user namespaces, root makes do with a mount namespace.
+//! In the user namespace the process has every capability, over nothing that others own: enough to arrange
+//! its mounts. It keeps its user and group there, and all others are nobody (65534). For root this means that
+//! its power over other users' files is gone, as it is for an ordinary user. Where there are no user
+//! namespaces, root makes do with a mount namespace.
 
 use std::fs;
 
@@ -17,7 +18,7 @@ pub fn enter() -> Result<(), String> {
     match by_user_namespace {
         Ok(()) => {
             map("uid_map", &format!("{user} {user} 1"))?;
-            // Who may not leave groups may name its own.
+            // A process that can't leave its groups may map its own group.
             map("setgroups", "deny")?;
             map("gid_map", &format!("{group} {group} 1"))
         }

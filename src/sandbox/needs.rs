@@ -1,5 +1,6 @@
-//! What a program must be granted to start at all, found by looking: its interpreter and shared libraries, and of a JavaScript
-//! runtime what it asks the system about itself. What does not exist here is left out.
+//! What a program must be granted to start at all: its interpreter and its shared libraries, and for a
+//! JavaScript runtime also the files in which it looks up its own limits and the machine's. Files that do not
+//! exist here are left out.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,9 +16,10 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, StringTable};
 use object::{Endianness, ReadRef};
 
-use super::policy::OWN_PROC;
+use super::spec::OWN_PROC;
 
-/// Files that something needs. Every path exists and has no symbolic links; `/proc/self` means whoever has the need.
+/// Files that something needs. Every path exists and has no symbolic links; `/proc/self` means whoever has
+/// the need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Files and trees it reads.
@@ -28,9 +30,9 @@ pub struct Needs {
     pub devices: BTreeSet<PathBuf>,
 }
 
-/// What a runtime reads of its own entry in procfs.
+/// The files that a runtime reads in its own entry of procfs.
 const OWN: &[&str] = &["cgroup", "maps", "stat", "statm", "status"];
-/// What a runtime asks of the machine: memory, cores, time.
+/// The files in which a runtime finds the machine's memory, cores and time.
 const MACHINE: &[&str] = &[
     "/dev/random",
     "/dev/urandom",
@@ -54,7 +56,7 @@ const OPENSSL: &[&str] = &[
     "/usr/lib/ssl/openssl.cnf",
     "/usr/local/ssl/openssl.cnf",
 ];
-/// How names become addresses, and whom TLS trusts.
+/// The files of name resolution and of the certificates that TLS trusts.
 const NETWORK: &[&str] = &[
     "/etc/gai.conf",
     "/etc/host.conf",
@@ -70,7 +72,7 @@ const NETWORK: &[&str] = &[
     "/usr/local/share/ca-certificates",
     "/usr/share/ca-certificates",
 ];
-/// What a cgroup says of its limits, in both versions.
+/// The files of a cgroup that hold its limits, in both versions of cgroups.
 const LIMITS: &[&str] = &[
     "cpu.cfs_period_us",
     "cpu.cfs_quota_us",
@@ -88,14 +90,14 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 const LIBRARY_FOLDERS: &[&str] = &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"];
 const LINKER_CONFIGURATION: &str = "/etc/ld.so.conf";
 const LINKER_FILES: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload"];
-/// How many scripts may be the interpreters of one another.
+/// How many interpreters may be scripts themselves, one after the other.
 const MAX_INTERPRETERS: usize = 4;
 
 /// The needs of a JavaScript runtime, with what it takes to use the network if it may.
 pub fn of_runtime(executable: &Path, net: bool) -> io::Result<Needs> {
     let mut needs = of_program(executable)?;
     let own = OWN.iter().map(|name| Path::new(OWN_PROC).join(name));
-    // They are the worker's: their paths are not to be resolved here.
+    // These files are the worker's, so their paths must not be resolved in this process.
     needs.read.extend(own.filter(|path| path.exists()));
     let network: &[&str] = if net { NETWORK } else { &[] };
     needs.read.extend([MACHINE, OPENSSL, network].into_iter().flatten().filter_map(existing));
@@ -113,15 +115,12 @@ pub fn of_program(executable: &Path) -> io::Result<Needs> {
         let path = fs::canonicalize(path)?;
         let mut head = [0; 256];
         let length = File::open(&path)?.read(&mut head)?;
-        next = match script_interpreter(&head[..length]) {
-            Some(Interpreter { program, searched }) => {
-                needs.execute.extend(searched.is_some().then(|| existing(&program)).flatten());
-                Some(searched.unwrap_or(program))
-            }
-            None => {
-                add_libraries(&path, &mut needs)?;
-                None
-            }
+        next = if let Some(Interpreter { program, searched }) = script_interpreter(&head[..length]) {
+            needs.execute.extend(searched.is_some().then(|| existing(&program)).flatten());
+            Some(searched.unwrap_or(program))
+        } else {
+            add_libraries(&path, &mut needs)?;
+            None
         };
         needs.execute.insert(path);
     }
@@ -134,7 +133,7 @@ pub fn of_program(executable: &Path) -> io::Result<Needs> {
 /// What runs a script.
 struct Interpreter {
     program: PathBuf,
-    /// What `env` would find for it.
+    /// The program that `env` would find for it.
     searched: Option<PathBuf>,
 }
 
@@ -162,12 +161,12 @@ fn find_on_path(name: &str) -> Option<PathBuf> {
 struct Linkage {
     interpreter: Option<PathBuf>,
     libraries: Vec<String>,
-    /// Where it has its libraries looked for first.
+    /// The folders in which its libraries are searched first.
     folders: Vec<PathBuf>,
 }
 
-/// Adds a file's interpreter and the folders of its libraries and of theirs. What is loaded later, by a native addon, lies in
-/// the same ones.
+/// Adds a file's interpreter and the folders of its libraries and of theirs. Libraries that a native addon
+/// loads later lie in the same folders.
 fn add_libraries(program: &Path, needs: &mut Needs) -> io::Result<()> {
     let folders = library_folders();
     let mut seen = BTreeSet::new();
@@ -178,7 +177,7 @@ fn add_libraries(program: &Path, needs: &mut Needs) -> io::Result<()> {
         for name in linkage.libraries {
             let found =
                 linkage.folders.iter().chain(&folders).map(|folder| folder.join(&name)).find_map(existing);
-            // The linker will say so better than we could.
+            // The linker reports that better than this code could.
             let Some(library) = found else { continue };
             if seen.insert(library.clone()) {
                 needs.read.extend(library.parent().map(Path::to_owned));
@@ -189,7 +188,8 @@ fn add_libraries(program: &Path, needs: &mut Needs) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the dynamic section of an ELF file; `None` if it has none that can be read, or is of another word size.
+/// Reads the dynamic section of an ELF file; `None` if it has none that can be read, or is of another word
+/// size.
 fn linkage(path: &Path) -> io::Result<Option<Linkage>> {
     let file = ReadCache::new(File::open(path)?);
     Ok(read_linkage(&file, path.parent().unwrap_or(Path::new("/"))))
@@ -259,7 +259,8 @@ fn configured_folders(file: &Path, depth: usize) -> Vec<PathBuf> {
     folders
 }
 
-/// The files of a pattern such as `/etc/ld.so.conf.d/*.conf`, of the only form that is used: a star before the ending.
+/// The files of a pattern such as `/etc/ld.so.conf.d/*.conf`, of the only form that is used: a star before
+/// the ending.
 fn included_files(pattern: &Path) -> Vec<PathBuf> {
     let (Some(folder), Some(name)) = (pattern.parent(), pattern.file_name()) else { return Vec::new() };
     let name = name.to_string_lossy();
@@ -271,7 +272,8 @@ fn included_files(pattern: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Where this process's cgroups, which its workers are in too, tell of their limits and of those above them.
+/// The files with the limits of this process's cgroups and of the cgroups above them. Its workers are in the
+/// same cgroups.
 fn cgroup_limits() -> Vec<PathBuf> {
     let Ok(cgroups) = fs::read_to_string(Path::new(OWN_PROC).join("cgroup")) else { return Vec::new() };
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! Opening the policy's paths. They were canonical when the host resolved them: a symbolic link that stands on the way now
-//! was put there since, maybe by another worker, and is an error instead of a way elsewhere.
+//! Opening the specification's paths. They were canonical when the host resolved them. A symbolic link on the
+//! way has been put there since, maybe by another worker, and is an error.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-/// Opens a path to refer to it, not to read it.
+/// Opens a path as a reference (`O_PATH`), which can't be read.
 pub fn open(path: &Path) -> Result<OwnedFd, Errno> {
     openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS)
 }
 
-/// What a denial of a path is to stand over: what is there; nothing if there is nothing. Where a folder on the way is closed even
-/// to this process it is that folder: its owner, who may be the worker, could open it again.
+/// The path that a mask for `path` has to cover: the path itself, or `None` if nothing is there. If a folder
+/// on the way is closed even to this process it is that folder, because its owner, who may be the worker,
+/// could open it again.
 pub fn standing(path: &Path) -> Result<Option<PathBuf>, String> {
     match open(path) {
         Ok(_) => Ok(Some(path.to_owned())),
@@ -23,7 +24,7 @@ pub fn standing(path: &Path) -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// Why a path that has to be there cannot be opened.
+/// A sentence that says why a path that has to be there can't be opened.
 pub fn explain(path: &Path, errno: Errno) -> String {
     let why = match errno {
         Errno::LOOP => "a symbolic link has taken its place".to_owned(),

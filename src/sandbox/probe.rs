@@ -1,27 +1,30 @@
-//! What a kernel can enforce, and what of a policy it can't.
+//! What a kernel can enforce, and which layers of a sandbox it can't.
+
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
 use super::aliases::Mounts;
-use super::policy::{Layer, Policy};
-use super::{landlock, mounts, namespaces, seccomp};
+use super::spec::{Layer, SandboxSpec};
+use super::{landlock, mounts, namespaces};
 use crate::sys::rehearsal::rehearse;
+use crate::sys::seccomp;
 
-/// The launcher's argument that has it tell.
+/// The launcher's argument that makes it print what the kernel can enforce.
 pub const PROBE: &str = "--probe";
 
-/// What this kernel can.
+/// What this kernel can enforce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// Version of Landlock's interface; 0 without Landlock.
     pub landlock: u32,
     /// Why there can be no private mounts, if there can't.
     pub mounts: Option<String>,
-    /// Whether there is seccomp.
+    /// True if there is seccomp.
     pub seccomp: bool,
 }
 
-/// A layer that is not to be had.
+/// A layer that can't be enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Which.
@@ -31,9 +34,20 @@ pub struct Missing {
 }
 
 impl Kernel {
-    /// Finds out, by entering namespaces where that is possible: for a process that is about to exec or to end. One that would
-    /// go on `without` them has a child try first: where a user namespace can be had and then nothing be done in it, as AppArmor
-    /// has it in some systems, there is no way back.
+    /// Asks the launcher at this path. The error is a sentence.
+    pub fn ask(launcher: &str) -> Result<Self, String> {
+        let output = Command::new(launcher)
+            .arg(PROBE)
+            .output()
+            .map_err(|error| format!("cannot execute {launcher}: {error}"))?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("{launcher} {PROBE} has not answered ({}): {error}", output.status))
+    }
+
+    /// Finds out what this kernel can enforce, and enters namespaces if that is possible. It is for a process
+    /// that is about to exec or to end. With `without`, which says that the process can do without
+    /// namespaces, a child tries first: on some systems AppArmor allows a user namespace but nothing in it,
+    /// and there is no way back.
     pub fn enter(without: bool) -> Self {
         let rehearsed = if without { rehearse(enter_namespaces) } else { Ok(()) };
         Self {
@@ -43,8 +57,8 @@ impl Kernel {
         }
     }
 
-    /// What of the policy this kernel can't enforce, whether it is optional or not.
-    pub fn missing(&self, policy: &Policy) -> Vec<Missing> {
+    /// The layers of `spec` that this kernel can't enforce, whether they are optional or not.
+    pub fn missing(&self, spec: &SandboxSpec) -> Vec<Missing> {
         let landlock = |version: u32, release: &str| {
             (self.landlock < version).then(|| match self.landlock {
                 0 => "this kernel has no Landlock, or it is not switched on".to_owned(),
@@ -56,21 +70,21 @@ impl Kernel {
         let no_mounts = self.mounts.as_ref().map(|reason| format!("there are no private mounts: {reason}"));
         let no_seccomp = || (!self.seccomp).then(|| "this kernel has no seccomp".to_owned());
 
-        // What is not known of the mounts here the launcher finds out.
+        // If the mounts can't be read here, the launcher finds out later.
         let mounted = Mounts::read().unwrap_or_default();
-        let denied_within = !mounts::masked(policy, &mounted, self.landlock > 0).is_empty()
-            || policy.deny_write.iter().any(|path| policy.write.iter().any(|tree| path.starts_with(tree)));
-        // Truncating is governed since Landlock 3, and by read-only mounts.
+        let denied_within = !mounts::masked(spec, &mounted, self.landlock > 0).is_empty()
+            || spec.deny_write.iter().any(|path| spec.write.iter().any(|tree| path.starts_with(tree)));
+        // Landlock governs truncation since its version 3. Read-only mounts do too.
         let files = if no_mounts.is_some() { landlock(3, "6.2") } else { landlock(1, "5.13") };
-        let signals = if policy.run || !self.seccomp { landlock(6, "6.12") } else { None };
+        let signals = if spec.run || !self.seccomp { landlock(6, "6.12") } else { None };
 
         [
             (Layer::Masks, no_mounts.clone().filter(|_| denied_within)),
             (Layer::Metadata, no_mounts),
             (Layer::Files, files),
-            (Layer::Tcp, landlock(4, "6.7").filter(|_| policy.limited_ports().is_some())),
+            (Layer::Tcp, landlock(4, "6.7").filter(|_| spec.limited_ports().is_some())),
             (Layer::Signals, signals),
-            (Layer::AbstractSockets, landlock(6, "6.12").filter(|_| policy.unix)),
+            (Layer::AbstractSockets, landlock(6, "6.12").filter(|_| spec.unix)),
             (Layer::Syscalls, no_seccomp()),
         ]
         .into_iter()
@@ -79,7 +93,7 @@ impl Kernel {
     }
 }
 
-/// For good.
+/// Enters the namespaces, for good.
 fn enter_namespaces() -> Result<(), String> {
     namespaces::enter()?;
     mounts::make_private()
@@ -88,21 +102,17 @@ fn enter_namespaces() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::policy::{Net, Ports, Sockets};
+    use crate::sandbox::spec::{Net, Ports, Sockets};
 
     const LEAST: &str = r#"{"read":["/a"],"write":["/a/w"],"execute":[],"needs":[],"devices":[],"denyRead":[],"denyWrite":[],
         "net":false,"unix":false,"run":false,"optional":[]}"#;
 
-    fn missing(kernel: (u32, bool, bool), change: impl FnOnce(&mut Policy)) -> Vec<Layer> {
-        let mut policy = Policy::decode(LEAST).unwrap();
-        change(&mut policy);
+    fn missing(kernel: (u32, bool, bool), change: impl FnOnce(&mut SandboxSpec)) -> Vec<Layer> {
+        let mut spec = SandboxSpec::decode(LEAST).unwrap();
+        change(&mut spec);
         let (landlock, has_mounts, seccomp) = kernel;
         let mounts = (!has_mounts).then(|| "forbidden".to_owned());
-        Kernel { landlock, mounts, seccomp }
-            .missing(&policy)
-            .into_iter()
-            .map(|missing| missing.layer)
-            .collect()
+        Kernel { landlock, mounts, seccomp }.missing(&spec).into_iter().map(|missing| missing.layer).collect()
     }
 
     #[test]
@@ -110,32 +120,32 @@ mod tests {
         assert_eq!(missing((7, true, true), |_| ()), []);
         assert_eq!(missing((1, true, true), |_| ()), []);
         assert_eq!(missing((7, false, true), |_| ()), [Layer::Metadata]);
-        assert_eq!(missing((7, true, true), |policy| policy.deny_read = vec!["/a/b".into()]), []);
+        assert_eq!(missing((7, true, true), |spec| spec.deny_read = vec!["/a/b".into()]), []);
     }
 
     #[test]
     fn denials_within_what_is_allowed_need_mounts() {
         let kernel = (7, false, true);
         let within = [Layer::Masks, Layer::Metadata];
-        assert_eq!(missing(kernel, |policy| policy.deny_read = vec!["/a/b".into()]), within);
-        assert_eq!(missing(kernel, |policy| policy.deny_write = vec!["/a/w/b".into()]), within);
+        assert_eq!(missing(kernel, |spec| spec.deny_read = vec!["/a/b".into()]), within);
+        assert_eq!(missing(kernel, |spec| spec.deny_write = vec!["/a/w/b".into()]), within);
         // Nothing there is allowed in the first place.
-        assert_eq!(missing(kernel, |policy| policy.deny_read = vec!["/b".into()]), [Layer::Metadata]);
-        assert_eq!(missing(kernel, |policy| policy.deny_write = vec!["/a/b".into()]), [Layer::Metadata]);
+        assert_eq!(missing(kernel, |spec| spec.deny_read = vec!["/b".into()]), [Layer::Metadata]);
+        assert_eq!(missing(kernel, |spec| spec.deny_write = vec!["/a/b".into()]), [Layer::Metadata]);
     }
 
     #[test]
     fn an_older_landlock_lacks_what_came_later() {
-        let ports = |policy: &mut Policy| {
+        let ports = |spec: &mut SandboxSpec| {
             let connect = Ports::These(vec![443]);
-            policy.net = Net::Some(Sockets { connect, bind: Ports::All(false), udp: false });
+            spec.net = Net::Some(Sockets { connect, bind: Ports::All(false), udp: false });
         };
         assert_eq!(missing((0, true, true), |_| ()), [Layer::Files]);
         assert_eq!(missing((2, false, true), |_| ()), [Layer::Metadata, Layer::Files]);
         assert_eq!(missing((3, true, true), ports), [Layer::Tcp]);
         assert_eq!(missing((4, true, true), ports), []);
-        assert_eq!(missing((5, true, true), |policy| policy.run = true), [Layer::Signals]);
-        assert_eq!(missing((5, true, true), |policy| policy.unix = true), [Layer::AbstractSockets]);
+        assert_eq!(missing((5, true, true), |spec| spec.run = true), [Layer::Signals]);
+        assert_eq!(missing((5, true, true), |spec| spec.unix = true), [Layer::AbstractSockets]);
     }
 
     #[test]

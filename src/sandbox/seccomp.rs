@@ -1,12 +1,13 @@
-//! System calls that no worker needs, and arguments that none may give. A denied call fails; nothing is killed by it.
+//! System calls that no worker needs, and arguments that none may give. A denied call fails; nothing is
+//! killed by it.
 //!
 //! ```text
 //!   before exec    foreign calling conventions, calls newer than this file, the tables below, and new processes
 //!   after attach   exec, over all threads (`give_up_exec`): starting the runtime took one
 //! ```
 //!
-//! A filter sees numbers, never what a pointer points at. So clone3, which takes its flags by a pointer, does not exist (the C
-//! libraries then use clone), nor does io_uring, which makes system calls of its own.
+//! A filter sees numbers, never what a pointer points at. So clone3, which takes its flags by a pointer, does
+//! not exist (the C libraries then use clone), nor does io_uring, which makes system calls of its own.
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -17,14 +18,14 @@ use seccompiler::{
     TargetArch, apply_filter, apply_filter_all_threads, sock_filter,
 };
 
-use super::policy::{Net, Policy};
+use super::spec::{Net, SandboxSpec};
 
 /// Conditions that must all hold.
 type Rule = Vec<Condition>;
-/// For each call the rules of which one must hold; none means always.
+/// For each call the rules under which it is denied: one of them must hold. No rules mean always.
 type Rules = BTreeMap<c_long, Vec<Rule>>;
 
-/// About the argument of that number, of which 32 bits count.
+/// A condition of the argument with that number, of which 32 bits count.
 #[derive(Debug, Clone, Copy)]
 enum Condition {
     Is(u8, c_int),
@@ -38,11 +39,12 @@ enum Condition {
 }
 use Condition::{Bits, Is, IsNot};
 
-/// The last call that this file has been written for: the same number on every architecture since pidfd_send_signal (424).
+/// The newest call that this file knows. Calls have the same number on every architecture since
+/// pidfd_send_signal (424).
 const LAST_KNOWN: c_long = libc::SYS_mseal;
 /// Calls of the x32 convention have this bit set.
 const X32: u32 = 0x4000_0000;
-/// The types of sockets; their flags are above.
+/// The bits of a socket's type. Its flags are in higher bits.
 const SOCKET_TYPES: c_int = 0xf;
 
 /// Calls that fail with EPERM, whatever their arguments.
@@ -105,7 +107,7 @@ const NEVER: &[c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
-    // Much kernel for little use.
+    // Parts of the kernel that are large and that workers have little use for.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_io_uring_setup,
@@ -142,10 +144,10 @@ const KEXEC_FILE_LOAD: c_long = 294;
 
 /// Commands that no worker may give to a descriptor.
 const IOCTLS_NEVER: &[c_int] = &[
-    // What a terminal would take for its user's typing.
+    // Input that a terminal would take for its user's typing.
     libc::TIOCSTI as c_int,
     libc::TIOCLINUX as c_int,
-    // To whom a socket sends signals: what Landlock limits since version 6, and fcntl has a word for too.
+    // To whom a socket sends signals. Landlock limits that since version 6, and fcntl can set it too.
     FIOSETOWN,
     SIOCSPGRP,
     // Copies of a whole tree, without the masks in it.
@@ -195,7 +197,7 @@ const CLONE_NEVER: [c_int; 8] = [
     libc::CLONE_PARENT,
 ];
 
-/// What asks for the personality and changes nothing.
+/// The argument that reads the personality and changes nothing.
 const PERSONALITY_QUERY: c_int = -1;
 const PRIORITY_OF_USER: c_int = libc::PRIO_USER as c_int;
 /// `IOPRIO_WHO_USER` of linux/ioprio.h.
@@ -210,27 +212,21 @@ const MACHINE: u16 = libc::EM_AARCH64;
 /// How filters know this architecture's own calls: 64 bits, little-endian (linux/audit.h).
 const AUDIT_ARCH: u32 = MACHINE as u32 | 0x8000_0000 | 0x4000_0000;
 
-/// Whether there are filters at all.
-pub fn is_available() -> bool {
-    // A kernel without answers that it does not know the question.
-    rustix::thread::secure_computing_mode().is_ok()
-}
-
-/// Filters the calls of this thread, and of what it executes and starts. `own` is this process's id; without `scoped_signals`
-/// Landlock does not keep signals in. The error is a sentence.
-pub fn restrict(policy: &Policy, own: c_int, scoped_signals: bool) -> Result<(), String> {
+/// Filters the calls of this thread, and of what it executes and starts. `own` is this process's id; without
+/// `scoped_signals` Landlock does not keep signals in. The error is a sentence.
+pub fn restrict(spec: &SandboxSpec, own: c_int, scoped_signals: bool) -> Result<(), String> {
     let mut denied = baseline(own);
-    if !policy.run {
+    if !spec.run {
         for (call, rules) in new_processes() {
             denied.entry(call).or_default().extend(rules);
         }
     }
-    if !scoped_signals && !policy.run {
+    if !scoped_signals && !spec.run {
         denied.extend(signals(own));
     }
     for (rules, errno) in [
         (denied, libc::EPERM),
-        (network(policy), libc::EACCES),
+        (network(spec), libc::EACCES),
         (BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS),
     ] {
         apply_filter(&compile(rules, errno)?).map_err(|error| format!("seccomp: {error}"))?;
@@ -238,7 +234,7 @@ pub fn restrict(policy: &Policy, own: c_int, scoped_signals: bool) -> Result<(),
     Ok(())
 }
 
-/// Takes from every thread of this process the means to execute a file. The error is a sentence.
+/// Denies every thread of this process the calls that execute a file. The error is a sentence.
 pub fn give_up_exec() -> Result<(), String> {
     let rules = [libc::SYS_execve, libc::SYS_execveat].iter().map(always).collect();
     apply_filter_all_threads(&compile(rules, libc::EPERM)?).map_err(|error| format!("seccomp: {error}"))
@@ -255,7 +251,7 @@ fn baseline(own: c_int) -> Rules {
     rules.insert(libc::SYS_clone, CLONE_NEVER.map(|flag| bit(0, flag)).into());
     rules.insert(libc::SYS_personality, vec![vec![IsNot(0, PERSONALITY_QUERY)]]);
     rules.insert(libc::SYS_ioctl, IOCTLS_NEVER.iter().map(|command| vec![Is(1, *command)]).collect());
-    // Limits, cores and priorities of others: the user's own processes would obey.
+    // Limits, cores and priorities of other processes, which the user may change.
     for call in [
         libc::SYS_prlimit64,
         libc::SYS_sched_setaffinity,
@@ -273,14 +269,14 @@ fn baseline(own: c_int) -> Rules {
     rules
 }
 
-/// What starts a process and no thread.
+/// The calls that start a process and not a thread.
 fn new_processes() -> Rules {
     let mut rules: Rules = FORKS.iter().map(always).collect();
     rules.insert(libc::SYS_clone, vec![vec![Bits { argument: 0, mask: libc::CLONE_THREAD, value: 0 }]]);
     rules
 }
 
-/// Signals to any process but this one, which starts none.
+/// Signals to any process but this one, which starts no processes.
 fn signals(own: c_int) -> Rules {
     let mut rules: Rules = [libc::SYS_tkill, libc::SYS_pidfd_send_signal].iter().map(always).collect();
     // Zero and the negative are its group.
@@ -293,15 +289,15 @@ fn signals(own: c_int) -> Rules {
     rules
 }
 
-/// Which sockets there can be. Landlock then says to which TCP ports they go.
-fn network(policy: &Policy) -> Rules {
+/// The sockets that are denied. Of those that are left, Landlock limits the TCP ports.
+fn network(spec: &SandboxSpec) -> Rules {
     let mut rules = Rules::new();
     let mut families = Vec::new();
     let mut sockets = Vec::new();
     let of_type = |family, kind| vec![Is(0, family), Bits { argument: 1, mask: SOCKET_TYPES, value: kind }];
-    if policy.has_network() {
+    if spec.has_network() {
         families.extend([libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]);
-        let udp = match &policy.net {
+        let udp = match &spec.net {
             Net::All(allowed) => *allowed,
             Net::Some(sockets) => sockets.udp,
         };
@@ -311,7 +307,7 @@ fn network(policy: &Policy) -> Rules {
             {
                 sockets.push(of_type(family, kind));
             }
-            // MPTCP and others would pass a limit of TCP's ports.
+            // MPTCP and other protocols would evade a limit of TCP's ports.
             let other_than =
                 |kind, protocol| [of_type(family, kind), vec![IsNot(2, 0), IsNot(2, protocol)]].concat();
             sockets.push(other_than(libc::SOCK_STREAM, libc::IPPROTO_TCP));
@@ -324,15 +320,16 @@ fn network(policy: &Policy) -> Rules {
         // Interfaces and routes, which resolvers ask for.
         sockets.push(vec![Is(0, libc::AF_NETLINK), IsNot(2, libc::NETLINK_ROUTE)]);
     }
-    if policy.unix {
+    if spec.unix {
         families.push(libc::AF_UNIX);
     }
     sockets.push(families.iter().map(|family| IsNot(0, *family)).collect());
     rules.insert(libc::SYS_socket, if families.is_empty() { Vec::new() } else { sockets });
 
-    // A pair of streams reaches nobody else. A datagram socket, or a raw one, which is the same, could be connected anew.
+    // A pair of stream sockets reaches nobody else. A datagram socket, or a raw one, which is the same here,
+    // could be connected to somebody else.
     let mut pairs = vec![vec![IsNot(0, libc::AF_UNIX)]];
-    if !policy.unix {
+    if !spec.unix {
         pairs.push(of_type(libc::AF_UNIX, libc::SOCK_DGRAM));
         pairs.push(of_type(libc::AF_UNIX, libc::SOCK_RAW));
     }
@@ -343,7 +340,7 @@ fn network(policy: &Policy) -> Rules {
             [libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
         rules.extend(needless.iter().map(always));
     }
-    if let Some(sockets) = policy.limited_ports() {
+    if let Some(sockets) = spec.limited_ports() {
         // TCP fast open connects without connect, and listen binds without bind.
         for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
             let fast_open = Bits { argument: flags, mask: libc::MSG_FASTOPEN, value: libc::MSG_FASTOPEN };
@@ -356,7 +353,7 @@ fn network(policy: &Policy) -> Rules {
     rules
 }
 
-/// A filter by which the calls that meet a rule fail.
+/// Compiles a filter that makes the calls that meet a rule fail with `errno`.
 fn compile(rules: Rules, errno: c_int) -> Result<BpfProgram, String> {
     let failed = |error: seccompiler::BackendError| format!("seccomp cannot express the policy: {error}");
     let mut compiled = BTreeMap::new();

@@ -11,8 +11,8 @@ use std::ffi::{CStr, CString};
 /// Call it while no other thread uses the environment: at the start of a worker.
 pub fn take_variable(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
-    // SAFETY: `name` is a C string; the result is null or a C string that stays until the environment is changed,
-    // which nobody but us does during a worker's start.
+    // SAFETY: `name` is a C string; the result is null or a C string that stays until the environment is
+    // changed, which nobody but us does during a worker's start.
     let value = unsafe { nix::libc::getenv(name.as_ptr()) };
     if value.is_null() {
         return None;

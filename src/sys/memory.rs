@@ -1,35 +1,37 @@
-//! Memory: files of it without a name, how much the system has, advice to the kernel about what is mapped, and other memory in
-//! its place.
+//! Memory: files of it without a name, how much the system has, advice to the kernel about what is mapped,
+//! and other memory in its place.
 
-use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::num::NonZero;
 use std::ptr::NonNull;
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 
-/// An empty file of memory that can be sealed. It can't be executed, which Landlock would not hinder: what a worker writes there
-/// is no program. (Before Linux 6.3 it can.)
+/// An empty file in memory that can be sealed. It can't be executed, so a worker can't write a program into
+/// it, which Landlock would let it run. (Before Linux 6.3 it can be executed.)
 pub fn anonymous_file(name: &str) -> io::Result<File> {
-    let file = match memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?,
+    let no_exec = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+    let file = match memfd_create(name, MFdFlags::MFD_CLOEXEC | no_exec) {
+        Err(Errno::EINVAL) => memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?,
         created => created?,
     };
     Ok(file.into())
 }
 
-/// Makes the pages of `[start, start + bytes)` present and writable, so that a lack of memory is an error here
-/// and never a SIGBUS later.
+/// Makes the pages of `[start, start + bytes)` present and writable, so that a lack of memory is an error
+/// here and never a SIGBUS later.
 ///
 /// # Safety
 /// The range is page-aligned and lies in one live mapping that is shared and writable.
 pub unsafe fn populate(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range; populating changes no byte that is already there.
-    unsafe { madvise(start.as_ptr().cast::<c_void>(), bytes, Advice::LinuxPopulateWrite) }.map_err(|errno| {
-        // Where touching it would be a SIGBUS: the file system of the memory is full.
-        if errno == Errno::FAULT { io::ErrorKind::StorageFull.into() } else { errno.into() }
+    unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_POPULATE_WRITE) }.map_err(|errno| {
+        // Touching it would be a SIGBUS: the file system of the memory is full.
+        if errno == Errno::EFAULT { io::ErrorKind::StorageFull.into() } else { errno.into() }
     })
 }
 
@@ -39,28 +41,31 @@ pub unsafe fn populate(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
 /// As for [`populate`], and nobody needs the bytes any more.
 pub unsafe fn punch_out(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range and for the bytes' being dead.
-    unsafe { madvise(start.as_ptr().cast::<c_void>(), bytes, Advice::LinuxRemove) }.map_err(Into::into)
+    unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_REMOVE) }.map_err(Into::into)
 }
 
 /// Bytes of a page. Async-signal-safe.
 pub fn page_bytes() -> usize {
     // SAFETY: takes and gives a number; every system knows this one.
-    unsafe { nix::libc::sysconf(nix::libc::_SC_PAGESIZE) as usize }
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
-/// Puts private memory that reads as zeros in the place of whatever is mapped at `[start, start + bytes)`. No other
-/// thread sees the range without a mapping. Async-signal-safe, but for `errno`.
+/// Replaces whatever is mapped at `[start, start + bytes)` by private memory that reads as zeros. The range
+/// is mapped for other threads at every moment. Async-signal-safe, but for `errno`.
 ///
 /// # Safety
 /// `start` is the beginning of a page, and the pages of the range are the caller's to replace.
 pub unsafe fn replace(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
-    let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+    let length = NonZero::new(bytes).ok_or(Errno::EINVAL)?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED | MapFlags::MAP_NORESERVE;
     // SAFETY: the caller vouches for the range.
-    unsafe { mmap_anonymous(start.as_ptr().cast(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) }?;
+    unsafe { mmap_anonymous(Some(start.addr()), length, access, flags) }?;
     Ok(())
 }
 
-/// Refuses sizes that the system has no memory for now: whoever took that much would have other programs killed.
+/// An error if the system has not `bytes` bytes of memory now: if they were taken, the kernel would kill
+/// programs.
 pub fn refuse_too_much(bytes: usize) -> io::Result<()> {
     match available()? {
         available if bytes as u64 > available => Err(io::Error::new(
@@ -71,7 +76,7 @@ pub fn refuse_too_much(bytes: usize) -> io::Result<()> {
     }
 }
 
-/// Bytes that programs can have without others being swapped out, as the kernel estimates it.
+/// Bytes that the kernel estimates programs can get without others being swapped out.
 fn available() -> io::Result<u64> {
     let information = std::fs::read_to_string("/proc/meminfo")?;
     let line = information.lines().find_map(|line| line.strip_prefix("MemAvailable:"));

@@ -1,5 +1,6 @@
-//! The attributes of mounts: `mount_setattr`, which the crates do not wrap.
+//! Mounts by descriptors: their attributes, and putting them in place. Nix wraps neither call.
 
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
@@ -28,9 +29,22 @@ pub fn set_attributes(root: BorrowedFd<'_>, attributes: u64) -> Result<(), Errno
     set(root, MountAttr { set: attributes, clear: 0, propagation: 0, user_namespace: 0 })
 }
 
-/// Cuts the mount at `root` and all below it off from what is mounted and unmounted elsewhere.
+/// Makes the mount at `root` and all below it private: what is mounted and unmounted elsewhere does not
+/// appear there.
 pub fn set_private(root: BorrowedFd<'_>) -> Result<(), Errno> {
     set(root, MountAttr { set: 0, clear: 0, propagation: libc::MS_PRIVATE, user_namespace: 0 })
+}
+
+/// Mounts `tree`, which has no place yet, at `place`.
+pub fn attach(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> io::Result<()> {
+    /// `MOVE_MOUNT_F_EMPTY_PATH` and `MOVE_MOUNT_T_EMPTY_PATH` of linux/mount.h: both are given by
+    /// descriptor.
+    const BY_DESCRIPTOR: libc::c_uint = 0x04 | 0x40;
+    let empty = c"".as_ptr();
+    let (tree, place) = (tree.as_raw_fd(), place.as_raw_fd());
+    // SAFETY: numbers, and an empty C string that is only read.
+    Errno::result(unsafe { libc::syscall(libc::SYS_move_mount, tree, empty, place, empty, BY_DESCRIPTOR) })?;
+    Ok(())
 }
 
 fn set(root: BorrowedFd<'_>, attributes: MountAttr) -> Result<(), Errno> {

@@ -1,5 +1,5 @@
-//! What the process does on a signal, asked for and set as it is: nix can only ask by setting something else. And the end of
-//! a process group that cannot be mistaken for another.
+//! What the process does on a signal: nix can only read it by setting something else. And killing a process
+//! group that can't be mistaken for another.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -7,6 +7,9 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+use super::exit;
 
 /// What the process does on `signal` now.
 pub fn action(signal: libc::c_int) -> Result<libc::sigaction, Errno> {
@@ -17,7 +20,7 @@ pub fn action(signal: libc::c_int) -> Result<libc::sigaction, Errno> {
     Ok(unsafe { now.assume_init() })
 }
 
-/// Has the process do `action` on `signal`. Async-signal-safe.
+/// Makes the process do `action` on `signal`. Async-signal-safe.
 ///
 /// # Safety
 /// If the action is a function, it does async-signal-safe things only, and stays as long as it is set.
@@ -26,12 +29,13 @@ pub unsafe fn set_action(signal: libc::c_int, action: &libc::sigaction) -> Resul
     Errno::result(unsafe { libc::sigaction(signal, action, ptr::null_mut()) }).map(drop)
 }
 
-/// Has this process end on SIGTERM where the kernel would not: the first process of a PID namespace, such as a container's,
-/// has no default actions. Without this whoever stops the container waits until its patience ends.
+/// Makes this process end on SIGTERM if it is the first process of a PID namespace, such as a container's:
+/// the kernel gives that process no default actions. Without this, stopping the container takes until its
+/// timeout.
 pub fn end_on_term_as_first_process() -> Result<(), Errno> {
     extern "C" fn end(signal: libc::c_int) {
-        // SAFETY: async-signal-safe. The status is a shell's for a process that a signal has ended.
-        unsafe { libc::_exit(128 + signal) }
+        // The status is a shell's for a process that a signal has ended.
+        exit::now(128 + signal)
     }
     if nix::unistd::getpid().as_raw() != 1 {
         return Ok(());
@@ -41,8 +45,15 @@ pub fn end_on_term_as_first_process() -> Result<(), Errno> {
     unsafe { set_action(libc::SIGTERM, &action_of(handler as libc::sighandler_t, 0)) }
 }
 
-/// Kills the process group that the process behind a pidfd leads or has led. Unlike by its number, no other group can be
-/// met. `EINVAL` before Linux 6.9, which knows no such thing.
+/// Makes this process do on `number` what the kernel does by default. `EINVAL` for the signals that can't be
+/// changed.
+pub fn reset(number: Signal) -> Result<(), Errno> {
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { signal(number, SigHandler::SigDfl) }.map(drop)
+}
+
+/// Kills the process group that the process behind a pidfd leads or has led. It can't meet another group, as
+/// a kill by number could. `EINVAL` before Linux 6.9.
 pub fn kill_group(leader: BorrowedFd<'_>) -> Result<(), Errno> {
     const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
     let (call, information) = (libc::SYS_pidfd_send_signal, ptr::null::<libc::siginfo_t>());

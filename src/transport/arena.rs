@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   chunk  0 1 2 3 4 5 6 ...          a chunk is 64 KiB; all state below is private to the sender
-//!   state  L S S S . . .              L lease: small payloads side by side   S span: one large payload, or lent   . free
+//!   state  L S S S . . .              L lease: small payloads side by side   S span: a large payload, or room   . free
 //!   refs   3 1                        slots published and not released, counted at the span's first chunk
 //! ```
 //!
-//! Small payloads are put one behind the other into a leased chunk, by JavaScript, without a call; a large one gets a
-//! span of whole chunks. The lowest free chunks are taken first, so a lane keeps coming back to the few pages it has
-//! touched already. Pages are populated before they are used and punched out again by [`Arena::trim`].
+//! Small payloads are put one behind the other into a leased chunk, by JavaScript, without a call; a large
+//! one gets a span of whole chunks. The lowest free chunks are taken first, so a lane keeps coming back to
+//! the few pages it has touched already. Pages are populated before they are used and punched out again by
+//! [`Arena::trim`].
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::sys::memory;
 /// Why [`Arena::reserve`] gave nothing.
 #[derive(Debug)]
 pub enum Reserve {
-    /// No room now: it comes as the other side finishes with what it holds.
+    /// There is no room now. There will be as the other side releases what it holds.
     Full,
     /// More than the whole arena.
     TooLarge,
@@ -30,9 +31,9 @@ pub enum Reserve {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Chunk {
-    /// In a span or leased.
+    /// Part of a span, or leased.
     used: bool,
-    /// Touched: its pages are there.
+    /// Its pages have been touched and are there.
     populated: bool,
     /// Chunks of the span that begins here.
     span: u32,
@@ -71,8 +72,8 @@ impl Arena {
         self.at
     }
 
-    /// Takes the memory of the first `bytes` from the system now. An error, before any of it is taken where that can be
-    /// known, if the system has not so much.
+    /// Takes the memory of the first `bytes` from the system now. An error if the system has not so much; if
+    /// that can be known beforehand, nothing is taken.
     pub fn prepare(&mut self, bytes: usize) -> io::Result<()> {
         let count = bytes.div_ceil(CHUNK_BYTES);
         if count > self.chunks.len() {
@@ -84,8 +85,8 @@ impl Arena {
         self.populate(0, count)
     }
 
-    /// Room for `bytes`, as an offset from the start of the arena. What was reserved is to be charged to a slot by
-    /// [`Self::charge`]. A small payload also renews the lease, behind it.
+    /// Finds room for `bytes`. Returns its offset from the start of the arena. The caller charges it to a
+    /// slot by [`Self::charge`]. A small payload also starts a new lease, of the rest of its chunk.
     pub fn reserve(&mut self, bytes: usize) -> Result<usize, Reserve> {
         let small = bytes <= SMALL_BYTES;
         let count = if small { 1 } else { bytes.div_ceil(CHUNK_BYTES) };
@@ -99,9 +100,9 @@ impl Arena {
         Ok(first * CHUNK_BYTES)
     }
 
-    /// Whole chunks for `bytes` of JavaScript's, as for [`Self::reserve`]. Not charged to any slot they stay until
-    /// [`Self::give_back`].
-    pub fn lend(&mut self, bytes: usize) -> Result<usize, Reserve> {
+    /// Finds whole chunks for `bytes` that JavaScript fills when it likes. Returns their offset. While no
+    /// slot is charged with them they stay until [`Self::free`].
+    pub fn allocate(&mut self, bytes: usize) -> Result<usize, Reserve> {
         let count = bytes.div_ceil(CHUNK_BYTES);
         if count > self.chunks.len() {
             return Err(Reserve::TooLarge);
@@ -109,20 +110,22 @@ impl Arena {
         Ok(self.take(count)? * CHUNK_BYTES)
     }
 
-    /// What was lent at `offset` is not wanted any more.
-    pub fn give_back(&mut self, offset: usize) {
+    /// Frees the chunks at `offset`, unless a slot is charged with them.
+    pub fn free(&mut self, offset: usize) {
         self.free_if_unused(offset / CHUNK_BYTES);
     }
 
-    /// Everything staged has been charged: former leases that nobody refers to are free.
+    /// Frees the former leases that no slot refers to. Call it when everything that was staged has been
+    /// charged.
     pub fn settle(&mut self) {
         while let Some(chunk) = self.retired.pop() {
             self.free_if_unused(chunk);
         }
     }
 
-    /// Where the next small payload may go and where the lease ends, both 0 without a lease. A lease that nobody refers
-    /// to any more begins again; `position` is what JavaScript has used of it. Call it after [`Self::settle`].
+    /// The offset at which the next small payload may go, and the offset at which the lease ends; both are 0
+    /// without a lease. `position` is how far JavaScript has used the lease. A lease that no slot refers to
+    /// starts again at its beginning. Call this after [`Self::settle`].
     pub fn lease(&self, position: usize) -> (usize, usize) {
         let Some(chunk) = self.leased else { return (0, 0) };
         let start = chunk * CHUNK_BYTES;
@@ -130,19 +133,20 @@ impl Arena {
         (position, start + CHUNK_BYTES)
     }
 
-    /// A slot refers to the payload at `offset`: its span stays until [`Self::release`].
+    /// Counts a slot that refers to the payload at `offset`, whose span stays until [`Self::release`].
     pub fn charge(&mut self, offset: usize) {
         self.chunks[offset / CHUNK_BYTES].refs += 1;
     }
 
-    /// One slot fewer refers to the payload at `offset`.
+    /// Counts one slot fewer that refers to the payload at `offset`.
     pub fn release(&mut self, offset: usize) {
         let chunk = offset / CHUNK_BYTES;
         self.chunks[chunk].refs -= 1;
         self.free_if_unused(chunk);
     }
 
-    /// Gives up the lease if nothing is in it: a large payload may need its chunk. `position` as for [`Self::lease`].
+    /// Gives up the lease if nothing is in it, because a large payload may need its chunk. True if there was
+    /// such a lease. `position` as for [`Self::lease`].
     pub fn give_up_lease(&mut self, position: usize) -> bool {
         let Some(chunk) =
             self.leased.filter(|&chunk| self.chunks[chunk].refs == 0 && position == chunk * CHUNK_BYTES)
@@ -159,7 +163,7 @@ impl Arena {
         self.chunks.iter().any(|chunk| chunk.refs > 0)
     }
 
-    /// Punches out free memory above the first `keep` bytes. Returns the bytes given back.
+    /// Gives free memory above the first `keep` bytes back to the system. Returns how many bytes.
     pub fn trim(&mut self, keep: usize) -> usize {
         let mut given = 0;
         for index in keep.div_ceil(CHUNK_BYTES)..self.chunks.len() {
@@ -182,7 +186,7 @@ impl Arena {
         (position + bytes).next_multiple_of(PAYLOAD_ALIGN)
     }
 
-    /// Makes the lowest `count` free chunks in a row a span.
+    /// Makes a span of the lowest `count` free chunks in a row. Returns the first.
     fn take(&mut self, count: usize) -> Result<usize, Reserve> {
         let first = self.find(count).ok_or(Reserve::Full)?;
         self.populate(first, count).map_err(Reserve::NoMemory)?;
@@ -194,7 +198,7 @@ impl Arena {
         Ok(first)
     }
 
-    /// The lowest `count` free chunks in a row, widening the window if need be.
+    /// Finds the lowest `count` free chunks in a row, and widens the window if they lie beyond it.
     fn find(&mut self, count: usize) -> Option<usize> {
         let mut run = 0;
         for (index, chunk) in self.chunks.iter().enumerate() {
@@ -209,7 +213,7 @@ impl Arena {
         None
     }
 
-    /// Populates what of the chunks is not there yet, in as few calls as there are gaps.
+    /// Populates those of the chunks that are not populated yet, with one call for each gap.
     fn populate(&mut self, first: usize, count: usize) -> io::Result<()> {
         let mut index = first;
         while index < first + count {
@@ -380,18 +384,18 @@ mod tests {
     #[test]
     fn what_is_lent_stays_until_it_is_given_back_or_sent_and_released() {
         let mut arena = arena();
-        let (kept, sent) = (arena.lend(10).unwrap(), arena.lend(2 * CHUNK_BYTES).unwrap());
+        let (kept, sent) = (arena.allocate(10).unwrap(), arena.allocate(2 * CHUNK_BYTES).unwrap());
         assert_eq!(used(&arena), 3);
         arena.settle();
         assert_eq!((arena.trim(0), used(&arena)), (0, 3));
-        arena.give_back(kept);
+        arena.free(kept);
         assert_eq!(used(&arena), 2);
         arena.charge(sent);
-        arena.give_back(sent);
+        arena.free(sent);
         assert_eq!(used(&arena), 2);
         arena.release(sent);
         assert_eq!(used(&arena), 0);
-        assert!(matches!(arena.lend(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
+        assert!(matches!(arena.allocate(CHUNKS * CHUNK_BYTES + 1), Err(Reserve::TooLarge)));
     }
 
     #[test]

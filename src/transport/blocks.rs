@@ -1,15 +1,16 @@
 //! The warm pool: private memory for large payloads on their way to JavaScript.
 //!
-//! A payload is copied out of the arena into a block, the block is lent to JavaScript as an external ArrayBuffer, and
-//! its finalizer brings the block back. Blocks come in powers of two, so the next payload of about that size finds one
-//! whose pages are there already: touching a fresh page costs far more than copying into a warm one. What stays unused is dropped.
+//! A payload is copied out of the arena into a block, JavaScript gets the block as an external ArrayBuffer,
+//! and the buffer's finalizer recycles the block. Blocks come in powers of two, so the next payload of about
+//! that size finds one whose pages are there already: touching a fresh page costs far more than copying into
+//! a warm one. Blocks that stay unused are dropped.
 
 use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const SMALLEST_BYTES: usize = 64 * 1024;
-/// Most bytes that wait in the pool.
+/// The most bytes that wait in the pool.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How long a block may wait unused.
 const IDLE: Duration = Duration::from_secs(5);
@@ -25,7 +26,7 @@ static CACHE: Mutex<Vec<Cached>> = Mutex::new(Vec::new());
 pub fn take(bytes: usize) -> io::Result<Vec<u8>> {
     let class = class(bytes);
     let mut cache = lock();
-    // Last in, first out: the warmest is at the end.
+    // Last in, first out: the warmest block is at the end.
     if let Some(index) = cache.iter().rposition(|cached| cached.block.capacity() == class) {
         return Ok(cache.remove(index).block);
     }
@@ -35,8 +36,8 @@ pub fn take(bytes: usize) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-/// Takes a block back.
-pub fn give(mut block: Vec<u8>) {
+/// Takes a block back into the pool, or drops it if the pool is full.
+pub fn recycle(mut block: Vec<u8>) {
     block.clear();
     if block.capacity() != class(block.capacity()) || block.capacity() > CACHE_BYTES {
         return;
@@ -61,7 +62,7 @@ fn class(bytes: usize) -> usize {
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Vec<Cached>> {
-    // Nothing panics while it is held, and a list of blocks is whole between any two operations.
+    // Nothing panics while the lock is held, and a list of blocks is whole between any two operations.
     CACHE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -76,14 +77,14 @@ mod tests {
         assert!(block.capacity() >= 3_000_000);
         block.extend_from_slice(b"warm");
         let place = block.as_ptr();
-        give(block);
+        recycle(block);
         let again = take(2_500_000).unwrap();
         assert_eq!(again.as_ptr(), place);
         assert!(again.is_empty());
         let many: Vec<_> = (0..20).map(|_| take(8 * 1024 * 1024).unwrap()).collect();
-        many.into_iter().for_each(give);
+        many.into_iter().for_each(recycle);
         assert!(lock().iter().map(|cached| cached.block.capacity()).sum::<usize>() <= CACHE_BYTES);
-        give(take(2 * CACHE_BYTES).unwrap());
+        recycle(take(2 * CACHE_BYTES).unwrap());
         assert!(trim());
         assert!(take(usize::MAX / 4).is_err());
         lock().iter_mut().for_each(|cached| cached.since -= IDLE);

@@ -5,36 +5,34 @@
 //!   ringer:  publish;       fence; word is ASLEEP? -> swap AWAKE, futex_wake(word)
 //! ```
 //!
-//! The two fences make it certain that either the sleeper sees what was published or the ringer sees that it sleeps.
-//! A ring may be late: the sleeper may have found what it is for, and have gone to sleep again, before the swap. So who
-//! finds the word AWAKE and nothing to do while its side sleeps puts ASLEEP back and looks again.
+//! The two fences make it certain that either the sleeper sees what was published or the ringer sees that it
+//! sleeps. A ring may be late: before its swap, the sleeper may have found by itself what was published, and
+//! have gone to sleep again. So if the sleeper's thread finds the word AWAKE and nothing to do while its side
+//! sleeps, it puts ASLEEP back and looks again.
 //!
-//! A JavaScript thread never sleeps here itself: its event loop has other things to do. It arms a [`Waiter`], whose
-//! thread sleeps in its place and calls it back once. Awake sides cost each other one load per exchange.
+//! A JavaScript thread never sleeps here itself: its event loop has other things to do. It arms a [`Waiter`],
+//! whose thread sleeps in its place and calls it back once. Awake sides cost each other one load per
+//! exchange.
 //!
-//! The kernel knows a sleeper by its file and page. If the memory goes away, nobody can reach the sleeper any more: what the
-//! guard puts in its place is another page. So nobody waits for a thread whose segment is lost, and where a peer can
-//! truncate the segment, the thread looks after it from time to time.
+//! The kernel knows a sleeper by its file and page. If the memory goes away, nobody can reach the sleeper any
+//! more: the guard maps another page in its place. So nobody waits for a thread whose segment is lost. If a
+//! peer can truncate the segment, the thread checks the segment from time to time.
 //!
-//! Nor is a ring certain to reach it where the memory stays: a hostile peer can have the kernel move who sleeps on a word to
-//! another (`FUTEX_REQUEUE`). So the thread sleeps on a private word as well, by which it is told to end.
+//! A ring may also fail to reach the thread although the memory stays: a hostile peer can have the kernel
+//! move the sleepers of one word to another (`FUTEX_REQUEUE`). So the thread sleeps on a private word as
+//! well, and that word tells it to end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use rustix::io::Errno;
-use rustix::thread::ClockId;
-use rustix::thread::futex::{self, Timespec, Wait, WaitFlags, WaitPtr, WaitvFlags};
 
 use super::layout::Word;
 use super::segment::Segment;
+use super::sync::{AtomicBool, AtomicU32, Builder, JoinHandle, Ordering, fence, futex};
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 
-/// Wakes whoever sleeps on `word`; true if anybody did. What it is to find must be published before.
+/// Wakes the side that sleeps on `word`. True if it slept. Publish what it is to find before you call this.
 pub fn ring(word: &AtomicU32) -> bool {
     fence(Ordering::SeqCst);
     let asleep = word.load(Ordering::Relaxed) == ASLEEP && word.swap(AWAKE, Ordering::SeqCst) == ASLEEP;
@@ -46,37 +44,18 @@ pub fn ring(word: &AtomicU32) -> bool {
 
 /// Wakes every thread that waits for a change of `word`.
 pub fn wake_all(word: &AtomicU32) {
-    // A wake on mapped memory cannot fail.
-    let _ = futex::wake(word, futex::Flags::empty(), u32::MAX >> 1);
+    futex::wake_all(word);
 }
 
-/// Waits until `word` is rung or is no longer `value`.
+/// Waits until `word` is rung or is no longer `value`. It may also return for no reason: every caller looks
+/// again.
 pub fn wait(word: &AtomicU32, value: u32) {
-    wait_at_most(word, value, None);
+    futex::wait(word, value, None);
 }
 
-fn wait_at_most(word: &AtomicU32, value: u32, limit: Option<&Timespec>) {
-    // An interruption, a changed value or the limit is a reason to look again, which every caller does.
-    let _ = futex::wait(word, futex::Flags::empty(), value, limit);
-}
-
-/// Waits until one of two words is rung or has another value than the given one. False where the kernel knows no such wait:
-/// before Linux 5.16.
-fn wait_for_either(words: [(&AtomicU32, u32); 2]) -> bool {
-    let entries = words.map(|(word, value)| {
-        let mut entry = Wait::new();
-        entry.val = value.into();
-        entry.uaddr = WaitPtr::new(word.as_ptr().cast());
-        entry.flags = WaitFlags::SIZE_U32;
-        entry
-    });
-    let outcome = futex::waitv(&entries, WaitvFlags::empty(), None, ClockId::Monotonic);
-    matches!(outcome, Ok(_) | Err(Errno::AGAIN | Errno::INTR))
-}
-
-/// How long a thread sleeps at most where nothing but a ring would wake it: on memory that can be truncated, and where the
-/// kernel knows no better.
-const LOOK_AFTER: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// The longest that a thread sleeps if nothing but a ring could wake it: on memory that can be truncated, and
+/// on kernels that can't sleep on two words.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 const IDLE: u32 = 0;
 const ARMED: u32 = 1;
@@ -84,8 +63,8 @@ const QUIT: u32 = 2;
 
 /// A thread that sleeps on a doorbell for a side whose event loop cannot.
 ///
-/// Once armed it calls `wake` once, as soon as `ready` holds or the segment is lost, and rests until it is armed again. It
-/// wakes for nothing else, if the segment is sealed: at rest it costs no cycles.
+/// Once armed it calls `wake` once, as soon as `ready` is true or the segment is lost, and then rests until
+/// it is armed again. On a sealed segment it wakes for nothing else: at rest it costs no cycles.
 pub struct Waiter {
     segment: Arc<Segment>,
     doorbell: Word,
@@ -114,17 +93,19 @@ impl Waiter {
             asleep: asleep.clone(),
             ready: ready.clone(),
         };
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name("knitting-wait".into())
             .stack_size(128 * 1024)
             .spawn(move || sleeper.run(wake))?;
         Ok(Self { segment, doorbell, state, asleep, ready, thread: Some(thread) })
     }
 
-    /// Puts this side to sleep: true when the thread now watches, false when there is something to do already.
+    /// Puts this side to sleep. True if the thread watches now, false if there is something to do already.
     pub fn arm(&self) -> bool {
         self.asleep.store(true, Ordering::SeqCst);
-        self.segment.word(self.doorbell).store(ASLEEP, Ordering::SeqCst);
+        // A swap and not a store, for the models' sake: loom knows no other order between this and the swap
+        // of a late ring.
+        self.segment.word(self.doorbell).swap(ASLEEP, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if (self.ready)() {
             self.disarm();
@@ -136,7 +117,8 @@ impl Waiter {
         true
     }
 
-    /// This side is awake: nobody needs to ring. The thread may sleep on; at worst a late ring makes it call once.
+    /// Says that this side is awake and that nobody needs to ring. The thread may sleep on. At worst a late
+    /// ring makes it call `wake` once.
     pub fn disarm(&self) {
         self.asleep.store(false, Ordering::SeqCst);
         let word = self.segment.word(self.doorbell);
@@ -151,20 +133,36 @@ impl Drop for Waiter {
         let Some(thread) = self.thread.take() else { return };
         self.state.store(QUIT, Ordering::SeqCst);
         wake_all(&self.state);
+        self.rouse(&thread);
+        if !self.segment.lost() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Waiter {
+    /// Wakes the thread until it has ended, or the segment is found to be lost.
+    #[cfg(not(loom))]
+    fn rouse(&self, thread: &JoinHandle<()>) {
         // A hostile peer may write ASLEEP again just before the thread looks, so one ring is not enough.
         while !thread.is_finished() {
             let word = self.segment.word(self.doorbell);
             word.store(AWAKE, Ordering::SeqCst);
             wake_all(word);
-            // The thread, which may sleep on a page that is gone, has what it needs and ends by itself: when its wait has
-            // lasted LOOK_AFTER. (Of a sealed segment it stays, in the one case that it was asleep when memory ran out.)
+            // The thread may sleep on a page that is gone. It has been told to quit and ends by itself when
+            // its wait has lasted LOOK_AFTER. (On a sealed segment it stays, in the one case that it was
+            // asleep when memory ran out.)
             if self.segment.lost() {
                 return;
             }
             std::thread::sleep(Duration::from_micros(50));
         }
-        let _ = thread.join();
     }
+
+    /// Models have honest peers only, so the private word reaches every sleeper.
+    #[cfg(loom)]
+    #[expect(clippy::unused_self, reason = "as the real one")]
+    fn rouse(&self, _: &JoinHandle<()>) {}
 }
 
 struct Sleeper {
@@ -183,19 +181,19 @@ impl Sleeper {
                 QUIT => return,
                 IDLE => wait(&self.state, IDLE),
                 _ if (self.ready)() => {
-                    // Idle first: the call may lead to the next arming.
+                    // Idle before the call, because the call may lead to the next arming.
                     self.rest();
                     wake();
                 }
                 _ if word.load(Ordering::SeqCst) == ASLEEP => self.sleep(word),
-                // A late ring.
+                // A late ring, see the top of this file.
                 _ if self.asleep.load(Ordering::SeqCst) => {
-                    word.store(ASLEEP, Ordering::SeqCst);
+                    word.swap(ASLEEP, Ordering::SeqCst);
                     fence(Ordering::SeqCst);
                 }
                 _ => {
                     self.rest();
-                    // If the side went to sleep in between, its arming found this thread not idle: go on watching.
+                    // If the side went to sleep in between, it found this thread armed: go on watching.
                     if self.asleep.load(Ordering::SeqCst) {
                         let _ = self.state.compare_exchange(IDLE, ARMED, Ordering::SeqCst, Ordering::SeqCst);
                     }
@@ -204,22 +202,22 @@ impl Sleeper {
         }
     }
 
-    /// Sleeps until it is rung or told to quit.
+    /// Sleeps until the word is rung or the thread is told to quit.
     fn sleep(&self, word: &AtomicU32) {
         let is_reachable =
-            self.segment.is_sealed() && wait_for_either([(word, ASLEEP), (&self.state, ARMED)]);
+            self.segment.is_sealed() && futex::wait_for_either([(word, ASLEEP), (&self.state, ARMED)]);
         if !is_reachable {
-            wait_at_most(word, ASLEEP, Some(&LOOK_AFTER));
+            futex::wait(word, ASLEEP, Some(LOOK_AFTER));
         }
     }
 
-    /// Back to idle, unless told to quit.
+    /// Makes this thread idle, unless it was told to quit.
     fn rest(&self) {
         let _ = self.state.compare_exchange(ARMED, IDLE, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::transport::layout::Geometry;
@@ -307,8 +305,8 @@ mod tests {
         let word = segment.word(Word::HostDoorbell);
         for round in 1..=100 {
             assert!(waiter.arm());
-            // The ringer has published, has seen ASLEEP, and is held up before its swap; meanwhile the sleeper finds what
-            // there is by itself and goes to sleep again.
+            // The ringer has published, has seen ASLEEP, and is held up before its swap; meanwhile the
+            // sleeper finds what there is by itself and goes to sleep again.
             waiter.disarm();
             tail.store(2 * round - 1, Ordering::Release);
             head.store(2 * round - 1, Ordering::Release);
@@ -362,7 +360,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         let elsewhere: &AtomicU32 = Box::leak(Box::default());
         let word = segment.word(Word::HostDoorbell);
-        let moved = futex::requeue(word, futex::Flags::empty(), 0, u32::MAX >> 1, elsewhere).unwrap();
+        let moved = futex::requeue(word, elsewhere);
         assert_eq!(moved, 1);
         let (tell, dropped) = mpsc::channel();
         std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The bytes both sides agree on. Written once, here; `js/generated/layout.ts` is made from this file by
+//! The bytes that both sides agree on, written once, here. `js/native/layout.ts` is made from this file by
 //! the test at its end, which fails when the two drift (`KNITTING_BLESS=1 cargo test layout` rewrites it).
 //!
 //! ```text
@@ -34,18 +34,19 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub const SMALL_BYTES: usize = 16 * 1024;
 /// Alignment of every payload in an arena, in bytes.
 pub const PAYLOAD_ALIGN: usize = 8;
-/// Bytes of one arena where nothing else is asked for. Reserved address space; memory is used as it is touched.
+/// Bytes of an arena if the user asks for nothing else. They are reserved address space: memory is used as it
+/// is touched.
 pub const DEFAULT_ARENA_BYTES: usize = 256 * 1024 * 1024;
-/// Largest arena: offsets are u32.
+/// Bytes of the largest arena: offsets are u32.
 pub const MAX_ARENA_BYTES: usize = 2 * 1024 * 1024 * 1024;
 /// Bytes of an arena that JavaScript can address at first; the window doubles as it is needed.
 pub const INITIAL_WINDOW_BYTES: usize = 1024 * 1024;
 
 const HEADER_WORDS_AT: usize = 1024;
 const WORD_STRIDE: usize = 128;
-/// Where the abort bits begin, one for each call id. Written by the host.
+/// Byte offset of the abort bits, one for each call id. The host writes them.
 pub const ABORTS_AT: usize = 4096;
-/// Where the rings begin.
+/// Byte offset of the rings.
 pub const RINGS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
 
 /// The atomic words of a segment, by position.
@@ -54,15 +55,16 @@ pub const RINGS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
 pub enum Word {
     /// Submissions published. Written by the host.
     SubmissionTail = 0,
-    /// Submissions started: the worker stores it before it enters each task. Slots and payloads before it are free.
+    /// Submissions started. The worker stores this before it enters each task. Earlier slots and payloads are
+    /// free.
     SubmissionHead = 1,
     /// Completions published. Written by the worker.
     CompletionTail = 2,
     /// Completions taken over. Written by the host.
     CompletionHead = 3,
-    /// What the host sleeps on.
+    /// The word that the host sleeps on.
     HostDoorbell = 4,
-    /// What the worker sleeps on.
+    /// The word that the worker sleeps on.
     WorkerDoorbell = 5,
     /// 1 while the host waits for room, 0 otherwise.
     HostWantsRoom = 6,
@@ -107,19 +109,21 @@ pub struct Header {
 pub struct Slot {
     /// Index of the call among those in flight.
     pub call: u32,
-    /// Which use of that index.
+    /// Number of this use of that index, which tells it from earlier uses.
     pub generation: u32,
     /// Index of the task in the pool's task table.
     pub task: u32,
     /// What the value is: one of [`Kind`].
     pub kind: u8,
-    /// Bits, see [`FLAG_REJECTED`], and in the upper half what the slot does for its call: one of [`Role`].
+    /// The lower half has flags such as [`FLAG_REJECTED`]. The upper half is what the slot does for its call:
+    /// one of [`Role`].
     pub flags: u8,
-    /// The view of a [`Kind::Binary`] payload; JavaScript's business.
+    /// The class of a [`Kind::Binary`] payload, as JavaScript numbers them. Rust passes it on.
     pub view: u16,
     /// Bytes of the value, inline or in the arena.
     pub length: u32,
-    /// Where an arena payload begins, in bytes from the start of its arena (in staging of the host: of its inbox).
+    /// Where an arena payload begins, in bytes from the start of its arena. In the host's staging: from the
+    /// start of the inbox.
     pub offset: u32,
     /// The value itself if it is short.
     pub inline: Inline,
@@ -146,16 +150,17 @@ pub enum Kind {
     Inline = 2,
     /// An encoded value in the arena.
     Encoded = 3,
-    /// Raw bytes in the arena, `view` says of which class.
+    /// Raw bytes in the arena. `view` says of which class.
     Binary = 4,
     /// Worker to host, once: boot is over. An encoded value, inline or, with [`FLAG_ARENA`], in the arena.
     Ready = 5,
     /// Worker to host, once: boot failed. An encoded value as for [`Self::Ready`].
     BootFailed = 6,
-    /// Worker to host, once and before the other two: it has its memory and its owner lock, tasks are imported next.
+    /// Worker to host, once and before the other two: it has its memory and its owner lock, and imports its
+    /// tasks next.
     Attached = 7,
-    /// An envelope in the arena: its payload, of which `view` says of which class, the encoded header behind it, and the payload's
-    /// length. JavaScript's business, see `js/lane/envelope-layout.ts`.
+    /// An envelope in the arena: its payload, whose class is `view`, then the encoded header, then the
+    /// payload's length. JavaScript alone reads it, see `js/lane/envelope-layout.ts`.
     Envelope = 16,
 }
 
@@ -180,42 +185,47 @@ impl Kind {
 pub const FLAG_REJECTED: u8 = 1;
 /// The value lies in the arena (set on [`Kind::Encoded`], [`Kind::Binary`] and, if need be, on boot reports).
 pub const FLAG_ARENA: u8 = 2;
-/// In staging of the host: the payload is still in the arena and is to be fetched with `copyOut`.
+/// In the host's staging: the payload is still in the arena, and `copyOut` fetches it.
 pub const FLAG_FETCH: u8 = 4;
-/// Flags that may travel.
+/// The bits of a slot's flags that may be set in a ring.
 pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA | ROLE_MASK;
 
-/// What a slot does for its call. Streams go in both directions alike: the argument's from host to worker, the result's from
-/// worker to host. The sender sends items, the receiver gives credit and may cancel.
+/// What a slot does for its call. Streams go in both directions alike: the argument's from host to worker,
+/// the result's from worker to host. The sender sends items, the receiver gives credit and may cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Role {
-    /// It is the call with its argument, or its result, which ends the call and with it the stream it has been.
+    /// The call with its argument, or the call's result. A result ends the call, and with it a stream of
+    /// results.
     Whole = 0x00,
-    /// As [`Self::Whole`] of a submission, but the argument is a stream. Of a completion: the result is going to be one.
+    /// Of a submission: the call, whose argument is a stream. Of a completion: the result is going to be a
+    /// stream.
     Stream = 0x10,
     /// The stream's next value.
     Item = 0x20,
-    /// Host to worker: the argument's stream has ended, with [`FLAG_REJECTED`] by an error. (A result's ends with its call.)
+    /// Host to worker: the argument's stream has ended; with [`FLAG_REJECTED`], by an error. (A result's
+    /// stream ends with its call.)
     End = 0x30,
-    /// Receiver to sender: items of so many more units may be sent, a [`Kind::Number`]. See [`Slot::units`].
+    /// Receiver to sender: items of so many more units may be sent. The value is a [`Kind::Number`]. See
+    /// [`Slot::units`].
     Credit = 0x40,
     /// Receiver to sender: no more items are wanted. The value is what the iterator's `return` gets.
     Cancel = 0x50,
-    /// Worker to host: a value that the task tells while it runs.
+    /// Worker to host: a value that the task emits while it runs.
     Progress = 0x60,
 }
 
 /// The bits of a slot's flags that are its [`Role`].
 pub const ROLE_MASK: u8 = 0xf0;
 
-/// Units of credit a stream's receiver gives at a time: so much may be on the way, and one item more, however long.
+/// Units of credit that a stream's receiver gives at most. So many units may be on the way, and one item
+/// more, however long that is.
 pub const STREAM_WINDOW: u32 = 256;
-/// Bytes of an item in the arena that make a unit; a shorter one is a unit too.
+/// Bytes of an item in the arena that count as one unit. A shorter item counts as one too.
 pub const STREAM_UNIT_BYTES: u32 = 16 * 1024;
 
 impl Slot {
-    /// What the slot does for its call, `None` if there is no such role.
+    /// What the slot does for its call. `None` if there is no such role.
     pub const fn role(&self) -> Option<Role> {
         Some(match self.flags & ROLE_MASK {
             0x00 => Role::Whole,
@@ -229,12 +239,12 @@ impl Slot {
         })
     }
 
-    /// What the slot takes of its stream's credit.
+    /// The units that the slot takes of its stream's credit.
     pub fn units(&self) -> i64 {
         if self.flags & FLAG_ARENA == 0 { 1 } else { self.length.div_ceil(STREAM_UNIT_BYTES).max(1).into() }
     }
 
-    /// The units that a [`Role::Credit`] slot gives, `None` if it is no such number.
+    /// The units that a [`Role::Credit`] slot gives. `None` if it holds no valid number of units.
     pub fn credit(&self) -> Option<i64> {
         let number = f64::from_le_bytes(*self.inline.0.first_chunk()?);
         let valid = self.kind == Kind::Number as u8 && number.fract() == 0.0;
@@ -270,6 +280,11 @@ impl Geometry {
         RINGS_AT + RING_SLOTS * SLOT_BYTES
     }
 
+    /// True of the byte offset of either ring.
+    pub const fn is_ring(self, at: usize) -> bool {
+        at == self.submission_ring() || at == self.completion_ring()
+    }
+
     /// Byte offset of the submission arena.
     pub const fn submission_arena(self) -> usize {
         RINGS_AT + 2 * RING_SLOTS * SLOT_BYTES
@@ -286,7 +301,8 @@ impl Geometry {
     }
 }
 
-/// The words at the head of staging, by index of u32. JavaScript and Rust of one side share them, one at a time.
+/// The words at the head of staging, by index of u32. The JavaScript and the Rust of one side take turns with
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum StagingWord {
@@ -298,13 +314,14 @@ pub enum StagingWord {
     LeaseEnd = 2,
     /// Bytes of the outgoing arena that may be in use.
     Window = 3,
-    /// 1 when more has arrived than staging could take: call `exchange` again.
+    /// 1 if more has arrived than staging could take: `exchange` is to be called again.
     More = 4,
     /// Sequence number of the first slot that the last `exchange` brought.
     FirstSequence = 5,
     /// Set to 1 when an `exchange` has woken the other side. JavaScript sets it back.
     Woke = 6,
-    /// 1 while busy lanes and the host together want more cores than there are: it is better to sleep than to poll.
+    /// 1 while busy lanes and the host together need more cores than there are: then it is better to sleep
+    /// than to poll.
     Crowded = 7,
 }
 
@@ -333,16 +350,17 @@ const _: () = {
     assert!(INBOX_PAYLOAD_BYTES <= INBOX_BYTES && STAGING_INBOX_AT.is_multiple_of(8));
 };
 
-/// The TypeScript that `js/generated/layout.ts` must hold.
-#[cfg(test)]
+/// The TypeScript that `js/native/layout.ts` must hold.
+#[cfg(all(test, not(loom)))]
 fn typescript() -> String {
+    use std::fmt::Write;
     use std::mem::offset_of;
 
     let mut out = String::from(
         "// Generated from src/transport/layout.rs. Do not edit: `KNITTING_BLESS=1 cargo test layout` writes it.\n",
     );
     let mut constant = |name: &str, value: usize| {
-        out.push_str(&format!("export const {name} = {value};\n"));
+        writeln!(out, "export const {name} = {value};").unwrap();
     };
     constant("VERSION", VERSION as usize);
     constant("SLOT_BYTES", SLOT_BYTES);
@@ -400,15 +418,15 @@ fn typescript() -> String {
     out
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
     fn typescript_constants_are_those_of_this_file() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/js/generated/layout.ts");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/js/native/layout.ts");
         if std::env::var_os("KNITTING_BLESS").is_some() {
-            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/js/generated")).unwrap();
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/js/native")).unwrap();
             std::fs::write(path, typescript()).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap();

@@ -7,63 +7,34 @@
 //!                 (sleep)  host doorbell | worker doorbell  (sleep)
 //! ```
 //!
-//! One [`segment`] per worker, laid out by [`layout`]. Each direction is a [`ring`] of slots and an
-//! [`arena`] for what does not fit a slot. A side that has nothing to do sleeps on its [`doorbell`].
-//! [`lane`] puts these together into the two ends, and [`guard`] has the host outlive a segment that goes away.
-//! JavaScript sees none of the segment's words: it reads and writes [`staging`], private memory, and large values
-//! arrive in [`blocks`] of a warm private pool.
+//! One [`segment`] per worker, laid out by [`layout`]. Each direction is a [`ring`] of slots and an [`arena`]
+//! for what does not fit a slot. A side that has nothing to do sleeps on its [`doorbell`]. [`lane`] puts
+//! these together into the two ends, and [`sigbus`] has the host outlive a segment that goes away. JavaScript
+//! sees none of the segment's words: it reads and writes [`staging`], private memory, and large values arrive
+//! in [`blocks`] of a warm private pool.
 
+#[cfg(not(loom))]
 pub mod arena;
+#[cfg(not(loom))]
 pub mod blocks;
 pub mod doorbell;
-pub mod guard;
+#[cfg(not(loom))]
 pub mod lane;
 pub mod layout;
 pub mod ring;
+#[cfg(not(loom))]
 pub mod segment;
+#[cfg(loom)]
+#[path = "modelled_segment.rs"]
+pub mod segment;
+#[cfg(not(loom))]
 pub mod shared_memory;
+#[cfg(not(loom))]
+pub mod sigbus;
+#[cfg(not(loom))]
 pub mod staging;
+pub mod sync;
+pub mod violation;
 
-use std::fmt;
-
-/// What the other side did that an honest peer never does. The lane it happened on is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Violation {
-    /// A cursor moved backwards, or further than the ring is long.
-    Cursor,
-    /// A slot names a call that is not in flight, or an earlier use of its id.
-    UnknownCall,
-    /// A slot has a kind, a role or flags that do not exist.
-    UnknownKind,
-    /// A slot does for its call what it can't do, or not now: an item of no stream, credit for none, a second opening.
-    Unexpected,
-    /// A stream has sent more than it had credit for, or has given more than it can have taken.
-    Credit,
-    /// A slot's length or offset points outside the arena.
-    OutOfRange,
-    /// The memory between the two is not there any more, see [`guard`].
-    Lost,
-}
-
-impl Violation {
-    /// A sentence for the error that reports the violation.
-    pub fn explain(self) -> &'static str {
-        match self {
-            Self::Cursor => "a ring cursor left its range",
-            Self::UnknownCall => "a completion names a call that is not in flight",
-            Self::UnknownKind => "a completion has an unknown kind",
-            Self::Unexpected => "a completion does for its call what that call does not expect",
-            Self::Credit => "a stream went beyond its credit",
-            Self::OutOfRange => "a completion's payload lies outside the arena",
-            Self::Lost => "the shared memory is gone (it was truncated, or there is no memory left for it)",
-        }
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.explain())
-    }
-}
-
-impl std::error::Error for Violation {}
+#[cfg(all(test, loom))]
+mod model;

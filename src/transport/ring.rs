@@ -6,53 +6,41 @@
 //!   consumer: load tail (Acquire), copy slots out, later store head (Release): those slots are free
 //! ```
 //!
-//! Each side keeps its own cursor in private memory and reads the other's word once per look. A word that leaves the
-//! range an honest peer keeps is a [`Violation`]. Slots are copied whole by atomic loads and are looked at after.
+//! Each side keeps its own cursor in private memory and reads the other's word once per look. A word outside
+//! the range that an honest peer keeps to is a [`Violation`]. Slots are copied whole by atomic loads, and
+//! only the copy is looked at.
 
-use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Violation;
-use super::layout::{RING_SLOTS, SLOT_BYTES, Slot, Word};
-use super::segment::Segment;
+use super::layout::{SLOT_BYTES, Slot, Word};
+use super::segment::{RingMemory, Segment};
+use super::sync::{AtomicU32, Ordering};
+use super::violation::Violation;
 
 const SLOT_WORDS: usize = SLOT_BYTES / size_of::<u64>();
 
-/// The slots of one ring, in memory the other side can write.
+/// The slots of one ring.
 #[derive(Debug)]
-struct Slots {
-    first: NonNull<Slot>,
-    segment: Arc<Segment>,
-}
-
-// SAFETY: the memory belongs to the segment, which is kept alive here and reached by atomics alone.
-unsafe impl Send for Slots {}
+struct Slots(RingMemory);
 
 impl Slots {
-    fn new(segment: Arc<Segment>, at: usize) -> Self {
-        Self { first: segment.slots(at), segment }
-    }
-
-    fn words(&self, sequence: u32) -> &[AtomicU64; SLOT_WORDS] {
-        let index = sequence as usize % RING_SLOTS;
-        // SAFETY: a ring has RING_SLOTS slots of SLOT_WORDS aligned u64 each; every access is atomic.
-        unsafe { self.first.add(index).cast::<[AtomicU64; SLOT_WORDS]>().as_ref() }
-    }
-
     fn write(&self, sequence: u32, slot: &Slot) {
         // SAFETY: a slot is plain integers without padding, 64 bytes of them.
         let words: [u64; SLOT_WORDS] = unsafe { std::mem::transmute(*slot) };
-        for (to, word) in self.words(sequence).iter().zip(words) {
+        for (to, word) in self.0.slot(sequence as usize).iter().zip(words) {
             to.store(word, Ordering::Relaxed);
         }
     }
 
     fn read(&self, sequence: u32) -> Slot {
-        let from = self.words(sequence);
+        let from = self.0.slot(sequence as usize);
         let words: [u64; SLOT_WORDS] = std::array::from_fn(|i| from[i].load(Ordering::Relaxed));
         // SAFETY: any 64 bytes are a slot: it is plain integers.
         unsafe { std::mem::transmute(words) }
+    }
+
+    fn word(&self, word: Word) -> &AtomicU32 {
+        self.0.segment().word(word)
     }
 }
 
@@ -69,7 +57,7 @@ pub struct Producer {
 impl Producer {
     /// The producer of the ring at byte `at`, with its words.
     pub fn new(segment: Arc<Segment>, at: usize, tail_word: Word, head_word: Word) -> Self {
-        Self { slots: Slots::new(segment, at), tail_word, head_word, tail: 0, released: 0 }
+        Self { slots: Slots(RingMemory::new(segment, at)), tail_word, head_word, tail: 0, released: 0 }
     }
 
     /// Sequence number of the next slot.
@@ -77,9 +65,9 @@ impl Producer {
         self.tail
     }
 
-    /// Slots that fit now, by the last [`Self::release`].
+    /// Slots that there is room for, as of the last [`Self::release`].
     pub fn room(&self) -> u32 {
-        RING_SLOTS as u32 - self.tail.wrapping_sub(self.released)
+        RingMemory::SLOTS as u32 - self.tail.wrapping_sub(self.released)
     }
 
     /// Writes one slot; it is not visible before [`Self::publish`].
@@ -94,12 +82,13 @@ impl Producer {
 
     /// Makes what was written visible.
     pub fn publish(&self) {
-        self.slots.segment.word(self.tail_word).store(self.tail, Ordering::Release);
+        self.slots.word(self.tail_word).store(self.tail, Ordering::Release);
     }
 
-    /// Takes note of what the consumer has finished with: the sequence numbers `[from, to)` are free.
+    /// Reads how far the consumer has got. Returns the sequence numbers `[from, to)` that it has released
+    /// since the last time.
     pub fn release(&mut self) -> Result<(u32, u32), Violation> {
-        let head = self.slots.segment.word(self.head_word).load(Ordering::Acquire);
+        let head = self.slots.word(self.head_word).load(Ordering::Acquire);
         let from = self.released;
         if head.wrapping_sub(from) > self.tail.wrapping_sub(from) {
             return Err(Violation::Cursor);
@@ -108,7 +97,7 @@ impl Producer {
         Ok((from, head))
     }
 
-    /// Sequence number up to which the consumer has finished, by the last [`Self::release`].
+    /// Sequence number up to which the consumer has released slots, as of the last [`Self::release`].
     pub fn released(&self) -> u32 {
         self.released
     }
@@ -127,14 +116,14 @@ pub struct Consumer {
 impl Consumer {
     /// The consumer of the ring at byte `at`, with its words.
     pub fn new(segment: Arc<Segment>, at: usize, tail_word: Word, head_word: Word) -> Self {
-        Self { slots: Slots::new(segment, at), tail_word, head_word, taken: 0, released: 0 }
+        Self { slots: Slots(RingMemory::new(segment, at)), tail_word, head_word, taken: 0, released: 0 }
     }
 
     /// Slots that wait to be taken.
     pub fn available(&self) -> Result<u32, Violation> {
-        let tail = self.slots.segment.word(self.tail_word).load(Ordering::Acquire);
+        let tail = self.slots.word(self.tail_word).load(Ordering::Acquire);
         let available = tail.wrapping_sub(self.taken);
-        if available > RING_SLOTS as u32 { Err(Violation::Cursor) } else { Ok(available) }
+        if available > RingMemory::SLOTS as u32 { Err(Violation::Cursor) } else { Ok(available) }
     }
 
     /// A copy of the next slot, which stays where it is.
@@ -152,21 +141,21 @@ impl Consumer {
         self.taken
     }
 
-    /// Tells the producer that everything taken is free. True if that is news.
+    /// Tells the producer that everything taken is free. True if anything was taken since the last time.
     pub fn release(&mut self) -> bool {
         if self.released == self.taken {
             return false;
         }
         self.released = self.taken;
-        self.slots.segment.word(self.head_word).store(self.taken, Ordering::Release);
+        self.slots.word(self.head_word).store(self.taken, Ordering::Release);
         true
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::transport::layout::Geometry;
+    use crate::transport::layout::{Geometry, RING_SLOTS};
 
     fn ring() -> (Arc<Segment>, Producer, Consumer) {
         let segment = Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap().0);

@@ -1,26 +1,28 @@
 //! A segment: the one block of memory that a host shares with one worker.
 //!
-//! The host creates it as a memfd and seals its size, so no peer can truncate it under the host's feet. Where the worker
-//! must open it by name it is a file in shared memory instead, which cannot be sealed. It is reserved at its full size and
-//! stays sparse. The worker opens it by descriptor or by name and believes it only if magic, version, sizes and nonce are
-//! the ones its boot payload names. A worker's death discards its segment; it is never repaired and never reused.
+//! The host creates it as a memfd and seals its size, so that no peer can truncate it while the host uses it.
+//! Where the worker must open it by name it is a file in shared memory instead, which cannot be sealed. It is
+//! reserved at its full size and stays sparse. The worker opens it by descriptor or by name, and accepts it
+//! only if magic, version, sizes and nonce are those of its boot payload. A worker's death discards its
+//! segment; it is never repaired and never reused.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use super::guard::Guard;
-use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, Slot, VERSION, Word};
-use crate::sys::memory;
+use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, SLOT_BYTES, VERSION, Word};
+use super::sigbus::Guard;
+use crate::sys::{memory, random};
 
-/// What tells one segment from any other; it travels in the boot payload.
+/// What distinguishes one segment from any other. It is part of the boot payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Layout version of the side that wrote it.
@@ -71,7 +73,7 @@ impl From<io::Error> for OpenError {
 /// A mapped segment. The mapping needs no descriptor.
 #[derive(Debug)]
 pub struct Segment {
-    /// Before the mapping: it is to be dropped first.
+    /// Declared before the mapping, so that it is dropped first.
     guard: Option<Guard>,
     map: MmapRaw,
     geometry: Geometry,
@@ -99,8 +101,7 @@ impl Segment {
 
     /// A guarded segment over `file`, which is as long as it has to be and has never been used.
     fn fresh(file: &File, geometry: Geometry) -> io::Result<Self> {
-        let mut nonce = [0; 16];
-        rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
+        let nonce = random::bytes()?;
         let identity = Identity { version: VERSION, arena_bytes: geometry.arena_bytes as u64, nonce };
         let segment = Self::over(file, geometry, identity)?.guarded()?;
         let header = Header {
@@ -111,11 +112,12 @@ impl Segment {
             segment_bytes: geometry.segment_bytes() as u64,
             nonce,
         };
-        // SAFETY: header and rings lie in the mapping, page-aligned. A lack of memory is an error here, not a SIGBUS later.
+        // SAFETY: header and rings lie in the mapping, page-aligned. A lack of memory is an error here, not a
+        // SIGBUS later.
         unsafe { memory::populate(segment.at(0), geometry.submission_arena()) }?;
         // SAFETY: the mapping is longer than a header, page-aligned, and nobody else has it yet.
-        unsafe { segment.map.as_mut_ptr().cast::<Header>().write(header) };
-        // What is full already cannot hold even the first page.
+        unsafe { segment.at(0).cast::<Header>().write(header) };
+        // A file system that is full already can't hold even the first page.
         if segment.lost() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(segment) }
     }
 
@@ -159,20 +161,21 @@ impl Segment {
         Ok(Self { guard: None, map, geometry, identity, sealed })
     }
 
-    /// The same, under the guard: this process lives on when the memory goes away. For a host, and for the threads that
-    /// are its workers. A worker process is to die of it: there is no other way to tell its host.
+    /// The same segment under a guard, so that this process lives on when the memory goes away. It is for
+    /// hosts, and for the threads that are their workers. A worker process is to die instead: there is no
+    /// other way to tell its host.
     pub fn guarded(mut self) -> io::Result<Self> {
         self.guard = Some(Guard::over(self.at(0), self.geometry.segment_bytes())?);
         Ok(self)
     }
 
-    /// True once anything that this process has read here may be the guard's zeros. Ask after reading, and before
-    /// believing it.
+    /// True once something that this process has read here may be the guard's zeros. Ask after you have read
+    /// and before you believe it.
     pub fn lost(&self) -> bool {
         self.guard.as_ref().is_some_and(Guard::lost)
     }
 
-    /// True if nobody can truncate it.
+    /// True if nobody can truncate the memory.
     pub fn is_sealed(&self) -> bool {
         self.sealed
     }
@@ -182,36 +185,71 @@ impl Segment {
         self.geometry
     }
 
-    /// What a worker must find.
+    /// What a worker must find in its header.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// One of the atomic words.
     pub fn word(&self, word: Word) -> &AtomicU32 {
-        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use atomics.
+        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use
+        // atomics.
         unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(word.at()).cast()) }
     }
 
     /// The word with the abort bit of a call, and the bit.
     pub(super) fn abort_bit(&self, call: u32) -> (&AtomicU32, u32) {
         assert!((call as usize) < MAX_CALLS);
-        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use atomics.
+        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use
+        // atomics.
         let word =
             unsafe { AtomicU32::from_ptr(self.at(ABORTS_AT + call as usize / 32 * 4).as_ptr().cast()) };
         (word, 1 << (call % 32))
     }
 
-    /// The first slot of the ring at byte `at`.
-    pub(super) fn slots(&self, at: usize) -> NonNull<Slot> {
-        self.at(at).cast()
-    }
-
     /// The byte at offset `at`.
+    ///
+    /// # Panics
+    /// When the segment is not so long.
     pub fn at(&self, at: usize) -> NonNull<u8> {
         assert!(at < self.geometry.segment_bytes());
         // SAFETY: inside the mapping, so not null.
         unsafe { NonNull::new_unchecked(self.map.as_mut_ptr().add(at)) }
+    }
+}
+
+/// The slots of one ring, in memory the other side can write.
+#[derive(Debug)]
+pub struct RingMemory {
+    first: NonNull<[AtomicU64; SLOT_BYTES / 8]>,
+    segment: Arc<Segment>,
+}
+
+// SAFETY: the memory belongs to the segment, which is kept alive here and reached by atomics alone.
+unsafe impl Send for RingMemory {}
+
+impl RingMemory {
+    /// Slots of a ring.
+    pub const SLOTS: usize = RING_SLOTS;
+
+    /// The ring at byte `at` of the segment.
+    ///
+    /// # Panics
+    /// When there is no ring.
+    pub fn new(segment: Arc<Segment>, at: usize) -> Self {
+        assert!(segment.geometry().is_ring(at));
+        Self { first: segment.at(at).cast(), segment }
+    }
+
+    /// The segment that it is part of.
+    pub fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// The words of a slot, of which there are [`Self::SLOTS`].
+    pub fn slot(&self, index: usize) -> &[AtomicU64; SLOT_BYTES / 8] {
+        // SAFETY: a ring has that many aligned slots; every access is atomic.
+        unsafe { self.first.add(index % Self::SLOTS).as_ref() }
     }
 }
 

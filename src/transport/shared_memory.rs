@@ -1,9 +1,11 @@
-//! Memory of the user's that several processes map: a sealed memfd, or a file in shared memory that has a name.
+//! Memory of the user's that several processes map: a sealed memfd, or a file in shared memory that has a
+//! name.
 //!
-//! More than the system has is refused. The file system of the names is often small, so what gets one has all of its pages at
-//! once: no room is an error of the one who creates it. What has no name gets them as they are touched. What has a name can be
-//! truncated by whoever opens it, and holes can be punched into either: the mapping is guarded (see [`super::guard`]), here and
-//! in workers. Unlike a segment nobody parses what is in it: it is bytes, and everybody knows that others write them.
+//! A size that the system has no memory for is refused. Memory with a name lies in a file system that is
+//! often small, so it gets all of its pages at once, and a lack of room is an error of its creation. Memory
+//! without a name gets its pages as they are touched. Whoever opens a name can truncate the memory, and holes
+//! can be punched into either kind, so the mapping is guarded (see [`super::sigbus`]), here and in workers.
+//! Nobody parses the memory, unlike a segment: it is bytes, and everybody knows that others write them.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +17,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
-use super::guard::Guard;
+use super::sigbus::Guard;
 use crate::sys::memory::{anonymous_file, refuse_too_much};
 
 /// Why something is not the memory it should be.
@@ -69,7 +71,7 @@ impl From<Errno> for SharedMemoryError {
 /// Mapped memory, and the descriptor by which others can have it.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// Before the mapping: it is to be dropped first.
+    /// Declared before the mapping, so that it is dropped first.
     guard: Guard,
     map: MmapRaw,
     bytes: usize,
@@ -105,10 +107,11 @@ impl SharedMemory {
         Ok(Self { guard, map, bytes, inode: metadata.ino(), file })
     }
 
-    /// What a host has sent as memory of this size. Of an anonymous one the size is sealed: nobody has changed it, or will.
+    /// The memory that a host has sent with this size. If it has no name its size must be sealed, so that
+    /// nobody has changed the size or can.
     pub fn received(descriptor: OwnedFd, bytes: u64) -> Result<Self, SharedMemoryError> {
         let file = File::from(descriptor);
-        // Files that have a name, or had one, know no seals or have one that says so.
+        // A file that has or had a name has no seals at all, or has the seal of having none.
         let seals =
             fcntl(&file, FcntlArg::F_GET_SEALS).map_or(SealFlag::F_SEAL_SEAL, SealFlag::from_bits_truncate);
         if !seals.contains(SealFlag::F_SEAL_SEAL) {
@@ -122,21 +125,33 @@ impl SharedMemory {
         self.bytes
     }
 
-    /// True once what was mapped is gone, and private zeros are in its place.
+    /// True once the memory is gone and private zeros are mapped in its place.
     pub fn lost(&self) -> bool {
         self.guard.lost()
     }
 
-    /// What tells it from other memory that had or will have its name.
+    /// The file's inode, which distinguishes it from other memory of the same name, earlier or later.
     pub fn inode(&self) -> u64 {
         self.inode
     }
 
     /// The byte at offset `at`.
+    ///
+    /// # Panics
+    /// When the memory is not so long.
     pub fn at(&self, at: usize) -> NonNull<u8> {
         assert!(at < self.bytes);
         // SAFETY: inside the mapping, so not null.
         unsafe { NonNull::new_unchecked(self.map.as_mut_ptr().add(at)) }
+    }
+}
+
+#[cfg(test)]
+impl SharedMemory {
+    /// What is at offset `at` now.
+    pub(crate) fn read_byte(&self, at: usize) -> u8 {
+        // SAFETY: inside the mapping.
+        unsafe { self.at(at).read_volatile() }
     }
 }
 
@@ -155,11 +170,6 @@ fn sealed() -> SealFlag {
 mod tests {
     use super::*;
 
-    fn read(memory: &SharedMemory, at: usize) -> u8 {
-        // SAFETY: inside the mapping.
-        unsafe { memory.at(at).read_volatile() }
-    }
-
     fn write(memory: &SharedMemory, at: usize, byte: u8) {
         // SAFETY: inside the mapping, of which nobody has a reference.
         unsafe { memory.at(at).write_volatile(byte) }
@@ -171,7 +181,7 @@ mod tests {
         let descriptor = one.as_fd().try_clone_to_owned().unwrap();
         let other = SharedMemory::received(descriptor, 5000).unwrap();
         write(&one, 4999, 7);
-        assert_eq!((read(&other, 4999), other.byte_length(), other.inode()), (7, 5000, one.inode()));
+        assert_eq!((other.read_byte(4999), other.byte_length(), other.inode()), (7, 5000, one.inode()));
     }
 
     #[test]

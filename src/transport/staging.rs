@@ -7,7 +7,8 @@
 //!         inbox: copies of their payloads         (host only)
 //! ```
 //!
-//! It is never shared with another thread or process: one JavaScript thread and the native calls it makes use it in turn.
+//! It is never shared with another thread or process: one JavaScript thread and its native calls take turns
+//! with it.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -20,8 +21,8 @@ use super::layout::{
 #[derive(Debug)]
 pub struct Staging(NonNull<u8>);
 
-// SAFETY: plain memory. What reads or writes it is private to this module's siblings, which use it through one end of a
-// lane, and an end belongs to one thread.
+// SAFETY: it is plain memory. Only this module's siblings can read or write it, they do so through one end of
+// a lane, and an end belongs to one thread.
 unsafe impl Send for Staging {}
 // SAFETY: as above.
 unsafe impl Sync for Staging {}
@@ -40,7 +41,7 @@ impl Staging {
         Self(NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(Self::LAYOUT)))
     }
 
-    /// Its first byte; STAGING_BYTES follow.
+    /// Its first byte, of STAGING_BYTES.
     pub fn memory(&self) -> NonNull<u8> {
         self.0
     }

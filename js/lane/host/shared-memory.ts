@@ -7,6 +7,8 @@ import { SharedMapping } from "../../shared-memory/mapping";
 import {
   type Reference,
   type Referrer,
+  type ReturnedArray,
+  type SentArray,
   type SharedMemory,
   type Shares,
   unshareable,
@@ -24,20 +26,6 @@ const REMEMBERED = 65_536;
 const NEW_PER_CALL = 128;
 /** Numbers to be forgotten that may wait to be read. */
 const FORGETS_AHEAD = 128;
-
-/** A SharedArrayBuffer that a thread has sent with a result. */
-export interface ReturnedArray {
-  readonly ticket: number;
-  readonly buffer: SharedArrayBuffer;
-  /** Its number here, if it came from here. */
-  readonly number: number | undefined;
-}
-
-/** A SharedArrayBuffer on its way to a thread, or none of that number any more. */
-export interface SentArray {
-  readonly number: number;
-  readonly buffer: SharedArrayBuffer | undefined;
-}
 
 /** How the values of a host refer to memory; only threads can share a SharedArrayBuffer. */
 export class HostReferrer implements Referrer {

@@ -5,8 +5,14 @@ import { MalformedPayload, Unsupported } from "../../base/payload-errors";
 import { type NativeWorkerLane, native } from "../../native/addon";
 import { SharedMapping } from "../../shared-memory/mapping";
 import { opened } from "../../shared-memory/opened";
-import { type Reference, type SharedMemory, type Shares, unshareable } from "../../shared-memory/references";
-import type { ReturnedArray, SentArray } from "../host/shared-memory";
+import {
+  type Reference,
+  type ReturnedArray,
+  type SentArray,
+  type SharedMemory,
+  type Shares,
+  unshareable,
+} from "../../shared-memory/references";
 
 /** Mappings opened by their names that stay open: nobody tells this worker when they are not referred to any more. */
 const KEPT_BY_NAME = 64;

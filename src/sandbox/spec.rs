@@ -1,7 +1,7 @@
-//! What a worker may do, as data: the host resolves the user's options to it, the launcher reads it.
+//! What a worker may do, as data. The host makes it of the user's options, and the launcher reads it.
 //!
-//! It travels as JSON in one argument of the launcher, which exec replaces. Unknown fields are an error: a rule that this
-//! side does not know must not be lost on the way.
+//! It travels as JSON in one argument of the launcher, which exec replaces. An unknown field is an error: a
+//! rule must not be lost because one side does not know it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 /// Linux refuses a longer argument (MAX_ARG_STRLEN, 32 pages), its NUL included.
 const MAX_ARGUMENT_BYTES: usize = 128 * 1024;
 
-/// Before the policy in the launcher's argument.
+/// What stands before the JSON in the launcher's argument.
 pub const ARGUMENT: &str = "--sandbox=";
 
-/// Where procfs is.
+/// Path of procfs.
 pub const PROC: &str = "/proc";
 /// The worker's own entry there.
 pub const OWN_PROC: &str = "/proc/self";
@@ -22,31 +22,32 @@ pub const OWN_PROC: &str = "/proc/self";
 /// What a worker may do. Every path is absolute and free of symbolic links; `/proc/self` means the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Policy {
+pub struct SandboxSpec {
     /// Files and trees that may be read.
     pub read: Vec<PathBuf>,
     /// Files and trees that may be written. Does not let them be read.
     pub write: Vec<PathBuf>,
     /// Files and trees that may be executed, and read.
     pub execute: Vec<PathBuf>,
-    /// What the runtime itself reads: also where a denial stands.
+    /// Files and trees that the runtime itself reads, also if they are denied.
     pub needs: Vec<PathBuf>,
-    /// Devices that the runtime itself reads and writes: also where a denial stands.
+    /// Devices that the runtime itself reads and writes, also if they are denied.
     pub devices: Vec<PathBuf>,
-    /// The worker's memory, if it has a name: read and written, also where a denial stands.
+    /// The file of the worker's memory, if that has a name. It may be read and written, also if it is denied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<PathBuf>,
-    /// Files and trees that may be neither read nor written, whatever is allowed. One that does not exist is skipped.
+    /// Files and trees that may be neither read nor written, whatever is allowed. One that does not exist is
+    /// skipped.
     pub deny_read: Vec<PathBuf>,
     /// Files and trees that may not be written, whatever is allowed. One that does not exist is skipped.
     pub deny_write: Vec<PathBuf>,
     /// The network.
     pub net: Net,
-    /// Whether it may use UNIX sockets that have an address. No rule can say which.
+    /// True if it may use UNIX sockets that have an address. No rule can say which.
     pub unix: bool,
-    /// Whether it may start processes, of what it may execute.
+    /// True if it may start processes, of what it may execute.
     pub run: bool,
-    /// What may be missing.
+    /// The layers that the kernel need not enforce.
     pub optional: Vec<Layer>,
 }
 
@@ -68,7 +69,7 @@ pub struct Sockets {
     pub connect: Ports,
     /// At which TCP ports it may listen.
     pub bind: Ports,
-    /// Whether it may use UDP. No rule can say with whom.
+    /// True if it may use UDP. No rule can say with whom.
     pub udp: bool,
 }
 
@@ -82,7 +83,7 @@ pub enum Ports {
     These(Vec<u16>),
 }
 
-/// A part of the policy that a kernel may be unable to enforce.
+/// A part of the specification that a kernel may be unable to enforce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Layer {
@@ -102,18 +103,18 @@ pub enum Layer {
     Syscalls,
 }
 
-impl Policy {
-    /// Reads a policy. The error is a sentence.
+impl SandboxSpec {
+    /// Reads a specification from JSON. The error is a sentence.
     pub fn decode(json: &str) -> Result<Self, String> {
-        let policy: Self =
+        let spec: Self =
             serde_json::from_str(json).map_err(|error| format!("the policy cannot be read: {error}"))?;
-        if let Some(path) = policy.paths().find(|path| !is_plain(path)) {
+        if let Some(path) = spec.paths().find(|path| !is_plain(path)) {
             return Err(format!("the policy's path {} is not absolute and normal", path.display()));
         }
-        Ok(policy)
+        Ok(spec)
     }
 
-    /// The policy as an argument of the launcher. The error is a sentence.
+    /// The specification as an argument of the launcher. The error is a sentence: it is too long.
     pub fn argument(&self) -> Result<String, String> {
         let json = serde_json::to_string(self).unwrap_or_else(|error| unreachable!("plain data: {error}"));
         let argument = format!("{ARGUMENT}{json}");
@@ -126,12 +127,12 @@ impl Policy {
         }
     }
 
-    /// Whether there is any network for it.
+    /// True if it may use any network.
     pub fn has_network(&self) -> bool {
         self.net != Net::All(false)
     }
 
-    /// The TCP ports it may connect to and listen at, if they are limited by number.
+    /// The TCP ports that it may connect to and listen at, if they are limited by number.
     pub fn limited_ports(&self) -> Option<&Sockets> {
         match &self.net {
             Net::Some(sockets) if !(sockets.connect.are_all() && sockets.bind.are_all()) => Some(sockets),
@@ -139,22 +140,23 @@ impl Policy {
         }
     }
 
-    /// Whether a path is neither to be read nor to be written.
+    /// True if a path may be neither read nor written.
     pub fn denies_reading(&self, path: &Path) -> bool {
         self.deny_read.iter().any(|denied| path.starts_with(denied))
     }
 
-    /// Whether a path is not to be written.
+    /// True if a path may not be written.
     pub fn denies_writing(&self, path: &Path) -> bool {
         self.denies_reading(path) || self.deny_write.iter().any(|denied| path.starts_with(denied))
     }
 
-    /// Whether a path lies in what may be written, unless that is denied to writing alone.
+    /// True if a path lies in a writable tree and is not denied to reading. It may be denied to writing.
     pub fn lets_write(&self, path: &Path) -> bool {
         self.write.iter().any(|tree| path.starts_with(tree)) && !self.denies_reading(path)
     }
 
-    /// The same policy for the process whose entry in procfs is `own_proc`.
+    /// The same specification for the process whose entry in procfs is `own_proc`.
+    #[must_use]
     pub fn of_process(mut self, own_proc: &Path) -> Self {
         let of_all = [
             &mut self.read,
@@ -173,12 +175,12 @@ impl Policy {
         self
     }
 
-    /// What is read, written or executed by the user's leave: under denials.
+    /// The paths that the user grants. A denial is stronger.
     pub fn granted(&self) -> impl Iterator<Item = &Path> {
         [&self.read, &self.write, &self.execute].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// What the worker cannot run without: above denials.
+    /// The paths that the worker can't run without. They are stronger than a denial.
     pub fn essential(&self) -> impl Iterator<Item = &Path> {
         [&self.needs, &self.devices, &self.execute]
             .into_iter()
@@ -194,13 +196,13 @@ impl Policy {
 }
 
 impl Layer {
-    /// Its name in a policy.
+    /// Its name in the JSON.
     pub fn name(self) -> String {
         let name = serde_json::to_value(self).ok();
         name.as_ref().and_then(Value::as_str).map_or_else(|| unreachable!("a plain name"), str::to_owned)
     }
 
-    /// What it is, in words.
+    /// What it is, in words for an error.
     pub fn description(self) -> &'static str {
         match self {
             Self::Masks => "denials within what is allowed",
@@ -215,12 +217,12 @@ impl Layer {
 }
 
 impl Ports {
-    /// Whether it is every port.
+    /// True if these are all ports.
     pub fn are_all(&self) -> bool {
         *self == Self::All(true)
     }
 
-    /// The ports, if they are not all of them.
+    /// The ports by number. Empty if they are all or none.
     pub fn listed(&self) -> &[u16] {
         match self {
             Self::All(_) => &[],
@@ -247,13 +249,13 @@ mod tests {
 
     #[test]
     fn a_policy_survives_the_argument() {
-        let mut policy = Policy::decode(LEAST).unwrap();
-        policy.net =
+        let mut spec = SandboxSpec::decode(LEAST).unwrap();
+        spec.net =
             Net::Some(Sockets { connect: Ports::These(vec![443]), bind: Ports::All(false), udp: true });
-        policy.optional = vec![Layer::AbstractSockets];
-        policy.memory = Some("/dev/shm/a".into());
-        let argument = policy.argument().unwrap();
-        assert_eq!(Policy::decode(argument.strip_prefix(ARGUMENT).unwrap()).unwrap(), policy);
+        spec.optional = vec![Layer::AbstractSockets];
+        spec.memory = Some("/dev/shm/a".into());
+        let argument = spec.argument().unwrap();
+        assert_eq!(SandboxSpec::decode(argument.strip_prefix(ARGUMENT).unwrap()).unwrap(), spec);
     }
 
     #[test]
@@ -264,7 +266,7 @@ mod tests {
             ("\"net\":false", "\"net\":{\"connect\":[1],\"bind\":[],\"udp\":false,\"icmp\":true}"),
             ("\"optional\":[]", "\"optional\":[\"everything\"]"),
         ] {
-            assert!(Policy::decode(&LEAST.replace(from, to)).is_err(), "{to}");
+            assert!(SandboxSpec::decode(&LEAST.replace(from, to)).is_err(), "{to}");
         }
     }
 
@@ -272,7 +274,7 @@ mod tests {
     fn a_path_that_cannot_be_compared_is_an_error() {
         for path in ["a", "/a/../b", "/a/./b", "/a/", "//a", ""] {
             assert!(
-                Policy::decode(&LEAST.replace("/a", path)).unwrap_err().contains("not absolute"),
+                SandboxSpec::decode(&LEAST.replace("/a", path)).unwrap_err().contains("not absolute"),
                 "{path}"
             );
         }
@@ -280,8 +282,8 @@ mod tests {
 
     #[test]
     fn a_policy_too_long_for_an_argument_is_refused() {
-        let mut policy = Policy::decode(LEAST).unwrap();
-        policy.read = vec![PathBuf::from("/".to_owned() + &"x".repeat(MAX_ARGUMENT_BYTES))];
-        assert!(policy.argument().is_err());
+        let mut spec = SandboxSpec::decode(LEAST).unwrap();
+        spec.read = vec![PathBuf::from("/".to_owned() + &"x".repeat(MAX_ARGUMENT_BYTES))];
+        assert!(spec.argument().is_err());
     }
 }

@@ -1,19 +1,19 @@
-//! The guard: the host lives on when memory that it shares goes away.
+//! SIGBUS: a guard by which the host lives on when memory that it shares goes away.
 //!
 //! ```text
 //!   a peer truncates a segment, or punches holes into it and uses up the memory that they would need again
 //!   the host touches it -> SIGBUS -> is the address in a live segment?
 //!     yes: mark the segment as lost; private zeros take the place of all of it; the access is repeated
-//!     no:  whoever had the signal before gets it
+//!     no:  the handler that was there before gets it
 //!   a lane asks for the mark after it has read, and before it believes: Violation::Lost
 //! ```
 //!
-//! The whole segment is replaced, not the page that was missed: every page alone would be a mapping of its own to the
-//! kernel, of which a process may have some 65000, and a peer that punches every other page could use them up. It takes
-//! one fault, and from then on the peer has nothing in common with the host any more.
+//! The whole segment is replaced, and not only the missing page. Each page would become a mapping of its own,
+//! a process may have some 65000 of those, and a peer that punches every other page could use them up. One
+//! fault is enough: from then on the peer shares nothing with the host.
 //!
-//! The signal can meet any thread at any point, so the handler takes no lock and allocates nothing. It reads a list of
-//! entries that only grows: an entry is used again, and is never freed.
+//! The signal can meet any thread at any point, so the handler takes no lock and allocates nothing. It reads
+//! a list that only grows: its entries are reused and never freed.
 
 use std::ffi::c_void;
 use std::io;
@@ -27,9 +27,9 @@ use nix::libc::{self, BUS_ADRERR, BUS_MCEERR_AO, SIG_DFL, SIG_IGN, SIGBUS, c_int
 
 use crate::sys::{memory, signals};
 
-/// Bytes by which addresses are counted here: pages are multiples of it.
+/// Bytes of the unit in which addresses are counted here. A page is a multiple of it.
 const GRANULE_BYTES: usize = 4096;
-/// Bits of a packed range that hold its length in granules: 64 GiB. The others hold where it begins, below 2^52.
+/// Bits of a packed range that hold its length in granules: 64 GiB. The other bits hold its first granule.
 const COUNT_BITS: u32 = 24;
 /// The packed range of an entry that nobody uses: no granule is in it.
 const FREE: u64 = 0;
@@ -63,15 +63,16 @@ impl Guard {
         let free = entries().find(|entry| entry.range.load(Ordering::Relaxed) == FREE);
         let entry = free.unwrap_or_else(add_entry);
         entry.lost.store(false, Ordering::Relaxed);
-        // Last: the mark of the former user must be gone before the handler can set it for this one.
+        // Last, because the mark of the entry's former user must be gone before the handler can set it for
+        // this one.
         entry.range.store(range, Ordering::Release);
         Ok(Self(entry))
     }
 
     /// True once the mapping has been replaced. It holds for everything that the calling thread read before.
     pub fn lost(&self) -> bool {
-        // The mark is set before the zeros are there. The fence (on x86 no instruction) keeps the order of the reads: who
-        // has read such a zero sees the mark.
+        // The mark is set before the zeros are there. The fence, which is no instruction on x86, keeps the
+        // order of the reads: a thread that has read such a zero sees the mark.
         fence(Ordering::Acquire);
         self.0.lost.load(Ordering::Relaxed)
     }
@@ -89,7 +90,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     iter::successors(newest, |entry| entry.next)
 }
 
-/// One more entry, for whoever holds `CHANGING`.
+/// Adds an entry. The caller holds `CHANGING`.
 fn add_entry() -> &'static Entry {
     let entry = Entry { range: AtomicU64::new(FREE), lost: AtomicBool::new(false), next: entries().next() };
     let entry = Box::leak(Box::new(entry));
@@ -110,28 +111,29 @@ fn unpack(range: u64) -> (u64, u64) {
     (range >> COUNT_BITS, range & ((1 << COUNT_BITS) - 1))
 }
 
-/// Who had the signal before.
+/// The action of the signal before this guard was installed.
 struct Previous {
     action: libc::sigaction,
-    /// A handler that asked to be called once only has been.
+    /// True once the handler has been called, if it asked to be called only once.
     spent: AtomicBool,
 }
 
 /// Null until the handler is installed. What it points to is never freed.
 static PREVIOUS: AtomicPtr<Previous> = AtomicPtr::new(ptr::null_mut());
 
-/// Installs the handler unless it is there. For whoever holds `CHANGING`.
+/// Installs the handler unless it is there. The caller holds `CHANGING`.
 fn install() -> io::Result<()> {
     let action = signals::action(SIGBUS)?;
     let ours = on_bus_error as *const () as libc::sighandler_t;
     let is_function = !matches!(action.sa_sigaction, SIG_DFL | SIG_IGN);
-    // A function that was put over ours later may hand on what is not for it. To put ours over it once more could send
-    // faults round in a circle. If the signal was reset, on the other hand, nobody hands on anything.
+    // A handler that was installed after ours may pass on the faults that are not for it. If ours were
+    // installed once more, faults could go round in a circle. But if the signal was reset to its default,
+    // nobody passes anything on.
     if action.sa_sigaction == ours || (is_function && !PREVIOUS.load(Ordering::Relaxed).is_null()) {
         return Ok(());
     }
-    // A handler that is there gets its signals as it wanted them. On an alternative stack if the thread has one: some
-    // runtimes' own stacks are too small.
+    // An earlier handler gets its signals with the flags that it asked for. Ours runs on an alternative stack
+    // if the thread has one, because the stacks of some runtimes are too small.
     let kept =
         if is_function { action.sa_flags & (libc::SA_RESTART | libc::SA_NODEFER) } else { libc::SA_RESTART };
     let mut guarding = signals::action_of(ours, libc::SA_SIGINFO | libc::SA_ONSTACK | kept);
@@ -139,17 +141,18 @@ fn install() -> io::Result<()> {
         guarding.sa_mask = action.sa_mask;
     }
     let previous = Previous { action, spent: AtomicBool::new(false) };
-    // Before the handler, which needs it.
+    // Before the handler is installed, which needs it.
     PREVIOUS.store(Box::leak(Box::new(previous)), Ordering::Release);
-    // SAFETY: the handler does async-signal-safe things only; the addon is never unloaded (it is linked with nodelete).
+    // SAFETY: the handler does async-signal-safe things only; the addon is never unloaded (it is linked with
+    // nodelete).
     unsafe { signals::set_action(SIGBUS, &guarding) }?;
     Ok(())
 }
 
 extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let errno = Errno::last_raw();
-    // SAFETY: the kernel passes a valid structure. The address is one if the code says that memory was missed, and is
-    // looked at in that case only.
+    // SAFETY: the kernel passes a valid structure. The address is valid if the code says that memory was
+    // missing, and is used in that case only.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
     let helped = code == BUS_ADRERR && replace_segment(address);
     Errno::set_raw(errno);
@@ -166,13 +169,15 @@ fn replace_segment(address: usize) -> bool {
         if granule.wrapping_sub(first) >= count {
             continue;
         }
-        // Before the zeros, see `Guard::lost`. Whoever touches a segment keeps it alive, so the entry is still this one's.
+        // Before the zeros, see `Guard::lost`. A thread that touches a segment keeps it alive, so the entry
+        // still belongs to that segment.
         entry.lost.store(true, Ordering::SeqCst);
         let page = memory::page_bytes();
         let whole = (first as usize * GRANULE_BYTES, count as usize * GRANULE_BYTES);
-        // The page alone if the system does not promise as much memory as the whole could take.
+        // The page alone, if the system does not promise as much memory as the whole segment could take.
         return [whole, (address / page * page, page)].into_iter().any(|(start, bytes)| {
-            // SAFETY: the pages belong to a live segment, and every use of a segment is prepared for any bytes.
+            // SAFETY: the pages belong to a live segment, and every use of a segment is prepared for any
+            // bytes.
             NonNull::new(ptr::with_exposed_provenance_mut(start))
                 .is_some_and(|start| unsafe { memory::replace(start, bytes) }.is_ok())
         });
@@ -180,9 +185,9 @@ fn replace_segment(address: usize) -> bool {
     false
 }
 
-/// Does with a signal that is not for us what would have happened to it without us.
+/// Does with a signal that is not for this guard what would have happened without it.
 fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void, code: c_int) {
-    // What the kernel sends for an access comes again when the access does; what somebody sent does not.
+    // A signal for an access comes again when the access is repeated. One that another process sent does not.
     let recurs = code > 0 && code != BUS_MCEERR_AO;
     // SAFETY: null, or what `install` has leaked.
     let Some(previous) = (unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() }) else { return };
@@ -190,7 +195,7 @@ fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void, code: c_in
     let once = action.sa_flags & libc::SA_RESETHAND != 0;
     let spent = once && previous.spent.swap(true, Ordering::SeqCst);
     match action.sa_sigaction {
-        // The kernel does not let anybody ignore an access that failed.
+        // The kernel does not let a process ignore an access that failed.
         SIG_IGN if !recurs => {}
         function if !spent && !matches!(function, SIG_DFL | SIG_IGN) => {
             // SAFETY: whoever set the action vouched for its function, whose type the flag tells.
@@ -221,6 +226,7 @@ mod tests {
     use crate::transport::layout::{CHUNK_BYTES, Geometry, Word};
     use crate::transport::segment::Segment;
     use std::fs::File;
+    use std::num::NonZero;
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::FileExt;
     use std::os::unix::process::ExitStatusExt;
@@ -229,18 +235,18 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+    use nix::sys::resource::{Resource, setrlimit};
     use nix::sys::signal::{Signal, raise};
-    use rustix::mm::{MapFlags, ProtFlags, mmap};
-    use rustix::process::{Resource, Rlimit, setrlimit};
 
     const ROLE: &str = "KNITTING_TEST_FAULT";
     const WATCHDOG: Duration = Duration::from_secs(60);
     const PAGE: usize = 4096;
 
-    /// Runs the test `name` of this module alone in a process of its own, where `role` returns the one it was given. Not
-    /// with a core dump.
+    /// Runs the test `name` of this module alone in a process of its own, where `role` returns the one it was
+    /// given. Not with a core dump.
     fn in_a_process(name: &str, role: &str) -> ExitStatus {
-        let name = format!("transport::guard::tests::{name}");
+        let name = format!("transport::sigbus::tests::{name}");
         let mut this = Command::new(std::env::current_exe().unwrap());
         this.args(["--exact", &name, "--test-threads=1"]).env(ROLE, role);
         let mut child = this.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -257,7 +263,7 @@ mod tests {
     fn role() -> Option<String> {
         let role = std::env::var(ROLE).ok();
         if role.is_some() {
-            setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
+            setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
         }
         role
     }
@@ -284,11 +290,13 @@ mod tests {
     /// A page without memory behind it, at `place` or anywhere. It belongs to no segment.
     fn missing_page(place: *mut u8) -> NonNull<u8> {
         let empty = memfd_create("empty", MFdFlags::MFD_CLOEXEC).unwrap();
-        let flags =
-            MapFlags::SHARED | if place.is_null() { MapFlags::empty() } else { MapFlags::FIXED_NOREPLACE };
+        let flags = MapFlags::MAP_SHARED
+            | if place.is_null() { MapFlags::empty() } else { MapFlags::MAP_FIXED_NOREPLACE };
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping, in nobody's place.
-        let page = unsafe { mmap(place.cast(), PAGE, ProtFlags::READ | ProtFlags::WRITE, flags, empty, 0) };
-        NonNull::new(page.unwrap().cast()).unwrap()
+        let page =
+            unsafe { mmap(NonZero::new(place.addr()), NonZero::new(PAGE).unwrap(), access, flags, empty, 0) };
+        page.unwrap().cast()
     }
 
     #[test]
@@ -418,15 +426,16 @@ mod tests {
             return survives("where_the_whole_cannot_be_replaced_page_by_page_is");
         }
         let (segment, file) = unsealed();
-        // Whoever may lock no more than half a segment cannot map a whole one once all that is new is to be locked.
-        let limit = Some(segment.geometry().segment_bytes() as u64 / 2);
-        setrlimit(Resource::Memlock, Rlimit { current: limit, maximum: limit }).unwrap();
+        // Whoever may lock no more than half a segment cannot map a whole one once all that is new is to be
+        // locked.
+        let limit = segment.geometry().segment_bytes() as u64 / 2;
+        setrlimit(Resource::RLIMIT_MEMLOCK, limit, limit).unwrap();
         const NOBODY: libc::uid_t = 65_534;
         // SAFETY: both take numbers only. The first is the bare call: this thread alone is to be
         // nobody, who may not lock more than the limit. Only root has to become that.
         unsafe {
             let is_nobody = libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) == 0;
-            assert!(is_nobody || !rustix::process::geteuid().is_root());
+            assert!(is_nobody || !nix::unistd::geteuid().is_root());
             assert_eq!(libc::mlockall(libc::MCL_FUTURE), 0);
         }
         file.set_len(0).unwrap();

@@ -1,0 +1,30 @@
+/** The command line of a worker process: `runtime ++ flags ++ worker entry`, which a prefix and the launcher precede. */
+import { bunFlags } from "./bun";
+import { denoFlags } from "./deno";
+import { nodeFlags } from "./node";
+import type { ProcessRuntime, ResolvedWorker } from "./options";
+
+/** `permissions` are the runtime's flags for what it may do; undefined: anything. They follow the user's own flags. */
+export function runtimeCommand(
+  worker: ResolvedWorker,
+  executable: string,
+  entry: string,
+  permissions?: readonly string[],
+): string[] {
+  return [executable, ...flags(worker, executable, permissions), entry];
+}
+
+function flags(
+  worker: ResolvedWorker,
+  executable: string,
+  permissions: readonly string[] | undefined,
+): string[] {
+  switch (worker.runtime as ProcessRuntime) {
+    case "node":
+      return nodeFlags(worker, executable, permissions);
+    case "deno":
+      return denoFlags(worker, permissions);
+    case "bun":
+      return bunFlags(worker, permissions);
+  }
+}

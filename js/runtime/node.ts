@@ -1,0 +1,28 @@
+/** Node as it runs worker processes: its flags, and which of the host's own it gets. */
+import { realpathSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { inheritedExecArgv } from "./exec-argv";
+import type { ResolvedWorker } from "./options";
+import { v8Flags } from "./resource-limits";
+
+/** Its command line behind the executable, up to the script. Limits and permissions come last, so that they hold. */
+export function nodeFlags(
+  { execArgv, resourceLimits }: ResolvedWorker,
+  executable: string,
+  permissions: readonly string[] = [],
+): string[] {
+  return [...(execArgv ?? inherited(executable)), ...v8Flags(resourceLimits), ...permissions];
+}
+
+/** The host's own flags are sure to exist in the executable that it runs itself. */
+function inherited(executable: string): string[] {
+  return isHost(executable) ? inheritedExecArgv(process.execArgv) : [];
+}
+
+function isHost(executable: string): boolean {
+  try {
+    return isAbsolute(executable) && realpathSync(executable) === realpathSync(process.execPath);
+  } catch {
+    return false;
+  }
+}

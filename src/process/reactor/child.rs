@@ -1,0 +1,346 @@
+//! One worker as the reactor sees it: its child, the worker behind a wrapper, its output, and what becomes of
+//! them.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc::{ESRCH, major, minor};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use super::command::{KillMode, WorkerId};
+use super::event::{Event, EventHandler};
+use super::inbox::Inbox;
+use super::unreaped::{give_up, has_ended};
+use crate::process::launch::{CONTAINER_GRACE, Launched, Role};
+use crate::process::output::{Pipe, Queue, Stdio, Stream, Untaken};
+use crate::process::owner_lock::{self, Owner};
+use crate::sys::pidfd;
+use crate::sys::signals::kill_group;
+
+/// How long a wrapper may take to end after its worker has.
+const WRAPPER_GRACE: Duration = Duration::from_secs(2);
+/// How often to look whether a worker that should be gone is.
+const OVERDUE_LOOK: Duration = Duration::from_millis(10);
+/// How long a worker behind a wrapper may take to be gone before the user hears of it, and how long any
+/// worker may take before it is given up.
+const OVERDUE_TOLD: Duration = Duration::from_millis(500);
+pub const GIVEN_UP: Duration = Duration::from_secs(10);
+/// How often to look for the lock of a worker whose process can't be found.
+const UNSEEN_LOOK: Duration = Duration::from_secs(1);
+/// How many bytes are read of the list of a process's mappings. A runtime's list has some 100 KiB.
+const MAPS_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The rest of an event's number is the worker's id.
+pub const KIND_SHIFT: u32 = 62;
+/// Kind of the event that the child has ended. Lower numbers are the streams.
+pub const CHILD: u64 = 2;
+/// Kind of the event that the worker behind a wrapper has ended.
+pub const INNER: u64 = 3;
+
+/// The registration of an event of a worker, which comes once.
+pub fn event(id: WorkerId, kind: u64) -> EpollEvent {
+    EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, id | kind << KIND_SHIFT)
+}
+
+/// A process, and a descriptor that becomes readable when it ends.
+pub struct Process {
+    /// Its id here.
+    pub pid: Pid,
+    /// Readable once it has ended.
+    pub pidfd: OwnedFd,
+}
+
+/// How a child ended: exit status, or name of the signal.
+pub type Status = (Option<i32>, Option<&'static str>);
+
+/// A worker that was started and is not known to have ended.
+pub struct Worker {
+    /// The process that was started.
+    pub child: Process,
+    role: Role,
+    /// How it is to be killed.
+    pub mode: KillMode,
+    attached: bool,
+    /// Once the child is reaped.
+    pub status: Option<Status>,
+    /// The worker's own process, where that is not the child.
+    pub inner: Option<Process>,
+    /// True if it has attached and its process can't be found.
+    unseen: bool,
+    /// Its stdout and stderr, as far as they are read.
+    pub pipes: [Option<Pipe>; 2],
+    /// What becomes of its output.
+    pub stdio: Stdio,
+    /// Its output in events that the host has not taken yet.
+    pub untaken: Untaken,
+    lock: File,
+    /// When it is to be killed.
+    pub kill_at: Option<Instant>,
+    kill_wrapper_at: Option<Instant>,
+    look_at: Option<Instant>,
+    /// Since when the worker should be gone, and whether the user has heard that it is not.
+    overdue: Option<(Instant, bool)>,
+    on_event: EventHandler,
+}
+
+impl Worker {
+    /// A worker that has just been started.
+    pub fn new(launched: Launched, role: Role, lock: File, stdio: Stdio, on_event: EventHandler) -> Self {
+        let Launched { pid, pidfd, stdout, stderr, .. } = launched;
+        let pipe = |fd: OwnedFd, stream| Pipe::new(File::from(fd), stream);
+        Self {
+            child: Process { pid, pidfd },
+            role,
+            mode: KillMode::Orderly,
+            attached: false,
+            status: None,
+            inner: None,
+            unseen: false,
+            pipes: [stdout.map(|fd| pipe(fd, Stream::Stdout)), Some(pipe(stderr, Stream::Stderr))],
+            stdio,
+            untaken: Untaken::default(),
+            lock,
+            kill_at: None,
+            kill_wrapper_at: None,
+            look_at: None,
+            overdue: None,
+            on_event,
+        }
+    }
+
+    fn is_wrapped(&self) -> bool {
+        self.role != Role::Worker
+    }
+
+    /// When to look at it again, whatever happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.kill_at, self.kill_wrapper_at, self.look_at].into_iter().flatten().min()
+    }
+
+    /// Does what is due. True when the worker is no more.
+    pub fn meet_deadline(&mut self, now: Instant) -> bool {
+        let due = |at: &mut Option<Instant>| at.take_if(|at| *at <= now).is_some();
+        if due(&mut self.kill_at) {
+            self.kill();
+        }
+        if due(&mut self.kill_wrapper_at) {
+            self.end_child();
+        }
+        if !due(&mut self.look_at) {
+            return false;
+        }
+        if self.status.is_none() && has_ended(&self.child.pidfd) {
+            return self.reap() || self.is_given_up(now);
+        }
+        let (is_wrapped, is_gone) = (self.is_wrapped(), self.is_gone());
+        let is_over = self.is_given_up(now) || (is_gone && self.status.is_some());
+        match &mut self.overdue {
+            Some(_) if is_over => return true,
+            Some((since, told)) => {
+                if is_wrapped && now - *since >= OVERDUE_TOLD && !std::mem::replace(told, true) {
+                    (self.on_event)(Event::Outlives);
+                }
+                self.look_at = Some(now + OVERDUE_LOOK);
+            }
+            None if is_gone => self.await_wrapper(),
+            None => self.look_at = Some(now + UNSEEN_LOOK),
+        }
+        false
+    }
+
+    fn is_given_up(&self, now: Instant) -> bool {
+        self.overdue.is_some_and(|(since, _)| now - since >= GIVEN_UP)
+    }
+
+    /// Looks at it again soon, because it should be gone, or will be in a moment.
+    fn look_after(&mut self) {
+        let now = Instant::now();
+        self.overdue.get_or_insert((now, false));
+        self.look_at = Some(now + OVERDUE_LOOK);
+    }
+
+    /// Finds the process that has attached.
+    pub fn attached(&mut self, id: WorkerId, epoll: &Epoll) {
+        self.attached = true;
+        self.find_inner();
+        let pid = match &self.inner {
+            Some(inner) => {
+                let _ = epoll.add(&inner.pidfd, event(id, INNER));
+                Some(inner.pid)
+            }
+            None if self.is_the_child() => Some(self.child.pid),
+            None => {
+                self.unseen = true;
+                self.look_at.get_or_insert(Instant::now() + UNSEEN_LOOK);
+                None
+            }
+        };
+        (self.on_event)(Event::Attached { pid: pid.map(Pid::as_raw) });
+    }
+
+    /// True if the child is the worker, or has become it.
+    fn is_the_child(&self) -> bool {
+        !self.is_wrapped()
+            || owner_lock::find_process(&self.lock).is_ok_and(|pid| pid == Some(self.child.pid))
+    }
+
+    /// Finds the worker's own process, if that is not the child and can be found. A process that does not use
+    /// the worker's memory is a bystander whose number a hostile worker shows. It must not be killed or
+    /// reported.
+    fn find_inner(&mut self) {
+        if self.inner.is_none() && !self.is_the_child() {
+            self.inner = self.open_inner().filter(|inner| uses(inner.pid, &self.lock));
+        }
+    }
+
+    /// Another process may have got the number before the descriptor was there, so the lock is read again.
+    fn open_inner(&self) -> Option<Process> {
+        let pid = owner_lock::find_process(&self.lock).ok()??;
+        let pidfd = pidfd::open(pid.as_raw()).ok()?;
+        let still = owner_lock::find_process(&self.lock).ok()? == Some(pid);
+        still.then_some(Process { pid, pidfd })
+    }
+
+    /// True if no worker works behind this lane any more.
+    fn is_gone(&self) -> bool {
+        let inner_lives = self.inner.as_ref().is_some_and(|inner| !has_ended(&inner.pidfd));
+        // If the lock can't be read, it can't be waited for either.
+        !inner_lives && !owner_lock::is_held(&self.lock, Owner::Worker).unwrap_or(false)
+    }
+
+    /// Gives the wrapper a while to end in good order, after its worker has ended.
+    pub fn await_wrapper(&mut self) {
+        if self.status.is_none() {
+            self.kill_wrapper_at.get_or_insert(Instant::now() + WRAPPER_GRACE);
+        }
+    }
+
+    /// Kills the worker, and the wrapper behind it or, if the worker can be killed by itself, a while later.
+    pub fn kill(&mut self) {
+        let _ = owner_lock::let_go(&self.lock, Owner::Host);
+        if self.kill_inner() {
+            self.await_wrapper();
+        } else if self.unseen && !self.is_gone() {
+            // The worker's watchdog ends it now.
+            self.await_wrapper();
+        } else if self.role == Role::ContainerClient && !self.attached && self.mode == KillMode::Orderly {
+            self.kill_wrapper_at.get_or_insert(Instant::now() + CONTAINER_GRACE);
+        } else {
+            self.end_child();
+        }
+    }
+
+    /// Kills the child, and sees to it that it is given up if it does not end.
+    fn end_child(&mut self) {
+        self.kill_child();
+        if self.status.is_none() {
+            self.look_after();
+        }
+    }
+
+    /// Kills the worker behind a wrapper, and the group if it leads one of its own. False if there is none
+    /// that can be killed.
+    pub fn kill_inner(&mut self) -> bool {
+        // It may have attached without saying so.
+        self.find_inner();
+        self.inner.as_ref().is_some_and(|inner| {
+            let _ = kill_group(inner.pidfd.as_fd());
+            pidfd::kill(&inner.pidfd).is_ok()
+        })
+    }
+
+    /// Kills the child, which may have left its group, and what is in the group. While the child is not
+    /// reaped its number is its own. The pidfd says whether it is reaped.
+    pub fn kill_child(&self) {
+        // EPERM is possible for a worker that has changed its user; the rest of its group may still be ours.
+        let is_there =
+            || !pidfd::kill(&self.child.pidfd).is_err_and(|error| error.raw_os_error() == Some(ESRCH));
+        if self.status.is_none() && is_there() {
+            let _ = killpg(self.child.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Reaps the child, which has ended. True when the worker is no more.
+    pub fn reap(&mut self) -> bool {
+        let pidfd = || Id::PIDFd(self.child.pidfd.as_fd());
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        match waitid(pidfd(), ended | WaitPidFlag::WNOWAIT) {
+            // Another process traces it, and hears of its end first. That may be one of its group.
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {
+                self.end_child();
+                return false;
+            }
+            // Another part of this process has reaped it: the number may belong to another process by now.
+            Err(Errno::ECHILD) => {}
+            _ => self.kill_child(),
+        }
+        self.status = Some(match waitid(pidfd(), ended) {
+            Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
+            Ok(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal.as_str())),
+            // Another part of this process has reaped it. It is gone, and more can't be known.
+            _ => (None, None),
+        });
+        (self.kill_at, self.kill_wrapper_at) = (None, None);
+        if !self.is_wrapped() || self.is_gone() {
+            return true;
+        }
+        let _ = owner_lock::let_go(&self.lock, Owner::Host);
+        self.kill_inner();
+        self.overdue = None;
+        self.look_after();
+        false
+    }
+
+    /// Passes lines on to where they belong.
+    pub fn hand_on(&self, stream: Stream, lines: &[u8], queue: &mut Queue, inbox: &Arc<Inbox>) {
+        match self.stdio {
+            Stdio::Inherit => queue.push(lines),
+            Stdio::Ignore => {}
+            Stdio::Pipe => {
+                let inbox = inbox.clone();
+                let receipt = self.untaken.count(lines.len(), move || drop(inbox.ring()));
+                (self.on_event)(Event::Output { stream, lines: lines.to_vec(), receipt });
+            }
+        }
+    }
+
+    /// Sends the worker's last event. Its descriptors are closed before, and with that epoll forgets them.
+    pub fn tell_exit(mut self) {
+        let child_lives = self.status.is_none() && !has_ended(&self.child.pidfd);
+        let lives_on = child_lives || (self.is_wrapped() && !self.is_gone());
+        let (code, signal) = self.status.unwrap_or_default();
+        let stderr_tail = self.pipes[Stream::Stderr as usize].as_mut().map(Pipe::tail).unwrap_or_default();
+        let Self { child, status, inner, pipes, lock, on_event, .. } = self;
+        drop((inner, pipes, lock));
+        if status.is_none() {
+            give_up(child.pidfd);
+        } else {
+            drop(child);
+        }
+        on_event(Event::Exited { code, signal, stderr_tail, lives_on });
+    }
+}
+
+/// True if a process has the memory behind `file` mapped, as far as a limited look shows. The worker decides
+/// how much there is to read, and what stands in it.
+fn uses(pid: Pid, file: &File) -> bool {
+    let Ok(metadata) = file.metadata() else { return false };
+    let device = format!("{:02x}:{:02x}", major(metadata.dev()), minor(metadata.dev()));
+    let inode = metadata.ino().to_string();
+    let mut maps = Vec::new();
+    let read =
+        File::open(format!("/proc/{pid}/maps")).and_then(|file| file.take(MAPS_BYTES).read_to_end(&mut maps));
+    read.is_ok()
+        && maps.split(|&byte| byte == b'\n').any(|line| {
+            let mut fields = line.split(|&byte| byte == b' ').skip(3);
+            fields.next() == Some(device.as_bytes()) && fields.next() == Some(inode.as_bytes())
+        })
+}

@@ -1,0 +1,50 @@
+//! The events by which the reactor reports on a worker.
+
+use crate::process::output::{Receipt, Stream};
+
+/// What happened to a worker.
+#[derive(Debug)]
+pub enum Event {
+    /// Its command runs.
+    Spawned {
+        /// Process id of the command: the worker's, or its wrapper's.
+        pid: i32,
+    },
+    /// It could not be started.
+    Failed {
+        /// Why.
+        message: String,
+        /// Another attempt could succeed.
+        retryable: bool,
+    },
+    /// It has attached.
+    Attached {
+        /// The worker's own process id, if it can be found.
+        pid: Option<i32>,
+    },
+    /// It wrote something.
+    Output {
+        /// Where.
+        stream: Stream,
+        /// Whole lines.
+        lines: Vec<u8>,
+        /// To be dropped when they are taken.
+        receipt: Receipt,
+    },
+    /// Its wrapper has ended or was killed, and the worker can't be killed from here.
+    Outlives,
+    /// It has ended and is reaped.
+    Exited {
+        /// Exit status, if it exited.
+        code: Option<i32>,
+        /// Name of the signal, if one killed it.
+        signal: Option<&'static str>,
+        /// The last of what it wrote to stderr.
+        stderr_tail: String,
+        /// True if it was given up instead: the command runs on, or a process still holds the worker's lock.
+        lives_on: bool,
+    },
+}
+
+/// Receives a worker's events, on the reactor's thread.
+pub type EventHandler = Box<dyn Fn(Event) + Send>;

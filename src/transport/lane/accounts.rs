@@ -1,0 +1,113 @@
+//! The host's account of the calls in flight, which tells what the worker may send.
+
+use std::collections::HashSet;
+
+use super::spin::{add_busy_lane, remove_busy_lane};
+use crate::transport::layout::{MAX_CALLS, Role, STREAM_WINDOW, Slot};
+use crate::transport::violation::Violation;
+
+/// One call's account.
+#[derive(Clone, Copy, Default)]
+struct Account {
+    /// The generation that is awaited, or 0.
+    generation: u32,
+    /// The units that the worker may still send, if the result is a stream.
+    result: Option<i64>,
+    /// The units that the worker has asked for and not been sent, if the argument is a stream.
+    argument: Option<i64>,
+}
+
+/// Calls in flight, by call id. Private, so that no worker can touch it.
+#[derive(Default)]
+pub struct Calls {
+    accounts: Vec<Account>,
+    in_flight: u32,
+    /// Those whose abort bit is set.
+    pub aborted: HashSet<u32>,
+}
+
+impl Calls {
+    /// Enters a slot that is sent to the worker.
+    pub fn sent(&mut self, slot: &Slot) {
+        let role = slot.role();
+        if matches!(role, Some(Role::Whole | Role::Stream)) {
+            self.start(slot.call, slot.generation, (role == Some(Role::Stream)).then_some(0));
+            return;
+        }
+        // The slot may be for a call that has just been answered.
+        let Some(account) = self.account(slot.call, slot.generation) else { return };
+        match (role, &mut account.result, &mut account.argument) {
+            (Some(Role::Credit), Some(credit), _) => *credit += slot.credit().unwrap_or(0),
+            (Some(Role::Item), _, Some(demand)) => *demand -= slot.units(),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, call: u32, generation: u32, argument: Option<i64>) {
+        let index = call as usize;
+        assert!(index < MAX_CALLS && generation != 0, "call {call} has no valid id");
+        if index >= self.accounts.len() {
+            self.accounts.resize(index + 1, Account::default());
+        }
+        self.accounts[index] = Account { generation, result: None, argument };
+        self.in_flight += 1;
+        if self.in_flight == 1 {
+            add_busy_lane();
+        }
+    }
+
+    /// True while any call is in flight.
+    pub fn any_in_flight(&self) -> bool {
+        self.in_flight > 0
+    }
+
+    fn account(&mut self, call: u32, generation: u32) -> Option<&mut Account> {
+        self.accounts
+            .get_mut(call as usize)
+            .filter(|account| generation != 0 && account.generation == generation)
+    }
+
+    /// True while this call is in flight.
+    pub fn is_in_flight(&self, call: u32) -> bool {
+        self.accounts.get(call as usize).is_some_and(|account| account.generation != 0)
+    }
+
+    /// Enters a slot that the worker has sent. A violation unless exactly this call is in flight and expects
+    /// such a slot.
+    pub fn arrived(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {
+        let account = self.account(slot.call, slot.generation).ok_or(Violation::UnknownCall)?;
+        let credit = match (role, &mut account.result, &mut account.argument) {
+            (Role::Whole, ..) => {
+                account.generation = 0;
+                self.in_flight -= 1;
+                if self.in_flight == 0 {
+                    remove_busy_lane();
+                }
+                return Ok(());
+            }
+            (Role::Progress, ..) | (Role::Cancel, _, Some(_)) => return Ok(()),
+            (Role::Stream, result @ None, _) => {
+                *result = Some(i64::from(STREAM_WINDOW));
+                return Ok(());
+            }
+            (Role::Item, Some(credit), _) if *credit > 0 => Some((credit, -slot.units())),
+            (Role::Item, Some(_), _) => None,
+            (Role::Credit, _, Some(demand)) => slot
+                .credit()
+                .filter(|units| *demand + units <= i64::from(STREAM_WINDOW))
+                .map(|units| (demand, units)),
+            _ => return Err(Violation::Unexpected),
+        };
+        let (account, change) = credit.ok_or(Violation::Credit)?;
+        *account += change;
+        Ok(())
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        if self.in_flight > 0 {
+            remove_busy_lane();
+        }
+    }
+}
