@@ -8,3 +8,5 @@ run(tool("biome"), ["check", "--error-on-warnings"]);
 run(tool("tsc"), ["-p", ".", "--noEmit"]);
 run(tool("tsc"), ["-p", "__test__", "--noEmit"]);
 run(process.execPath, ["scripts/types.mjs", "--check"]);
+run(process.execPath, ["scripts/addon-types.mjs", "--check"]);
+run(tool("vitest"), ["run", "__test__/architecture"]);

@@ -54,10 +54,13 @@ const sources = new Map(
   }),
 );
 const imports: Import[] = [...sources].flatMap(([file, source]) =>
-  specifiersOf(source).map((specifier) => ({
-    from: file,
-    to: `${relative(join(root, "js"), resolve(root, "js", dirname(file), specifier))}.ts`,
-  })),
+  specifiersOf(source)
+    .map((specifier) => ({
+      from: file,
+      to: `${relative(join(root, "js"), resolve(root, "js", dirname(file), specifier))}.ts`,
+    }))
+    // The one way down to Rust: the types that are generated from it.
+    .filter(({ from, to }) => from !== "native/addon.ts" || to !== "../src/binding/addon.ts"),
 );
 
 /** What a module imports of this package: by `import` and `export`, of types too, by `import()`, `import("…").T` and `require`. */

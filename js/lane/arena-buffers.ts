@@ -43,7 +43,7 @@ export function allocate(
     throw new PayloadTooLargeError(byteLength, most);
   }
   const wanted = byteLength + HEADER_BYTES;
-  const offset = lane.lendRoom(wanted);
+  const offset = lane.allocate(wanted);
   if (offset === FULL) {
     return undefined;
   }
@@ -53,7 +53,7 @@ export function allocate(
       `the system has no memory for an array of ${byteLength} bytes`,
     );
   }
-  const array = new Uint8Array(lane.room(offset, byteLength));
+  const array = new Uint8Array(lane.arenaBuffer(offset, byteLength));
   // What was there before is other calls' business.
   array.fill(0);
   const arenaBuffer = { lane, offset, byteLength: wanted };
@@ -122,7 +122,7 @@ function freeCollected(arenaBuffer: ArenaBuffer): void {
 
 function free({ lane, offset }: ArenaBuffer): void {
   try {
-    lane.giveBack(offset);
+    lane.free(offset);
   } catch {
     // The lane is closed: its memory went with it.
   }

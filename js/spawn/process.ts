@@ -45,14 +45,14 @@ export function startProcess(
   const onEvent = (event: WorkerEvent): void => {
     switch (event.kind) {
       case "spawned":
-        pid = event.pid ?? null;
+        pid = event.pid;
         events.spawned();
         break;
       case "attached":
         pid = event.pid ?? pid;
         break;
       case "output":
-        for (const line of linesOf(event.lines ?? "")) {
+        for (const line of linesOf(event.lines)) {
           events.output(event.isStderr ? "stderr" : "stdout", line);
         }
         break;
@@ -92,27 +92,23 @@ export function startProcess(
   };
 }
 
-function exitOf(event: WorkerEvent): Exit {
-  const { code = null, signal = null, stderrTail = "", message, livesOn } = event;
+function exitOf(event: Extract<WorkerEvent, { kind: "failed" | "exited" }>): Exit {
+  if (event.kind === "failed") {
+    const { message, retryable } = event;
+    return { exitCode: null, signal: null, stderrTail: "", cause: new Error(message), retryable };
+  }
+  const { code = null, signal = null, stderrTail, livesOn } = event;
   const failedToLaunch =
     code !== null && LAUNCHER_FAILED.includes(code) && stderrTail.startsWith(LAUNCHER_SAYS);
   let cause: Error | undefined;
-  if (event.kind === "failed") {
-    cause = new Error(message);
-  } else if (livesOn) {
+  if (livesOn) {
     cause = livesOnError();
     process.emitWarning(cause);
   } else if (failedToLaunch) {
     cause = new Error(stderrTail.slice(LAUNCHER_SAYS.length).trimEnd());
   }
-  return {
-    exitCode: code,
-    signal,
-    stderrTail,
-    cause,
-    retryable:
-      event.kind === "failed" ? event.transient === true : !failedToLaunch && code !== native().EXIT_REFUSED,
-  };
+  const retryable = !failedToLaunch && code !== native().EXIT_REFUSED;
+  return { exitCode: code, signal, stderrTail, cause, retryable };
 }
 
 /** The lines without their ends; the last has one too. */
@@ -120,7 +116,7 @@ function linesOf(text: string): string[] {
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
-/** Has a worker that can't be killed from here ended by the user's command. */
+/** Ends a worker that can't be killed from here, by the user's command. */
 function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void {
   if (command === undefined) {
     return;

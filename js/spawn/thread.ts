@@ -11,7 +11,7 @@ import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): Worker {
-  const token = lane.native.lend();
+  const token = lane.native.issueThreadToken();
   const { stdio, resourceLimits, execArgv } = plan.worker;
   const permissions = plan.enforcement.flags ?? [];
   const { port1, port2 } = new MessageChannel();
