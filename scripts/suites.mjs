@@ -10,6 +10,8 @@ export function runSuites(scope, args) {
 
 export const ALL = ["__test__/**/*.test.ts"];
 
+export const ARCHITECTURE = ["__test__/architecture/*.test.ts"];
+
 /** Those that measure time or memory, or load the machine: one after the other, when the others are done. */
 export const ALONE = [
   "__test__/lane/pressure.test.ts",
