@@ -10,6 +10,8 @@ export function runSuites(scope, args) {
 
 export const ALL = ["__test__/**/*.test.ts"];
 
+export const ARCHITECTURE = ["__test__/architecture/*.test.ts"];
+
 /** Those that measure time or memory, or load the machine: one after the other, when the others are done. */
 export const ALONE = [
   "__test__/lane/pressure.test.ts",
@@ -20,7 +22,7 @@ export const ALONE = [
 
 /** Those about containers, about hosts that are killed, and about the package as it is installed. */
 export const LEFT_OUT_OF_FAST = [
-  "__test__/package/{bundles,docs,installation,typescript}.test.ts",
+  "__test__/package/{bundles,docs,installation,package-managers,programs,typescript}.test.ts",
   "__test__/permission/{escape,sandbox}.test.ts",
   "__test__/process/{containers,container-workers,killed-workers,orphans}.test.ts",
 ];

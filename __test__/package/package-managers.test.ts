@@ -32,7 +32,8 @@ beforeAll(async () => {
 }, 10 * minutes);
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
-describe.each(MANAGERS)("$manager on Node $node", ({ manager, node, program, add }) => {
+// At once: each has a home and a folder of its own, and waits for a registry.
+describe.concurrent.each(MANAGERS)("$manager on Node $node", ({ manager, node, program, add }) => {
   test(
     "installs the tarball in an empty folder, and the first example runs",
     async () => {

@@ -42,7 +42,7 @@ const failure = (promise: Promise<unknown>) =>
     ),
   );
 
-onEveryKind(({ worker, isProcess, executable }) => {
+onEveryKind(({ worker, isProcess, isWrapped, executable }) => {
   /** With which a worker exits that is to exit with this one: in Node alone a task can choose. */
   const statusOf = (code: number) => (isProcess && worker.processRuntime !== "node" ? 1 : code);
 
@@ -96,14 +96,15 @@ onEveryKind(({ worker, isProcess, executable }) => {
   });
 
   test("any number of calls may wait when a worker dies or the pool is shut down", async () => {
+    const count = isWrapped ? WAITING_CALLS.wrapped : WAITING_CALLS.bare;
     const pool = createPool({ worker })(tasks);
     const fatal = failure(pool.call.die());
-    const calls = Array.from({ length: WAITING_CALLS }, (_, index) => pool.call.echo(index));
+    const calls = Array.from({ length: count }, (_, index) => pool.call.echo(index));
     expect(await fatal).toBeInstanceOf(WorkerCrashedError);
-    expect(await within(calls[WAITING_CALLS - 1])).toBe(WAITING_CALLS - 1);
-    const more = Array.from({ length: WAITING_CALLS }, (_, index) => failure(pool.call.echo(index)));
+    expect(await within(calls[count - 1])).toBe(count - 1);
+    const more = Array.from({ length: count }, (_, index) => failure(pool.call.echo(index)));
     await within(pool.shutdown());
-    expect(await within(more[WAITING_CALLS - 1])).toBeInstanceOf(PoolClosedError);
+    expect(await within(more[count - 1])).toBeInstanceOf(PoolClosedError);
     await Promise.all(calls);
   });
 
@@ -254,10 +255,10 @@ onProcesses(({ worker, isWrapped }) => {
         await using pool = createPool({ worker })(tasks);
         await pool.call.echo(0);
         const victim = await pidOf(pool);
-        const bytes = 300_000;
+        const whole = new Uint8Array(300_000).fill(7);
         const calls = Array.from({ length: 200 }, () =>
-          pool.call.large(bytes).then(
-            (result) => result.length === bytes && result.every((byte) => byte === 7),
+          pool.call.large(whole.length).then(
+            (result) => Buffer.compare(result, whole) === 0,
             (error) => error instanceof WorkerCrashedError,
           ),
         );

@@ -34,9 +34,13 @@ export const HOSTILE_DECODES = repetitions(10_000, 50_000, 250_000);
 /** Workers that are killed, one after the other, under one host. */
 export const KILLED_WORKERS = repetitions(10, 100, 1_000);
 /** Calls that wait when their worker dies. More than a function can be given as arguments, except for work. */
-export const WAITING_CALLS = repetitions(20_000, 140_000, 200_000);
+export const WAITING_CALLS = {
+  bare: repetitions(20_000, 140_000, 200_000),
+  // It is the host where they wait.
+  wrapped: repetitions(0, 20_000, 200_000),
+};
 /** Workers that are killed, each a moment later than the one before, while they reply. */
-export const REPLIES_CUT_SHORT = repetitions(1, 3, 10);
+export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
 /** Calls at once in a lane that has room for a thousand. */
 export const CALLS_AT_ONCE = repetitions(20_000, 200_000, 1_000_000);
 /** Hosts that are killed in each phase of their workers' lives: under the common transports, and under the others. */

@@ -182,7 +182,11 @@ export type WorkerEvent =
  * Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the
  * sandbox's description is too long, if the system lacks something, and if the lane has a worker already.
  */
-export declare function launchWorker(lane: HostLane, request: LaunchRequest, onEvent: (event: WorkerEvent) => void): void;
+export declare function launchWorker(
+  lane: HostLane,
+  request: LaunchRequest,
+  onEvent: (event: WorkerEvent) => void,
+): void;
 
 /** Unlinks the names in shared memory that killed hosts of this user have left. */
 export declare function sweepNames(): void;
