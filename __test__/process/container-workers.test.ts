@@ -22,7 +22,11 @@ const href = "../fixtures/tasks/deadly.mjs";
 const tasks = {
   echo: importTask<number, number>({ href, name: "echo" }),
   pid: importTask<void, number>({ href, name: "pid" }),
-  spinForEver: importTask<void, never>({ href, name: "spinForEver" }),
+  tellAndSpin: importTask<number, string>({
+    href: "../fixtures/tasks/streams.mjs",
+    name: "tellAndSpin",
+    abortSignal: true,
+  }),
 };
 
 /** Named anew for each start: that is what a prefix function is for. */
@@ -45,10 +49,13 @@ function openPool(threads: number) {
 
 /** Calls that have begun by then, on every worker: podman's calls below block this thread, and with it what sends calls. */
 async function busyAll(pool: ReturnType<typeof openPool>, threads: number): Promise<unknown[]> {
-  const calls = Array.from({ length: threads }, () =>
-    pool.call.spinForEver().catch((error: unknown) => error),
-  );
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const begun: Promise<void>[] = [];
+  const calls = Array.from({ length: threads }, () => {
+    const call = pool.call.tellAndSpin(3_600_000);
+    begun.push(new Promise((resolve) => call.on("progress", () => resolve())));
+    return call.catch((error: unknown) => error);
+  });
+  await within(Promise.all(begun));
   return calls;
 }
 
