@@ -8,8 +8,8 @@ import {
   WorkerBootError,
   type WorkerOptions,
 } from "knitting-native";
-import { afterEach, describe, expect, test } from "vitest";
-import { onProcesses } from "../support/kinds";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { onProcesses, pidOf } from "../support/kinds";
 import { childrenOf, Host, isAlive, until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/basic.mjs";
@@ -94,10 +94,14 @@ describe("a wrapper that fails is told of", () => {
 
 describe("a prefix function, when a worker is started again,", () => {
   type Prefix = (worker: { index: number; start: number }) => string[];
-  const open = (processCommandPrefix: Prefix, options: WorkerOptions = {}, threads = 1) =>
-    createPool({ threads, worker: { ...onNode, ...options, processCommandPrefix } })(tasks);
-  const kill = (pool: ReturnType<typeof open>, index = 0) =>
-    process.kill(pool.workers[index].pid as number, "SIGKILL");
+  const open = (processCommandPrefix: Prefix, options: WorkerOptions = {}, threads = 1) => {
+    const pool = createPool({ threads, worker: { ...onNode, ...options, processCommandPrefix } })(tasks);
+    // Whatever becomes of the test: the next ones want no process of this one's.
+    onTestFinished(() => pool.shutdown());
+    return pool;
+  };
+  const kill = async (pool: ReturnType<typeof open>, index = 0) =>
+    process.kill(await pidOf(pool, index), "SIGKILL");
   const state = (pool: ReturnType<typeof open>, wanted: string, index = 0) =>
     until(`worker ${index} is ${wanted}`, () => pool.workers[index].state === wanted);
 
@@ -112,7 +116,7 @@ describe("a prefix function, when a worker is started again,", () => {
     });
     pool.on("spawn", () => events.push("spawn")).on("exit", () => events.push("exit"));
     await pool.call.pid();
-    kill(pool);
+    await kill(pool);
     await until("it was started again", () => shutdown !== undefined);
     await within(shutdown as Promise<void>);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -130,7 +134,7 @@ describe("a prefix function, when a worker is started again,", () => {
       return ["env"];
     });
     await pool.call.pid();
-    kill(pool);
+    await kill(pool);
     await until("it was started again", () => shutdown !== undefined);
     await within(shutdown as Promise<void>);
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -146,7 +150,7 @@ describe("a prefix function, when a worker is started again,", () => {
       return ["env"];
     });
     await pool.call.pid();
-    kill(pool);
+    await kill(pool);
     await until("it was started again", () => call !== undefined);
     expect(await within(call as Promise<number>)).toBe(3);
     await pool.shutdown();
@@ -163,7 +167,7 @@ describe("a prefix function, when a worker is started again,", () => {
       { maxBootFailures: 2 },
     );
     await pool.call.pid();
-    kill(pool);
+    await kill(pool);
     await state(pool, "restarting");
     const calls = Array.from({ length: 200_000 }, () => pool.call.add([1, 2]));
     const results = await within(Promise.allSettled(calls));
@@ -180,7 +184,7 @@ describe("a prefix function, when a worker is started again,", () => {
       return ["env"];
     });
     await pool.call.pid();
-    kill(pool);
+    await kill(pool);
     await state(pool, "restarting");
     const argument = Object.defineProperty([1, 2] as [number, number], 0, {
       get() {
@@ -204,10 +208,10 @@ describe("a prefix function, when a worker is started again,", () => {
     await state(pool, "ready", 0);
     await state(pool, "ready", 1);
     fails.add(0);
-    kill(pool, 0);
+    await kill(pool, 0);
     await state(pool, "broken", 0);
     fails.add(1);
-    kill(pool, 1);
+    await kill(pool, 1);
     await state(pool, "restarting", 1);
     fails.delete(1);
     expect(await within(Promise.all([1, 2, 3].map((value) => pool.call.add([value, 1]))))).toEqual([2, 3, 4]);
