@@ -24,5 +24,5 @@ export const ALONE = [
 export const LEFT_OUT_OF_FAST = [
   "__test__/package/{bundles,docs,installation,package-managers,programs,typescript}.test.ts",
   "__test__/permission/{escape,sandbox}.test.ts",
-  "__test__/process/{containers,container-workers,killed-workers,orphans}.test.ts",
+  "__test__/process/{containers,container-workers,killed-workers,orphans,wrapped-calls}.test.ts",
 ];

@@ -14,16 +14,19 @@ if (rest.length < args.length) {
   await ensureBuilt();
   run(tool("biome"), ["check", "--error-on-warnings"]);
   run(tool("tsc"), ["-p", "__test__", "--noEmit"]);
+  // Last, whether a test fails or not.
+  process.on("exit", () => {
+    console.log(
+      [
+        "Left out by --fast, and part of `npm test`:",
+        "  workers in Deno, Bun, bwrap and containers, where a suite runs on each kind of worker",
+        ...LEFT_OUT_OF_FAST.map((pattern) => `  ${pattern}`),
+        "  most rounds of what is repeated (__test__/support/repetitions.ts)",
+        "  Rust's lints and tests, and of the other lints all but Biome and the compiler",
+      ].join("\n"),
+    );
+  });
   runSuites("fast", rest);
-  console.log(
-    [
-      "Left out by --fast, and part of `npm test`:",
-      "  workers in Deno, Bun, bwrap and containers, where a suite runs on each kind of worker",
-      ...LEFT_OUT_OF_FAST.map((pattern) => `  ${pattern}`),
-      "  most rounds of what is repeated (__test__/support/repetitions.ts)",
-      "  cargo fmt, clippy and cargo test; whether index.d.ts is what js/ declares",
-    ].join("\n"),
-  );
 } else {
   // What clippy and the tests build is never debugged: half of the time goes into what a debugger would read.
   process.env.CARGO_PROFILE_DEV_DEBUG ??= "0";
