@@ -52,8 +52,8 @@ function prepare(
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
-  prepareToEnforce(permission, worker, executable);
   native().sweepNames();
+  prepareToEnforce(permission, worker, executable);
   return (tasks, limits, shape) => {
     for (const { task, href } of tasks) {
       assertImportable(`task "${task}"`, href, worker.runtime);
