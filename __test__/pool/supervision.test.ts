@@ -1,5 +1,5 @@
 import { importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { onEveryKind, onEveryRuntime, onProcesses } from "../support/kinds";
 import { commandOf, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
@@ -44,17 +44,6 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
       expect(await pool.call.wait(25)).toBe(25);
     }
     expect(await failure(pool.call.wait(3_600_000))).toMatchObject({ reason: "hardTimeout", task: "wait" });
-  });
-
-  test("a module that never finishes loading fails the boot within startupTimeoutMs", async () => {
-    const code = "await new Promise(() => setInterval(() => {}, 1000)); export const f = () => 1";
-    const slow = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
-    await using pool = createPool({ worker: { ...worker, startupTimeoutMs: 700 } })({ slow });
-    const error = await failure(pool.call.slow());
-    expect(error).toBeInstanceOf(WorkerBootError);
-    expect((error as Error).message).toContain(
-      "has not imported its tasks within worker.startupTimeoutMs, which is 700",
-    );
   });
 
   test("workers tell what they are, and what happens to them", async () => {
@@ -156,6 +145,22 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     expect(
       new Set(lines.filter(([index]) => index === 1).map(([, stream, line]) => `${stream} ${line}`)),
     ).toEqual(new Set(["stderr two", `stdout ${"x".repeat(9_000)}`]));
+  });
+});
+
+// All kinds at once: each does nothing but wait, for longer than a worker takes to attach on a machine that others use.
+describe.concurrent("a boot that takes too long", () => {
+  onEveryKind(({ worker }) => {
+    test("a module that never finishes loading fails the boot within startupTimeoutMs", async () => {
+      const code = "await new Promise(() => setInterval(() => {}, 1000)); export const f = () => 1";
+      const slow = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });
+      await using pool = createPool({ worker: { ...worker, startupTimeoutMs: 5_000 } })({ slow });
+      const error = await failure(pool.call.slow());
+      expect(error).toBeInstanceOf(WorkerBootError);
+      expect((error as Error).message).toContain(
+        "has not imported its tasks within worker.startupTimeoutMs, which is 5000",
+      );
+    });
   });
 });
 

@@ -22,7 +22,11 @@ const href = "../fixtures/tasks/deadly.mjs";
 const tasks = {
   echo: importTask<number, number>({ href, name: "echo" }),
   pid: importTask<void, number>({ href, name: "pid" }),
-  spinForEver: importTask<void, never>({ href, name: "spinForEver" }),
+  tellAndSpin: importTask<number, string>({
+    href: "../fixtures/tasks/streams.mjs",
+    name: "tellAndSpin",
+    abortSignal: true,
+  }),
 };
 
 /** Named anew for each start: that is what a prefix function is for. */
@@ -43,12 +47,19 @@ function openPool(threads: number) {
   return createPool({ threads, worker: { ...worker, env: { ...process.env, ...environment } } })(tasks);
 }
 
+/** Calls alone don't tell: those that would wait for a worker that boots go to another. */
+const allReady = (pool: ReturnType<typeof openPool>) =>
+  until("all workers are ready", () => pool.workers.every(({ state }) => state === "ready"));
+
 /** Calls that have begun by then, on every worker: podman's calls below block this thread, and with it what sends calls. */
 async function busyAll(pool: ReturnType<typeof openPool>, threads: number): Promise<unknown[]> {
-  const calls = Array.from({ length: threads }, () =>
-    pool.call.spinForEver().catch((error: unknown) => error),
-  );
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const begun: Promise<void>[] = [];
+  const calls = Array.from({ length: threads }, () => {
+    const call = pool.call.tellAndSpin(3_600_000);
+    begun.push(new Promise((resolve) => call.on("progress", () => resolve())));
+    return call.catch((error: unknown) => error);
+  });
+  await within(Promise.all(begun));
   return calls;
 }
 
@@ -71,6 +82,7 @@ test("a container killed from outside rejects its calls and is replaced", async 
   await using pool = openPool(2);
   // Each container has a process 1 of its own.
   expect(await Promise.all([pool.call.pid(), pool.call.pid()])).toEqual([1, 1]);
+  await allReady(pool);
   const before = runningContainers(label);
   expect(before.length).toBe(2);
   const busy = await busyAll(pool, 2);
@@ -80,6 +92,7 @@ test("a container killed from outside rejects its calls and is replaced", async 
   killContainer(before[1]);
   await within(Promise.all(busy));
   expect(await within(Promise.all([pool.call.echo(1), pool.call.echo(2)]))).toEqual([1, 2]);
+  await allReady(pool);
   const after = runningContainers(label);
   expect(after.length).toBe(2);
   expect(after.filter((id) => before.includes(id))).toEqual([]);
@@ -91,6 +104,7 @@ test("a shutdown leaves no container, though one is busy for ever", async (conte
   context.skip(!available, reason);
   await using pool = openPool(2);
   await Promise.all([pool.call.echo(1), pool.call.echo(2)]);
+  await allReady(pool);
   const processes = runningContainers(label).map(containerProcess);
   expect(processes.length).toBe(2);
   await busyAll(pool, 1);

@@ -289,7 +289,7 @@ describe("memory with a name", () => {
       expect(statSync(join("/dev/shm", name)).mode & 0o777).toBe(0o600);
     }
     expect(await pool.call.add([1, 2])).toBe(3);
-    await Promise.all([pool.call.pid(), pool.call.pid()]);
+    await until("both have attached", () => pool.workers.every(({ state }) => state === "ready"));
     expect(names(namePrefix)).toEqual([]);
   });
 
