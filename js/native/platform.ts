@@ -1,4 +1,4 @@
-/** Which native parts are this platform's, and whether there can be any. */
+/** The native parts for this platform, and the checks for whether it is supported. */
 import { accessSync, chmodSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
@@ -10,22 +10,26 @@ const ADDON = "knitting-native.node";
 /** File name of the launcher. */
 const LAUNCHER = "knitting-launcher";
 
-/** Such as `linux-x64-gnu`. Throws outside Linux. */
+/** The platform's name, such as `linux-x64-gnu`. Throws if the system is not Linux. */
 export function platformName(): string {
   if (process.platform !== "linux") {
     throw new UnsupportedPlatformError(
-      `knitting-native runs on Linux, this is ${process.platform}: its workers share memory through memfd, futex and pidfd`,
+      `knitting-native runs on Linux, this is ${process.platform}: its workers share memory through ` +
+        "memfd, futex and pidfd",
     );
   }
   return `linux-${process.arch}-${libc()}`;
 }
 
-/** What to do where the native parts are missing. */
+/** What to do if the native parts are missing. */
 export const BUILD_ADVICE = `With Rust's cargo on PATH, \`node ${installScript}\` builds it.`;
 
 const LIBCS = ["gnu", "musl"];
 
-/** In a worker it is the one that is installed: what it takes to ask may be denied there. */
+/**
+ * The C library. A worker takes the one whose native parts are installed, because its policy may deny what the
+ * detection needs.
+ */
 function libc(): string {
   const installed = isMain
     ? []
@@ -33,12 +37,12 @@ function libc(): string {
   if (installed.length === 1) {
     return installed[0];
   }
-  // Loaded here alone: a worker seldom asks, and it loads child_process.
+  // Loaded only here, because it loads child_process and a worker seldom needs it.
   const { familySync, MUSL } = require("detect-libc") as typeof import("detect-libc");
   return familySync() === MUSL ? "musl" : "gnu";
 }
 
-/** The path of the addon. Throws outside Linux. */
+/** The path of the addon. Throws if the system is not Linux. */
 export function addonPath(): string {
   return join(nativeParts, platformName(), ADDON);
 }
@@ -46,8 +50,9 @@ export function addonPath(): string {
 let launcher: string | undefined;
 
 /**
- * The path of the launcher, which can be executed: an archive or a file store may have lost that, and then it is given back.
- * Throws `UnsupportedPlatformError` where it is missing or can't be made executable, and outside Linux.
+ * The path of the launcher, which is made executable if it is not: an archive or a file store may have lost that bit.
+ * Throws `UnsupportedPlatformError` if the launcher is missing or can't be made executable, or if the system is not
+ * Linux.
  */
 export function launcherPath(): string {
   launcher ??= checkLauncher(join(nativeParts, platformName(), LAUNCHER));
@@ -67,7 +72,8 @@ function checkLauncher(path: string): string {
       chmodSync(path, 0o755);
     } catch (cause) {
       throw new UnsupportedPlatformError(
-        `knitting-native can't execute its launcher: ${(cause as Error).message}. Run \`chmod 755 ${path}\` as the user who owns it`,
+        `knitting-native can't execute its launcher: ${(cause as Error).message}. Run \`chmod 755 ` +
+          `${path}\` as the user who owns it`,
         { cause },
       );
     }
