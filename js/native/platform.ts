@@ -34,7 +34,7 @@ function nameFor(libc: string): string {
 }
 
 function libc(): string {
-  // Loaded here alone, where the answer is in doubt: it loads child_process, and what it asks may be denied to a worker.
+  // Loaded only here, where the answer is in doubt: it loads child_process, and a policy may deny what it asks.
   const { familySync, MUSL } = require("detect-libc") as typeof import("detect-libc");
   return familySync() === MUSL ? "musl" : "gnu";
 }

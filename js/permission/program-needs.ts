@@ -10,8 +10,8 @@ import { native, type ProgramNeeds } from "../native/addon";
 const LINKER_CACHE = "/etc/ld.so.cache";
 
 /**
- * Begins to look up what a runtime needs, and what the kernel can enforce if `launcher` is given to ask about that: in threads
- * of their own, while the event loop goes on.
+ * Begins to look up what a runtime needs and, if `launcher` is given, what the kernel can enforce. The look-ups run in
+ * their own threads while the event loop goes on.
  */
 export function lookAhead(executable: string, launcher: string | undefined): void {
   if (!remembered.has(keyOf(executable, true)) && !remembered.has(keyOf(executable, false))) {

@@ -37,7 +37,6 @@ export function startProcess(
   const { stdio, cwd, nice } = worker;
   const command = runtimeCommand(worker, executable, workerEntry, enforcement.flags);
   const launcher = launcherPath();
-  let pid: number | null = null;
   let end!: (exit: Exit) => void;
   const exited = new Promise<Exit>((resolve) => {
     end = resolve;
@@ -45,11 +44,10 @@ export function startProcess(
   const onEvent = (event: WorkerEvent): void => {
     switch (event.kind) {
       case "spawned":
-        pid = event.pid;
         events.spawned();
         break;
       case "attached":
-        pid = event.pid ?? pid;
+        // Only the process id is new, and the lane knows that already.
         break;
       case "output":
         for (const line of linesOf(event.lines)) {
@@ -58,7 +56,7 @@ export function startProcess(
         break;
       case "outlives":
         // After a shutdown of the pool the information has no process id any more.
-        stopBy(worker.stopCommand, { ...info(), pid });
+        stopBy(worker.stopCommand, { ...info(), pid: lane.native.pid });
         break;
       default:
         end(exitOf(event));
@@ -82,7 +80,7 @@ export function startProcess(
   );
   return {
     get pid() {
-      return pid;
+      return lane.native.pid;
     },
     argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
