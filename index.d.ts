@@ -5,267 +5,298 @@
 
 import { ProcessSharedBuffer } from './shared-memory.js';
 
-/** What there is to hear of: see {@link PoolOptions.debug}. */
+/** The namespaces of the log, see {@link PoolOptions.debug}. */
 type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
 
 /**
- * Memory for payloads. Each worker shares a block of memory with this process that has room for `payloadMaxByteLength` in
- * each direction. It is reserved, which costs nothing, and taken from the system as it is used: of what goes to the worker,
- * some or all can be taken when the worker is started.
+ * Memory for payloads. Each worker shares a block of memory with this process, with `payloadMaxByteLength` bytes for
+ * each direction. The block is reserved, which costs nothing, and its pages are allocated as they are used. Those for
+ * the direction to the worker can be allocated in part or in whole when the worker is started.
  */
 interface PayloadOptions {
     /**
-     * `"growable"`, the default: memory is taken as it is needed and given back when it has been idle for a while. `"fixed"`:
-     * all that goes to a worker has its memory from the start and keeps it, `payloadMaxByteLength` for each worker.
+     * `"growable"`, the default: memory is allocated when it is needed, and given back after it has been idle for a
+     * while. `"fixed"`: all memory for the direction to the worker is allocated at the start and kept:
+     * `payloadMaxByteLength` for each worker.
      */
     mode?: "growable" | "fixed" | undefined;
     /**
-     * Bytes for what goes to a worker that are taken from the system when it is started, and kept; rounded up to a multiple of
-     * 65 536. From 0, the default, to `payloadMaxByteLength`, which it is if `mode` is `"fixed"`. Where the system has no memory
-     * for them `createPool` throws a `KnittingError` with code `"KNITTING_NO_MEMORY"`.
+     * Bytes for the direction to a worker that are allocated when the worker is started, and kept; rounded up to a
+     * multiple of 65 536. From 0 to `payloadMaxByteLength`. Default 0, or `payloadMaxByteLength` if `mode` is
+     * `"fixed"`. If the system doesn't have that much memory, `createPool` throws a `KnittingError` with `code`
+     * `"KNITTING_NO_MEMORY"`.
      */
     payloadInitialBytes?: number | undefined;
     /**
-     * Bytes in each direction of each worker, from 65 536 to 2 147 483 648; rounded up to a multiple of 65 536. Default
-     * 268 435 456, which is 256 MiB. What finds no room waits, in order.
+     * Bytes for each direction of each worker, from 65 536 to 2 147 483 648; rounded up to a multiple of 65 536.
+     * Default 268 435 456, which is 256 MiB. Values for which no memory is free wait, in order.
      */
     payloadMaxByteLength?: number | undefined;
     /**
-     * Bytes that one encoded argument or result may take, from 64 to `payloadMaxByteLength`, which is also the default. A
-     * larger one rejects its call with `PayloadTooLargeError`. An error that a task throws may take 64 KiB in any case.
+     * Bytes that one encoded argument or result may take, from 64 to `payloadMaxByteLength`, which is also the default.
+     * A larger value rejects its call with `PayloadTooLargeError`. An error that a task throws may take 64 KiB in any
+     * case.
      */
     maxPayloadBytes?: number | undefined;
 }
 
-/** What the workers of a pool may do: what is not listed is denied. */
+/** What the workers of a pool may do. Everything that is not granted is denied. */
 interface PermissionOptions {
     /**
-     * `"strict"`, the default: what is granted here and nothing else. `"unsafe"`: anything, the same as `permission: "unsafe"`;
-     * of the other fields it takes `console` alone.
+     * `"strict"`, the default: only the permissions that are granted here. `"unsafe"`: no restrictions, like
+     * `permission: "unsafe"`; the only other field allowed is then `console`.
      */
     mode?: "strict" | "unsafe" | undefined;
     /**
-     * Files and folders that tasks may read, folders with all that is in them. `true`: any that is not denied, `false` or `[]`:
-     * none. Default: the workers' working directory. Relative paths start there, `~/` is the home folder; symbolic links are followed. Each must
-     * exist. What the tasks' modules and the runtime need can be read besides: `pool.permissions.needs` lists it.
+     * Files and folders that tasks may read; a folder includes everything in it. `true`: all files that are not denied.
+     * `false` or `[]`: none. Default: the workers' working directory. Relative paths start in that directory, `~/` is
+     * the home folder, and symbolic links are followed. Each path must exist. The files that the tasks' modules and the
+     * runtime need can always be read; `pool.permissions.needs` lists them.
      */
     read?: boolean | readonly string[] | undefined;
-    /** Files and folders that tasks may write. Of the same form as `read`. Default: the workers' working directory. */
+    /** Files and folders that tasks may write, in the form of `read`. Default: the workers' working directory. */
     write?: boolean | readonly string[] | undefined;
     /**
-     * Files and folders that tasks may not read, whatever `read` says; they need not exist. Added to those of the strict
-     * profile: in the working directory `.env`, `.git`, `.npmrc`, `.docker`, `.secrets`; in the home folder `.ssh`, `.gnupg`,
-     * `.aws`, `.azure`, `.config/gcloud`, `.kube`; `/proc`, `/sys`, `/dev`, `/etc`. A path that `read` names inside one of the
-     * profile's lifts that one.
+     * Files and folders that tasks may not read, whatever `read` grants. They need not exist. The strict profile denies
+     * more: `.env`, `.git`, `.npmrc`, `.docker` and `.secrets` in the working directory; `.ssh`, `.gnupg`, `.aws`,
+     * `.azure`, `.config/gcloud` and `.kube` in the home folder; `/proc`, `/sys`, `/dev` and `/etc`. If `read` names a
+     * path inside one of these, that one is no longer denied by the profile.
      */
     denyRead?: readonly string[] | undefined;
-    /** Files and folders that tasks may not write. Added to those of `denyRead`'s profile and `node_modules`. */
+    /** Files and folders that tasks may not write. The profile of `denyRead` and `node_modules` are denied too. */
     denyWrite?: readonly string[] | undefined;
     /**
-     * The network. `true`: all of it. `false`, the default, or `[]`: none. A list of hosts, such as `"example.com"` or
-     * `"127.0.0.1:8080"`, is enforced by Deno alone.
+     * The network. `true`: everything. `false`, the default, or `[]`: nothing. Only Deno can enforce a list of hosts,
+     * such as `"example.com"` or `"127.0.0.1:8080"`.
      */
     net?: boolean | readonly string[] | undefined;
-    /** Hosts that tasks may not reach, whatever `net` says. Enforced by Deno alone. */
+    /** Hosts that tasks may not reach, whatever `net` grants. Only Deno can enforce this rule. */
     denyNet?: readonly string[] | undefined;
     /**
-     * Modules from the web, which Deno alone can import: `true` from any host, a list from those. `false`, the default: none.
-     * Modules in files are what `read` and the tasks need.
+     * Modules from the web, which only Deno can import. `true`: from any host. A list: from those hosts. `false`, the
+     * default: none. Modules in files are covered by `read` and by what the tasks need.
      */
     allowImport?: boolean | readonly string[] | undefined;
-    /** Environment variables. Default: none. The option `worker.env` stands before it. */
+    /** Environment variables. Default: none. The option `worker.env` takes precedence. */
     env?: EnvironmentPermission | undefined;
     /**
-     * Programs that tasks may start, as names on `PATH` or paths. `true`: any. `false`, the default, or `[]`: none. A program that
-     * was started has the same files and network as the worker, where the kernel enforces them.
+     * Programs that tasks may start, as names on `PATH` or as paths. `true`: any. `false`, the default, or `[]`: none.
+     * Where the kernel enforces the policy, a started program has the same access to files and the network as the
+     * worker.
      */
     run?: boolean | readonly string[] | undefined;
-    /** Programs that tasks may not start, whatever `run` says. */
+    /** Programs that tasks may not start, whatever `run` grants. */
     denyRun?: readonly string[] | undefined;
     /**
-     * Whether what tasks write to the console, stdout and stderr reaches this process's. Default `false`; `true` with
-     * `mode: "unsafe"` or the option `debug`. The option `worker.stdio` stands before the default.
+     * Whether the tasks' output to the console, stdout and stderr reaches this process's. Default `false`; `true` with
+     * `mode: "unsafe"` or the option `debug`. The option `worker.stdio` takes precedence over the default.
      */
     console?: boolean | undefined;
-    /** Of workers on Node. */
+    /** Permissions of workers on Node. */
     node?: {
-        /** `true`: like `run: true` where `run` says nothing. `false`: no programs, whatever `run` says. */
+        /** `true`: like `run: true`, if `run` is not set. `false`: no programs, whatever `run` grants. */
         allowChildProcess?: boolean | undefined;
     };
-    /** Of workers on Deno. */
+    /** Permissions of workers on Deno. */
     deno?: {
-        /** `true`: like `run: true` where `run` says nothing. */
+        /** `true`: like `run: true`, if `run` is not set. */
         allowRun?: boolean | undefined;
     };
     /**
-     * Whether the kernel enforces this for process workers. Default `true`; behind a `worker.processCommandPrefix` `false`: that
-     * wrapper is taken for the one who does. `true` there applies it inside the wrapper, which must let it.
+     * Whether the kernel enforces the policy for process workers. Default `true`. Behind a
+     * `worker.processCommandPrefix` the default is `false`, because the wrapper is expected to enforce it; there `true`
+     * applies the policy inside the wrapper, which must allow that.
      */
     kernel?: boolean | undefined;
     /**
-     * What a rule is that nobody enforces. `"error"`: `createPool` throws `PermissionUnsupportedError`. `"warn"`: one warning of the
-     * process for each pool. Default: `"error"` for process workers, `"warn"` for threads.
+     * What happens if a rule can't be enforced. `"error"`: `createPool` throws `PermissionUnsupportedError`. `"warn"`:
+     * the process emits one warning for each pool. Default: `"error"` for process workers, `"warn"` for threads.
      */
     onUnsupported?: "error" | "warn" | undefined;
 }
-/** Which environment variables the workers have. */
+/** The environment variables that the workers get. */
 interface EnvironmentPermission {
-    /** Names of this process's variables that they get too. `true`: all. Default: none. */
+    /** Names of this process's variables that the workers also get. `true`: all. Default: none. */
     allow?: true | readonly string[] | undefined;
-    /** Names of variables that they don't get, wherever they come from; also of those that a process is given to start. */
+    /**
+     * Names of variables that the workers don't get, whatever sets them. Programs that a task starts don't get them
+     * either.
+     */
     deny?: readonly string[] | undefined;
     /**
-     * Files of lines such as `NAME=value`, whose variables they get besides; read when the pool is created. What `allow` brings
-     * wins; of two files the later does. They must exist, and it takes Node 20.12.
+     * Paths of files with lines such as `NAME=value`. The workers also get these variables. The files are read when the
+     * pool is created and must exist. A variable from `allow` overrides one from a file, and a later file overrides an
+     * earlier one. This field needs Node 20.12.
      */
     files?: string | readonly string[] | undefined;
 }
 
-/** A worker of a pool, as it is at this moment. */
+/** A snapshot of one worker of a pool. */
 interface WorkerInfo {
-    /** Which of the pool's workers, from 0. A replacement has the index of the worker it replaces. */
+    /** Index of the worker in its pool, from 0. A replacement has the index of the worker that it replaces. */
     readonly index: number;
     /**
-     * Id of the worker's process, as this system counts. Behind a `worker.processCommandPrefix` it is the wrapper's until the
-     * worker has attached, and stays that if the worker can't be found from here. `null` for a worker thread, and while no
-     * process runs.
+     * Process id of the worker, as this process sees it. Behind a `worker.processCommandPrefix` it is the wrapper's
+     * process id until the worker has attached, and also afterwards if the worker's own can't be found from here.
+     * `null` for a worker thread, and while no process runs.
      */
     readonly pid: number | null;
     /** What runs the worker. */
     readonly runtime: "thread" | "node" | "deno" | "bun";
     /**
-     * `"booting"`: started, not ready yet. `"ready"`: serves calls. `"restarting"`: ended, and waits for its next start.
-     * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row, or one that would only fail again. `"closed"`: the pool was shut down.
+     * State of the worker:
+     *
+     * - `"booting"`: started, not ready yet.
+     * - `"ready"`: runs calls.
+     * - `"restarting"`: ended, and waits for its next start.
+     * - `"broken"`: given up, after `worker.maxBootFailures` consecutive failed boots or after one that would only fail
+     *   again.
+     * - `"closed"`: the pool was shut down.
      */
     readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
-    /** Calls that it has answered since it was started. */
+    /** Number of calls that the worker has answered since its start. */
     readonly served: number;
-    /** When it was started; `null` while none runs. */
+    /** When the worker was started; `null` while none runs. */
     readonly startedAt: Date | null;
 }
 /** A process worker that is about to be started. */
 interface WorkerStart {
-    /** Which of the pool's workers, from 0. */
+    /** Index of the worker in its pool, from 0. */
     readonly index: number;
-    /** How often this worker has been started before: 0 the first time, 1 for its first replacement. */
+    /** How often this worker has been started before: 0 for its first start, 1 for its first replacement. */
     readonly start: number;
-    /** What will run it. */
+    /** The runtime that will run the worker. */
     readonly runtime: "node" | "deno" | "bun";
 }
 
 /** The runtimes that can run a process worker. */
 type ProcessRuntime = "node" | "deno" | "bun";
-/** What the workers of a pool are. */
+/** The options of a pool's workers. */
 interface WorkerOptions {
     /**
-     * `"thread"`: a worker thread of this process, least overhead. `"process"`: a process of its own, whose crash, memory
-     * and exit are its own. Default `"thread"`.
+     * `"thread"`: a worker thread of this process, with the least overhead. `"process"`: a separate process, whose
+     * crash, memory and exit don't affect this process. Default `"thread"`.
      */
     runtime?: "thread" | "process" | undefined;
     /**
-     * The runtime of a process worker. Default `"deno"`. It must be installed: `createPool` throws where it finds no executable.
+     * The runtime of a process worker. Default `"deno"`. It must be installed: `createPool` throws if it finds no
+     * executable.
      */
     processRuntime?: ProcessRuntime | undefined;
     /**
-     * Path of the runtime's executable, or a name to be found on `PATH`. Default: for `"node"` the executable that runs this
-     * program, for `"deno"` and `"bun"` the one of that name on `PATH`. Process workers only.
+     * Path of the runtime's executable, or a name to look up on `PATH`. Default: for `"node"` the executable that runs
+     * this program, for `"deno"` and `"bun"` the executable of that name on `PATH`. Process workers only.
      *
-     * Behind a `processCommandPrefix` with named shared memory, as a container has, it is a path or name inside that container:
-     * nothing is looked for here, and the default is the plain name.
+     * Behind a `processCommandPrefix` with named shared memory, such as a container, it is a path or a name inside that
+     * container: this process doesn't look it up, and the default is the plain name.
      */
     processRuntimePath?: string | undefined;
     /**
-     * A command that stands before the worker's own, such as `["bwrap", "--ro-bind", "/", "/"]`: it has to run what follows it.
-     * Or a function that returns one, called for each start of a worker. At least one string, none of them empty. Process
-     * workers only.
+     * The wrapper: a command that stands before the worker's own, such as `["bwrap", "--ro-bind", "/", "/"]`. It must
+     * run the command that follows. A function that returns the wrapper is called for each start of a worker. The array
+     * has at least one string, and no string may be empty. Process workers only.
      */
     processCommandPrefix?: readonly string[] | ((worker: WorkerStart) => readonly string[]) | undefined;
     /**
-     * How a process worker finds the memory it shares with this process. `"inherit"`, the default: as its descriptor 0.
-     * `"named"`: by a name under `/dev/shm`, for a wrapper that gives its command another standard input, as containers do. The
-     * two need the same IPC namespace then (`--ipc=host`). Process workers only.
+     * How a process worker finds the memory that it shares with this process. `"inherit"`, the default: as its file
+     * descriptor 0. `"named"`: by a name under `/dev/shm`, for a wrapper that gives its command another standard input,
+     * as containers do. Both processes then need the same IPC namespace (`--ipc=host`). Process workers only.
      */
     processSharedMemory?: "inherit" | "named" | SharedMemoryOptions | undefined;
     /**
-     * Milliseconds that a worker may take from its start until it can serve, its tasks' modules included; then it is ended and
-     * that boot has failed. Default 10 000, at most 2 147 483 647.
+     * Milliseconds from the start of a worker until it must be ready, the import of its tasks' modules included. Later
+     * than that the worker is ended, and the boot has failed. Default 10 000, at most 2 147 483 647.
      */
     startupTimeoutMs?: number | undefined;
     /**
-     * Milliseconds that a task may run, until what it returns has settled; then its worker is killed and replaced, and all calls
-     * that this had started reject with `WorkerKilledError`. So it is where a ready worker starts none of its calls for so long.
-     * At most 2 147 483 647; not limited where nothing is said.
+     * Milliseconds that a task may run until the promise or value that it returns has settled. After that its worker is
+     * killed and replaced, and all calls that this worker had started reject with `WorkerKilledError`. The same happens
+     * to a ready worker that has calls and starts none of them for that long. At most 2 147 483 647. Default: no limit.
      */
     hardTimeoutMs?: number | undefined;
     /**
-     * Failed boots in a row after which a worker is given up, at least 1. Default 3. One that another boot would only repeat, such
-     * as a command that does not exist, counts as all of them.
+     * Number of consecutive failed boots after which a worker is given up, at least 1. Default 3. A failure that
+     * another boot would only repeat, such as a command that doesn't exist, counts as all of them.
      */
     maxBootFailures?: number | undefined;
     /**
-     * Where the workers' standard output and standard error go. `"inherit"`: to this process's, by whole lines. `"pipe"`: to the
-     * listeners of the pool's events. `"ignore"`: nowhere. Default: what `permission.console` says, without a word `"ignore"`;
-     * `"inherit"` with `permission: "unsafe"` or `debug`.
+     * Where the workers' stdout and stderr go. `"inherit"`: to this process's stdout and stderr, as whole lines.
+     * `"pipe"`: to the listeners of the pool's `"output"` event. `"ignore"`: nowhere. Default: as `permission.console`
+     * decides, which is `"ignore"` unless it is set; with `permission: "unsafe"` or `debug`, `"inherit"`.
      */
     stdio?: "inherit" | "pipe" | "ignore" | undefined;
     /**
-     * The workers' environment variables. Default: those that `permission.env` grants, without a word none; those of this process
-     * with `permission: "unsafe"`.
+     * The workers' environment variables. Default: those that `permission.env` grants, which are none unless it is set;
+     * with `permission: "unsafe"`, those of this process.
      *
-     * An object of names and values replaces them, one of the form `{ inherit: ["LANG"], set: { MODE: "test" } }` picks. A
-     * process worker gets beside it what is needed to start it, unless it is set: `PATH`, by which commands are found,
-     * `LD_LIBRARY_PATH`, by which libraries are, and in Deno `DENO_DIR`, its cache of modules. Names that are not set in this
-     * process are left out, as are values that are `undefined`.
+     * An object of names and values replaces them. An object such as `{ inherit: ["LANG"], set: { MODE: "test" } }`
+     * selects some of this process's variables and adds others. Names that are not set in this process and values that
+     * are `undefined` are left out.
+     *
+     * A process worker also gets the variables that it needs to start, unless they are set here: `PATH`, by which
+     * commands are found, `LD_LIBRARY_PATH`, by which libraries are found, and for Deno `DENO_DIR`, its module cache.
      */
     env?: Readonly<Record<string, string | undefined>> | EnvironmentChoice | undefined;
     /**
-     * A function that runs in each worker before the modules of its tasks are imported, also in a replacement. It is awaited. If it
-     * throws, that worker can't boot and no other would: calls reject with `WorkerBootError`.
+     * A function that each worker, replacements included, runs and awaits before it imports the modules of its tasks.
+     * If the function throws, the worker can't boot, and no replacement is tried: calls reject with `WorkerBootError`.
      */
     bootstrap?: BootstrapOptions | undefined;
     /**
-     * Whether `shutdown()` without a delay, and the end of a `using` block, let the calls in flight finish, however long they take.
-     * Default `false`: they reject. `shutdown(0)` rejects them all the same.
+     * Whether `shutdown()` without a delay and the end of a `using` block let the calls in flight finish, however long
+     * they take. Default `false`: the calls reject. `shutdown(0)` rejects them in any case.
      */
     resolveAfterFinishingAll?: boolean | undefined;
-    /** How long workers wait busily. */
+    /** How long workers busy-wait for their next call. */
     timers?: TimerOptions | undefined;
-    /** Limits of a worker's memory. One that the runtime does not have is an error at `createPool`. */
+    /**
+     * Memory limits of each worker. `createPool` throws `InvalidOptionError` for a limit that the runtime doesn't have.
+     */
     resourceLimits?: ResourceLimits | undefined;
-    /** Niceness of a process worker, a whole number from -20 to 19; below that of this process it takes a privilege. */
+    /**
+     * Niceness of a process worker, a whole number from -20 to 19. A value below this process's niceness needs a
+     * privilege.
+     */
     nice?: number | undefined;
-    /** Working directory of a process worker. It must exist; a relative one starts at that of this process, the default. */
+    /**
+     * Working directory of a process worker. It must exist. A relative path starts at this process's working directory,
+     * which is the default.
+     */
     cwd?: string | undefined;
     /**
-     * A command that ends a worker for certain where killing its process does not, such as `["docker", "kill", id]`; or a
-     * function that returns one. It is run when a worker's wrapper has ended and something that can't be killed from here still
-     * holds its memory half a second later. It has ten seconds. Process workers only.
+     * A command that reliably ends a worker whose wrapper can't be killed through its process, such as
+     * `["docker", "kill", id]`; or a function that returns the command. It runs if a worker's wrapper has ended and,
+     * half a second later, a process that can't be killed from here still holds the worker's memory. The command has
+     * ten seconds. Process workers only.
      */
     stopCommand?: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
 }
-/** A function for the workers to begin with. */
+/** A function that each worker runs first. */
 interface BootstrapOptions {
-    /** Its module: relative to the one that calls `createPool`, an absolute path, or a `file:` or `data:` URL; `https:` in Deno. */
+    /**
+     * The function's module: a path relative to the module that calls `createPool`, an absolute path, or a `file:` or
+     * `data:` URL. Workers on Deno also take an `https:` URL.
+     */
     href: string | URL;
-    /** The export, `"default"` where nothing is said. */
+    /** Name of the export. Default `"default"`. */
     name?: string | undefined;
     /**
-     * What it is called with: a value as a task's argument may be, copied now. For process workers it and the tasks' names and URLs
-     * may take 96 KiB in all.
+     * Argument of the function: any value that a task's argument may be. It is copied when the pool is created. For
+     * process workers the data and the names and URLs of all tasks may take 96 KiB in total.
      */
     data?: unknown;
 }
-/** How long workers wait busily. */
+/** How long workers busy-wait for their next call. */
 interface TimerOptions {
     /**
-     * Microseconds, from 0 to 1000, that a worker with nothing to do looks out for its next call before it sleeps, where there are cores to
-     * spare. Its own timers and servers wait for so long; a call that comes later has to wake it. Default 50. This process looks out for answers
-     * for as long, but never more than 5.
+     * Microseconds, from 0 to 1000, that an idle worker spins for its next call before it sleeps, if there are cores to
+     * spare. While it spins, its own timers and servers wait; a call that comes later has to wake the worker. Default
+     * 50. This process spins for results for the same time, but never more than 5 microseconds.
      */
     spinMicroseconds?: number | undefined;
     /**
-     * The longest time, in milliseconds, for which a worker that waits for calls may keep its event loop from turning. Ours waits in its event loop,
-     * so any number is kept, from 0 on; there is no default.
+     * The longest time, in milliseconds from 0 on, for which a worker that waits for calls may block its event loop.
+     * There is no default: these workers wait inside their event loop, so every value is met.
      */
     parkMs?: number | undefined;
 }
@@ -273,24 +304,27 @@ interface TimerOptions {
 interface SharedMemoryOptions {
     /** See `processSharedMemory`. */
     mode: "inherit" | "named";
-    /** What the names begin with: 1 to 64 of `A-Z a-z 0-9 . _ -`, no dot first. Default `"knitting"`. Of `"named"` only. */
+    /**
+     * Prefix of the names: 1 to 64 of the characters `A-Z a-z 0-9 . _ -`, not starting with a dot. Default
+     * `"knitting"`. Only with `mode: "named"`.
+     */
     namePrefix?: string | undefined;
     /**
-     * `false`, the default: a name is removed as soon as its worker has attached. `true`: it stays until the worker has ended.
-     * Of `"named"` only.
+     * `false`, the default: a name is removed as soon as its worker has attached. `true`: the name stays until the
+     * worker has ended. Only with `mode: "named"`.
      */
     unlinkOnShutdown?: boolean | undefined;
 }
-/** A choice of environment variables. */
+/** A selection of environment variables. */
 interface EnvironmentChoice {
-    /** Names of the host's variables that the workers get too. */
+    /** Names of this process's variables that the workers also get. */
     inherit?: readonly string[] | undefined;
-    /** Variables beside those; they win. */
+    /** Additional variables. They override inherited ones. */
     set?: Readonly<Record<string, string | undefined>> | undefined;
 }
 /**
- * Limits of a worker's memory, in megabytes of 1 048 576 bytes; positive numbers. A worker that needs more heap than it may
- * have ends as if it had crashed.
+ * Memory limits of each worker: positive numbers, in megabytes of 1 048 576 bytes. A worker that needs more heap than
+ * its limit ends as if it had crashed.
  *
  * | | thread | node, deno | bun |
  * | --- | --- | --- | --- |
@@ -299,86 +333,97 @@ interface EnvironmentChoice {
  * | `codeRangeSizeMb` | yes | no | `BUN_JSC_jitMemoryReservationSize` |
  * | `stackSizeMb` | yes | `--stack-size` | `BUN_JSC_maxPerThreadStackUsage` |
  *
- * What has no flag is set through the environment: behind a wrapper that passes none on, as a container's, it has to be
- * forwarded by name.
+ * A limit without a flag is set through an environment variable. A wrapper that doesn't pass the environment on, such
+ * as a container, has to forward that variable by name.
  */
 interface ResourceLimits {
-    /** The heap for what lives long; process workers round it up to whole megabytes. */
+    /** The heap for long-lived objects. Process workers round it up to whole megabytes. */
     maxOldGenerationSizeMb?: number | undefined;
-    /** The heap for new objects; V8 rounds a third of it up to a power of two. */
+    /** The heap for new objects. V8 rounds a third of it up to a power of two. */
     maxYoungGenerationSizeMb?: number | undefined;
     /** Memory for compiled code. */
     codeRangeSizeMb?: number | undefined;
-    /** The stack of JavaScript. */
+    /** The JavaScript stack. */
     stackSizeMb?: number | undefined;
 }
 
-/** The ways to choose, as the option `balancer` names them. */
+/** The strategies, as the option `balancer` names them. */
 type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
 
-/** What `createPool` takes. */
+/** The options of `createPool`. */
 interface PoolOptions {
     /** Number of workers, from 1 to 1024. Default 1. */
     threads?: number | undefined;
     /**
-     * Which worker gets a call. `"roundRobin"`, the default: one after the other. `"firstIdle"`: the first that has nothing to do,
-     * else the one with the fewest calls. `"randomLane"`: any. `"firstIdleOrRandom"`: the first that has nothing to do, else any.
-     * Workers that can't serve are passed over as long as there are others.
+     * Decides which worker gets a call:
+     *
+     * - `"roundRobin"`, the default: each worker in turn.
+     * - `"firstIdle"`: the first idle worker; if none is idle, the one with the fewest calls.
+     * - `"randomLane"`: a random worker.
+     * - `"firstIdleOrRandom"`: the first idle worker; if none is idle, a random one.
+     *
+     * Workers that can't serve are skipped as long as there are others.
      */
     balancer?: Strategy | {
         strategy: Strategy;
     } | undefined;
-    /** What the workers are. */
+    /** Runtime, limits and environment of the workers. */
     worker?: WorkerOptions | undefined;
     /**
-     * Command line flags of the workers' runtime, such as `["--expose-gc"]`. A process worker gets them where its runtime's own
-     * stand: before the script. Default: for Node the flags of this process that suit a worker, if the same executable runs it;
-     * for Deno and Bun none. An empty array keeps Node's from being passed on.
+     * Command line flags for the workers' runtime, such as `["--expose-gc"]`. For a process worker they stand before
+     * the script. Default: for Node, the flags of this process that suit a worker, if the same executable runs it; for
+     * Deno and Bun, none. With an empty array Node workers inherit no flags.
      */
     workerExecArgv?: readonly string[] | undefined;
     /**
-     * How many calls of tasks with `abortSignal: true` may be under way at once, from 1 to 65536. A call too many rejects with
-     * `AbortCapacityError`. Default 258.
+     * How many calls of tasks with `abortSignal: true` may be pending at once, from 1 to 65536. A further call rejects
+     * with `AbortCapacityError`. Default 258.
      */
     abortSignalCapacity?: number | undefined;
-    /** Memory for what is sent to the workers and back. */
+    /** Memory for the values that are sent to the workers and back. */
     payload?: PayloadOptions | undefined;
     /**
-     * What the pool and its workers write to stderr of what they do, for the person who looks for a fault: `true` for everything,
-     * or the namespaces as an array or as `{ lifecycle: true }`. `"host"`: what pools are made of and how they end. `"lifecycle"`: workers as they start, boot, end and are
-     * replaced. `"imports"`: modules that workers import. `"globals"`: what these leave on `globalThis`. `"signals"`: each call and
-     * its end; it costs time. Never arguments or results. The environment variable `KNITTING_DEBUG`, such as `host,imports` or `*`, adds to it.
-     * Default: nothing.
+     * What the pool and its workers log to stderr, for debugging. `true` enables every namespace; an array such as
+     * `["host"]` or an object such as `{ lifecycle: true }` selects some:
+     *
+     * - `"host"`: what pools are made of and how they end.
+     * - `"lifecycle"`: the start, boot, end and replacement of workers.
+     * - `"imports"`: the modules that workers import.
+     * - `"globals"`: what these modules leave on `globalThis`.
+     * - `"signals"`: the start and end of each call, which costs time.
+     *
+     * Arguments and results are never logged. The environment variable `KNITTING_DEBUG`, such as `host,imports` or `*`,
+     * enables namespaces too. Default: none.
      */
     debug?: boolean | readonly DebugNamespace[] | {
         readonly [Namespace in DebugNamespace]?: boolean | undefined;
     } | undefined;
     /**
-     * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else: no network, no
-     * programs, no variables, and what they write to the console is not seen. An object grants more, or other things. `"unsafe"`:
-     * anything. Default: as `"strict"`, but Deno may import modules from the web, and what nobody enforces is only listed by
-     * `pool.permissions`.
+     * What the workers may do. With `"strict"` or `{}` they may read and write files in their working directory, and
+     * nothing else: no network, no programs, no environment variables, and no console output. An object changes single
+     * permissions. `"unsafe"` removes all restrictions. Default: like `"strict"`, except that Deno may import modules
+     * from the web, and that rules which can't be enforced are only listed in `pool.permissions`.
      */
     permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
 /**
- * How long a task may take from its start, in milliseconds, and what its call comes to then. A number: it rejects with
- * `TaskTimeoutError`. The task itself goes on; see `worker.hardTimeoutMs` for one that must be ended. The end may come
- * late by an eighth of the time, and is noticed by a host whose event loop is not busy.
+ * How long a task may take from its start, in milliseconds, and how its call ends after that. With a number, the call
+ * rejects with `TaskTimeoutError`. The task itself goes on running; `worker.hardTimeoutMs` ends a task. The call may
+ * end late by up to an eighth of the time, and only while the host's event loop is not blocked.
  */
 type Timeout<Result = unknown> = number
-/** It resolves with `default`. */
+/** The call resolves with `default`. */
  | {
     readonly time: number;
     readonly default: Result;
 }
-/** It resolves with `undefined`. */
+/** The call resolves with `undefined`. */
  | {
     readonly time: number;
     readonly maybe: true;
 }
-/** It rejects with `error`. */
+/** The call rejects with `error`. */
  | {
     readonly time: number;
     readonly error: unknown;
@@ -387,247 +432,281 @@ type Timeout<Result = unknown> = number
 /** The promise of a call. */
 interface CallPromise<Result, Progress = unknown> extends Promise<Result> {
     /**
-     * Has `listener` called with each value that the task passes to `progress(value)` while it runs, in order and before the
-     * promise settles. What was told before there was a listener is gone. Returns the promise.
+     * Calls `listener` with each value that the task passes to `progress(value)` while it runs, in order, and before
+     * the promise settles. Values that were emitted before the first listener was added are lost. Returns the promise.
      *
-     * @example
      * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
+     * @example
      */
     on(event: "progress", listener: (value: Progress) => void): this;
 }
 
 /** The second argument of `pool.call.f(argument, options)`. */
 interface CallOptions<Result = unknown> {
-    /** Gives the call up when it is aborted: the promise rejects with the signal's reason. The task is told if it has `abortSignal`. */
+    /**
+     * Aborts the call: the promise rejects with the signal's reason. The task learns of it if it has
+     * `abortSignal: true`.
+     */
     signal?: AbortSignal | undefined;
-    /** How long the task may take this time, instead of what its definition says. */
+    /** Time limit of this call, instead of the one in the task's definition. */
     timeout?: Timeout<Result> | undefined;
 }
 /** The promise of a call whose task has `abortSignal: true`. */
 interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Result, Progress> {
-    /** Gives the call up: the promise rejects with `reason`, an `AbortError` where there is none, and the task is told. */
+    /** Aborts the call: the promise rejects with `reason`, by default an `AbortError`, and the task learns of it. */
     reject(reason?: unknown): void;
 }
 
-/** A file or folder that a worker needs, with all that is in it. */
+/** A file or folder that a worker needs. A folder includes everything in it. */
 interface PermissionNeed {
     readonly path: string;
-    /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
+    /** `"execute"` includes reading. `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
     readonly access: "read" | "execute" | "write";
-    /** Who needs it. */
+    /** What needs it. */
     readonly for: "runtime" | "knitting-native" | "tasks" | "run";
 }
 
-/** Who enforces a rule. */
+/** Something that can enforce a rule. */
 type Enforcer = "kernel" | "runtime" | "host" | "wrapper";
 /** A rule of a pool's policy. */
 interface PermissionRule {
     /** The field of the option `permission`. */
     readonly rule: "read" | "write" | "denyRead" | "denyWrite" | "net" | "denyNet" | "allowImport" | "env" | "run" | "denyRun" | "console";
-    /** What is granted, or by a rule that denies, denied: paths, hosts, names. `false` and `[]` grant nothing. */
+    /**
+     * What the rule grants; for a rule that denies, what it denies: paths, hosts or names. `false` and `[]` grant
+     * nothing.
+     */
     readonly value: boolean | readonly string[];
     /**
-     * `"kernel"`: for whatever code there is in the worker. `"runtime"`: by flags of Node or Deno, a guardrail for what goes by
-     * their own modules. `"host"`: by what the worker is started with. `"wrapper"`: by `worker.processCommandPrefix`, as far as
-     * that does. Empty: nobody does.
+     * The enforcers of the rule; empty if there are none.
+     *
+     * - `"kernel"`: holds for any code in the worker.
+     * - `"runtime"`: by flags of Node or Deno, a guardrail for code that uses the runtime's own modules.
+     * - `"host"`: by what the worker is started with.
+     * - `"wrapper"`: by `worker.processCommandPrefix`, as far as that wrapper restricts anything.
      */
     readonly enforcedBy: readonly Enforcer[];
-    /** Why nobody does, or what is left open. */
+    /** Why the rule has no enforcer, or what it leaves open. */
     readonly note?: string;
 }
 
-/** What a pool's workers may do, and who sees to it. */
+/** The rules that restrict a pool's workers, and their enforcers. */
 interface PoolPermissions {
     /**
-     * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
-     * out, and what of the strict profile can't be enforced is only listed in `rules`.
+     * `"strict"`: everything that is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option
+     * `permission` was left out; rules of the strict profile that can't be enforced are only listed in `rules`.
      */
     readonly mode: "default" | "strict" | "unsafe";
-    /** The rules that restrict something, and who enforces each. */
+    /** The rules that restrict something, and the enforcers of each. */
     readonly rules: readonly PermissionRule[];
-    /** What the workers can read or execute besides, since they could not run without. */
+    /** Files that the workers can read or execute in addition, because they could not run without them. */
     readonly needs: readonly PermissionNeed[];
 }
 
 /**
- * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
- * ahead. A stream is read once.
+ * The items that a task yields, in order: an async iterator with back-pressure. The worker runs ahead by a bounded
+ * number of items. A stream can be read once.
  */
 interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
     /**
-     * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
-     * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
-     * arrived before a worker's end is handed out first.
+     * Resolves with the next item, or with the generator's return value as `{ done: true, value }`. Rejects with the
+     * error that the generator throws, or with an error that a call rejects with: `WorkerCrashedError`,
+     * `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. Items that arrived before the worker's end are
+     * delivered first.
      */
     next(): Promise<IteratorResult<Item, Return>>;
     /**
-     * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
-     * after that; rejects with what the `finally` throws, or if the worker dies of it.
+     * Ends the stream early, as `break` in a `for await` loop does: the task's generator returns, and its `finally`
+     * blocks run. Resolves after that. Rejects with the error that a `finally` block throws, or if the worker dies in
+     * it.
      */
     return(value?: Return): Promise<IteratorResult<Item, Return>>;
-    /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
+    /**
+     * Ends the stream early, as `return` does, and then rejects with `error`. The generator doesn't receive the error.
+     */
     throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
-    /** Itself. */
+    /** Returns the stream itself. */
     [Symbol.asyncIterator](): this;
     /** Ends the stream early, at the end of an `await using` block. */
     [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * The second argument of a task that declares one: whose function has a `length` of 2 or more, or that has
- * `abortSignal: true`. Its members work without it: `(x, { progress }) => ...`.
+ * The second argument of a task. A task gets it if its function has a `length` of 2 or more, or if the task has
+ * `abortSignal: true`. The members work without `this`: `(x, { progress }) => ...`.
  */
 interface TaskToolkit<Progress = unknown> {
     /**
-     * Sends `value` to the host at once, also out of a busy loop: the listeners of `call.on("progress", listener)` get it,
-     * before the call has its result. Values follow one another in order. Where the host does not keep up, only the newest
-     * of those that found no room is kept. It returns false, and sends nothing, once the call has its result or nobody waits
-     * for it. Throws `UnsupportedPayloadError` or `PayloadTooLargeError` if the value can't be sent.
+     * Sends `value` to the host at once, even from a busy loop. The listeners of `call.on("progress", listener)` get
+     * the values in order, before the call settles. If the host doesn't keep up, only the newest of the values that
+     * found no free memory is kept. Returns false, and sends nothing, if the call has its result already or nobody
+     * waits for it any more.
+     *
+     * @throws UnsupportedPayloadError or PayloadTooLargeError if the value can't be sent
      */
     readonly progress: (value: Progress) => boolean;
     /**
-     * Whether nobody waits for the call any more: its time was over, it was aborted, or whoever read its stream has left. It
-     * costs a look into shared memory, and is true at once, also in a busy loop.
+     * Whether nobody waits for the call any more: its time was over, it was aborted, or the reader of its stream has
+     * stopped. The function reads shared memory, so it is cheap and up to date even in a busy loop.
      */
     readonly hasAborted: () => boolean;
-    /** Milliseconds since some moment, with fractions. */
+    /** Milliseconds since a fixed but arbitrary moment, with fractions. */
     readonly now: () => number;
-    /** The same as `hasAborted`, as a standard signal. It tells when the event loop gets a turn. */
+    /** The state of `hasAborted` as a standard `AbortSignal`. Its event fires when the event loop gets a turn. */
     get signal(): AbortSignal;
 }
 
-/** A function that runs in a worker: one argument in, one value out, either may be missing. */
+/** A function that runs in a worker. It takes one argument and returns one value; either may be missing. */
 type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
-/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
+/**
+ * Carries a task's signature from `task` and `importTask` to `pool.call`. Only types have this member, values don't.
+ */
 declare const SIGNATURE: unique symbol;
-/** For types alone too: whether a task is to be told of aborts. */
+/** Carries whether the task learns of aborts. Only types have this member, values don't. */
 declare const ABORTABLE: unique symbol;
-/** What `task` and `importTask` define: export it and put it among a pool's tasks. */
+/** A task that `task` or `importTask` has defined. Export it and add it to a pool's tasks. */
 interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
     readonly [SIGNATURE]: (argument: Argument) => Result;
     readonly [ABORTABLE]: Abortable;
 }
 
-/** What a pool tells of its workers: the events of {@link Pool.on}, and what their listeners get. */
+/** The events of {@link Pool.on} and the objects that their listeners get. */
 interface PoolEvents {
     /** A worker's thread or command was started. */
     spawn: {
         readonly worker: WorkerInfo;
     };
-    /** A worker has imported its tasks and serves calls. */
+    /** A worker has imported its tasks and can run calls. */
     ready: {
         readonly worker: WorkerInfo;
     };
     /** A worker has ended. */
     exit: {
         readonly worker: WorkerInfo;
-        /** Exit status, if it exited; of a wrapped worker its wrapper's. */
+        /** Exit status; `null` if the worker did not exit by itself. For a wrapped worker, its wrapper's. */
         readonly exitCode: number | null;
-        /** Name of the signal that killed it, if one did. */
+        /** Name of the signal that killed the worker, such as `"SIGKILL"`; `null` if none did. */
         readonly signal: string | null;
     };
-    /** Another worker is about to be started in the place of one that has ended. */
+    /** A worker has ended, and its replacement will be started. */
     restart: {
         readonly worker: WorkerInfo;
-        /** Milliseconds until then. */
+        /** Milliseconds until the start of the replacement. */
         readonly delayMs: number;
-        /** What went wrong, if the last one could not boot. */
+        /** Why the last worker failed to boot; `undefined` if it had booted. */
         readonly error: Error | undefined;
     };
-    /** A worker wrote a line; with `worker.stdio: "pipe"`. */
+    /** A worker wrote a line to stdout or stderr. Only with `worker.stdio: "pipe"`. */
     output: {
         readonly worker: WorkerInfo;
         readonly stream: "stdout" | "stderr";
-        /** Without its end. A process's line of more than 16 KiB comes in pieces. */
+        /** The line without its line ending. A process's line of more than 16 KiB arrives in pieces. */
         readonly line: string;
     };
 }
-/** Listens to a pool. */
+/** A listener for events of a pool. */
 type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => void;
 
-/** The tasks of a pool, by the names under which their modules export them. */
+/** The tasks of a pool. Each key is the name under which the task's module exports it. */
 type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
-/** The argument of a task, `undefined` where it takes none. */
+/** The argument of a task; `undefined` if the task takes none. */
 type ArgumentOf<T> = T extends Task<infer Argument, unknown> ? Argument : T extends (...parameters: infer Parameters) => unknown ? Parameters extends [] ? undefined : Parameters[0] : never;
-/** What a call comes to. */
+/** What a call resolves with. */
 type ResultOf<T> = T extends Task<never, infer Result> ? Streamed<Awaited<Result>> : T extends (argument: never, toolkit: TaskToolkit<never>) => infer Result ? Streamed<Awaited<Result>> : never;
-/** Where a task returns something to iterate over, what its caller gets. */
+/** What the caller gets if a task returns something that can be iterated. */
 type Streamed<Result> = Result extends {
     [Symbol.asyncIterator](): AsyncIterator<infer Item, infer Return, any>;
 } ? TaskStream<Item, Return> : Result extends Iterator<infer Item, infer Return, any> & {
     [Symbol.iterator](): unknown;
 } ? TaskStream<Item, Return> : Result;
-/** What a task tells while it runs: as a function declares it, anything where a definition doesn't say. */
+/**
+ * Type of the progress values that a task emits: the type that its function declares, or `any` if the definition
+ * doesn't declare one.
+ */
 type ProgressOf<T> = T extends (argument: never, toolkit: TaskToolkit<infer Progress>) => unknown ? Progress : any;
 /** What a call returns. */
 type PromiseOf<T> = (T extends Task<never, unknown, true> ? AbortablePromise<ResultOf<T>, ProgressOf<T>> : CallPromise<ResultOf<T>, ProgressOf<T>>) & (ResultOf<T> extends TaskStream<infer Item, unknown> ? AsyncIterable<Item> : unknown);
-/** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
+/**
+ * The signature of a task's call. It takes the argument or a promise of it (nothing if the task takes no argument),
+ * then the options of the call.
+ */
 type TaskCall<T> = unknown extends ArgumentOf<T> ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : [
     ArgumentOf<T>
 ] extends [void] ? (argument?: undefined, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : undefined extends ArgumentOf<T> ? (argument?: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T> : (argument: ArgumentOf<T> | Promise<ArgumentOf<T>>, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>;
-/** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
+/** Workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
 interface Pool<T extends Tasks> extends Workers {
     /**
-     * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
-     * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
-     * `PayloadTooLargeError`.
+     * The tasks by name: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the
+     * result when it arrives. Options such as `{ timeout, signal }` may follow the argument.
+     *
+     * The promise rejects with the error that the task throws, or with `WorkerCrashedError`, `WorkerKilledError`,
+     * `WorkerBootError`, `PoolClosedError`, `TaskTimeoutError`, `UnsupportedPayloadError` or `PayloadTooLargeError`.
      */
     readonly call: {
         readonly [Name in keyof T]: TaskCall<T[Name]>;
     };
 }
-/** A pool of one task, as `task(...).createPool()` makes it. */
+/** A pool of one task, which `task(...).createPool()` creates. */
 interface TaskPool<T> extends Workers {
-    /** Runs the task in a worker: what {@link Pool.call} has by names. */
+    /** Runs the task in a worker, with the arguments and errors of {@link Pool.call}. */
     readonly call: TaskCall<T>;
 }
-/** What every pool has beside its calls. */
+/** The members that every pool has besides its calls. */
 interface Workers {
-    /** The workers as they are now. */
+    /** A snapshot of the workers' current state. */
     readonly workers: readonly WorkerInfo[];
-    /** What the workers may do, and who enforces each rule of it. */
+    /** The rules that restrict the workers, and the enforcers of each rule. */
     readonly permissions: PoolPermissions;
     /**
-     * An array of zeros that lies in the memory of one worker already. Fill it, and give it to a call as the argument or as an
-     * `Envelope`'s payload, whole or from its first byte on: the call goes to that worker and copies nothing, and the array is
-     * detached. Anywhere else in a value it is copied like any other. If the worker dies before, the array keeps its bytes, and is
-     * copied when it is sent. It takes room until it is sent or collected. It needs no `this`.
+     * Returns a `Uint8Array` of `byteLength` zeros that already lies in the shared memory of one worker. Fill it and
+     * pass it to a call as the argument, or as the payload of an `Envelope`; a part of it that starts at its first byte
+     * will do. The call then goes to that worker, copies nothing and detaches the array.
      *
-     * @throws PayloadTooLargeError, InvalidOptionError, PoolClosedError; an error with `code` `"KNITTING_ARENA_FULL"` if no worker has
-     * room now.
+     * Anywhere else inside a value the array is copied like any other. If the worker dies before the array is sent, the
+     * array keeps its bytes and is copied when it is sent. It occupies the worker's memory until it is sent or
+     * garbage-collected. The function works without `this`.
+     *
+     * @throws PayloadTooLargeError
+     * @throws InvalidOptionError
+     * @throws PoolClosedError
+     * @throws KnittingError with `code` `"KNITTING_ARENA_FULL"` if no worker has free memory now
      */
     readonly alloc: (byteLength: number) => Uint8Array;
     /**
-     * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
-     * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
+     * Calls `listener` for every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
+     * `worker.stdio: "pipe"` also `"output"`. A listener doesn't keep the process alive.
      */
     on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-    /** Has `listener` called with the next event of that name. */
+    /** Calls `listener` for the next event of that name only. */
     once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-    /** Has `listener` called no more. */
+    /** Removes a listener. */
     off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
     /**
-     * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
-     * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity`, the default with
-     * `worker.resolveAfterFinishingAll`, waits for all of them. Resolves when every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
+     * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds
+     * to finish; the rest then reject with `PoolClosedError` too. With 0, the default, they reject now. With
+     * `Infinity`, the default if `worker.resolveAfterFinishingAll` is set, the pool waits for all of them.
+     *
+     * The promise resolves when every thread and process of the pool is gone. Another call can shorten the delay. The
+     * function works without `this`.
      */
     readonly shutdown: (delayMs?: number) => Promise<void>;
-    /** Starts to shut down, at the end of a `using` block. */
+    /** Starts a shutdown at the end of a `using` block. */
     [Symbol.dispose](): void;
-    /** Shuts down, at the end of an `await using` block. */
+    /** Shuts the pool down at the end of an `await using` block. */
     [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Creates a pool: options first, then its tasks.
+ * Creates a pool. The first call takes the options, the second the tasks: `createPool(options)({ add })`.
  *
- * It returns at once; the workers boot behind it, and calls wait for them. A task is an exported function: its worker
- * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
- * say instead.
+ * `createPool` returns at once. The workers start in the background, and calls wait until a worker is ready. A task is
+ * an exported function: each worker imports the module that called `createPool` and takes the export that has the
+ * task's name in `tasks`. `task` and `importTask` can name another module or export.
  *
- * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, PermissionUnsupportedError,
- * UnsupportedPlatformError.
- * @example
+ * @throws InvalidOptionError
+ * @throws TaskNotFoundError if it is certain that a task can't be found
+ * @throws PermissionUnsupportedError if a rule of `permission` can't be enforced
+ * @throws UnsupportedPlatformError
  * export const add = ([a, b]) => a + b;
  *
  * if (isMain) {
@@ -635,30 +714,35 @@ interface Workers {
  *   console.log(await pool.call.add([1, 2])); // 3
  *   await pool.shutdown();
  * }
+ * @example
  */
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
-/** A task that can have a pool to itself. */
+/** A task that can have its own pool. */
 interface DefinedTask<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> extends Task<Argument, Result, Abortable> {
     /**
-     * Creates a pool of this task alone: `pool.call(argument)`. It need not be exported, but it has to be defined at the top level of its
-     * module, outside `if (isMain)`: a worker finds it by the order in which the module calls `task`.
+     * Creates a pool that runs only this task: `pool.call(argument)`. The task need not be exported. It must be defined
+     * at the top level of its module, outside `if (isMain)`, because a worker finds it by the order in which the module
+     * calls `task`.
      *
-     * @throws InvalidOptionError, TaskNotFoundError if the task can't be found for sure, UnsupportedPlatformError.
+     * @throws InvalidOptionError
+     * @throws TaskNotFoundError if it is certain that the task can't be found
+     * @throws PermissionUnsupportedError if a rule of `permission` can't be enforced
+     * @throws UnsupportedPlatformError
      */
     createPool(options?: PoolOptions): TaskPool<Task<Argument, Result, Abortable>>;
 }
-/** What `task` and `importTask` take besides. */
+/** The options that `task` and `importTask` have in common. */
 interface TaskOptions<Result> {
-    /** How long the task may take, from its start. Default: as long as it likes. */
+    /** Time limit of the task, from its start. Default: no limit. */
     timeout?: Timeout<Awaited<Result>> | undefined;
     /**
-     * Whether the task is to be told when nobody waits for its call any more: its second argument is then a `TaskToolkit`, and
-     * the promise of a call has `reject(reason)`. Default `false`.
+     * Whether the task can learn that nobody waits for its call any more. If `true`, the task gets a `TaskToolkit` as
+     * its second argument, and the promise of each call has the method `reject(reason)`. Default `false`.
      */
     abortSignal?: boolean | undefined;
 }
-/** A task of which nothing may come: its result is `undefined` when its time is over. */
+/** A task whose time limit has `maybe: true`: a call resolves with `undefined` when the time is over. */
 interface Maybe {
     timeout: {
         readonly time: number;
@@ -672,56 +756,65 @@ interface NotAbortable {
     abortSignal?: false | undefined;
 }
 
-/** What `importTask` takes. */
+/** The argument of `importTask`. */
 interface ImportDefinition<Result> extends TaskOptions<Result> {
-    /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL; with workers on Deno also an `https:` URL. */
+    /**
+     * The module: a path relative to the calling module, an absolute path, or a `file:` or `data:` URL. Workers on Deno
+     * also take an `https:` URL.
+     */
     href: string | URL;
-    /** The export, `"default"` where nothing is said. */
+    /** Name of the export. Default `"default"`. */
     name?: string | undefined;
 }
 /**
- * Names a task without importing it: the host never evaluates the module, only workers do.
+ * Defines a task by its module and export, without importing it: only workers evaluate the module, the host never does.
  *
- * @example
+ * @throws InvalidOptionError
+ * @throws TaskNotFoundError if `href` is relative and the calling code has no file
  * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
+ * @example
  */
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Abortable): DefinedTask<Argument, Result, true>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 
-/** What `task` takes. */
+/** The argument of `task`. */
 interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
-    /** The function. It runs in a worker and sees that worker's module, not the host's. */
+    /**
+     * The task's function. It runs in a worker and sees the module as that worker has evaluated it, not the host's
+     * variables.
+     */
     f: (argument: Argument, toolkit: TaskToolkit) => Result;
 }
 /**
- * Defines a task by its function. Export the result under the name it has in the pool: a worker imports this module and
- * takes the export of that name.
+ * Defines a task by its function. Export the result under the name that the task has in the pool: a worker imports this
+ * module and takes the export of that name.
  *
- * @example
+ * @throws InvalidOptionError
  * export const double = task({ f: (x: number) => x * 2 });
+ * @example
  */
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): DefinedTask<Argument, Result, true>;
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 
-/** What all errors of this package extend. */
+/** The base class of all errors of this package. */
 declare class KnittingError extends Error {
-    /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
+    /** A stable identifier for programs, such as `"KNITTING_POOL_CLOSED"`. */
     readonly code: string;
 }
-/** An option has a value it can't have, or a name that no option has. */
+/** An option has an invalid value, or no option has that name. */
 declare class InvalidOptionError extends KnittingError {
 }
-/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
+/** The pool was shut down before the call or while the call was in flight. The message is `"Thread closed"`. */
 declare class PoolClosedError extends KnittingError {
 }
 /** A task took longer than its `timeout`. The message is `"Task timeout"`. */
 declare class TaskTimeoutError extends KnittingError {
 }
-/** More abortable calls are under way than `abortSignalCapacity` allows. */
+/** More abortable calls are pending than `abortSignalCapacity` allows. */
 declare class AbortCapacityError extends KnittingError {
 }
 /** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
@@ -729,83 +822,101 @@ declare class TaskNotFoundError extends KnittingError {
 }
 /** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
 declare class WorkerBootError extends KnittingError {
-    /** The command line, empty for a worker thread. */
+    /** The worker's command line; empty for a worker thread. */
     readonly argv: readonly string[];
-    /** Exit status, if it exited. */
+    /** Exit status; `null` if the worker did not exit by itself. */
     readonly exitCode: number | null;
-    /** Name of the signal that killed it, if one did. */
+    /** Name of the signal that killed the worker; `null` if none did. */
     readonly signal: string | null;
-    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+    /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
     readonly stderrTail: string;
 }
-/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
+/**
+ * The worker that had the call died. A call that the worker had not started goes to another worker and doesn't reject
+ * with this error.
+ */
 declare class WorkerCrashedError extends KnittingError {
-    /** Exit status, if it exited. */
+    /** Exit status; `null` if the worker did not exit by itself. */
     readonly exitCode: number | null;
-    /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
+    /** Name of the signal that killed the worker, such as `"SIGSEGV"`; `null` if none did. */
     readonly signal: string | null;
-    /** Process id, `null` for a worker thread. */
+    /** Process id of the worker; `null` for a worker thread. */
     readonly pid: number | null;
-    /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+    /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
     readonly stderrTail: string;
     /** The task's name in the pool. */
     readonly task: string;
-    /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
+    /** Whether the task had been started. If `false`, the workers that got the call died several times in a row. */
     readonly started: boolean;
 }
-/** The pool has killed the worker while it was running the call. The worker is replaced. */
+/** The pool killed the worker while it was running the call. The worker is replaced. */
 declare class WorkerKilledError extends KnittingError {
-    /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
+    /** Why the worker was killed. `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`. */
     readonly reason: "hardTimeout";
     /** The task's name in the pool. */
     readonly task: string;
 }
 /**
- * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
- * error, it rejects the task's call, and the worker serves the next one.
+ * A task called a function that would end its worker, such as `process.exit`. The function did nothing. Unless the task
+ * catches this error, its call rejects with it. The worker goes on to its next call.
  */
 declare class GuardedCallError extends KnittingError {
 }
-/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
+/**
+ * A worker wrote something into the shared memory that a correct worker never writes. The worker was killed and
+ * replaced.
+ */
 declare class ProtocolViolationError extends KnittingError {
 }
-/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
+/**
+ * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
+ */
 declare class PayloadTooLargeError extends KnittingError {
     /** Bytes of the encoded value. */
     readonly byteLength: number;
-    /** Bytes that would have been possible. */
+    /** Largest allowed number of bytes. */
     readonly maxByteLength: number;
 }
 /**
- * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
- * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
+ * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
+ * in Node 20. `message` begins with the path of that part: `$.user.callback is a function`. Only this call rejects.
  */
 declare class UnsupportedPayloadError extends KnittingError {
-    /** Where it stands inside the value: `"$"` is the value itself. */
+    /** Path of the part that can't be sent. `"$"` is the value itself. */
     readonly path: string;
 }
-/** Shared memory can't be had, or is there no more. */
+/** Shared memory can't be created, opened or used. */
 declare class SharedMemoryError extends KnittingError {
     /**
-     * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
-     * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
-     * wrapper keeps no descriptor; the system has `"refused"`.
+     * The reason:
+     *
+     * - `"exists"`: the name exists already.
+     * - `"missing"`: nothing has the name.
+     * - `"foreign"`: what has the name is not shared memory, or not the memory that was meant.
+     * - `"size"`: the memory has fewer bytes than requested, or its size is not a multiple of a view's element size.
+     * - `"closed"`: the memory is closed in this process.
+     * - `"lost"`: somebody has truncated the memory.
+     * - `"unreachable"`: the memory has no name, and the worker's wrapper passes no descriptors on.
+     * - `"refused"`: the system refused, or a call brings more buffers than it may.
      */
     readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
 }
-/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
+/** A rule of the option `permission` can't be enforced for the pool's workers. `message` says why, and what to do. */
 declare class PermissionUnsupportedError extends KnittingError {
-    /** The fields of the option that nobody enforces, such as `"net"`. */
+    /** The fields of the option that can't be enforced, such as `"net"`. */
     readonly rules: readonly string[];
 }
-/** This package runs on Linux alone. */
+/**
+ * This package can't run here: the system is not Linux, the native parts for the platform are missing or can't be
+ * executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
+ */
 declare class UnsupportedPlatformError extends KnittingError {
 }
 
 /**
  * `true` in your program, `false` in the workers of a pool.
  *
- * A worker imports the module that defines its tasks, so what only the host should do stands behind it:
+ * A worker imports the module that defines its tasks. Put code that only the host should run behind this condition:
  *
  * ```js
  * if (isMain) {
@@ -816,44 +927,51 @@ declare class UnsupportedPlatformError extends KnittingError {
 declare const isMain: boolean;
 
 /**
- * What may be sent to a task and returned from it. Functions and class instances may not, nor symbols other than those of
- * `Symbol.for`. A `SharedArrayBuffer`, and a view of one, is shared with worker threads, and refused for processes.
+ * The values that can be sent to a task and returned from it. Functions, class instances, and symbols other than those
+ * of `Symbol.for` can't be sent. A `SharedArrayBuffer`, or a view of one, is shared with worker threads and refused for
+ * process workers.
  */
 type Payload = undefined | null | boolean | number | bigint | string | symbol | Date | RegExp | Error | ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer | Envelope | ReadonlyMap<Payload, Payload> | ReadonlySet<Payload> | readonly Payload[] | {
     readonly [key: string]: Payload;
 };
-/** What an envelope may carry: bytes to be copied, or memory to be shared. */
+/** What an envelope may carry: bytes, which are copied, or shared memory. */
 type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | ProcessSharedBuffer;
 /**
- * A small header beside a large binary payload, as one argument or result. It is encoded at once, and the payload's bytes are
- * copied once on each side; a `SharedArrayBuffer` or `ProcessSharedBuffer` is not copied at all, nor is an array of `pool.alloc`.
+ * A small header with a large binary payload, as one argument or result. The header is encoded when the envelope is
+ * sent, and the payload's bytes are copied once on each side. A `SharedArrayBuffer`, a `ProcessSharedBuffer` and an
+ * array from `pool.alloc` are not copied at all.
  *
- * @example
  * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
+ * @example
  */
 declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
-    /** What is said of the payload: any value that can be sent. */
+    /** Description of the payload: any value that can be sent. */
     readonly header: Header;
     /** The bytes. */
     readonly payload: Data;
-    /** Throws `InvalidOptionError` if the payload is not binary. */
+    /**
+     * Creates an envelope.
+     *
+     * @throws InvalidOptionError if the payload is not binary
+     */
     constructor(header: Header, payload: Data);
-    /** Closes a payload that is a `ProcessSharedBuffer`; any other is left to be collected. */
+    /** Closes a payload that is a `ProcessSharedBuffer`. Any other payload is left to the garbage collector. */
     [Symbol.dispose](): void;
 }
 
 /**
- * Says that the module which calls it may be bundled, and where it is. To be called before the module defines tasks. Its tasks
- * are then found by the order in which it calls `task`, and not by the names of their exports, which a bundler may drop; so
- * they have to be defined at its top level.
+ * Declares that the calling module may be bundled, and where it is. Call it before the module defines tasks. A bundler
+ * may drop or rename exports, so workers then find the module's tasks by the order in which it calls `task`, not by the
+ * names of their exports. The tasks must be defined at the module's top level.
  *
- * `url` is `import.meta.url`. Without it, or where it is `undefined` as in what esbuild makes for CommonJS, it is the file that runs.
+ * `url` is `import.meta.url`. If it is left out or `undefined`, as in esbuild's CommonJS output, the running file is
+ * used.
  *
- * @throws InvalidOptionError if there is no file at `url`, which then is that of a source.
- * @example
+ * @throws InvalidOptionError if there is no file at `url`, which is then probably the URL of a source file
  * setModuleUrl(import.meta.url);
  *
  * export const double = task({ f: (x: number) => x * 2 });
+ * @example
  */
 declare function setModuleUrl(url?: string | URL): void;
 

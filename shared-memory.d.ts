@@ -3,43 +3,48 @@
 // For `using`, where a project's own libraries don't bring it.
 /// <reference lib="esnext.disposable" />
 
-/** What `ProcessSharedBuffer.create` takes. */
+/** The options of `ProcessSharedBuffer.create`. */
 interface ProcessSharedBufferOptions {
-    /** Bytes, at least 1. To open it may be left out: then all that is there is mapped. */
+    /** Size in bytes, at least 1. With `mode: "open"` it may be left out: then all of the memory is mapped. */
     size?: number | undefined;
     /**
-     * A name by which any process of this system's user can open the memory, such as `"/frames"`. It stays until somebody
-     * unlinks it. Without a name only workers that are sent the buffer can have it.
+     * A name by which every process of the same user on this system can open the memory, such as `"/frames"`. The name
+     * stays until it is unlinked. Without a name, only workers that receive the buffer can access it.
      */
     name?: string | undefined;
-    /** Whether the name is to be new, or to be there already. Default `"create"`. */
+    /** Whether the name must be new (`"create"`) or must exist (`"open"`). Default `"create"`. */
     mode?: "create" | "open" | undefined;
 }
 /** Memory that is mapped in this process. */
 interface SharedMapping {
-    /** Its size. */
+    /** Size in bytes. */
     readonly byteLength: number;
-    /** Its name, if it has one. */
+    /** Name of the memory; `undefined` if it has none. */
     readonly name: string | undefined;
-    /** Whether it is mapped no more. */
+    /** Whether the memory has been unmapped. */
     readonly closed: boolean;
-    /** Unmaps it. All buffers and views over it are detached. Its name stays. */
+    /** Unmaps the memory. All buffers and views over it are detached. Its name stays. */
     close(): void;
 }
 /** Where the bytes of a `ProcessSharedBuffer` are. */
 interface ProcessSharedBufferDescriptor {
-    /** The memory, which several buffers may be parts of. */
+    /** The memory. Several buffers may be parts of it. */
     readonly mapping: SharedMapping;
-    /** Where in it the buffer begins. */
+    /** Offset of the buffer in the memory, in bytes. */
     readonly byteOffset: number;
-    /** How many bytes of it the buffer has. */
+    /** Size of the buffer in bytes. */
     readonly byteLength: number;
 }
-/** How shared memory is had and given up. */
+/** The functions that create and remove shared memory. */
 interface ProcessSharedBufferPrimitives {
-    /** Creates or opens memory and maps it. Throws `SharedMemoryError`, `InvalidOptionError`. */
+    /**
+     * Creates or opens memory and maps it.
+     *
+     * @throws SharedMemoryError
+     * @throws InvalidOptionError
+     */
     mapSharedMemory(options: ProcessSharedBufferOptions): SharedMapping;
-    /** Takes a name away: true if there was one. The memory stays for those who have it. */
+    /** Removes a name. Returns true if the name existed. The memory stays for the processes that have mapped it. */
     unlinkSharedMemory(name: string): boolean;
 }
 /** A class of views: `Uint8Array`, `Int32Array`, `DataView` and the like. */
@@ -48,51 +53,60 @@ interface ViewClass<View> {
     readonly BYTES_PER_ELEMENT?: number;
 }
 /**
- * Memory that several processes map: what one writes, all others see, and nothing is copied. Sent to a worker, also within another
- * value, it arrives as one over the same memory.
+ * Memory that several processes map: what one process writes, all others see, and nothing is copied. If it is sent to a
+ * worker, alone or inside another value, a buffer over the same memory arrives.
  *
- * It is an `ArrayBuffer` to JavaScript: `Atomics` work on views over it, but for `Atomics.wait`, which wants a
- * `SharedArrayBuffer`.
+ * In JavaScript the memory is an `ArrayBuffer`. `Atomics` work on views over it, except for `Atomics.wait`, which needs
+ * a `SharedArrayBuffer`.
  *
- * @example
  * import { ProcessSharedBuffer } from "knitting-native/shared-memory";
  *
  * using frames = ProcessSharedBuffer.create(1024 * 1024);
  * const counters = frames.subbuffer(0, 64).view(Int32Array);
  * await pool.call.render(frames);
  * console.log(Atomics.load(counters, 0));
+ * @example
  */
 declare class ProcessSharedBuffer {
     #private;
-    /** Bytes of it. */
+    /** Size in bytes. */
     readonly byteLength: number;
-    /** Where they are. `descriptor.mapping.close()` unmaps them. */
+    /** Where the bytes are. `descriptor.mapping.close()` unmaps them. */
     readonly descriptor: ProcessSharedBufferDescriptor;
     /**
-     * Creates shared memory of so many bytes, all zero, or opens what has a name.
+     * Creates shared memory of the given size in bytes, all zeros, or opens memory by its name.
      *
-     * @throws SharedMemoryError if the name exists, or doesn't, or what has it is too short, or the system has no memory.
-     * InvalidOptionError.
+     * @throws SharedMemoryError if the name exists already or doesn't exist, if the opened memory is too small, or if
+     * the system has no memory
+     * @throws InvalidOptionError
      */
     static create(options: number | ProcessSharedBufferOptions, primitives?: ProcessSharedBufferPrimitives): ProcessSharedBuffer;
-    /** Its bytes as an `ArrayBuffer`, always the same one. Throws `SharedMemoryError` if it is closed. */
+    /**
+     * The bytes as an `ArrayBuffer`, which is the same object each time.
+     *
+     * @throws SharedMemoryError if the buffer is closed
+     */
     getBuffer(): ArrayBuffer;
-    /** A view of all of it: `buffer.view(Int32Array)`. Throws `SharedMemoryError` if it is closed, or is no whole elements. */
+    /**
+     * A view of the whole buffer: `buffer.view(Int32Array)`.
+     *
+     * @throws SharedMemoryError if the buffer is closed, or if its size is not a multiple of the element size
+     */
     view<View>(View: ViewClass<View>): View;
     /** The same as `view(Uint8Array)`. */
     bytes(): Uint8Array;
     /**
-     * A part of it, over the same memory: `length` bytes from `offset`, which is a multiple of 8. It can be sent by itself; who gets
-     * it has all of the memory mapped.
+     * A part of the buffer over the same memory: `length` bytes from `offset`, which must be a multiple of 8. The part
+     * can be sent by itself; the receiver maps all of the memory.
      */
     subbuffer(offset: number, length?: number): ProcessSharedBuffer;
     /**
-     * Closes it. What `create` has returned is unmapped, and all views over it and its parts are detached. A part, or one that was
-     * received, gives up its own views.
+     * Closes the buffer. A buffer that `create` returned is unmapped, and all views over it and its parts are detached.
+     * A part, or a buffer that was received, only releases its own views.
      */
     [Symbol.dispose](): void;
 }
-/** How this system's shared memory is had and given up. */
+/** The functions that create and remove shared memory on this system. */
 declare function getDefaultProcessSharedBufferPrimitives(): ProcessSharedBufferPrimitives;
 
 export { ProcessSharedBuffer, getDefaultProcessSharedBufferPrimitives };

@@ -1,7 +1,7 @@
 /** What the figures must show: ratios within one run, never absolute times. */
 import { ratio } from "./summary.mjs";
 
-/** A worker thread has no more to do than a process: what it falls short by more than this is no noise. */
+/** A worker thread has no more work than a process. If its ratio is lower than this, the difference is not noise. */
 const NO_SLOWER = 0.95;
 
 export function acceptance(

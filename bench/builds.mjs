@@ -1,4 +1,4 @@
-/** Builds of this package: this one, and another that it is compared with. */
+/** Builds of this package: the current one, and another one to compare it with. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,7 +8,7 @@ import { refuse } from "./options.mjs";
 
 const NAME = "knitting-native";
 
-/** What this build is called beside the other. */
+/** The name of this build in a comparison. */
 export const THIS = "this";
 const OTHER = "other";
 
@@ -19,7 +19,9 @@ export function thisBuild() {
   return { name: THIS, ...loadBuild(realpathSync(root)) };
 }
 
-/** The build at `path`, which the user has named. Each has an addon of its own, also when both are in one process. */
+/**
+ * The build at `path`, which the user has named. Each build has an addon of its own, even if both run in one process.
+ */
 export function otherBuild(path) {
   const problem = problemOf(path);
   if (problem !== undefined) {
@@ -35,7 +37,7 @@ export function otherBuild(path) {
   }
 }
 
-/** What a build exports, with the folder it is in. */
+/** The exports of a build, with its folder. */
 export function loadBuild(folder) {
   const { createPool, importTask } = require(folder);
   return { folder, createPool, importTask };
@@ -50,7 +52,7 @@ export function describeBuild({ folder }) {
   return commit ? { folder, commit } : { folder };
 }
 
-/** Why there is no other build at `path`: the end of a sentence and what to do. */
+/** Why there is no other build at `path`: the end of a sentence, and what to do. */
 function problemOf(path) {
   if (nameOf(path) !== NAME) {
     return `which is no folder of ${NAME}. Give the path of another checkout, or of an installed package.`;
@@ -83,7 +85,7 @@ function remedy(path) {
     : `Run \`node ${join(path, "scripts", "install.mjs")}\`, or install the package again.`;
 }
 
-/** A published package has no sources of its JavaScript. */
+/** A published package doesn't contain the sources of its JavaScript. */
 function isCheckout(path) {
   return existsSync(join(path, "js"));
 }

@@ -1,4 +1,4 @@
-/** Two builds beside each other as aligned plain text. */
+/** Prints two builds side by side as aligned plain text. */
 import { headline } from "./report.mjs";
 import { FIGURES, written } from "./written.mjs";
 

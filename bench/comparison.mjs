@@ -1,8 +1,8 @@
-/** Two builds of one run beside each other: ratios within each round, and what they say. */
+/** Compares two builds of one run: ratios within each round, and the verdict. */
 import { spread } from "./statistics.mjs";
 import { ratio } from "./summary.mjs";
 
-/** A median ratio as near to 1 as this is no difference. */
+/** A median ratio within this distance of 1 counts as no difference. */
 const TOLERANCE = 0.03;
 
 /** A table for each figure that the scenario compares, with a row for each pair. */
@@ -33,7 +33,7 @@ function row({ kind, mine, other, anchor }, figures, figure) {
   };
 }
 
-/** A ratio above 1 is better. Where 1 lies between its quartiles the rounds don't agree on which build is. */
+/** A ratio above 1 is better. If 1 lies between the quartiles, the rounds don't agree on the better build. */
 function verdict({ median, low, high }) {
   if (Math.abs(median - 1) <= TOLERANCE || (low <= 1 && 1 <= high)) {
     return "within 3 %";

@@ -1,19 +1,20 @@
 /**
- * Contenders take turns, in many short rounds, so that whatever else the machine does hits all of them alike.
+ * The contenders take turns in many short rounds, so that other load on the machine affects all of them alike.
  *
- * The order changes from round to round: nobody always works in the wake of the same other. Before each turn there is a
- * pause in which the one before falls asleep: our workers spin for a moment before they do.
+ * The order changes from round to round, so that no contender always follows the same other one. Before each turn there
+ * is a pause in which the previous contender falls asleep, because this package's workers spin for a moment before they
+ * do.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
 const PAUSE_MILLIS = 2;
-/** Rounds that count for nothing: code becomes fast by being used. */
+/** Warm-up rounds, which are not counted, because code becomes fast by being used. */
 const WARM_ROUNDS = 3;
 const LEAST_ROUNDS = 3;
 
 /**
- * Lets the contenders of each event play its scenario, all events each round, for `seconds`. Returns the number of rounds;
- * what was measured is in the events' figures: `event.figures.get(contender)[round]`.
+ * Lets the contenders of each event play its scenario, all events in each round, for `seconds`. Returns the number of
+ * rounds. The measurements are in the events' figures: `event.figures.get(contender)[round]`.
  */
 export async function interleave(events, seconds, onRound) {
   const end = performance.now() + seconds * 1e3;
@@ -35,8 +36,9 @@ export async function interleave(events, seconds, onRound) {
 }
 
 /**
- * From the first, to and fro: 0, 1, last, 2, last but one and so on. Rotated by one each round, and backwards every
- * other time around. So everybody has their turn after each of the others equally often (Williams, 1949).
+ * The order of a round: from the first one alternating between both ends, 0, 1, last, 2, last but one and so on,
+ * rotated by one in each round and reversed every other time around. Each contender then has its turn after each of the
+ * others equally often (Williams, 1949).
  */
 function inTurn(contenders, round) {
   const count = contenders.length;

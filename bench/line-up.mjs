@@ -1,9 +1,9 @@
 /**
- * Who plays which scenario. The events of a group take turns with one another, for `seconds`. The contenders of a
- * `standing` group start once, before it; those of another start in each turn.
+ * The contenders of each scenario. The events of a group take turns with one another for `seconds`. The contenders of a
+ * `standing` group start once, before the group; those of another group start in each turn.
  *
  * An event between two builds has `pairs`: workers of one kind from `mine` and `other`, and their `anchor`, which is
- * what Node itself has for it.
+ * Node's own counterpart.
  */
 import { THIS } from "./builds.mjs";
 import { Fork } from "./contenders/fork.mjs";
@@ -17,7 +17,10 @@ const KINDS = {
   thread: { runtime: "thread" },
   process: { runtime: "process", processRuntime: "node" },
 };
-/** Variables such as NODE_EXTRA_CA_CERTS cost time at a start, and a policy takes them away: nobody has any. */
+/**
+ * Variables such as NODE_EXTRA_CA_CERTS cost time at a start, and a policy removes them. So no contender gets any
+ * variables.
+ */
 const NO_VARIABLES = { env: {} };
 
 const CALLS = [sequentialCalls, batches(100), batches(1000), afterSilence];
@@ -27,7 +30,7 @@ const ECHOES = [
   echo("Uint8Array of 1 MiB", bytes),
 ];
 
-/** One build and what Node has: the group of their calls, and what the acceptance is about. */
+/** One build beside Node's own means: the group of their calls, and the claims of the acceptance. */
 export function besideNode(build) {
   const knittingThread = new Knitting("knitting thread", build, { worker: KINDS.thread });
   const knittingProcess = new Knitting("knitting process", build, { worker: KINDS.process });
@@ -46,7 +49,9 @@ export function besideNode(build) {
   };
 }
 
-/** Two builds, in the order in which they come first: the group of their calls and that of their workers' starts. */
+/**
+ * Two builds, in the order in which they are loaded: the group of their calls, and the group of their workers' starts.
+ */
 export function besideEachOther(builds) {
   const postMessage = new PostMessage("postMessage");
   const bareWorker = new PostMessage("bare Worker", NO_VARIABLES);
@@ -97,7 +102,7 @@ function duel(scenario, pairs) {
   return { ...event(scenario, all), pairs };
 }
 
-/** A scenario, and for each of its contenders room for what it shows. */
+/** A scenario, with a place for the figures of each of its contenders. */
 function event(scenario, contenders) {
   return { scenario, figures: new Map(contenders.map((contender) => [contender, []])) };
 }

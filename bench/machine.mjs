@@ -1,8 +1,8 @@
-/** What the figures depend on: the machine, and what else it was doing. */
+/** What the figures depend on: the machine, and its other load. */
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 
-/** The unit of processor times in /proc, the same on every Linux. */
+/** The unit of processor times in /proc, which is the same on every Linux. */
 const TICKS_PER_SECOND = 100;
 
 export function machine() {
@@ -16,8 +16,8 @@ export function machine() {
 }
 
 /**
- * Begins to watch the processors. The function returned tells how many of them others have kept busy since, and needs all
- * child processes to have ended: only then the kernel counts their time as ours.
+ * Begins to watch the processors. The returned function tells how many of them others have kept busy since then. All
+ * child processes must have ended when it is called, because only then the kernel counts their time as this process's.
  */
 export function watchOthers() {
   const start = performance.now();
@@ -30,13 +30,16 @@ export function watchOthers() {
   };
 }
 
-/** Of all processors: everything but idle and waiting for disks. Steal, which is other machines' time, counts as busy. */
+/**
+ * Busy time of all processors: everything except idle time and waiting for disks. Steal, the time of other machines,
+ * counts as busy.
+ */
 function busyTicks() {
   const [, user, nice, system, , , irq, softirq, steal] = fields("/proc/stat").map(Number);
   return user + nice + system + irq + softirq + steal;
 }
 
-/** Of this process with its threads, and of the children that have ended. */
+/** Time of this process with its threads, and of its children that have ended. */
 function ourTicks() {
   const afterName = fields("/proc/self/stat", /.*\) /s).map(Number);
   const [user, system, childrenUser, childrenSystem] = afterName.slice(11, 15);

@@ -1,12 +1,13 @@
 /**
- * The benchmark: what a call costs here and what it costs by what Node itself has; or here and in another build.
+ * The benchmark: the cost of a call with this package and with Node's own means, or with this package and another build
+ * of it.
  *
  * ```text
  *   node bench/main.mjs [--quick] [--json] [--only <what>] [--against <path>]
  * ```
  *
- * It runs under the Node that it is started with; `npm run bench` picks one. Time decides about nothing but the words
- * of its verdicts: the exit status is 0 unless a contender gave a wrong answer.
+ * It runs under the Node that starts it; `npm run bench` picks one. Times decide only the wording of its verdicts: the
+ * exit status is 0 unless a contender gave a wrong answer.
  */
 import { acceptance } from "./acceptance.mjs";
 import { describeBuild, otherBuild, thisBuild } from "./builds.mjs";
@@ -32,7 +33,7 @@ async function alone() {
   const results = {
     ...conditions(played),
     tables: played.events.map((event) => summarize(event, contenders.postMessage)),
-    // Nothing is claimed of scenarios that were left out.
+    // Nothing is claimed about scenarios that were left out.
     ...(options.only === undefined && { acceptance: acceptance(claims, contenders) }),
   };
   return [results, report];

@@ -1,9 +1,9 @@
-/** The part of the benchmark that the user asks for. */
+/** Selects the part of the benchmark that the user asks for. */
 import { refuse } from "./options.mjs";
 
 /**
- * The groups with what `--only` leaves of their events: a group by its name, or scenarios by words of their titles.
- * Fewer events play for less time.
+ * The groups with the events that `--only` selects: a group by its name, or scenarios by words of their titles. Fewer
+ * events play for a shorter time.
  */
 export function only(what, groups) {
   const left = groups.flatMap((group) => {

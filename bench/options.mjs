@@ -1,4 +1,4 @@
-/** What may be said on the command line. Whoever says something else gets a sentence. */
+/** The command line options. Anything else is answered with an error message of one sentence. */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -24,7 +24,10 @@ const OPTIONS = {
   help: { type: "boolean" },
 };
 
-/** The options of this process. `against` is absolute: npm runs a script elsewhere than where it was called. */
+/**
+ * The options of this process. `against` is absolute, because npm runs a script in another folder than the one where it
+ * was called.
+ */
 export function readOptions() {
   const { help, against, ...options } = parsed();
   if (help) {
@@ -43,7 +46,7 @@ export function asArguments(options) {
   );
 }
 
-/** Ends the process with a sentence about what the user has said. */
+/** Ends the process with a sentence about the user's mistake. */
 export function refuse(sentence) {
   console.error(`npm run bench: ${sentence}`);
   process.exit(1);
@@ -53,7 +56,7 @@ function parsed() {
   try {
     return parseArgs({ options: OPTIONS }).values;
   } catch (error) {
-    // What Node says after its first sentence is about options in general.
+    // Node's message goes on with general advice about options after its first sentence.
     const [sentence] = error.message.split(/\.\s/);
     return refuse(`${sentence}. \`npm run bench -- --help\` lists the options.`);
   }

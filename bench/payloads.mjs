@@ -1,4 +1,4 @@
-/** Values as people send them. */
+/** Typical values. */
 
 const TEXT_UNITS = 1024;
 const RECORDS = 100;

@@ -1,7 +1,7 @@
 /** Lets groups play, one group after the other. */
 import { interleave } from "./interleave.mjs";
 
-/** All their events, the rounds and how long it took. */
+/** All events of the groups, the number of rounds, and the time that they took. */
 export async function play(groups, quick) {
   const start = performance.now();
   let rounds = 0;
@@ -18,7 +18,7 @@ export async function play(groups, quick) {
   };
 }
 
-/** Shows a person that something happens. */
+/** Shows a person that the benchmark is running. */
 function progress(group, round) {
   if (process.stderr.isTTY) {
     process.stderr.write(round < 0 ? `\r${group}: warming up` : `\r${group}: round ${round + 1}  `);

@@ -1,4 +1,4 @@
-/** The results as aligned plain text. */
+/** Prints the results as aligned plain text. */
 import { FIGURES, written } from "./written.mjs";
 
 const NAME_WIDTH = 20;
@@ -21,7 +21,7 @@ export function report({ machine, othersBusy, rounds, seconds, tables, acceptanc
   ].join("\n");
 }
 
-/** Where and how long it was measured. */
+/** On which machine and for how long the figures were measured. */
 export function headline({ machine, othersBusy, rounds, seconds }) {
   const { cpu, cores, memoryGiB, kernel, node } = machine;
   return [

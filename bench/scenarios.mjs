@@ -1,9 +1,9 @@
 /**
- * What is measured. A scenario's `turn` lets one contender work for a few milliseconds and returns its figures; `warm`
- * precedes it unmeasured, because the contender has slept while the others had their turns.
+ * The scenarios. A scenario's `turn` lets one contender work for a few milliseconds and returns its figures. `warm`
+ * runs before it unmeasured, because the contender has slept while the others had their turns.
  *
- * Times are microseconds, rates calls per second. Every answer counts into a sum that is checked: a contender that answers
- * wrongly, or not every call, ends the benchmark.
+ * Times are in microseconds, rates in calls per second. Every answer is added to a sum that is checked: a contender
+ * that answers wrongly, or not every call, ends the benchmark.
  */
 import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,13 +14,16 @@ const SILENCE_MILLIS = 10;
 const CALLS_AFTER_SILENCE = 4;
 const WARM_CALLS = 50;
 const WARM_ECHOES = 3;
-/** More than any contender makes in a turn. */
+/** More calls than any contender makes in a turn. */
 const MAX_CALLS = 250_000;
 
-/** Latencies of the turn. Allocated once: its garbage would be collected in somebody else's turn. */
+/**
+ * Latencies of the turn. The array is allocated once, because its garbage would be collected in another contender's
+ * turn.
+ */
 const micros = new Float64Array(MAX_CALLS);
 
-/** A number there, the next one back, one call after the other. */
+/** Sends a number and gets the next one back, one call after the other. */
 export const sequentialCalls = {
   title: "x + 1, one call after the other",
   figures: ["p50", "p99", "rate"],
@@ -29,7 +32,7 @@ export const sequentialCalls = {
   turn: (contender) => oneByOne((x) => contender.call(x), identity, sumOfAnswers),
 };
 
-/** The same in batches: all calls of one are made before the first answer is awaited. */
+/** The same in batches: all calls of a batch are made before the first answer is awaited. */
 export function batches(size) {
   return {
     title: `x + 1, batches of ${size} by Promise.all`,
@@ -75,7 +78,7 @@ export const afterSilence = {
   },
 };
 
-/** A value with a length, there and back, copied both ways, one call after the other. */
+/** Sends a value with a length and gets it back, copied both ways, one call after the other. */
 export function echo(what, value) {
   return {
     title: `${what}, there and back`,
@@ -109,14 +112,14 @@ const START = {
 /** A new worker, in a process that has had others. */
 export const laterStart = { ...START, title: "start of a worker", turn: timeStart };
 
-/** The same by contenders that run in a process which has had none: see `contenders/fresh.mjs`. */
+/** The same with contenders that run in a process which has had no worker: see `contenders/fresh.mjs`. */
 export const firstStart = {
   ...START,
   title: "start of the first worker in a fresh process",
   turn: (contender) => contender.timeStart(),
 };
 
-/** From nothing to the first answer, and for how much of that the event loop is blocked at once. */
+/** The time from nothing to the first answer, and the longest time for which the event loop is blocked meanwhile. */
 export async function timeStart(contender) {
   const start = performance.now();
   contender.open();
@@ -133,7 +136,7 @@ async function warmCalls(contender) {
   }
 }
 
-/** Calls until the turn is over. What `weigh` makes of the answers must sum up to `expected` of their count. */
+/** Makes calls until the turn is over. The sum of `weigh` over the answers must be `expected` for their number. */
 async function oneByOne(ask, weigh, expected) {
   const start = performance.now();
   const end = start + TURN_MILLIS;
@@ -155,7 +158,7 @@ function latency(count, share) {
   return quantile(micros.subarray(0, count).sort(), share);
 }
 
-/** 1 + 2 + ... + count: what x + 1 gives for x from 0 on. */
+/** 1 + 2 + ... + count: the sum of x + 1 for x from 0 on. */
 function sumOfAnswers(count) {
   return (count * (count + 1)) / 2;
 }

@@ -1,6 +1,7 @@
 /**
- * `node bench/shared.mjs`: a large binary argument to a task that looks at its ends, by each way there is. Milliseconds a call, the
- * median of many, one call at a time; each way's turn comes once a round, so that what else the machine does meets them alike.
+ * `node bench/shared.mjs`: the cost of a large binary argument, for a task that reads its first and last bytes, by each
+ * way to send it. The result is in milliseconds per call, the median of many calls that are made one at a time. Each
+ * way has one turn per round, so that other load on the machine affects all of them alike.
  */
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -43,7 +44,8 @@ async function main() {
     const memory = ProcessSharedBuffer.create(size);
     memory.bytes().set(source);
     const shared = new Uint8Array(new SharedArrayBuffer(size));
-    // What has to be made anew for each call is made outside of what is measured, and filled: a program fills it anyway.
+    // What each call needs anew is made and filled outside of the measured time, because a program would fill it
+    // anyway.
     const made = {
       allocThread: () => thread.alloc(size).fill(1),
       allocProcess: () => process.alloc(size).fill(1),

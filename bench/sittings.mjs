@@ -1,7 +1,7 @@
 /**
- * Two builds play in several processes, one after the other. How V8 compiles each copy and where its memory lies is
- * luck that lasts as long as a process: two copies of the same build have differed by a tenth in one. In every other
- * process the other build is loaded first and comes first.
+ * Two builds play in several processes, one after the other. How V8 compiles each copy and where its memory lies is a
+ * matter of luck that lasts as long as a process: two copies of the same build have differed by a tenth in one process.
+ * In every other process the other build is loaded first and plays first.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ const SITTINGS = 8;
 const QUICK_SITTINGS = 4;
 const SITTING = fileURLToPath(new URL("./sitting.mjs", import.meta.url));
 
-/** Lets all sittings play, and collects what they show in the events of `groups`. */
+/** Lets all sittings play, and collects their results in the events of `groups`. */
 export function playInSittings(groups, { against, only, quick }) {
   const events = groups.flatMap((group) => group.events);
   const sittings = quick ? QUICK_SITTINGS : SITTINGS;
@@ -28,7 +28,7 @@ export function playInSittings(groups, { against, only, quick }) {
   return { events, rounds, seconds: (performance.now() - start) / 1e3 };
 }
 
-/** Ends this process if the sitting fails, which has then said why. */
+/** Runs a sitting. Ends this process if the sitting fails, which has then printed the reason. */
 function sit(what) {
   const { status, stdout } = spawnSync(process.execPath, [SITTING, JSON.stringify(what)], {
     stdio: ["ignore", "pipe", "inherit"],

@@ -1,6 +1,6 @@
 /**
- * `node bench/start.mjs`: what a policy costs. Starts of a strict process worker and of an unsafe one, in turn, from `createPool`
- * until its first call has returned; then calls a second of both, in turn.
+ * `node bench/start.mjs`: the cost of a policy. It starts a strict process worker and an unsafe one in turn, and
+ * measures from `createPool` until the first call has returned; then it measures calls per second of both, in turn.
  */
 import { createPool, importTask } from "knitting-native";
 import { ensureRuntimes } from "../scripts/runtimes.mjs";
@@ -28,7 +28,7 @@ for (const runtime of Object.keys(paths)) {
       const began = performance.now();
       const pool = poolOf(runtime, permission);
       await pool.call.echo(0);
-      // The first of each fills the file system's cache.
+      // The first start of each fills the file system's cache.
       if (round >= 0) {
         start[permission].push(performance.now() - began);
       }
@@ -61,7 +61,7 @@ async function callsStrictAgainstUnsafe(runtime) {
 }
 
 function poolOf(runtime, permission) {
-  // The same variables for both: some cost a runtime time at its start, and a policy takes them away.
+  // Both get the same variables, because some cost a runtime time at its start, and a policy removes them.
   const worker = { runtime: "process", processRuntime: runtime, processRuntimePath: paths[runtime], env: {} };
   return createPool({ worker, permission })({ echo });
 }

@@ -1,4 +1,4 @@
-/** What the workers of streams.mjs run. */
+/** The tasks of the workers of streams.mjs. */
 import { parentPort, workerData } from "node:worker_threads";
 
 export const item = ({ index, long }) => (long ? { index, text: "x".repeat(1_000) } : index);

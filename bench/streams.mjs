@@ -1,4 +1,4 @@
-/** Items a second: a stream, a call for each item, and a MessagePort. `node bench/streams.mjs` */
+/** `node bench/streams.mjs`: items per second with a stream, with a call for each item, and with a MessagePort. */
 import { strictEqual } from "node:assert/strict";
 import { Worker } from "node:worker_threads";
 import { createPool, importTask } from "knitting-native";

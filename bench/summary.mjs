@@ -1,7 +1,7 @@
-/** From the figures of many rounds to a few: medians over the rounds, and ratios within each round. */
+/** Reduces the figures of many rounds to a few: medians over the rounds, and ratios within each round. */
 import { spread } from "./statistics.mjs";
 
-/** One row a contender: each figure, and how many times better than `baseline` it is; medians with quartiles. */
+/** One row per contender: each figure, and how many times better than `baseline` it is, as medians with quartiles. */
 export function summarize({ scenario, figures }, baseline) {
   const { title, ratioOf } = scenario;
   const rows = [...figures].map(([contender, turns]) => ({
@@ -14,7 +14,7 @@ export function summarize({ scenario, figures }, baseline) {
   return { title, ratioOf, rows };
 }
 
-/** How many times better one is than the other round by round: faster by a time, higher by a rate. */
+/** How many times better one is than the other, round by round: by shorter times or by higher rates. */
 export function ratio(name, turns, others) {
   return spread(
     turns.map((turn, round) => {

@@ -1,4 +1,7 @@
-/** What every contender's worker does: as little as possible, so that what is measured is the way there and back. */
+/**
+ * The work of every contender's worker: as little as possible, so that the benchmark measures the way to the worker and
+ * back.
+ */
 
 export const inc = (x) => x + 1;
 

@@ -1,6 +1,6 @@
-/** Figures as a person reads them. */
+/** Formats figures for people. */
 
-/** Units, each with its size in the unit that is measured in; the smallest first. */
+/** Units, each with its size in the measured unit, the smallest first. */
 const TIME = [
   { size: 1, sign: " us" },
   { size: 1e3, sign: " ms" },
@@ -29,7 +29,7 @@ export function written(name, { median, low, high }) {
   return { median: `${middle}${sign}`, quartiles: low === high ? "" : `(${ends.join(" - ")})` };
 }
 
-/** Three digits, more before the point if need be. */
+/** Formats with three digits, or with more before the point if needed. */
 function digits(value) {
   return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }

@@ -1,10 +1,10 @@
-/** A worker dies in the middle of a call: that call rejects and says how, and another worker takes the next one. */
+/** A worker dies in the middle of a call. That call rejects with the reason, and another worker takes the next call. */
 import { spawnSync } from "node:child_process";
 import { createPool, isMain, WorkerCrashedError } from "knitting-native";
 
 export function divide([dividend, divisor]) {
   if (divisor === 0) {
-    // What a native module with a bug would do. No `catch` in the worker can help.
+    // This is what a native module with a bug would do. No `catch` in the worker can help.
     spawnSync("kill", ["-9", String(process.pid)]);
   }
   return dividend / divisor;

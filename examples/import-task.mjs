@@ -1,12 +1,12 @@
 /**
- * A task by the name of its module. Only the workers evaluate that module: `tasks/sha256.mjs` throws in any other process,
- * and this program runs.
+ * A task that is named by its module. Only the workers evaluate that module: `tasks/sha256.mjs` throws in any other
+ * process, and this program runs.
  */
 import { createPool, importTask } from "knitting-native";
 
 const sha256 = importTask({ href: "./tasks/sha256.mjs", name: "sha256" });
 
-// No `isMain` here: no worker imports this file, since none of its own functions is a task.
+// This program needs no `isMain`: no worker imports this file, since none of its own functions is a task.
 const pool = createPool({
   threads: 2,
   worker: { runtime: "process", processRuntime: "node" },

@@ -1,6 +1,6 @@
 /**
  * Two processes share the calls of one exported function. The workers import this file and take the export by its name,
- * so what is only for the host stands behind `isMain`.
+ * so code that is only for the host stands behind `isMain`.
  */
 import { createPool, isMain } from "knitting-native";
 
@@ -22,7 +22,7 @@ if (isMain) {
     worker: { runtime: "process", processRuntime: "node" },
   })({ countPrimes });
   try {
-    // Both calls are under way before the first is awaited: each has a process of its own.
+    // Both calls are made before the first is awaited, so each runs in a process of its own.
     const counts = [pool.call.countPrimes(1_000), pool.call.countPrimes(100_000)];
     console.log(await Promise.all(counts)); // [ 168, 9592 ]
   } finally {

@@ -1,8 +1,8 @@
 /**
  * Memory that several processes map: `knitting-native/shared-memory`.
  *
- * The class is in a module of its own: a test runner or a bundler that loads this one by itself still gets the class that the
- * lanes know.
+ * The class is in a module of its own. A test runner or a bundler that loads this entry point separately therefore
+ * still gets the class that the lanes know.
  *
  * @packageDocumentation
  */

@@ -1,9 +1,9 @@
 /**
- * Writes src/binding/addon.d.ts: the types of what the addon exports, with the doc comments of src/binding. With
- * `--check` it only says whether the file is as it should be.
+ * Writes src/binding/addon.d.ts: the types of the addon's exports, with the doc comments of src/binding. With `--check`
+ * it only checks whether the file is up to date.
  *
- * napi-derive describes the exports while the crate is compiled, one JSON object a line. This script makes a
- * TypeScript module of them.
+ * napi-derive describes the exports while the crate is compiled, one JSON object per line. This script turns them into
+ * a TypeScript module.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,9 +24,9 @@ export type Reserve = ReturnType<HostLane["reserveFunction"]>;
 export type Lane = Pick<HostLane, Extract<keyof HostLane, keyof WorkerLane>>;
 `;
 
-/** What napi-derive says of the exports, in the order of the sources. */
+/** napi-derive's descriptions of the exports, in the order of the sources. */
 function definitions() {
-  // A folder that no earlier build knows: cargo compiles the crate again, which is what writes the descriptions.
+  // In a folder that no earlier build knows, cargo compiles the crate again, and that writes the descriptions.
   const folder = mkdtempSync(join(tmpdir(), "knitting-addon-types-"));
   try {
     const { status, error } = spawnSync(
@@ -53,7 +53,7 @@ function definitions() {
   }
 }
 
-/** The lines of a text, each with its indentation; napi-derive's own is not kept. */
+/** The lines of a text with this indentation in place of napi-derive's. */
 function indented(text, indentation) {
   return text
     .split("\n")
@@ -71,13 +71,13 @@ function members(text, indentation) {
     .join("\n");
 }
 
-/** The variants of a union: one object type each, whose fields and their comments have lines of their own. */
+/** The variants of a union, one object type each. Fields and their comments get lines of their own. */
 function union(text) {
   const variants = text.split(/^\s*\| /m).filter((variant) => variant.trim() !== "");
   return variants
     .map((variant) => {
       const fields = variant.trim().slice(1, -1).trim();
-      // A comment stands before each field but the first, which says which variant it is.
+      // A comment stands before each field except the first, which names the variant.
       const lines = fields.replaceAll("; /**", "\n/**");
       return lines.includes("\n") ? `  | {\n${members(lines, "      ")}    }` : `  | { ${lines} }`;
     })

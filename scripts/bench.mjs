@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- [options]`: builds what is missing, then measures. `--help` tells the options.
+ * `npm run bench -- [options]`: builds what is missing, then measures. `--help` lists the options.
  *
- * Under the Node that the figures in our documents are from, or the one that `--node` names.
+ * The benchmark runs under the Node of the figures in the documents, or under the one that `--node` names.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

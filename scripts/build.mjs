@@ -1,4 +1,4 @@
-/** `npm run build`: what is missing or older than its sources, and nothing else. */
+/** `npm run build`: builds what is missing or older than its sources, and nothing else. */
 import { ensureBuilt } from "./setup.mjs";
 
 await ensureBuilt();

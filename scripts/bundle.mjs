@@ -1,5 +1,5 @@
 /**
- * Bundles js/ into what is packed.
+ * Bundles js/ into the files that are packed.
  *
  * ```text
  *   dist/host.js            the host program        exports { index, sharedMemory }: one object for each entry point
@@ -7,11 +7,11 @@
  *   dist/cli.js             the command
  *   dist/index.js           a stub that picks one of the programs
  *   dist/shared-memory.js   likewise
- *   dist/LICENSES.txt       of what else is in the bundles
+ *   dist/LICENSES.txt       of the other packages in the bundles
  * ```
  *
- * A worker so reads one file, and its tasks' `import "knitting-native"` finds that very file: there is one class each of the
- * errors, `Envelope` and `ProcessSharedBuffer`.
+ * A worker therefore reads one file, and its tasks' `import "knitting-native"` finds the same file, so there is one
+ * class each of the errors, `Envelope` and `ProcessSharedBuffer`.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ import { root } from "./addon.mjs";
 
 const dist = join(root, "dist");
 
-/** The entry points of the package, by the name that each has on what a bundle exports. */
+/** The entry points of the package, by their names among a bundle's exports. */
 const ENTRIES = { index: "index", sharedMemory: "shared-memory" };
 
 /** The mark of js/base/mark.ts. */
@@ -30,7 +30,7 @@ const HOST = `
 export * as index from "./js/index";
 export * as sharedMemory from "./js/shared-memory";`;
 
-// The mark comes first, then the program, which only starts to work once everything else is there.
+// The mark comes first, then the program, which starts to work only when everything else is loaded.
 const WORKER = `
 import "./js/worker/mark";
 export * as index from "./js/worker/api";
@@ -41,7 +41,7 @@ const COMMAND = `
 import { run } from "./js/cli/main";
 process.exitCode = run(process.argv.slice(2));`;
 
-/** Writes everything. */
+/** Writes all bundles and stubs. */
 export async function bundle() {
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist);
@@ -53,7 +53,7 @@ export async function bundle() {
   writeFileSync(join(dist, "LICENSES.txt"), licenses(modules));
 }
 
-/** The modules of each bundle, by their paths in the checkout. Writes nothing unless it is told to. */
+/** The modules of each bundle, by their paths in the checkout. Writes the bundles only if `write` is set. */
 export async function bundles(write = false) {
   return {
     host: await bundleOf("host", HOST, write),
@@ -95,7 +95,9 @@ async function exportsOf(file) {
   return Object.values(metafile.outputs)[0].exports;
 }
 
-/** The list of names is what Node, which does not run it before it links an ES module, reads them from. */
+/**
+ * A stub with a list of the names. Node links an ES module before it runs the stub, and reads the names from that list.
+ */
 function stub(name, names) {
   return `"use strict";
 0 && (module.exports = { ${names.join(", ")} });

@@ -1,4 +1,7 @@
-/** A reporter that says last, in a line each, what has failed: the end of a log is what one sees of it. */
+/**
+ * A reporter that lists at the end, one per line, what has failed, because the end of a log is the part that people
+ * see.
+ */
 import { stripVTControlCharacters } from "node:util";
 
 export default class Failures {

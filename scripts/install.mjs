@@ -1,6 +1,6 @@
 /**
- * Builds the native parts of an installed package by cargo, where it brings none for this platform. No package manager runs it:
- * the first pool says that there are none, and prints the command that runs this.
+ * Builds the native parts of an installed package with cargo, if the package has none for this platform. No package
+ * manager runs this script: the first pool reports that they are missing, and prints the command that runs it.
  */
 import { accessSync, constants, existsSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildNativeParts, hasCargo, nativeParts, platform, root } from "./addon.mjs";
 
-/** Only a checkout has the TypeScript sources; `npm run build` takes care of it. */
+/** Only a checkout has the TypeScript sources. `npm run build` builds it. */
 const inCheckout = existsSync(join(root, "js"));
 
 if (inCheckout) {
@@ -60,11 +60,11 @@ function build(problem) {
   } catch (error) {
     fail(`${problem}, and building them failed: ${error.message}`);
   }
-  // Hundreds of megabytes that nobody would look for in node_modules.
+  // These are hundreds of megabytes, which nobody would look for in node_modules.
   rmSync(join(root, "target"), { recursive: true, force: true });
 }
 
-/** `first` is what to do before the script is run again. */
+/** `first` is what the user has to do before running the script again. */
 function fail(message, first = "Install Rust (https://rustup.rs) and a C compiler for its linker, then") {
   console.error(`knitting-native: ${message}.\n${first} run \`node ${fileURLToPath(import.meta.url)}\``);
   process.exit(1);

@@ -1,4 +1,7 @@
-/** `npm run lint`: formatting and lints of both languages, the architecture, and drift of what is generated. Changes nothing. */
+/**
+ * `npm run lint`: formatting and lints of both languages, the architecture, and whether generated files are up to date.
+ * Changes nothing.
+ */
 import { ensureBuilt, run, tool } from "./setup.mjs";
 
 await ensureBuilt();

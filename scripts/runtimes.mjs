@@ -1,6 +1,7 @@
 /**
- * The runtimes that the tests run under, beside the system's Node, and the package managers they install with: each in a folder of its own under .runtimes/ and called
- * by its path. In node_modules their `node` would take the place of the system's in every npm script.
+ * The runtimes that the tests use in addition to the system's Node, and the package managers that they install with.
+ * Each lies in its own folder under .runtimes/ and is called by its path. In node_modules, their `node` would replace
+ * the system's in every npm script.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -8,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { platform, root } from "./addon.mjs";
 
-/** Exact version of each, by the name that the tests call it by. */
+/** Exact version of each runtime, by the name that the tests use. */
 const RELEASES = {
   22: "22.23.3",
   24: "24.21.0",
@@ -17,15 +18,15 @@ const RELEASES = {
   bun: "1.4.5",
 };
 
-/** Exact versions of the package managers that the package is installed with. */
+/** Exact versions of the package managers with which the package is installed. */
 const MANAGERS = ["npm@10.9.9", "npm@11.21.2", "npm@12.2.2", "pnpm@10.34.8", "pnpm@11.28.10", "yarn@1.22.22"];
 
 /** The names of the Node releases. */
 const NODES = ["22", "24", "26"];
 
 /**
- * The packages that hold the programs themselves. Those named `node`, `deno` and `bun` fetch them in an install script, which
- * npm may not run. They are built for glibc: for musl there is no Deno at all.
+ * The packages that hold the programs themselves. The packages named `node`, `deno` and `bun` fetch them in an install
+ * script, which npm may not run. The programs are built for glibc: there is no Deno for musl at all.
  */
 const PACKAGES = {
   node: { name: `node-${process.platform}-${process.arch}`, file: "bin/node" },
@@ -33,14 +34,12 @@ const PACKAGES = {
   bun: { name: `@oven/bun-linux-${process.arch === "arm64" ? "aarch64" : process.arch}`, file: "bin/bun" },
 };
 
-/**
- * Installs what is missing. Returns the path of each executable by its name: `{ 22, 24, 26, deno, bun }`.
- */
+/** Installs what is missing. Returns the path of each executable by its name: `{ 22, 24, 26, deno, bun }`. */
 export function ensureRuntimes() {
   return pathsOf(Object.keys(RELEASES));
 }
 
-/** The Node releases alone: `{ 22, 24, 26 }`. */
+/** Installs only the Node releases: `{ 22, 24, 26 }`. */
 export function ensureNodes() {
   return pathsOf(NODES);
 }
@@ -80,7 +79,10 @@ function ensureRuntime(release, version) {
   return join(folder, "node_modules", name, file);
 }
 
-/** In a folder beside it, so that what was cut short is never taken for an installation. */
+/**
+ * Installs into a temporary folder beside the target, so that an interrupted installation is never taken for a complete
+ * one.
+ */
 function install(what, folder) {
   const fresh = `${folder}.new`;
   rmSync(fresh, { recursive: true, force: true });
@@ -88,7 +90,7 @@ function install(what, folder) {
   const { status } = spawnSync(
     "npm",
     ["install", "--prefix", fresh, "--ignore-scripts", "--no-audit", "--no-fund", what],
-    // Standard output belongs to who called this.
+    // Standard output belongs to the caller of this script.
     { stdio: ["ignore", 2, 2] },
   );
   if (status !== 0) {

@@ -1,4 +1,4 @@
-/** Makes a checkout ready to run: packages, native parts, compiled TypeScript. Quick when nothing is missing. */
+/** Makes a checkout ready to run: packages, native parts, compiled TypeScript. This is quick if nothing is missing. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -27,10 +27,11 @@ export async function ensureBuilt() {
 }
 
 function ensurePackages() {
-  // npm writes this file last, so it tells whether what the lock file names is there.
+  // npm writes this file last, so it shows whether the packages of the lock file are installed.
   const done = join(root, "node_modules", ".package-lock.json");
   if (!existsSync(done) || modified(done) < modified(join(root, "package-lock.json"))) {
-    // What the lock file says, and not by `npm ci`: that fails where a registry lacks the packages of other platforms.
+    // Installs what the lock file names, but not with `npm ci`, which fails if a registry lacks the packages of other
+    // platforms.
     run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
   }
 }
@@ -50,7 +51,7 @@ function ensureNativeParts() {
   buildNativeParts();
 }
 
-/** `build/` has the modules one by one, for tests; `dist/` the bundles, which are packed. */
+/** `build/` has the single modules, for tests. `dist/` has the bundles, which are packed. */
 async function ensureJavaScript() {
   const built = join(root, "build");
   const bundles = join(root, "dist");
@@ -60,10 +61,10 @@ async function ensureJavaScript() {
   if (isFresh(built) && isFresh(bundles)) {
     return;
   }
-  // Nothing of a file that is gone may stay behind.
+  // Output of deleted source files must not stay behind.
   rmSync(built, { recursive: true, force: true });
   run(tool("tsc"), ["-p", "."]);
-  // Loaded here alone: before, its packages may not have been installed.
+  // Loaded only here, because its packages may not have been installed before.
   const { bundle } = await import("./bundle.mjs");
   await bundle();
 }

@@ -1,9 +1,11 @@
-/** The suites of __test__: how they are run, which may run beside others, and which are too long for work. */
+/**
+ * The suites of __test__: how they are run, which of them may run side by side, and which are too long for daily work.
+ */
 import { run, tool } from "./setup.mjs";
 
 /** Runs vitest. Exits with its status if a test fails. For `scope` see __test__/support/repetitions.ts. */
 export function runSuites(scope, args) {
-  // Downloads what is missing, and says which runtimes these are.
+  // Downloads the missing runtimes and prints which ones are used.
   run(process.execPath, ["scripts/runtimes.mjs"]);
   run(tool("vitest"), ["run", ...args], { env: { ...process.env, TEST_SCOPE: scope } });
 }
@@ -20,7 +22,7 @@ export const ALONE = [
   "__test__/payload/fuzz.test.ts",
 ];
 
-/** Those about containers, about hosts that are killed, and about the package as it is installed. */
+/** Suites about containers, about hosts that are killed, and about the installed package. */
 export const LEFT_OUT_OF_FAST = [
   "__test__/package/{bundles,docs,installation,package-managers,programs,typescript}.test.ts",
   "__test__/permission/{escape,sandbox}.test.ts",

@@ -1,8 +1,10 @@
 /**
- * `npm test`: lints, Rust's tests, then the suites; what is missing is installed and built first. Arguments are vitest's.
+ * `npm test`: runs the lints, Rust's tests and the suites. What is missing is installed and built first. Arguments are
+ * passed to vitest.
  *
- * `npm test -- --fast` is for work and takes less than three minutes: the suites over a thread and a process on Node alone, no
- * containers, the smallest repetitions, and of the lints those that read TypeScript. It says what it leaves out.
+ * `npm test -- --fast` is for daily work and takes less than three minutes: it runs the suites over a thread and a
+ * process on Node only, without containers, with the fewest repetitions, and only the lints that read TypeScript. It
+ * prints what it leaves out.
  */
 import { ensureBuilt, run, tool } from "./setup.mjs";
 import { LEFT_OUT_OF_FAST, runSuites } from "./suites.mjs";
@@ -28,7 +30,7 @@ if (rest.length < args.length) {
   });
   runSuites("fast", rest);
 } else {
-  // What clippy and the tests build is never debugged: half of the time goes into what a debugger would read.
+  // Nobody debugs what clippy and the tests build, and half of the build time would go into debug information.
   process.env.CARGO_PROFILE_DEV_DEBUG ??= "0";
   await import("./lint.mjs");
   run("cargo", ["test", "--locked", "--quiet"]);

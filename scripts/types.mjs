@@ -1,6 +1,7 @@
 /**
- * Writes index.d.ts and shared-memory.d.ts, which are committed: the public declarations of js/, those of each entry point rolled
- * into one file, without what is marked `@internal`. With `--check` only compares, and fails if a file differs.
+ * Writes index.d.ts and shared-memory.d.ts, which are committed: the public declarations of js/, rolled into one file
+ * per entry point, without declarations marked `@internal`. With `--check` it only compares, and fails if a file
+ * differs.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +9,10 @@ import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 import { root } from "./addon.mjs";
 
-/** The entry points, and the module of js/ that declares each. What is of another one is imported from there: one class is one. */
+/**
+ * The entry points, and the module of js/ that declares each. Declarations of another entry point are imported from it,
+ * so that each class is declared once.
+ */
 const ENTRIES = { index: "index", "shared-memory": "shared-memory/process-shared-buffer" };
 
 const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
@@ -17,7 +21,7 @@ const BANNER = `// Written by scripts/types.mjs. The sources are in js/.
 /// <reference lib="esnext.disposable" />
 `;
 
-/** What stands at the head of a source file would be read as part of the first declaration's comment. */
+/** The comment at the head of a source file would be read as part of the first declaration's comment. */
 const FILE_COMMENT = /^\/\*\*(?:(?!\*\/).)*\*\/\n+(?=\/\*\*)/gms;
 
 async function declarations(entry) {
@@ -39,7 +43,7 @@ async function declarations(entry) {
   return `${BANNER}\n${output[0].code.replace(FILE_COMMENT, "")}`;
 }
 
-/** Leaves the modules that are entry points themselves out of the bundle. */
+/** Leaves modules that are entry points themselves out of the bundle. */
 function separate(others) {
   return {
     name: "separate-entries",

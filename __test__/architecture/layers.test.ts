@@ -1,8 +1,8 @@
 /**
- * The house: which folder may import which. The rules are tables; each import that breaks one is named.
+ * Checks which folder may import which. The rules are tables, and each import that breaks one is named.
  *
- * `js/` is two programs on a common ground, `src/` one crate in layers. A folder imports only what stands before it, types
- * included. `docs/design.md` has a line for each folder.
+ * `js/` is two programs with common folders, `src/` is one crate in layers. A folder imports only folders before it,
+ * types included. `docs/design.md` has a line for each folder.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -11,11 +11,11 @@ import { describe, expect, test } from "vitest";
 
 const root = join(__dirname, "../..");
 
-/** Both programs stand on these, in this order. */
+/** The common folders of both programs, in order. */
 const COMMON = ["base", "native", "task", "stream", "shared-memory", "payload", "lane"];
-/** The worker program, on top of them. */
+/** The folders of the worker program, above the common ones. */
 const WORKER = ["lane/worker", "worker"];
-/** The host program, on top of them. Folders between the same bars stand side by side and don't import each other. */
+/** The folders of the host program, above the common ones. Folders of one group don't import each other. */
 const HOST = [
   "call",
   "lane/host",
@@ -27,10 +27,10 @@ const HOST = [
   "api",
   "cli",
 ];
-/** Files at the top of js/: one for each entry point of the package. They export and do nothing. */
+/** Files at the top of js/: one for each entry point of the package. They only export. */
 const ENTRIES = ["index.ts", "shared-memory.ts"];
 
-/** Files of more than so many lines want a reason. */
+/** Files of more lines than this need a reason. */
 const MOST_LINES = 500;
 const LONG_FILES: Readonly<Record<string, string>> = {
   "js/payload/encode.ts": "the grammar of values on the way out, in one place",
@@ -59,11 +59,14 @@ const imports: Import[] = [...sources].flatMap(([file, source]) =>
       from: file,
       to: `${relative(join(root, "js"), resolve(root, "js", dirname(file), specifier))}.ts`,
     }))
-    // The one way down to Rust: the types that are generated from it.
+    // The only import of Rust's folder: the types that are generated from it.
     .filter(({ from, to }) => from !== "native/addon.ts" || to !== "../src/binding/addon.ts"),
 );
 
-/** What a module imports of this package: by `import` and `export`, of types too, by `import()`, `import("…").T` and `require`. */
+/**
+ * The imports of a module from this package: by `import` and `export`, of types too, by `import()`, `import("…").T` and
+ * `require`.
+ */
 function specifiersOf(source: ts.SourceFile): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
@@ -91,14 +94,14 @@ function specifierOf(node: ts.Node): string | undefined {
   return literal !== undefined && ts.isStringLiteralLike(literal) ? literal.text : undefined;
 }
 
-/** The folder of the rules that a file is in: `lane/host` is one of its own, `worker/deno` is part of `worker`. */
+/** The folder of a file in the rules: `lane/host` is a folder of its own, `worker/deno` is part of `worker`. */
 function folderOf(file: string): string {
   const folders = [...COMMON, ...WORKER, ...HOST.flatMap((step) => step.split(" | "))];
   const inside = folders.filter((folder) => file.startsWith(`${folder}/`));
   return inside.sort((a, b) => b.length - a.length)[0] ?? (ENTRIES.includes(file) ? "entry" : `js/${file}`);
 }
 
-/** The folders that a folder may import, itself among them. */
+/** The folders that a folder may import, including itself. */
 function allowed(folder: string): readonly string[] {
   const common = COMMON.indexOf(folder);
   if (common >= 0) {
@@ -180,7 +183,7 @@ function freeNames(source: ts.SourceFile): string[] {
   return [...used].filter((name) => !own.has(name));
 }
 
-/** The order of src/. `transport` and `sandbox` stand side by side. */
+/** The order of src/. `transport` and `sandbox` don't import each other. */
 const RUST: Readonly<Record<string, readonly string[]>> = {
   sys: [],
   transport: ["sys"],
@@ -195,7 +198,7 @@ const rust = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" 
   .sort()
   .map((file) => ({ file, text: readFileSync(join(root, "src", file), "utf8") }));
 
-/** Paths into this crate that a file names: `crate::a::b`, and what the launcher names by the crate's own name. */
+/** Paths into this crate that a file names: `crate::a::b`, and in the launcher those with the crate's own name. */
 function cratePaths(text: string): string[] {
   const code = text.replace(/^\s*\/\/.*$/gm, "");
   return Array.from(code.matchAll(/\b(?:crate|knitting_native)::(\w+)/g), ([, module]) => module);
@@ -228,7 +231,7 @@ describe("files", () => {
     ];
     const long = all.filter((file) => linesOf(file) > MOST_LINES);
     expect(long.filter((file) => LONG_FILES[file] === undefined)).toEqual([]);
-    // A reason that is needed no more goes.
+    // A reason that is not needed any more must be removed.
     expect(Object.keys(LONG_FILES).filter((file) => all.includes(file) && !long.includes(file))).toEqual([]);
   });
 });

@@ -212,7 +212,7 @@ describe("tasks that can't be found are refused by createPool", () => {
   });
 });
 
-// All kinds at once: each does nothing but wait.
+// All kinds run at once, because each test only waits.
 describe.concurrent("for longer than the lane's idle time", () => {
   onEveryRuntimeInGate(({ worker }) => {
     test("a call may take, and is answered", async () => {

@@ -78,7 +78,7 @@ onEveryRuntime(({ worker }) => {
       });
       await using pool = createPool({ worker })({ loop, last: of<void, string>("lastWords", "limited") });
       let told: string | undefined;
-      // One that has not begun when it is given up is not begun at all.
+      // A call that is aborted before it has begun never begins.
       for (let millis = 10; told !== "aborted"; millis *= 2) {
         const call = pool.call.loop(60_000);
         await sleep(millis);
@@ -148,19 +148,23 @@ onEveryRuntime(({ worker }) => {
     });
   });
 
-  test("errors: built-in classes as themselves with cause and own properties, others as Error with their name", async () => {
-    await using pool = createPool({ worker })({ throws: of<string, never>("throws", "contract") });
-    const thrown = (kind: string) => within(pool.call.throws(kind).catch((error: unknown) => error));
-    const type = await thrown("TypeError");
-    expect(type).toBeInstanceOf(TypeError);
-    expect(type).toMatchObject({ message: "no", detail: { at: 1 }, cause: new RangeError("deep") });
-    const aggregate = await thrown("AggregateError");
-    expect(aggregate).toBeInstanceOf(AggregateError);
-    expect(aggregate).toMatchObject({ errors: [new RangeError("deep")] });
-    const own = await thrown("Refusal");
-    expect(own).toBeInstanceOf(Error);
-    expect(own).toMatchObject({ name: "Refusal", message: "no", detail: { at: 1 } });
-  });
+  test(
+    "errors: built-in classes as themselves with cause and own properties, others as Error with their " +
+      "name",
+    async () => {
+      await using pool = createPool({ worker })({ throws: of<string, never>("throws", "contract") });
+      const thrown = (kind: string) => within(pool.call.throws(kind).catch((error: unknown) => error));
+      const type = await thrown("TypeError");
+      expect(type).toBeInstanceOf(TypeError);
+      expect(type).toMatchObject({ message: "no", detail: { at: 1 }, cause: new RangeError("deep") });
+      const aggregate = await thrown("AggregateError");
+      expect(aggregate).toBeInstanceOf(AggregateError);
+      expect(aggregate).toMatchObject({ errors: [new RangeError("deep")] });
+      const own = await thrown("Refusal");
+      expect(own).toBeInstanceOf(Error);
+      expect(own).toMatchObject({ name: "Refusal", message: "no", detail: { at: 1 } });
+    },
+  );
 });
 
 describe("what is provable at once is said at once", () => {

@@ -21,7 +21,7 @@ import { within } from "../support/processes";
 const text = "export default (n) => n + 1;\nexport const double = (n) => n * 2;\n";
 let folder: string;
 beforeAll(() => {
-  // What a URL has to escape. Bun finds no file with a question mark in its path.
+  // Characters that a URL has to escape. Bun finds no file with a question mark in its path.
   folder = mkdtempSync(join(tmpdir(), "knitting-100% ü #1-"));
   writeFileSync(join(folder, "tasks.mjs"), text);
 });

@@ -22,7 +22,7 @@ const tasks = {
   defaulted: of<number, number[]>("defaulted"),
 };
 
-/** A call's result, and what it told before. */
+/** A call's result, and the progress before it. */
 async function heard<Result>(call: CallPromise<Result>): Promise<{ result: Result; told: unknown[] }> {
   const told: unknown[] = [];
   const result = await within(call.on("progress", (value) => told.push(value)));
@@ -138,7 +138,7 @@ onEveryRuntime(({ worker }) => {
     await using pool = open();
     const told: unknown[] = [];
     await within(pool.call.keepTelling().on("progress", (value) => told.push(value)));
-    // Another call may have its number by now.
+    // Another call may have the same id by now.
     expect(await within(pool.call.tellTooLate().on("progress", (value) => told.push(value)))).toBe(false);
     expect(told).toEqual([]);
   });

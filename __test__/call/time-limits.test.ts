@@ -1,4 +1,4 @@
-/** Time limits and aborts: what a caller does who does not want to wait any longer. */
+/** Time limits and aborts: the ways in which a caller stops waiting. */
 import {
   type AbortablePromise,
   AbortCapacityError,
@@ -98,7 +98,7 @@ onEveryRuntimeInGate(({ worker }) => {
       words = await within(pool.call.lastWords());
       await pause(5);
     }
-    // Ids are used again: the next calls begin as if nothing had been.
+    // Ids are reused: the next calls must start without leftovers of the earlier ones.
     expect(await within(Promise.all([pool.call.loop(20), pool.call.listen(20)]))).toEqual(["done", "done"]);
   });
 

@@ -1,4 +1,4 @@
-/** pool.alloc: arrays that lie in a worker's memory already. */
+/** pool.alloc: arrays that already lie in a worker's memory. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
@@ -26,7 +26,7 @@ const tasks = {
   pid: importTask<unknown, number>({ href: "../fixtures/tasks/basic.mjs", name: "pid" }),
 };
 const MIB = 1024 * 1024;
-/** As a number: comparing arrays element by element takes the test runner long. */
+/** A number, because the test runner takes long to compare arrays element by element. */
 const checksum = (bytes: Uint8Array) => bytes.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 7);
 const fill = (array: Uint8Array) => array.map((_, index) => index * 13);
 

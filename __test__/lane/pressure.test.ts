@@ -1,4 +1,4 @@
-/** More calls at once than a lane has room for. */
+/** More calls at once than a lane has space for. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,22 +28,22 @@ const tasks = {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const LARGE_BYTES = 100 * KIB;
-/** Arenas that have room for one large payload at a time. */
+/** Arenas with space for one large payload at a time. */
 const ONE_LARGE = { payloadMaxByteLength: 128 * KIB };
-/** A side that waits is woken now and then; one that spins uses a whole core, as far as it gets it. */
+/** A side that waits is woken now and then. A side that spins uses a whole core, if it gets one. */
 const MOST_OF_A_CORE = 0.25;
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
-/** Blocks this thread, which uses no processor time. */
+/** Blocks this thread without using processor time. */
 const block = (millis: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis);
 
-/** Resident bytes of the segments as one process has them mapped. */
+/** Resident bytes of the segments in one process's mappings. */
 function mappedIn(pid: number): number {
   let smaps: string;
   try {
     smaps = readFileSync(`/proc/${pid}/smaps`, "utf8");
   } catch {
-    // It has ended by now.
+    // The process has ended by now.
     return 0;
   }
   return smaps
@@ -52,12 +52,12 @@ function mappedIn(pid: number): number {
     .reduce((sum, mapping) => sum + KIB * Number(/^Rss:\s+(\d+) kB/m.exec(mapping)?.[1]), 0);
 }
 
-/** No less than the segments take: each page is mapped by whoever has touched it, and is counted for each that has. */
+/** At least as much as the segments take: each page is counted for every process that has touched it. */
 function segmentBytes(): number {
   return [process.pid, ...childrenOf(process.pid)].reduce((sum, pid) => sum + mappedIn(pid), 0);
 }
 
-/** How much of a core a process uses while `what` goes on. */
+/** The share of a core that a process uses while `what` runs. */
 async function shareOfCore(pid: number, what: () => unknown): Promise<number> {
   const [cpu, wall] = [cpuMillisOf(pid), performance.now()];
   await what();
@@ -89,31 +89,37 @@ onEveryRuntime(({ worker: kind }) => {
     env: { ...(process.env as Record<string, string>), KNITTING_TEST_BARRIER: folder },
   });
 
-  test("far more calls at once than a lane has room for are served in their order, in memory for a thousand", async () => {
-    await using pool = createPool({ worker: worker() })(tasks);
-    await pool.call.turn(-1);
-    let most = segmentBytes();
-    expect(most).toBeGreaterThan(0);
-    const calls = Array.from({ length: CALLS_AT_ONCE }, (_, index) => {
-      const call = pool.call.turn(index);
-      if (index % (CALLS_AT_ONCE / 10) === 0) {
-        call.then(() => {
-          most = Math.max(most, segmentBytes());
-        });
-      }
-      return call;
-    });
-    const results = await Promise.all(calls);
-    most = Math.max(most, segmentBytes());
-    expect(results.findIndex(([started, value], index) => started !== index + 1 || value !== index)).toBe(-1);
-    expect(results).toHaveLength(CALLS_AT_ONCE);
-    // The rings of two sides, and no page of the arenas that the calls don't need.
-    expect(most).toBeLessThan(MIB);
-  });
+  test(
+    "far more calls at once than a lane has room for " +
+      "are served in their order, in memory for a thousand",
+    async () => {
+      await using pool = createPool({ worker: worker() })(tasks);
+      await pool.call.turn(-1);
+      let most = segmentBytes();
+      expect(most).toBeGreaterThan(0);
+      const calls = Array.from({ length: CALLS_AT_ONCE }, (_, index) => {
+        const call = pool.call.turn(index);
+        if (index % (CALLS_AT_ONCE / 10) === 0) {
+          call.then(() => {
+            most = Math.max(most, segmentBytes());
+          });
+        }
+        return call;
+      });
+      const results = await Promise.all(calls);
+      most = Math.max(most, segmentBytes());
+      expect(results.findIndex(([started, value], index) => started !== index + 1 || value !== index)).toBe(
+        -1,
+      );
+      expect(results).toHaveLength(CALLS_AT_ONCE);
+      // The rings of both sides, and no arena page that the calls don't need.
+      expect(most).toBeLessThan(MIB);
+    },
+  );
 
   test.each([
     ["room for one large payload at a time", ONE_LARGE, 2 * MIB],
-    // A third of what the large payloads and their echoes come to, as they are counted.
+    // A third of the large payloads and their echoes, as they are counted.
     ["the default room", {}, 24 * MIB],
   ])(
     "20,000 calls at once, some of 100 KiB, are served in the order of each lane, with %s",
@@ -121,7 +127,7 @@ onEveryRuntime(({ worker: kind }) => {
       await using pool = createPool({ threads: 2, worker: worker(), payload })(tasks);
       await Promise.all([pool.call.turn(-1), pool.call.turn(-1)]);
       let found = 0;
-      // An odd number, so that either worker gets some of them.
+      // An odd number, so that each worker gets some of them.
       const sent = (index: number) => (index % 101 === 0 ? pattern(LARGE_BYTES, index) : index);
       const calls = Array.from({ length: 20_000 }, (_, index) => {
         const call = pool.call.turnOf(sent(index));
@@ -151,7 +157,8 @@ onEveryRuntime(({ worker: kind }) => {
     ["the ring", (index) => index],
     ["the arena", (index) => (index % 10 === 0 ? pattern(LARGE_BYTES / 2, index) : index)],
   ])(
-    "while a worker is held calls fill %s and wait, the host doesn't spin and its timers fire; then all are served in order",
+    "while a worker is held calls fill %s and wait, the host doesn't spin and its timers fire; then " +
+      "all are served in order",
     async (_, sent) => {
       await using pool = createPool({ worker: worker(), payload: ONE_LARGE })(tasks);
       await pool.call.turn(-1);

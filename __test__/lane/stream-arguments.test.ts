@@ -1,4 +1,4 @@
-/** Arguments that are streams: what the host yields, one item after the other, as the task asks for it. */
+/** Arguments that are streams: the host yields one item after the other, as the task asks for them. */
 import { Readable } from "node:stream";
 import {
   createPool,
@@ -31,7 +31,7 @@ const tasks = {
   dispose: of<Source, unknown>("dispose"),
 };
 
-/** Numbers, and how many were pulled of them and what has become of their iterator. */
+/** Numbers, with the count of those that were pulled and the state of their iterator. */
 function numbers(end = Number.POSITIVE_INFINITY) {
   const state = { pulled: 0, isEnded: false, returned: undefined as unknown };
   async function* count() {
@@ -115,7 +115,7 @@ onEveryRuntimeInGate(({ worker }) => {
       sum += value;
     }
     expect(sum).toBe(2 * sumUpTo(5_000));
-    // One task's result is another's argument.
+    // The result of one task is the argument of another.
     expect(await within(pool.call.sum(pool.call.double(numbers(1_000))))).toBe(2 * sumUpTo(1_000));
     const source = numbers();
     for await (const value of pool.call.double(source)) {

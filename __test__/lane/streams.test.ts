@@ -1,4 +1,4 @@
-/** Results that are streams: what a task yields, one item after the other. */
+/** Results that are streams: a task yields one item after the other. */
 import {
   createPool,
   importTask,
@@ -40,7 +40,7 @@ const tasks = {
 const upTo = (end: number) => Array.from({ length: end }, (_, index) => index);
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 
-/** All items of a stream, under the watchdog. */
+/** All items of a stream, with the watchdog's time limit. */
 async function all<Item>(stream: AsyncIterable<Item>): Promise<Item[]> {
   const items: Item[] = [];
   const read = async () => {
@@ -52,7 +52,7 @@ async function all<Item>(stream: AsyncIterable<Item>): Promise<Item[]> {
   return within(read());
 }
 
-/** The items of a stream that fails, and what it fails with. */
+/** The items of a stream that fails, and its error. */
 async function failing(stream: AsyncIterable<unknown>): Promise<{ items: unknown[]; error: unknown }> {
   const items: unknown[] = [];
   const read = async () => {

@@ -1,4 +1,4 @@
-/** `worker.timers`: how long both sides wait busily. */
+/** `worker.timers`: how long both sides busy-wait. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";

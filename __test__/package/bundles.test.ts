@@ -1,4 +1,4 @@
-/** A project that is bundled by esbuild and by Vite, run under plain Node. */
+/** A project that is bundled by esbuild and by Vite, and runs under plain Node. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { kinds } from "../support/kinds";
 type Format = "esm" | "cjs";
 interface Variant {
   readonly format: Format;
-  /** Everything in one file, or what two entries share in files of its own. */
+  /** Everything in one file, or the modules that two entries share in separate files. */
   readonly shape: "one bundle" | "chunks";
   readonly minify: boolean;
 }
@@ -81,7 +81,7 @@ async function byEsbuild(to: string, { format, shape, minify }: Variant, more: B
   await esbuild({
     ...{ bundle: true, platform: "node", target: "node20", logLevel: "error", external: ["knitting-native"] },
     ...{ format, minify, outdir: to, entryPoints: entries.map((entry) => join(source, `${entry}.ts`)) },
-    // Of ES modules alone; those of CommonJS are each complete.
+    // Only for ES modules. Bundles in CommonJS are complete each.
     splitting: shape === "chunks" && format === "esm",
     ...more,
   });
@@ -144,7 +144,8 @@ describe("what a bundler breaks is said", () => {
       "forgetful-tasks.ts":
         'import { task } from "knitting-native"; export const lost = task({ f: () => 1 });',
       "forgetful.ts":
-        'import { createPool, isMain } from "knitting-native"; import { lost } from "./forgetful-tasks.js"; if (isMain) createPool()({ lost });',
+        'import { createPool, isMain } from "knitting-native"; import { lost } from ' +
+        '"./forgetful-tasks.js"; if (isMain) createPool()({ lost });',
     });
     const stderr = await failure("forgetful", "esm", {
       entryPoints: { main: join(source, "forgetful.ts") },

@@ -1,8 +1,9 @@
 /**
- * Every example of README.md and docs/ is run, from the installed tarball, and prints what its comments say.
+ * Every example of README.md and docs/ is run, from the installed tarball, and must print what its comments say.
  *
- * An example is a fenced block of code that begins with a comment that is its file's name. The files of a page lie in one folder. Those
- * that make a pool are programs; each of their lines `console.log(...); // text` says what is printed, in this order.
+ * An example is a fenced block of code that begins with a comment with its file's name. The files of a page lie in one
+ * folder. Files that create a pool are programs. Each of their lines `console.log(...); // text` says what is printed,
+ * in this order.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +15,7 @@ import { install, pack, place, run, write } from "../support/installed";
 
 const root = join(__dirname, "..", "..");
 const containers = ensureContainers();
-/** What an example may need, by what stands in it. */
+/** The requirements of an example, recognised by words in its text. */
 const needs: readonly (readonly [word: string, skip: string | undefined])[] = [
   ['"bwrap"', missing("bwrap")],
   ['"podman"', containers.available ? undefined : containers.reason],
@@ -38,10 +39,10 @@ const pages: readonly Page[] = [
   .map((path) => ({ path, examples: examplesOf(readFileSync(join(root, path), "utf8")) }))
   .filter(({ examples }) => examples.length > 0);
 
-// Not below /tmp, which the sandbox of an example hides from its worker.
+// Not below /tmp, because the sandbox of an example hides it from its worker.
 const folder = mkdtempSync("/var/tmp/knitting-docs-");
 const bin = join(folder, "bin");
-/** The system's Node is among those the package promises to work on; TypeScript and some syntax need a later one. */
+/** The package supports the system's Node. TypeScript and some syntax need a later one. */
 const nodes: Readonly<Record<string, string>> = { system: process.execPath, 24: join(bin, "node") };
 
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 /**
- * The package as a user gets it: packed, installed in an empty folder, run from there.
+ * The package as a user gets it: packed, installed in an empty folder, and run from there.
  *
  * `npm pack` runs once. Each folder below is a project of its own:
  *
@@ -36,7 +36,7 @@ const root = join(__dirname, "..", "..");
 const seeds = ["process-workers", "permissions"].map((name) =>
   join(root, "..", "shared", "seeds", "blocks", name),
 );
-/** Executables by major version: the system's and our own. */
+/** Executables by major version: the system's Node and the downloaded ones. */
 const nodes: Record<string, string> = {
   [process.versions.node.split(".")[0]]: process.execPath,
   ...ensureNodes(),
@@ -45,12 +45,12 @@ const nodes: Record<string, string> = {
 const minutes = 60_000;
 const temporary = mkdtempSync(join(tmpdir(), "knitting-package-"));
 const native = `npm/${platform()}`;
-/** Not below /tmp, which the seed's sandbox hides from its worker. */
+/** Not below /tmp, because the seed's sandbox hides it from its worker. */
 const visible = mkdtempSync("/var/tmp/knitting-package-");
 const alias = join(visible, "alias");
 /** The runtimes by their plain names, and one Node for each major version. */
 const bin = join(visible, "bin");
-/** By this name a program's containers are found again, among those of other tests. */
+/** The label that distinguishes a program's containers from those of other tests. */
 const label = `installation-${randomUUID()}`;
 const docker = join(visible, "docker");
 const plain = join(temporary, "plain");
@@ -62,7 +62,8 @@ beforeAll(async () => {
   await install(packed, alias, "knitting");
   writeFileSync(
     docker,
-    `#!/bin/sh\nif [ "$1" = run ]; then shift; set -- run --label knitting-test=${label} "$@"; fi\nexec ${containers.podman} "$@"\n`,
+    `#!/bin/sh\nif [ "$1" = run ]; then shift; set -- run --label knitting-test=${label} "$@"; ` +
+      `fi\nexec ${containers.podman} "$@"\n`,
     { mode: 0o755 },
   );
   mkdirSync(bin);
@@ -111,21 +112,21 @@ interface Block {
   readonly program: string;
   readonly stdout: string;
   readonly stderr?: RegExp;
-  /** Why it can't run here, if it can't. */
+  /** Why the program can't run here; undefined if it can. */
   readonly skip?: string | undefined;
 }
 
-/** The one warning that a thread has not all that a policy asks for. */
+/** The one warning that a thread can't enforce all rules of a policy. */
 const warning = /^(\(node:\d+\) \[KNITTING_PERMISSION_UNSUPPORTED\] PermissionWarning: .*\n\(Use .*\n)?$/;
 
-/** The seeds' programs on permissions, which run on threads. */
+/** The seeds' programs about permissions, which run on threads. */
 const policies: readonly Block[] = [
   { program: "1-strict.ts", stdout: "42\n", stderr: warning },
   { program: "2-console-and-unsafe.ts", stdout: "42 42\n", stderr: warning },
   { program: "3-grants.ts", stdout: "42\n", stderr: warning },
 ];
 
-/** The seeds' programs on process workers and what their comments say they print. */
+/** The seeds' programs with process workers, and what their comments say that they print. */
 const blocks: readonly Block[] = [
   { program: "1-switch.ts", stdout: "3\n" },
   { program: "2-import-task.ts", stdout: "3\n" },
@@ -134,15 +135,15 @@ const blocks: readonly Block[] = [
   {
     program: "5-docker.ts",
     stdout: "{ value: 42, workerIsMain: false, ok: true }\n",
-    // It removes its container before it shuts the pool down. In between the pool may replace the worker that was lost so, and
-    // podman then refuses the name that was used already.
+    // The program removes its container before it shuts the pool down. In between the pool may replace the lost worker,
+    // and podman then refuses the name, which was used already.
     stderr: /^(Error: container id file exists\..*\n)?$/,
     skip: containers.available ? undefined : containers.reason,
   },
 ];
 
 describe.each(["24", "26"])("installed as `knitting`, on Node %s", (major) => {
-  /** As a user calls them, with the runtimes on PATH; `docker` is podman that labels its containers. */
+  /** Runs a program as a user does, with the runtimes on PATH. `docker` is podman with a label for its containers. */
   function runSeed(program: string) {
     const env = {
       ...containers.environment,
@@ -165,7 +166,7 @@ describe.each(["24", "26"])("installed as `knitting`, on Node %s", (major) => {
   });
 
   describe.each(runtimes)("with the runtime replaced by %s", (runtime) => {
-    // In the container of 5-docker.ts there is Node alone.
+    // The container of 5-docker.ts has only Node.
     test.for(blocks.filter(({ program }) => program !== "5-docker.ts"))(
       "the seed's $program runs",
       async ({ program, stdout, skip }, context) => {
@@ -325,7 +326,7 @@ describe("a launcher that can't be executed", () => {
     const ordinary = 65534;
     cpSync(join(root, "examples"), plain, { recursive: true });
     chmodSync(launcher, 0o644);
-    // A temporary folder is its owner's alone.
+    // A temporary folder can be read only by its owner.
     chmodSync(temporary, 0o755);
     const uid = process.getuid?.() === 0 ? ordinary : undefined;
     const { status, stderr } = await run(process.execPath, program, { cwd: plain, ...(uid && { uid }) });
@@ -375,7 +376,7 @@ describe.each(["threads", "forks"])("somebody else's vitest suite with --pool %s
     const argv = [join(vitest, "vitest.mjs"), "run", "--root", "suite", "--pool", pool, "--no-color"];
     const { status, stdout, stderr } = await run(nodes[major], argv, { cwd: plain });
     expect(stdout).toMatch(/Tests +7 passed \(7\)/);
-    // What vitest writes when it has to end what does not end.
+    // Vitest prints one of these words if it has to kill a process that doesn't end.
     expect(stdout + stderr).not.toMatch(/timed out|timeout|hanging|terminate/i);
     expect(status).toBe(0);
   });
@@ -435,7 +436,7 @@ describe("where the native parts are missing", () => {
   test(
     "with cargo the install script builds them, and a call works",
     async () => {
-      // That they can be built is what counts here, not how well: half of the time would go into that.
+      // The test proves that the parts can be built, not how fast they are. Optimization would take half of the time.
       const env = {
         CARGO_TARGET_DIR: join(temporary, "target"),
         CARGO_PROFILE_RELEASE_OPT_LEVEL: "0",
@@ -451,13 +452,13 @@ describe("where the native parts are missing", () => {
   );
 });
 
-/** The seeds stand beside this checkout, not in it. */
+/** The seeds lie beside this checkout, not in it. */
 function copySeeds(context: TestContext): void {
   for (const folder of seeds) {
     context.skip(!existsSync(folder), `there is no ${folder}`);
     cpSync(folder, alias, { recursive: true });
   }
-  // What one of them says that it needs.
+  // One of the programs says that it needs these folders.
   for (const name of ["data", "out"]) {
     mkdirSync(join(alias, name), { recursive: true });
   }

@@ -1,6 +1,6 @@
 /**
- * The package from its tarball, in an empty folder, by each package manager: it installs without a warning about scripts, which
- * it has none of, and the README's first example runs.
+ * The package from its tarball, in an empty folder, with each package manager: it installs without a warning about
+ * scripts, because it has none, and the README's first example runs.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ const temporary = mkdtempSync(join(tmpdir(), "knitting-managers-"));
 const folders: Record<string, string> = ensureManagers();
 const nodes: Record<string, string> = { 20: process.execPath, ...ensureNodes() };
 
-/** Each manager's program, how it adds a tarball, and the Node it runs under. */
+/** The program of each package manager, the command that adds a tarball, and the Node that runs it. */
 const MANAGERS = [
   { manager: "npm@10.9.9", node: "20", program: "bin/npm-cli.js", add: ["install"] },
   { manager: "npm@11.21.2", node: "24", program: "bin/npm-cli.js", add: ["install"] },

@@ -1,6 +1,6 @@
 /**
- * The two programs of the package as they are bundled: what is in each, that a worker's is the one file that a task's imports
- * find, and that several copies of the package in one process get on.
+ * The two bundled programs of the package: what each contains, that a task's imports find the worker's one file, and
+ * that several copies of the package work in one process.
  */
 import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -21,7 +21,10 @@ import { onEveryRuntime } from "../support/kinds";
 const root = join(__dirname, "..", "..");
 const { deno, bun }: Record<string, string> = ensureRuntimes();
 
-/** What a worker reads at each start. More than this wants a reason: it was 160 KiB when the programs were first bundled. */
+/**
+ * Bytes that a worker reads at each start. A larger size needs a reason: it was 160 KiB when the programs were first
+ * bundled.
+ */
 const MOST_WORKER_BYTES = 176 * 1024;
 
 describe("the bundles", () => {
@@ -31,14 +34,18 @@ describe("the bundles", () => {
       modules.filter((path) => path.startsWith("js/")).map((path) => path.split("/").slice(1, -1).join("/")),
     );
 
-  test("a worker's holds nothing of the host's program, and no other package but what tells musl from glibc", async () => {
-    const { worker } = await bundles();
-    expect([...foldersOf(worker)].sort()).toEqual(
-      [...COMMON, "lane/worker", "worker", "worker/deno", ""].sort(),
-    );
-    const packages = worker.filter((path: string) => path.startsWith("node_modules/"));
-    expect(packages.filter((path: string) => !path.startsWith("node_modules/detect-libc/"))).toEqual([]);
-  });
+  test(
+    "a worker's holds nothing of the host's program, " +
+      "and no other package but what tells musl from glibc",
+    async () => {
+      const { worker } = await bundles();
+      expect([...foldersOf(worker)].sort()).toEqual(
+        [...COMMON, "lane/worker", "worker", "worker/deno", ""].sort(),
+      );
+      const packages = worker.filter((path: string) => path.startsWith("node_modules/"));
+      expect(packages.filter((path: string) => !path.startsWith("node_modules/detect-libc/"))).toEqual([]);
+    },
+  );
 
   test("a host's holds nothing of the worker's program", async () => {
     const { host } = await bundles();
@@ -90,7 +97,9 @@ describe("each name can be imported by an ES module", () => {
       const all = [${[...names, ...memory].join(", ")}];`;
     write(folder, {
       "names.mjs": `${imports}\nconsole.log(all.filter((value) => value === undefined).length, isMain);`,
-      "tasks.mjs": `${imports}\nexport const count = () => [all.filter((value) => value !== undefined).length, isMain];`,
+      "tasks.mjs":
+        `${imports}\nexport const count = () => [all.filter((value) => value !== undefined).length, ` +
+        "isMain];",
     });
   });
 

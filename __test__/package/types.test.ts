@@ -1,4 +1,4 @@
-/** index.d.ts: what an editor and a compiler see of this package. */
+/** index.d.ts: the package as an editor and a compiler see it. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createProgram, displayPartsToString, ModuleKind } from "typescript";

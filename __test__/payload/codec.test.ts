@@ -1,4 +1,4 @@
-/** The encoding by itself: what a pool's own calls don't reach, such as bytes that no encoder writes. */
+/** The encoding by itself. Covers what a pool's own calls don't reach, such as bytes that no encoder writes. */
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { PayloadTooLargeError, UnsupportedPayloadError } from "../../build/base/errors.js";
@@ -34,7 +34,7 @@ function decode(bytes: Uint8Array | readonly number[]): unknown {
   return new Decoder(buffer).decode(0, buffer.byteLength);
 }
 
-/** The number of a class of binary values, whether this runtime has it or not. */
+/** The index of a class of binary values, whether this runtime has the class or not. */
 function viewNumber(name: string): number {
   let view = 0;
   while (viewName(view) !== name) {
@@ -45,7 +45,7 @@ function viewNumber(name: string): number {
 
 const roundTrip = <T>(value: T, thrown = false) => decode(encode(value, thrown)) as T;
 
-/** How many bytes of memory a piece of code takes and keeps. */
+/** How many bytes of memory a piece of code allocates and keeps. */
 function memoryOf(make: () => unknown): number {
   const before = process.memoryUsage();
   const kept = make();
@@ -96,7 +96,7 @@ describe("decoding bytes that no encoder writes", () => {
     for (let depth = 0; depth < 400; depth++) {
       nested = [OBJECT, LATIN1, 1, 120, ...nested, END];
     }
-    /** Decodes with less and less stack left, and gives back the first thing that is thrown. */
+    /** Decodes with less and less stack left, and returns the first error that is thrown. */
     function deeper(): unknown {
       try {
         return deeper() ?? failure();

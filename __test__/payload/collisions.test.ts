@@ -1,4 +1,4 @@
-/** Maps, Sets and objects whose keys were chosen so that a hash table of the host's takes long to build. */
+/** Maps, Sets and objects with keys chosen so that the host takes long to build a hash table of them. */
 import { performance } from "node:perf_hooks";
 import { createPool, importTask } from "knitting-native";
 import { describe, expect, test } from "vitest";
@@ -25,9 +25,9 @@ const chosen: (kind: string, count: number) => Key[] = collidingKeys;
 const kinds: readonly string[] = KINDS;
 
 const KEYS = 65_000;
-/** How many times the time of an honest value a hostile one of that size may take. */
+/** A hostile value may take at most this many times as long as an honest value of the same size. */
 const AMPLIFICATION = 10;
-/** Measured so often, the shortest counts: others use this machine. */
+/** Number of measurements. The shortest one counts, because others use this machine. */
 const ATTEMPTS = 3;
 
 function count(value: number): number[] {
@@ -39,7 +39,7 @@ function count(value: number): number[] {
   return [...bytes, rest];
 }
 
-/** By hand: an encoder would have to build the collection first. */
+/** Encoded by hand, because an encoder would have to build the collection first. */
 function encodedKey(key: Key): number[] {
   if (typeof key === "bigint") {
     const bytes = Buffer.from(key.toString(16).padStart(32, "0"), "hex");
@@ -63,7 +63,7 @@ function decode(bytes: Uint8Array): unknown {
   return new Decoder(bytes.buffer as ArrayBuffer).decode(0, bytes.length);
 }
 
-/** The shortest of some times that it takes, in milliseconds. */
+/** The shortest of several durations of the action, in milliseconds. */
 function timeOf(action: () => unknown): number {
   let shortest = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -74,7 +74,7 @@ function timeOf(action: () => unknown): number {
   return shortest;
 }
 
-/** As many of the same class that nobody has chosen. */
+/** As many keys of the same class that nobody has chosen. */
 function honest(keys: readonly Key[]): Key[] {
   return keys.map((key, index) => {
     if (typeof key === "bigint") {

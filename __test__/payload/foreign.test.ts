@@ -1,6 +1,6 @@
 /**
- * Values that the runtime at one end has and the other hasn't. They are nobody's lie: that call rejects, and the worker goes on
- * with the others.
+ * Values that the runtime at one end has and the other doesn't have. Neither end has lied: only that call rejects, and
+ * the worker goes on with the others.
  */
 import { createPool, importTask, UnsupportedPayloadError } from "knitting-native";
 import { expect, test } from "vitest";
@@ -28,7 +28,7 @@ function has(make: () => unknown): boolean {
   }
 }
 
-/** The number of symbols that one process takes from others. */
+/** The number of symbols that one process accepts from others. */
 const SYMBOLS = 65_536;
 
 onEveryRuntime(({ worker }) => {

@@ -1,6 +1,6 @@
 /**
- * The decoder given what no encoder has written: a typed error or a value, always, and soon, and nothing else in the process
- * is another for it.
+ * The decoder with bytes that no encoder has written. It must always and soon give a value or a typed error, and change
+ * nothing else in the process.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -11,15 +11,18 @@ import * as format from "../../build/payload/format.js";
 import { HOSTILE_DECODES } from "../support/repetitions";
 import { payloads } from "../support/values";
 
-/** Longer encodings are mostly text, and take the time of many shorter ones. */
+/** Longer encodings are mostly text, and one of them takes the time of many shorter ones. */
 const MAX_BYTES = 1_500;
-/** No run takes longer: bytes are few here, and so is what they can cost. Generous, for a machine that others use. */
+/**
+ * No run may take longer. The encodings are short, so they can't cost much. The limit is generous, for a machine that
+ * others use.
+ */
 const MAX_MILLIS = 3_000;
 
 const seed = Date.now() & 0x7fffffff;
 console.log(`fuzz: seed ${seed}`);
 
-/** Numbers below `limit`; far quicker than fast-check's, and as repeatable. */
+/** Numbers below `limit`. Far faster than fast-check's, and as repeatable. */
 function generator(from: number): (limit: number) => number {
   let state = from >>> 0;
   return (limit) => {
@@ -44,7 +47,7 @@ const memory = new ArrayBuffer(MAX_BYTES + 64);
 const bytes = new Uint8Array(memory);
 const decoder = new Decoder(memory);
 
-/** Puts bytes into `bytes` and returns how many. */
+/** Puts bytes into `bytes` and returns their number. */
 type Make = (below: (limit: number) => number) => number;
 
 const pick = (below: (limit: number) => number) => encodings[below(encodings.length)];
@@ -53,7 +56,7 @@ const ways: Record<string, Make> = {
   "random bytes": (below) => {
     const length = 1 + below(64);
     for (let index = 0; index < length; index++) {
-      // Half of them mean something where a value begins.
+      // Half of them are valid at the beginning of a value.
       bytes[index] =
         below(2) === 0 ? below(256) : TAGS[below(TAGS.length)] | (below(8) === 0 ? format.MARK : 0);
     }
@@ -84,7 +87,10 @@ const ways: Record<string, Make> = {
   },
 };
 
-/** Everything that decoded values inherit from or are made by: objects, their prototypes, keys, attributes and values. */
+/**
+ * Everything that decoded values inherit from or are created by: objects, their prototypes, keys, attributes and
+ * values.
+ */
 function surroundings(): unknown[] {
   const classes = [
     ...[Object, Array, Map, Set, Date, RegExp, Error, TypeError, AggregateError, Symbol, String, Number],
@@ -94,7 +100,7 @@ function surroundings(): unknown[] {
   for (const object of classes.flatMap((each) => [each, each.prototype])) {
     found.push(object, Object.getPrototypeOf(object));
     for (const key of Reflect.ownKeys(object)) {
-      // The static properties RegExp.$1 and so on tell of the last match, whoever made it.
+      // The static properties RegExp.$1 and so on describe the last match, whoever made it.
       if (object !== RegExp) {
         const descriptor = Object.getOwnPropertyDescriptor(object, key) as PropertyDescriptor;
         found.push(key, ...Object.values(descriptor));
@@ -131,7 +137,7 @@ describe(`${4 * HOSTILE_DECODES} runs of the decoder`, () => {
         `${name}: ${values} values, ${HOSTILE_DECODES - values} refused, slowest ${slowest.toFixed(1)} ms`,
       );
       expect(slowest, `seed ${seed}`).toBeLessThan(MAX_MILLIS);
-      // No encoding is the beginning of another.
+      // No encoding is the beginning of another one.
       expect(values > 0).toBe(name !== "truncated encodings");
       expect(values).toBeLessThan(HOSTILE_DECODES);
       const after = surroundings();

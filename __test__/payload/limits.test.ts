@@ -1,4 +1,4 @@
-/** The option `payload`: what one value may take, and what all of them may. */
+/** The option `payload`: the memory that one value may take, and the memory that all values may take. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -30,7 +30,7 @@ const tasks = {
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-/** What stands in an encoding of `{ text }` beside the characters of a long text. */
+/** Bytes of an encoding of `{ text }` besides the characters of a long text. */
 const AROUND_TEXT = 12;
 
 describe("the option", () => {
@@ -66,7 +66,8 @@ describe("the option", () => {
     ],
     [
       { mode: "fixed", payloadMaxByteLength: MIB, payloadInitialBytes: MIB - 1 },
-      '"payload.payloadInitialBytes" is 1048575, it must be left out or 1048576, which is payload.payloadMaxByteLength, ' +
+      '"payload.payloadInitialBytes" is 1048575, it must be left out or 1048576, which is ' +
+        "payload.payloadMaxByteLength, " +
         'since "payload.mode" is "fixed"',
     ],
     [
@@ -80,7 +81,7 @@ describe("the option", () => {
   });
 });
 
-/** Bytes in memory of each block that this process shares with a worker, by the block's inode. */
+/** Resident bytes of each block that this process shares with a worker, by the block's inode. */
 function resident(): Map<string, number> {
   const blocks = new Map<string, number>();
   let inode: string | undefined;
@@ -89,7 +90,7 @@ function resident(): Map<string, number> {
     if (mapping !== null) {
       inode = /^\/(memfd:knitting |dev\/shm\/)/.test(mapping[2]) ? mapping[1] : undefined;
     } else if (inode !== undefined && line.startsWith("Rss:")) {
-      // A thread that is the worker maps its block once more, and has touched less of it.
+      // A worker thread maps its block once more, and has touched less of it.
       const bytes = Number(line.match(/\d+/)) * KIB;
       blocks.set(inode, Math.max(bytes, blocks.get(inode) ?? 0));
     }
@@ -97,7 +98,7 @@ function resident(): Map<string, number> {
   return blocks;
 }
 
-/** Bytes in memory of the blocks that `create` has made, just then and later. */
+/** Resident bytes of the blocks that `create` has made, right after that and later. */
 function residentOf<Pool>(create: () => Pool): { pool: Pool; bytes: () => number[] } {
   const before = resident();
   const pool = create();
@@ -105,7 +106,7 @@ function residentOf<Pool>(create: () => Pool): { pool: Pool; bytes: () => number
   return { pool, bytes: () => ours.map((inode) => resident().get(inode) ?? 0) };
 }
 
-/** What a block takes beside its payloads, at the most. */
+/** The most that a block takes besides its payloads. */
 const AROUND_PAYLOADS = MIB;
 
 onEveryKind(({ worker }) => {
@@ -245,7 +246,7 @@ test("memory that a worker began with stays when it is idle, what came later is 
 });
 
 describe("where there is no memory for what a worker is to begin with", () => {
-  // Shared memory of its own that has room for 8 MiB.
+  // Separate shared memory with space for 8 MiB.
   const small = ["--dev-bind", "/", "/", "--size", String(8 * MIB), "--tmpfs", "/dev/shm"];
   const host = (payload: object) => `
     import { createPool, importTask } from ${JSON.stringify(pathToFileURL(require.resolve("knitting-native")).href)};

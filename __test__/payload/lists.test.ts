@@ -1,4 +1,4 @@
-/** Lists of objects with the same keys: those are named once, and nothing else is different for it. */
+/** Lists of objects with the same keys: the keys are encoded once, and the decoded values are the same. */
 import { describe, expect, test } from "vitest";
 import { Decoder, MalformedPayload } from "../../build/payload/decode.js";
 import { withEncoder } from "../../build/payload/encode.js";

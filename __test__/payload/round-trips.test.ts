@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
 
 const seed = Date.now() & 0x7fffffff;
 console.log(`payloads: seed ${seed}`);
-// Drawn once and sent over and over in other company: drawing is what takes the time.
+// The values are drawn once and sent many times in different combinations, because drawing them takes the most time.
 const values = fc.sample(payloads, { seed, numRuns: DRAWN_VALUES });
 
 test("the random values have all of the grammar, outermost and within one another", () => {
@@ -26,7 +26,7 @@ test("the random values have all of the grammar, outermost and within one anothe
   for (const value of values) {
     survey(value, found);
   }
-  // What it takes two objects for can't stand outermost.
+  // Parts of the grammar that take two objects can't be outermost.
   const inner = new Set<string>(["met again", "cycle", "overlapping views"]);
   const missing = (depth: number) => GRAMMAR.filter((kind) => !found.has(`${kind} at ${depth}`));
   expect(
@@ -85,7 +85,7 @@ onEveryRuntimeInGate(({ worker }) => {
     const bytes = new Uint8Array(MIB);
     const list = [0];
     const calls: Promise<unknown>[] = [];
-    // Far more than a ring and an arena hold.
+    // Far more than a ring and an arena can hold.
     for (let index = 0; index < 3_000; index++) {
       list[0] = index;
       calls.push(pool.call.echo(list));

@@ -1,4 +1,4 @@
-/** SharedArrayBuffer: by reference between a host and its threads, refused for processes. */
+/** SharedArrayBuffer: shared by reference between a host and its threads, and refused for processes. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createPool, importTask, UnsupportedPayloadError } from "knitting-native";

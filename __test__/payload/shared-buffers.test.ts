@@ -40,7 +40,7 @@ afterEach(() => {
   }
 });
 
-/** What is thrown. */
+/** The error that the action throws. */
 function thrown(action: () => unknown): unknown {
   try {
     action();
@@ -193,7 +193,7 @@ describe("a name", () => {
 
 onEveryKind(({ name: kind, worker, isProcess }) => {
   const isContainer = kind.includes("container");
-  /** What that kind of worker can be sent. */
+  /** Shared memory that can be sent to this kind of worker. */
   const create = (size: number) =>
     ProcessSharedBuffer.create(isContainer ? { size, name: freshName() } : size);
 

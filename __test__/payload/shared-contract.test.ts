@@ -1,4 +1,6 @@
-/** The rows of the contract's section "Shared buffers and envelopes", each by its words. Their details have suites of their own. */
+/**
+ * The rows of the contract's section "Shared buffers and envelopes", each by its words. Other suites cover the details.
+ */
 import { createPool, Envelope, importTask } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { expect, test } from "vitest";

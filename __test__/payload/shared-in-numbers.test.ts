@@ -1,4 +1,4 @@
-/** More shared memory than the control socket of a process has room for. */
+/** More shared memory than the control socket of a process has space for. */
 import { createPool, importTask } from "knitting-native";
 import { ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { expect, test } from "vitest";
@@ -46,7 +46,7 @@ onEveryRuntime(({ worker, isProcess }) => {
       }
       const some = memories.slice(0, 120);
       expect(await within(pool.call.swap({ memories: some, byte: 2 }))).toEqual(some.map(() => 0));
-      // It has had half of these.
+      // The worker has had half of these.
       const more = memories.slice(0, 240);
       expect(await within(pool.call.swap({ memories: more, byte: 3 }))).toEqual(
         more.map((_, index) => (index < 120 ? 2 : 0)),

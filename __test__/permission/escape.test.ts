@@ -1,6 +1,7 @@
 /**
- * Ways out of the strict profile, tried by a worker process on each runtime, in JavaScript. Each succeeds under `"unsafe"`: what
- * is denied is denied by the policy. What JavaScript has no words for is tried by native code in tests/sandbox.rs.
+ * Attempts of a worker process on each runtime to break out of the strict profile, in JavaScript. Each attempt succeeds
+ * under `"unsafe"`, which proves that the policy is what denies it. Attempts that JavaScript can't make are made by
+ * native code in tests/sandbox.rs.
  */
 import { chmodSync, chownSync, copyFileSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ const isRoot = process.getuid?.() === 0;
 const users = isRoot ? [0, ORDINARY_USER] : [process.getuid?.() as number];
 const workers = kinds.filter(({ isProcess, isWrapped }) => isProcess && !isWrapped);
 
-/** What an error of a denied operation says: the kernel's codes, those of moving what has a mount of its own among them. */
+/** Error texts of denied operations: the kernel's codes, including those for moving a path that is a mount point. */
 const DENIED =
   /^(EACCES|EPERM|EROFS|EXDEV|EBUSY|NOT_SET|ERR_ACCESS_DENIED|NotCapable|PermissionDenied)\b|EPERM|Access to this API has been restricted|Command failed|Requires \w+ access|[Pp]ermission denied|Operation not permitted/;
 
@@ -25,10 +26,12 @@ interface Result {
   readonly rules: readonly PermissionRule[];
 }
 
-/** What it may start under a policy that lets it start something, in the project. */
+/** The program of the project that may be started under a policy with `run`. */
 const TOOL = "bin/tool";
 
-/** Tries everything in a project of its own; under a policy with `run` what that has to do with. */
+/**
+ * Makes every attempt in a separate project. Under a policy with `run`, makes only the attempts that concern programs.
+ */
 async function tryAll(
   worker: (typeof workers)[number]["worker"],
   executable: string,
@@ -103,7 +106,7 @@ describe.each(users)("as user %i", (uid) => {
   });
 });
 
-/** Expects that all of what can be done by the one worker can't be done by the other. */
+/** Expects that the limited worker can do nothing of what the unsafe one can do. */
 function expectDenied(limited: Result, unsafe: Result): void {
   const failed = Object.entries(unsafe.outcomes).filter(([, outcome]) => outcome !== "done");
   expect(Object.fromEntries(failed)).toEqual({});

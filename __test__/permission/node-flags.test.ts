@@ -1,4 +1,4 @@
-/** Flags of Node that are not the same in each version. Those of the versions at hand are proved by the workers themselves. */
+/** Flags of Node that differ between versions. For the installed versions the workers themselves prove them. */
 import { describe, expect, test } from "vitest";
 import { letsAddonsIn, nodePermissions, nodeVersion } from "../../build/permission/node-flags.js";
 import { UNSAFE } from "../../build/permission/policy.js";

@@ -1,4 +1,6 @@
-/** The option `permission`: what is refused, what it comes to, and what happens to rules that nobody enforces. */
+/**
+ * The option `permission`: what is refused, which policy it gives, and what happens to rules that can't be enforced.
+ */
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -51,7 +53,7 @@ const inProject = (path: string) => join(project.folder, path);
 const onNode: WorkerOptions = { runtime: "process", processRuntime: "node" };
 const worker = (name: string) => kindNamed(name).worker;
 
-/** The rules of a pool, by name; of several of one name the values of all. */
+/** The rules of a pool by name. Rules of the same name are merged. */
 async function rulesOf(permission: PoolOptions["permission"], options: PoolOptions = {}) {
   await using pool = createPool({ ...options, permission })(tasksOf(project));
   return pool.permissions.rules;
@@ -160,7 +162,8 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
     ],
     [
       of({ read: true, write: ["/etc/ssl"] }),
-      '"permission.write" has "/etc/ssl", which the strict profile denies inside of what "permission.read": true grants',
+      '"permission.write" has "/etc/ssl", which the strict profile denies inside of what ' +
+        '"permission.read": true grants',
     ],
     [
       { ...of({ env: { allow: ["A"] } }), worker: { env: { A: "b" } } },
@@ -285,7 +288,7 @@ describe("the strict profile", () => {
       await expect(pool.call.read("/etc/passwd")).rejects.toThrow(/denied|access|permission/i);
       await expect(pool.call.write([join(project.parent, "new.txt"), ""])).rejects.toThrow();
       expect(await pool.call.variables()).not.toHaveProperty("HOME");
-      // What nobody can do for threads is listed, without a word.
+      // Rules that can't be enforced for threads are listed without a warning.
       const unenforced = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
       expect(unenforced.map(({ rule }) => rule).includes("denyRead")).toBe(!isProcess);
       expect(unenforced.every(({ note }) => note !== undefined)).toBe(true);
@@ -314,24 +317,28 @@ describe("the strict profile", () => {
 });
 
 describe("what a policy comes to", () => {
-  test("paths start at the working directory or at home, and symbolic links are listed with what they lead to", async () => {
-    symlinkSync("../outside", inProject("link"));
-    const rules = await rulesOf({
-      read: ["./data/../data", "link"],
-      write: ["~"],
-      denyWrite: ["later", "link/x"],
-    });
-    const outside = join(project.parent, "outside");
-    expect(saidOf(rules, "read")).toEqual([
-      inProject("data"),
-      inProject("link"),
-      outside,
-      inProject("deno.lock"),
-    ]);
-    expect(saidOf(rules, "write")).toEqual(expect.arrayContaining([homedir()]));
-    const denied = [inProject("later"), inProject("link/x"), join(outside, "x")];
-    expect(saidOf(rules, "denyWrite")).toEqual(expect.arrayContaining(denied));
-  });
+  test(
+    "paths start at the working directory or at home, and symbolic links are listed with what they lead " +
+      "to",
+    async () => {
+      symlinkSync("../outside", inProject("link"));
+      const rules = await rulesOf({
+        read: ["./data/../data", "link"],
+        write: ["~"],
+        denyWrite: ["later", "link/x"],
+      });
+      const outside = join(project.parent, "outside");
+      expect(saidOf(rules, "read")).toEqual([
+        inProject("data"),
+        inProject("link"),
+        outside,
+        inProject("deno.lock"),
+      ]);
+      expect(saidOf(rules, "write")).toEqual(expect.arrayContaining([homedir()]));
+      const denied = [inProject("later"), inProject("link/x"), join(outside, "x")];
+      expect(saidOf(rules, "denyWrite")).toEqual(expect.arrayContaining(denied));
+    },
+  );
 
   test("true grants all and needs no rule, false and an empty list grant nothing", async () => {
     const all = await rulesOf({ read: true, write: true, net: true, run: true, allowImport: true });
@@ -368,21 +375,24 @@ describe("what a policy comes to", () => {
     }
   });
 
-  test("of a module without a package what it needs is its folder, or itself where that is the home folder", async () => {
-    const lone = join(project.parent, "lone");
-    mkdirSync(lone, { recursive: true });
-    copyFileSync(inProject("tasks.mjs"), join(lone, "tasks.mjs"));
-    const ofTasks = async () => {
-      const href = pathToFileURL(join(lone, "tasks.mjs")).href;
-      const tasks = { pid: importTask<void, number>({ href, name: "pid" }) };
-      await using pool = createPool({ worker: onNode, permission: { read: ["data"] } })(tasks);
-      expect(await pool.call.pid()).toBeGreaterThan(0);
-      return pool.permissions.needs.filter((need) => need.for === "tasks").map(({ path }) => path);
-    };
-    expect(await ofTasks()).toEqual([lone]);
-    vi.stubEnv("HOME", lone);
-    expect(await ofTasks()).toEqual([join(lone, "tasks.mjs")]);
-  });
+  test(
+    "of a module without a package what it needs is its folder, " + "or itself where that is the home folder",
+    async () => {
+      const lone = join(project.parent, "lone");
+      mkdirSync(lone, { recursive: true });
+      copyFileSync(inProject("tasks.mjs"), join(lone, "tasks.mjs"));
+      const ofTasks = async () => {
+        const href = pathToFileURL(join(lone, "tasks.mjs")).href;
+        const tasks = { pid: importTask<void, number>({ href, name: "pid" }) };
+        await using pool = createPool({ worker: onNode, permission: { read: ["data"] } })(tasks);
+        expect(await pool.call.pid()).toBeGreaterThan(0);
+        return pool.permissions.needs.filter((need) => need.for === "tasks").map(({ path }) => path);
+      };
+      expect(await ofTasks()).toEqual([lone]);
+      vi.stubEnv("HOME", lone);
+      expect(await ofTasks()).toEqual([join(lone, "tasks.mjs")]);
+    },
+  );
 
   test("what the workers need beside it is shown", async () => {
     await using pool = createPool({ permission: "strict" })(tasksOf(project));

@@ -1,4 +1,6 @@
-/** What workers may do under a policy: what is denied, what is allowed, and that the pool's table tells the truth of both. */
+/**
+ * What workers may do under a policy: what is denied, what is allowed, and that the pool's table is correct about both.
+ */
 
 import { once } from "node:events";
 import {
@@ -44,9 +46,9 @@ const home = process.cwd();
 
 beforeAll(async () => {
   project = makeProject();
-  // What nobody enforces is in the table.
+  // Rules that can't be enforced are in the table.
   vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-  // A thread has no directory of its own.
+  // A thread has no working directory of its own.
   process.chdir(project.folder);
   listener = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
   await new Promise((resolve) => listener.once("listening", resolve));
@@ -63,7 +65,7 @@ afterAll(() => {
   project.remove();
 });
 
-/** A pool under a policy, where what nobody enforces is listed only. */
+/** A pool with a policy whose rules are only listed if they can't be enforced. */
 function open(worker: WorkerOptions, permission: PoolOptions["permission"]) {
   const tolerant = typeof permission === "object" && permission.mode !== "unsafe";
   const policy = tolerant ? { onUnsupported: "warn" as const, ...permission } : permission;
@@ -77,7 +79,7 @@ const inProject = (path: string) => join(project.folder, path);
 interface Attempt {
   readonly what: string;
   readonly rule: PermissionRule["rule"];
-  /** What stands in the rule, if there are several of that name. */
+  /** A name in the rule's value, if there are several rules of that name. */
   readonly names?: () => string;
   readonly go: (pool: Pool) => Promise<unknown>;
 }
@@ -186,16 +188,20 @@ onEveryRuntime(({ worker }) => {
     expect(await pool.call.variables()).toMatchObject({ KNITTING_TEST_SECRET: "of the host" });
   });
 
-  test("what is granted can be done: read ./data, write and create in ./out, import a package with dependencies", async () => {
-    await using pool = open(worker, { read: ["./data"], write: ["./out"] });
-    expect(await pool.call.read(inProject("data/numbers.txt"))).toBe("1 2 3");
-    expect(await pool.call.readLater(inProject("data/numbers.txt"))).toBe("1 2 3");
-    expect(await pool.call.list(inProject("data"))).toEqual(["numbers.txt"]);
-    await pool.call.write([inProject("out/new.txt"), "by a worker"]);
-    await pool.call.append([inProject("out/new.txt"), ", twice"]);
-    expect(readFileSync(inProject("out/new.txt"), "utf8")).toBe("by a worker, twice");
-    expect(await pool.call.greet("you")).toBe("hello you, please");
-  });
+  test(
+    "what is granted can be done: read ./data, write and create in ./out, import a package with " +
+      "dependencies",
+    async () => {
+      await using pool = open(worker, { read: ["./data"], write: ["./out"] });
+      expect(await pool.call.read(inProject("data/numbers.txt"))).toBe("1 2 3");
+      expect(await pool.call.readLater(inProject("data/numbers.txt"))).toBe("1 2 3");
+      expect(await pool.call.list(inProject("data"))).toEqual(["numbers.txt"]);
+      await pool.call.write([inProject("out/new.txt"), "by a worker"]);
+      await pool.call.append([inProject("out/new.txt"), ", twice"]);
+      expect(readFileSync(inProject("out/new.txt"), "utf8")).toBe("by a worker, twice");
+      expect(await pool.call.greet("you")).toBe("hello you, please");
+    },
+  );
 
   test("an explicit grant replaces the working directory", async () => {
     await using pool = open(worker, { write: ["./out"] });
@@ -289,7 +295,7 @@ onEveryRuntime(({ worker }) => {
     const variables = await pool.call.variables();
     expect(variables).toMatchObject({ KNITTING_TEST_ALLOWED: "allowed", QUOTED: "a b" });
     expect(Object.keys(variables)).not.toEqual(expect.arrayContaining(["KNITTING_TEST_SECRET"]));
-    // Deno makes one of its own.
+    // Deno sets a PATH of its own.
     expect(variables.PATH).not.toBe(process.env.PATH);
     expect(variables.FROM_FILE).toBeUndefined();
   });
@@ -675,7 +681,7 @@ test("Deno's cache is one of our own where modules from the web may be written t
   };
   expect(await writtenBy({ allowImport: true })).toEqual([expect.stringMatching(/\/knitting-native\/deno$/)]);
   expect(await writtenBy({})).toEqual([]);
-  // Where it can't be made it is missed by those alone who have asked for it.
+  // If the cache folder can't be made, it matters only to users who have asked for it.
   vi.stubEnv("XDG_CACHE_HOME", inProject("data/numbers.txt"));
   expect(await writtenBy(undefined)).toEqual([]);
   await expect(writtenBy({ allowImport: true })).rejects.toThrow(

@@ -1,4 +1,4 @@
-/** Who enforces a rule on kernels that are not at hand. */
+/** The enforcers of rules on kernels that are not installed here. */
 import { expect, test } from "vitest";
 import { UNSAFE } from "../../build/permission/policy.js";
 import { type Enforcers, rulesOf } from "../../build/permission/rules.js";
@@ -14,10 +14,14 @@ const before612: Enforcers = {
   needs: [],
 };
 
-test("before Linux 6.12 the kernel enforces which programs may be started, and the rule says that it lets signals out", () => {
-  const [rule] = rulesOf({ ...UNSAFE, run: ["git"] }, before612);
-  expect(rule).toMatchObject({ rule: "run", value: ["git"], enforcedBy: ["kernel"] });
-  expect(rule.note).toContain("6.12");
-  const [none] = rulesOf({ ...UNSAFE, run: [] }, before612);
-  expect(none).toEqual({ rule: "run", value: [], enforcedBy: ["kernel", "runtime"] });
-});
+test(
+  "before Linux 6.12 the kernel enforces which programs may be started, and the rule says that it lets " +
+    "signals out",
+  () => {
+    const [rule] = rulesOf({ ...UNSAFE, run: ["git"] }, before612);
+    expect(rule).toMatchObject({ rule: "run", value: ["git"], enforcedBy: ["kernel"] });
+    expect(rule.note).toContain("6.12");
+    const [none] = rulesOf({ ...UNSAFE, run: [] }, before612);
+    expect(none).toEqual({ rule: "run", value: [], enforcedBy: ["kernel", "runtime"] });
+  },
+);

@@ -1,4 +1,7 @@
-/** What a runtime needs is what it is granted: each starts under a policy of nothing else, and one folder. */
+/**
+ * Proves that the derived needs of a runtime are enough: each runtime starts under a policy that grants nothing but one
+ * folder.
+ */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,7 @@
-/** The table of docs/permissions.md: who enforces what, each cell as a pool of that kind says. */
+/**
+ * The table of docs/permissions.md: the enforcers of each rule, compared cell by cell with what a pool of that kind
+ * reports.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createPool, type PermissionOptions, type PermissionRule, type WorkerOptions } from "knitting-native";
@@ -49,7 +52,7 @@ interface Row {
   readonly head: string;
   readonly policy: PermissionOptions;
   readonly rule: PermissionRule["rule"];
-  /** What stands in the rule, if there are several of that name. */
+  /** A name in the rule's value, if there are several rules of that name. */
   readonly names?: string;
 }
 
@@ -91,7 +94,7 @@ async function cell({ policy, rule, names }: Row, worker: WorkerOptions): Promis
   return "nobody";
 }
 
-/** The table's threads are those of a host before Node 25, which limits the network of its threads too. */
+/** The threads of the table are those of a host before Node 25, which restricts the network of its threads too. */
 const isOfTable = Number.parseInt(process.versions.node, 10) < 25;
 
 test.skipIf(!isOfTable)("the table of docs/permissions.md is what the pools say", async () => {

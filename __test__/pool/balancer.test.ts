@@ -17,7 +17,10 @@ interface Slot {
   load: number;
 }
 
-/** Slots by their loads; `-` is one that can't serve now, `x` one that never will, `+` before a load one that is not ready yet. */
+/**
+ * Workers by their loads. `-` is one that can't serve now, `x` one that never will, and `+` before a load one that is
+ * not ready yet.
+ */
 function slots(...states: (number | string)[]): Slot[] {
   return states.map((state, index) => ({
     name: "abcdef"[index],
@@ -56,7 +59,7 @@ describe("the strategies", () => {
     expect(chosen("firstIdle", slots(3, 0, 0))).toBe("b");
     expect(chosen("firstIdle", slots(3, 2, 2))).toBe("b");
     expect(chosen("firstIdle", slots("-", 5, 4))).toBe("c");
-    // One that answers now before one that is still booting, that before a busy one.
+    // A ready worker comes before one that is still booting, and that one before a busy one.
     expect(chosen("firstIdle", slots("+0", 0))).toBe("b");
     expect(chosen("firstIdle", slots("+0", 1))).toBe("a");
   });
@@ -107,7 +110,7 @@ onEveryRuntimeInGate(({ worker }) => {
       await pool.call.who();
     }
     expect(served(pool)).toEqual([0, 20, 0]);
-    // All are busy from the third on: the one with the fewest calls is next.
+    // From the third call on all workers are busy, so the next call goes to the one with the fewest calls.
     const waits = Array.from({ length: 5 }, () => pool.call.wait(50));
     await Promise.all([slow, ...waits]);
     expect(served(pool)).toEqual([2, 22, 2]);

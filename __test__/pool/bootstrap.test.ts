@@ -25,7 +25,7 @@ const tasks = {
 };
 const href = "../fixtures/tasks/bootstrap.mjs";
 
-/** The error of a call whose workers begin with this. */
+/** The error of a call whose workers have this bootstrap function. */
 async function failure(
   worker: WorkerOptions,
   bootstrap: BootstrapOptions,
@@ -34,7 +34,7 @@ async function failure(
   const starts: unknown[] = [];
   pool.on("spawn", (event) => starts.push(event));
   const error = (await within(pool.call.atImportTime().catch((error) => error))) as Error & { cause: Error };
-  // Another would fail in the same way.
+  // Another worker would fail in the same way.
   await until("it is given up", () => pool.workers[0].state === "broken");
   expect(starts.length).toBeLessThanOrEqual(1);
   expect(error).toBeInstanceOf(WorkerBootError);
@@ -162,7 +162,8 @@ describe("what can be told at once is told at once", () => {
       const library = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
       writeFileSync(
         join(folder, "pool.mjs"),
-        `import { createPool } from ${library}; export const open = (tasks) => createPool({ worker: { bootstrap: { href: "./begin.mjs" } } })(tasks);`,
+        `import { createPool } from ${library}; export const open = (tasks) => createPool({ worker: { ` +
+          'bootstrap: { href: "./begin.mjs" } } })(tasks);',
       );
       const { open } = await import(join(folder, "pool.mjs"));
       await using pool = open(tasks);

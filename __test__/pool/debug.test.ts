@@ -1,4 +1,4 @@
-/** The option `debug` and the environment variable KNITTING_DEBUG: what a pool and its workers say of themselves on stderr. */
+/** The option `debug` and the environment variable KNITTING_DEBUG: what a pool and its workers log to stderr. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,13 +44,16 @@ interface Line {
 
 const LINE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z knitting:(\w+) (p1(?:\/w\d)?) (.*)$/;
 
-/** What a line says, without its time; undefined if it is none of a namespace. */
+/** The text of a line without its time; undefined if the line belongs to no namespace. */
 function parsed(line: string): Line | undefined {
   const parts = LINE.exec(line);
   return parts === null ? undefined : { namespace: parts[1], who: parts[2], what: parts[3] };
 }
 
-/** The lines of the namespaces, which are all that was said. The host's pool stays open until those that `isEnough` waits for are there. */
+/**
+ * The logged lines of the namespaces. The host's pool stays open until the lines that `isEnough` waits for have
+ * arrived.
+ */
 async function lines(
   options: object,
   variable = "",

@@ -1,4 +1,4 @@
-/** What createPool tells of a module before a worker has run it, and what the worker tells. */
+/** What createPool finds out about a module before a worker has run it, and what the worker reports. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A module of this text, as the URL of its file. */
+/** Writes a module with this text, and returns its URL. */
 function written(file: string, text: string): string {
   const path = join(folder, file);
   writeFileSync(path, text);

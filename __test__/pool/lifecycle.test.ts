@@ -8,7 +8,7 @@ const SIGNAL_EXIT = { code: null, signal: "SIGKILL" };
 
 const workerPids = (host: Host) => /ready (.*)/.exec(host.stdout)?.[1].split(" ").map(Number) as number[];
 
-// Several at once: each test is a host of its own, and waits for what it does.
+// Several tests run at once, because each has its own host process and mostly waits for it.
 describe.concurrent("a host that is a process of its own", () => {
   onEveryRuntime(({ worker, isProcess }) => {
     const given = JSON.stringify(worker);
@@ -88,7 +88,7 @@ describe.concurrent("a host that is a process of its own", () => {
         if (isProcess) {
           await until("the task's own child is gone", () => !isAlive(child));
         } else if (isAlive(child)) {
-          // A thread's child is the host's own: as anywhere, it outlives its parent.
+          // The child of a thread is the host's own child, so it outlives the thread.
           process.kill(child);
         }
       },
@@ -137,7 +137,7 @@ const tasks = {
 describe.concurrent("at rest", () => {
   onChildren(({ worker }) => {
     test("a worker at rest wakes at most once a second", async () => {
-      // Bun's garbage collector looks around every second, on several threads, unless it is told not to.
+      // Bun's garbage collector runs every second on several threads, unless this variable disables that.
       const env = { ...process.env, BUN_GC_TIMER_DISABLE: "1" };
       await using pool = createPool({ worker: { ...worker, env } })(tasks);
       const pid = await pool.call.pid();
@@ -157,7 +157,7 @@ onChildren(({ worker }) => {
     await using other = createPool({ threads: 2, worker })(tasks);
     await Promise.all([one.call.pid(), other.call.pid()]);
     const reactors = () => threadsOf(process.pid).filter((thread) => thread.startsWith("knitting-reacto"));
-    // The one of the pools before, whose last worker has just ended, may still be on its way out.
+    // The reactor of earlier pools, whose last worker has just ended, may still be ending.
     await until("there is one reactor", () => reactors().length === 1);
   });
 });

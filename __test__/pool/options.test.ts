@@ -6,7 +6,7 @@ import { resolveOptions } from "../../build/pool/options.js";
 import { commandFor } from "../../build/runtime/resolve-options.js";
 
 const echo = importTask<unknown, unknown>({ href: "../fixtures/tasks/basic.mjs", name: "echo" });
-// Options as JavaScript gives them, with no compiler in between.
+// Options as JavaScript passes them, without a compiler's checks.
 const create = (options: unknown) => () => createPool(options as object);
 
 describe("a wrong option is refused by name, value and what is allowed", () => {
@@ -39,7 +39,8 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
     ],
     [
       { worker: { runtime: "process", processCommandPrefix: "nice" } },
-      '"worker.processCommandPrefix" is "nice", it must be an array of at least one string, or a function that returns one',
+      '"worker.processCommandPrefix" is "nice", it must be an array of at least one string, or a ' +
+        "function that returns one",
     ],
     [
       { worker: { runtime: "process", processCommandPrefix: [] } },
@@ -144,7 +145,8 @@ describe("a wrong option is refused by name, value and what is allowed", () => {
     ],
     [
       { worker: { runtime: "process", processRuntime: "node", resourceLimits: { codeRangeSizeMb: 16 } } },
-      '"worker.resourceLimits.codeRangeSizeMb" is not supported by worker.processRuntime: "node", which has no such limit. It has maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb',
+      '"worker.resourceLimits.codeRangeSizeMb" is not supported by worker.processRuntime: "node", ' +
+        "which has no such limit. It has maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb",
     ],
     [
       {
@@ -195,7 +197,8 @@ describe("an unknown option is refused with the nearest known name", () => {
     ],
     [
       { zzz: 1 },
-      'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, abortSignalCapacity, payload, permission',
+      'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, abortSignalCapacity, ' +
+        "payload, permission",
     ],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
@@ -384,7 +387,10 @@ describe("an option that there is elsewhere, and not here, says why", () => {
   });
 });
 
-/** Every option by its path, with one value of each kind that it takes; what is left out here takes objects of its own keys. */
+/**
+ * Every option by its path, with one value of each kind that it takes. Options that are left out take objects with keys
+ * of their own.
+ */
 const accepted: Record<string, unknown[]> = {
   threads: [1],
   balancer: ["roundRobin", {}],
@@ -431,12 +437,12 @@ const accepted: Record<string, unknown[]> = {
   "worker.cwd": ["."],
   "worker.stopCommand": [["true"], () => ["true"]],
 };
-/** What stands beside an option for it to be looked at. */
+/** Options that must be set too, so that an option is validated. */
 const besides: Record<string, object> = {
   "worker.processSharedMemory.namePrefix": { mode: "named" },
   "worker.processSharedMemory.unlinkOnShutdown": { mode: "named" },
   "worker.bootstrap.name": { href: "../fixtures/tasks/bootstrap.mjs" },
-  // Else the two words would be variables.
+  // Without this field the two words would be names of variables.
   "worker.env.inherit": { set: {} },
   "worker.env.set": { inherit: [] },
 };
@@ -470,12 +476,12 @@ describe("every option refuses every kind of value that it does not take", () =>
         refused.add(kind);
       }
     }
-    // What it takes is of a kind that was not refused for being that kind; all others are.
+    // The accepted kinds must be exactly the kinds that were not refused for being of that kind.
     const taken = new Set(good.map((value) => (Array.isArray(value) ? "[]" : kindOf(value))));
     for (const kind of kinds.filter((value) => !taken.has(kindOf(value)))) {
       expect(refused.has(kind), kindOf(kind)).toBe(true);
     }
-    // A limit of a kind that the runtime has not got is another matter.
+    // A limit that the runtime doesn't have is refused for another reason.
     for (const value of path.includes("codeRange") ? [] : good) {
       const needsMore = JSON.stringify(value) === "{}" && /permission|balancer|Memory|bootstrap/.test(path);
       if (!needsMore) {

@@ -19,7 +19,7 @@ const tasks = {
   }),
 };
 
-/** Long enough for anything that does finish. */
+/** Long enough for everything that finishes at all. */
 const LONG_MILLIS = 15_000;
 
 const closed = (promise: Promise<unknown>) =>
@@ -31,7 +31,7 @@ onEveryKind(({ worker }) => {
   test("calls in flight finish within the delay, new ones are refused at once", async () => {
     const pool = createPool({ threads: 2, worker })(tasks);
     await pool.call.echo(0);
-    // More than a ring has slots: some of them wait on the host.
+    // More than a ring has slots, so some of them wait in the host.
     const calls = Array.from({ length: 3_000 }, (_, index) => pool.call.echo({ index }));
     const slow = pool.call.wait(300);
     const over = pool.shutdown(LONG_MILLIS);

@@ -14,7 +14,7 @@ const tasks = {
 };
 
 const failure = (promise: Promise<unknown>) => within(promise.catch((error: unknown) => error));
-/** Keeps this thread busy, and its event loop out. */
+/** Keeps this thread busy, so that its event loop doesn't turn. */
 function block(millis: number): void {
   const end = performance.now() + millis;
   while (performance.now() < end) {}
@@ -27,7 +27,7 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     await Promise.all([pool.call.who(), pool.call.who()]);
     const before = await pool.call.who();
     const stuck = failure(pool.call.spin(3_600_000));
-    // Of these one half waits behind the stuck task, and moves.
+    // Half of these wait behind the stuck task, and move to another worker.
     const others = Array.from({ length: 100 }, (_, index) => pool.call.add([index, 1]));
     const error = await stuck;
     expect(error).toBeInstanceOf(WorkerKilledError);
@@ -172,7 +172,7 @@ onEveryRuntime(({ worker }) => {
     pool.on("exit", (event) => ends.push(event));
     await pool.call.add([1, 2]);
     const calls = [pool.call.wait(100), ...Array.from({ length: 4 }, () => pool.call.spin(150))];
-    // A call has been seen to run, then many have been answered and nobody was there to hear it.
+    // A call was seen running, and then many were answered while the host was not listening.
     await pause(80);
     block(700);
     expect(await within(Promise.all(calls))).toEqual([100, 150, 150, 150, 150]);
@@ -213,11 +213,11 @@ onProcesses(({ worker }) => {
     const ticking = setInterval(() => turns++, 5);
     const calls: Promise<unknown>[] = [];
     while (calls.length < 50) {
-      // Each second one is the flooding worker's.
+      // Every second call goes to the flooding worker.
       calls.push(pool.call.pid());
       await pause(5);
     }
-    // The host's event loop is busy: nothing is taken, so nothing more may be read.
+    // The host's event loop is busy, so it takes nothing, and nothing more may be read.
     const end = performance.now() + 300;
     while (performance.now() < end) {}
     expect(process.memoryUsage().rss - before).toBeLessThan(128 * 1024 * 1024);

@@ -79,7 +79,7 @@ onEveryRuntime(({ worker }) => {
         ),
       });
     }
-    // By their names they are found.
+    // They are found by their names.
     await using pool = createPool({ worker })(
       unsound as Record<"first" | "second", DefinedTask<void, string>>,
     );

@@ -22,7 +22,7 @@ onEveryRuntime(({ worker, isProcess }) => {
       expect(text, place).not.toContain("nonce");
       expect(text, place).not.toContain(nonce);
     }
-    // That the places were read at all.
+    // Proves that the places were read at all.
     for (const place of [
       "process.env",
       "/proc/self/environ",

@@ -1,4 +1,7 @@
-/** Workers in containers that end in other ways than a call does: from outside, by shutdown, by the loss of their client. */
+/**
+ * Workers in containers that end in other ways than during a call: from outside, by shutdown, or because their client
+ * is lost.
+ */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { importTask, type WorkerOptions } from "knitting-native";
@@ -29,7 +32,7 @@ const tasks = {
   }),
 };
 
-/** Named anew for each start: that is what a prefix function is for. */
+/** The container gets a new name at each start, which is the purpose of a prefix function. */
 const worker: WorkerOptions = {
   runtime: "process",
   processRuntime: "node",
@@ -51,7 +54,10 @@ function openPool(threads: number) {
 const allReady = (pool: ReturnType<typeof openPool>) =>
   until("all workers are ready", () => pool.workers.every(({ state }) => state === "ready"));
 
-/** Calls that have begun by then, on every worker: podman's calls below block this thread, and with it what sends calls. */
+/**
+ * Starts calls on every worker and waits until they have begun. podman's calls below block this thread, which then
+ * sends no calls.
+ */
 async function busyAll(pool: ReturnType<typeof openPool>, threads: number): Promise<unknown[]> {
   const begun: Promise<void>[] = [];
   const calls = Array.from({ length: threads }, () => {
@@ -72,7 +78,8 @@ const nothingIsLeft = async () => {
 afterEach(() => {
   if (available) {
     removeContainers(label);
-    // A client that is killed while it creates a container can leave one that podman itself no longer knows.
+    // A client that is killed while it creates a container can leave a container that podman itself does not know any
+    // more.
     killProcessesOf(label);
   }
 });
@@ -80,7 +87,7 @@ afterEach(() => {
 test("a container killed from outside rejects its calls and is replaced", async (context) => {
   context.skip(!available, reason);
   await using pool = openPool(2);
-  // Each container has a process 1 of its own.
+  // Each container has its own process 1.
   expect(await Promise.all([pool.call.pid(), pool.call.pid()])).toEqual([1, 1]);
   await allReady(pool);
   const before = runningContainers(label);

@@ -1,4 +1,4 @@
-/** What every other test with containers takes for granted. */
+/** The assumptions of all other tests with containers. */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";

@@ -31,7 +31,7 @@ const tasks = {
   scribble: of<{ offset: number; value: number; millis: number }, void>("scribble"),
 };
 
-/** The library, for a module without a file to find it from. */
+/** The library's URL, for a module without a file from which it could be found. */
 const library = pathToFileURL(join(__dirname, "..", "..", "dist", "index.js")).href;
 
 const failure = (promise: Promise<unknown>) =>
@@ -43,7 +43,7 @@ const failure = (promise: Promise<unknown>) =>
   );
 
 onEveryKind(({ worker, isProcess, isWrapped, executable }) => {
-  /** With which a worker exits that is to exit with this one: in Node alone a task can choose. */
+  /** The exit status of a worker that is to exit with this one. Only in Node can a task choose it. */
   const statusOf = (code: number) => (isProcess && worker.processRuntime !== "node" ? 1 : code);
 
   test("a worker that exits rejects its started call and is replaced", async () => {
@@ -65,7 +65,7 @@ onEveryKind(({ worker, isProcess, isWrapped, executable }) => {
   test("calls that a dead worker had not started go to another, a thousand on the other finish", async () => {
     await using pool = createPool({ threads: 2, worker })(tasks);
     await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
-    // In turn: the deadly call and every second echo share a worker.
+    // Calls go to the workers in turn, so the deadly call and every second echo share a worker.
     const fatal = failure(pool.call.die());
     const echoes = Array.from({ length: 1_001 }, (_, index) =>
       pool.call.echo({ index, text: "x".repeat(100) }),
@@ -199,7 +199,7 @@ onEveryKind(({ worker, isProcess, isWrapped, executable }) => {
     const pool = createPool({ threads: 2, worker })(tasks);
     const starts: unknown[] = [];
     pool.on("restart", (event) => starts.push(event));
-    // The host's event loop hears nothing of it meanwhile.
+    // The host's event loop learns nothing of it meanwhile.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
     await within(pool.shutdown());
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -277,14 +277,14 @@ onProcesses(({ worker, isWrapped }) => {
   });
 
   test("nothing is left after shutdown", async () => {
-    // What an earlier test has killed may still be on its way out.
+    // Processes that an earlier test has killed may still be ending.
     const before = descendantsOf(process.pid);
     const pool = createPool({ threads: 3, worker })(tasks);
     await pool.call.echo(1);
     const ours = descendantsOf(process.pid).filter((pid) => !before.includes(pid));
     expect(ours.length).toBeGreaterThanOrEqual(3);
     await pool.shutdown();
-    // What has stood beside a wrapped worker was killed with it, and may still be on its way out.
+    // Processes beside a wrapped worker were killed with it, and may still be ending.
     await until(`nothing is left: ${ours.map(commandOf)}`, () => !ours.some(isAlive));
   });
 });
@@ -340,7 +340,7 @@ onChildren(({ worker }) => {
       const pid = await within(pool.call.pid());
       const lying = failure(pool.call.scribble({ ...lie, millis: 2_000 }));
       await new Promise((resolve) => setTimeout(resolve, 200));
-      // If the host sleeps, it looks at the words with the next exchange.
+      // If the host sleeps, it reads the words with the next exchange.
       const echo = pool.call.echo(1).catch((error: unknown) => error);
       expect(await lying).toBeInstanceOf(ProtocolViolationError);
       expect([1, expect.any(ProtocolViolationError)]).toContainEqual(await echo);

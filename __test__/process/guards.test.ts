@@ -81,7 +81,7 @@ onEveryRuntime((kind) => {
     await using pool = createPool({ worker })(tasks);
     expect(await pool.call.exists(process.pid)).toBe(true);
     expect(await pool.call.existsByName(process.pid)).toBe(true);
-    // Above the largest number that Linux gives.
+    // Above the largest process id that Linux gives.
     expect(await failure(pool.call.exists(2 ** 22 + 1))).toMatchObject({ code: "ESRCH" });
   });
 

@@ -8,7 +8,7 @@ import { onChildren } from "../support/kinds";
 import { within } from "../support/processes";
 
 const entry = join(__dirname, "..", "..", "dist", "worker.js");
-/** Of src/process/boot.rs. */
+/** See src/process/boot.rs. */
 const EXIT_REFUSED = 121;
 
 const boot = (changes: object = {}) =>

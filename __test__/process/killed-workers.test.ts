@@ -1,4 +1,7 @@
-/** What a host has open, and names in /dev/shm, after many of its workers were killed. All of it is counted for this process alone. */
+/**
+ * Open descriptors of a host, and names in /dev/shm, after many of its workers were killed. All are counted for this
+ * process only.
+ */
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { importTask, type WorkerOptions } from "knitting-native";
@@ -11,7 +14,7 @@ import { createPool } from "../support/unrestricted";
 
 const tasks = { pid: importTask<void, number>({ href: "../fixtures/tasks/basic.mjs", name: "pid" }) };
 
-/** Bun starts quickest. */
+/** Bun starts fastest. */
 const onBun = {
   runtime: "process",
   processRuntime: "bun",

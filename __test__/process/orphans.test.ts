@@ -1,12 +1,13 @@
 /**
  * A host killed by SIGKILL leaves nothing behind, whatever its workers were doing.
  *
- * Each round starts a host (`fixtures/hosts/orphan-host.mjs`), waits until every worker has announced that it is at the phase's barrier,
- * kills the host, and looks for what is left: processes, by the round's mark and by their groups; containers; files in the
- * host's temporary folder. At the end of a phase another pool starts, after which no name in /dev/shm is left.
+ * Each round starts a host (`fixtures/hosts/orphan-host.mjs`), waits until every worker has announced that it is at the
+ * phase's barrier, kills the host, and looks for leftovers: processes, by the round's mark and by their groups;
+ * containers; files in the host's temporary folder. At the end of a phase another pool starts, after which no name in
+ * /dev/shm is left.
  *
- * A worker that is held at a barrier stays held: nothing but the host's end ends it. Only where that is impossible is it let
- * go once the host is dead, see `letsGo`.
+ * A worker that is held at a barrier stays held, and only the host's end ends it. Where that is impossible the worker
+ * is released once the host is dead, see `letsGo`.
  */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -31,7 +32,7 @@ const minutes = 60_000;
 
 interface Round {
   readonly mark: string;
-  /** Where barriers announce themselves; the workers can write there. */
+  /** The folder of the barriers' announcements. The workers can write there. */
   readonly folder: string;
 }
 
@@ -41,10 +42,13 @@ interface Transport {
   readonly rounds: number;
   readonly skip?: string | undefined;
   readonly named: boolean;
-  /** How long a worker takes to start, about; `starting` spreads its kills over that. */
+  /** Approximate start time of a worker. The kills of `starting` are spread over it. */
   readonly startMillis: number;
   readonly wrapper: (round: Round) => string[];
-  /** Whether workers that were held before they had attached are let go after the host's end, since nothing can end them there. */
+  /**
+   * Whether workers that were held before they had attached are released after the host's end, because nothing can end
+   * them there.
+   */
   readonly letsGo?: boolean;
   /** Whether containers are removed when they have ended, or stay listed as ended. */
   readonly removes?: boolean;
@@ -66,7 +70,7 @@ function podmanRun({ mark, folder }: Round, ...flags: string[]): string[] {
 function bwrap({ folder }: Round, ...flags: string[]): string[] {
   return [
     ...["bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"],
-    // Either may lie below /tmp.
+    // Either folder may lie below /tmp.
     ...["--ro-bind", root, root, "--bind", folder, folder, ...flags],
   ];
 }
@@ -119,11 +123,11 @@ const transports: readonly Transport[] = [
   },
 ];
 
-/** In the order of a worker's life. All but the first have a barrier; that one tries other moments. */
+/** The phases in the order of a worker's life. All but the first have a barrier; the first tries several moments. */
 const phases = ["starting", "before-exec", "before-attach", "running", "replying", "shutting-down"];
 const beforeAttach = ["before-exec", "before-attach"];
 
-// Several at once: each host has a mark of its own, by which alone it is looked for.
+// Several run at once. Each host has a mark of its own, and only processes with that mark are looked for.
 describe.concurrent.each(transports)("$name", (transport) => {
   test.for(phases)(
     "a host that is killed leaves nothing: %s",
@@ -144,7 +148,7 @@ describe.concurrent.each(transports)("$name", (transport) => {
 
 const THREADS = 2;
 
-/** `moment`: from 0 to 1, when to kill in a phase without barrier. */
+/** `moment`: when to kill in a phase without a barrier, from 0 to 1. */
 async function killOnce(transport: Transport, phase: string, named: string | undefined, moment: number) {
   const host = new KillableHost(transport, phase, named);
   const groups = new Set<number>();
@@ -153,12 +157,12 @@ async function killOnce(transport: Transport, phase: string, named: string | und
       await host.announced("starting", 1);
       await new Promise((resolve) => setTimeout(resolve, moment * transport.startMillis));
     } else {
-      // A host that is to shut down waits for leave: it will end its workers by itself.
+      // A host in the phase shutting-down waits for permission, because it ends its workers by itself.
       await host.announced(phase === "shutting-down" ? "running" : phase, THREADS);
       const workers = processesOf(host.mark).filter(({ pid }) => pid !== host.pid);
       expect(workers.length, "processes found by the mark").toBeGreaterThanOrEqual(THREADS);
       if (named !== undefined && beforeAttach.includes(phase)) {
-        // What the host would leave; any pool that starts on this machine from now on may sweep it.
+        // The names that the host would leave. Any pool that starts on this machine from now on may remove them.
         expect(namesOf(named).length, "names in /dev/shm").toBeGreaterThanOrEqual(THREADS);
       }
       for (const { group } of workers.filter((worker) => worker.group !== host.group)) {
@@ -189,7 +193,7 @@ async function killOnce(transport: Transport, phase: string, named: string | und
   }
 }
 
-/** The next pool. */
+/** Runs the next pool. */
 async function servesAndEnds(transport: Transport, named: string) {
   const host = new KillableHost(transport, "next", named);
   try {
@@ -199,7 +203,7 @@ async function servesAndEnds(transport: Transport, named: string) {
   }
 }
 
-/** Waits until nothing is found any more; throws what is. */
+/** Waits until nothing is found any more; throws what is still found. */
 async function gone(what: string, find: () => unknown[]): Promise<void> {
   try {
     await until(`no ${what} is left`, () => find().length === 0);
@@ -218,7 +222,7 @@ function namesOf(prefix: string): string[] {
 }
 
 class KillableHost {
-  /** In the environment of everything the host starts, and in the names of its containers. */
+  /** The mark is in the environment of everything that the host starts, and in the names of its containers. */
   readonly mark = `orphan-${randomUUID()}`;
   readonly temporary: string;
   stderr = "";
@@ -238,7 +242,7 @@ class KillableHost {
       [join(__dirname, "..", "fixtures", "hosts", "orphan-host.mjs"), JSON.stringify(plan)],
       {
         stdio: ["ignore", "ignore", "pipe"],
-        // A group of its own, which is not one of the workers'.
+        // The host gets a process group of its own, which differs from those of the workers.
         detached: true,
         env: {
           ...process.env,
@@ -263,7 +267,7 @@ class KillableHost {
     return this.pid;
   }
 
-  /** Waits until so many have announced that they are there. */
+  /** Waits until this many have announced that they are there. */
   async announced(what: string, count: number): Promise<void> {
     const files = () => readdirSync(this.#folder).filter((name) => name.startsWith(`${what}.`));
     await until(`${count} announce ${what}`, () => files().length >= count).catch((error) => {
@@ -285,17 +289,17 @@ class KillableHost {
     return code;
   }
 
-  /** Its pool is to be shut down. */
+  /** Tells the host to shut its pool down. */
   shutDown(): void {
     writeFileSync(join(this.#folder, "shut"), "");
   }
 
-  /** Whoever waits at a barrier goes on. */
+  /** Releases all that wait at a barrier. */
   letGo(): void {
     writeFileSync(join(this.#folder, "go"), "");
   }
 
-  /** After a round that has failed something may be left. */
+  /** A failed round may have left something. */
   cleanUp(groups: ReadonlySet<number>): void {
     this.letGo();
     killProcessesOf(this.mark, groups);

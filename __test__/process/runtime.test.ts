@@ -26,7 +26,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A folder with these files. */
+/** Creates a folder with these files. */
 function project(files: Record<string, string>): string {
   const root = mkdtempSync(join(folder, "project-"));
   for (const [name, content] of Object.entries(files)) {
@@ -36,7 +36,7 @@ function project(files: Record<string, string>): string {
   return root;
 }
 
-/** Runs a script of a project as a worker's entry would be run, with a limit of its stack if the options ask for one. */
+/** Runs a script of a project like a worker's entry, with a stack limit if the options ask for one. */
 function run(
   runtime: (typeof runtimes)[number],
   root: string,
@@ -196,7 +196,7 @@ const library = {
   "node_modules/esm/index.js": 'export const name = "esm";',
   "node_modules/common/package.json": "{}",
   "node_modules/common/index.js": 'exports.name = "common";',
-  // Where this package's own worker entry is too.
+  // This package's own worker entry lies in such a folder too.
   "node_modules/pool/package.json": '{ "type": "commonjs" }',
   "node_modules/pool/entry.js": importer,
 };
@@ -287,7 +287,7 @@ describe("limits of memory", () => {
     "%s: old and young generation are the heap's limit together",
     (runtime) => {
       expect(measure(runtime, { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 3 })[0]).toBe(67);
-      // V8 takes a power of two for a third of the young generation.
+      // V8 rounds a third of the young generation to a power of two.
       expect(measure(runtime, { maxOldGenerationSizeMb: 63.5, maxYoungGenerationSizeMb: 10 })[0]).toBe(76);
     },
   );

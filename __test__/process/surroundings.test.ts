@@ -1,4 +1,4 @@
-/** What a worker runs in: directory, priority, environment, limits. */
+/** The surroundings of a worker: directory, priority, environment, limits. */
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,7 +54,7 @@ onEveryRuntime(({ worker, isProcess }) => {
   });
 
   if (!v8) {
-    // Bun has no such limits, which `createPool` says.
+    // Bun has no such limits, and `createPool` refuses them.
     return;
   }
   test("its heap and stack are as large as resourceLimits say", async () => {
@@ -83,7 +83,8 @@ onChildren(({ worker }) => {
 
   test.skipIf(missing("python3", "setsid"))("a worker out of reach is left to stopCommand", async () => {
     const told = join(folder, `told-${worker.processRuntime}`);
-    // Has the worker's own descriptor, and with it the worker's lock, as an accomplice outside its group could.
+    // Gets the worker's own descriptor, and with it the worker's lock, as an accomplice outside of its process group
+    // could.
     const accomplice = join(folder, "accomplice.py");
     writeFileSync(
       accomplice,

@@ -1,4 +1,7 @@
-/** What a call can do it can do behind a wrapper too: one test for each part, whose details the suites prove on bare workers. */
+/**
+ * Everything that a call can do works behind a wrapper too. There is one test for each part; the suites prove the
+ * details on bare workers.
+ */
 import fc from "fast-check";
 import { createPool, Envelope, importTask, UnsupportedPayloadError } from "knitting-native";
 import { expect, test } from "vitest";
@@ -71,7 +74,7 @@ onWrapped(({ worker }) => {
     });
     await expect(within(call)).rejects.toThrow("heard enough");
     expect(told).toEqual(["at once"]);
-    // Served once the loop has been left, which runs for a minute otherwise.
+    // The call runs only after the loop has been left, which otherwise runs for a minute.
     expect(await within(pool.call.add([1, 2]))).toBe(3);
   });
 

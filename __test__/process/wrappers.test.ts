@@ -21,7 +21,7 @@ const tasks = {
 };
 
 const onNode: WorkerOptions = { runtime: "process", processRuntime: "node" };
-/** A shell that runs its arguments after what the script does. */
+/** A shell that runs its arguments after the script. */
 const shell = (script: string) => ["/bin/sh", "-c", script, "sh"];
 
 async function bootError(worker: WorkerOptions): Promise<WorkerBootError> {
@@ -234,7 +234,7 @@ onProcesses(({ worker }) => {
   });
 
   test("a wrapper that stays, and its worker elsewhere", async () => {
-    // setsid puts the worker into a group and a session of its own.
+    // setsid puts the worker into its own process group and session.
     const processCommandPrefix = shell('setsid "$@" <&0 & wait');
     for (const processSharedMemory of ["named"] as const) {
       const pool = createPool({ worker: { ...worker, processCommandPrefix, processSharedMemory } })(tasks);
@@ -341,7 +341,7 @@ describe("memory with a name", () => {
     let ends = 0;
     pool.on("exit", () => ends++);
     for (let round = 0; round < 5; round++) {
-      // Its answer may be lost with the memory.
+      // The answer may be lost with the memory.
       await pool.call.truncate(round * 3).catch(() => undefined);
       const failures: unknown[] = [];
       const end = Date.now() + 20_000;
@@ -356,7 +356,7 @@ describe("memory with a name", () => {
           }
         }
       }
-      // The last is of a call that waited for room.
+      // The last code is that of a call that waited for space.
       const codes = ["KNITTING_WORKER_CRASHED", "KNITTING_PROTOCOL_VIOLATION", "KNITTING_NO_MEMORY"];
       for (const failure of failures) {
         expect(codes).toContain((failure as KnittingError).code);

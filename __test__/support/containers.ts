@@ -1,16 +1,18 @@
 /**
- * Containers for the tests: podman with a configuration, a storage and an image of its own.
+ * Containers for the tests: podman with its own configuration, storage and image.
  *
  * ```text
  *   /tmp/knitting-podman-<user>-<checkout>/    made once, found again by the next run
- *     containers.conf  storage.conf            named by the variables in `environment`: a program that calls a plain `podman`
- *     storage/  run/  tmp/                       needs nothing else
- *     ready.json                               what it was made from; made anew when that has changed, or after a reboot
+ *     containers.conf  storage.conf            named by the variables in `environment`,
+ *                                              so that a program can call a plain `podman`
+ *     storage/  run/  tmp/
+ *     ready.json                               what it was made from; made again when that has changed,
+ *                                              or after a reboot
  * ```
  *
- * It is not in the checkout: podman refuses a run folder whose path is longer than 50 characters, and a test that mounts the
- * checkout into a container must not mount the containers with it. There is no registry: the image is the root file system
- * that `node` needs and nothing more.
+ * The folder is not in the checkout: podman refuses a run folder with a path of more than 50 characters, and a test
+ * that mounts the checkout into a container must not mount the containers with it. There is no registry: the image is
+ * the root file system that `node` needs and nothing more.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -33,18 +35,18 @@ import { ensureNodes } from "../../scripts/runtimes.mjs";
 import { scope } from "./repetitions";
 
 export interface Containers {
-  /** False where a tool is missing: tests are skipped, and say `reason`. In CI that is an error instead. */
+  /** False if a tool is missing. Tests are then skipped with `reason`; in CI that is an error instead. */
   readonly available: boolean;
   readonly reason: string;
-  /** The program. */
+  /** Path of the program. */
   readonly podman: string;
-  /** Has Node 24 as `node` on its PATH. */
+  /** The image has Node 24 as `node` on its PATH. */
   readonly image: string;
-  /** What a program that calls podman needs on top of its environment. */
+  /** Variables that a program which calls podman needs in addition to its environment. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Change it when what is made below changes. */
+/** Change this number when the steps below change. */
 const RECIPE = 2;
 const IMAGE = "localhost/knitting-test:latest";
 const CLIENT_MILLIS = 120_000;
@@ -60,20 +62,20 @@ const environment = {
 
 let made: Containers | undefined;
 
-/** Makes what is missing. Throws where the tools are there and don't work. */
+/** Makes what is missing. Throws if the tools exist and don't work. */
 export function ensureContainers(): Containers {
   made ??= make();
   return made;
 }
 
-/** The path of a program, if PATH or a system folder has it. */
+/** The path of a program, if it is on PATH or in a system folder. */
 export function programPath(name: string): string | undefined {
   return [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"]
     .map((folder) => join(folder, name))
     .find((path) => existsSync(path));
 }
 
-/** Why tests that need these programs can't run here, or undefined when they can. In CI they have to. */
+/** Why tests that need these programs can't run here; undefined if they can. In CI a missing program is an error. */
 export function missing(...programs: string[]): string | undefined {
   const absent = programs.filter((name) => programPath(name) === undefined);
   if (absent.length === 0) {
@@ -99,7 +101,7 @@ function make(): Containers {
   const wanted = JSON.stringify({
     recipe: RECIPE,
     node: ensureNodes()[24],
-    // podman takes what ran before a reboot for running still.
+    // podman takes containers that ran before a reboot for running ones.
     boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
   });
   const ready = join(base, "ready.json");
@@ -111,14 +113,14 @@ function make(): Containers {
     }
     configure();
     importImage();
-    // Last, and whole or not at all: what was cut short is made again.
+    // This file is written last and in one step, so that an interrupted set-up is made again.
     writeFileSync(`${ready}.new`, wanted);
     renameSync(`${ready}.new`, ready);
   }
   return { available: true, reason: "", podman: "podman", image: IMAGE, environment };
 }
 
-/** Without root, podman maps users that the system has set aside for this one. */
+/** Without root, podman maps users that the system has reserved for this user. */
 function missingForThisUser(): string | undefined {
   if (uid === 0) {
     return undefined;
@@ -132,7 +134,7 @@ function missingForThisUser(): string | undefined {
   return helper ?? (hasRange ? undefined : absentIn(`/etc/subuid and /etc/subgid have no range for ${name}`));
 }
 
-/** The name can be guessed, so whoever else made this folder is not to be trusted with it. */
+/** The name can be guessed, so a folder that another user has made is not trusted. */
 function ownFolder(): void {
   mkdirSync(base, { mode: 0o700, recursive: true });
   const { uid: owner, mode } = lstatSync(base);
@@ -142,10 +144,10 @@ function ownFolder(): void {
 }
 
 function configure(): void {
-  // No registry, no network, no daemon: what a container of the tests needs is here. The limits are those that a container may
-  // have where the machine is a container itself. A worker is process 1 of its container and ignores SIGTERM: a plain
-  // `podman rm --force`, as the seed has it, would wait 10 seconds before it kills. File locks keep podman's own memory out
-  // of /dev/shm.
+  // No registry, no network, no daemon: everything that a test's container needs is here. The limits are those that a
+  // container may have if the machine is itself a container. A worker is process 1 of its container and ignores
+  // SIGTERM: a plain `podman rm --force`, as the seed uses it, would wait 10 seconds before it kills. File locks keep
+  // podman's own memory out of /dev/shm.
   writeFileSync(
     environment.CONTAINERS_CONF,
     `[containers]
@@ -170,12 +172,12 @@ runroot = "${join(base, "run")}"
   );
 }
 
-/** A container on vfs is a copy of the image: it works everywhere, and starts later. */
+/** A container on vfs is a copy of the image, which works everywhere but starts more slowly. */
 function hasOverlay(): boolean {
   return /\boverlay$/m.test(readFileSync("/proc/filesystems", "utf8"));
 }
 
-/** The image: Node 24, the libraries it is linked with, and the folders that programs take for granted. */
+/** The image: Node 24, the libraries it is linked with, and the folders that programs expect. */
 function importImage(): void {
   const node = ensureNodes()[24];
   const staged = join(base, "root");
@@ -195,7 +197,7 @@ function importImage(): void {
   writeFileSync(join(staged, "etc/passwd"), "root:x:0:0:root:/root:/\n");
   writeFileSync(join(staged, "etc/group"), "root:x:0:\n");
   const archive = join(base, "root.tar");
-  // Links are followed, so nothing was copied before.
+  // tar follows the links, so the files need not be copied before.
   output("tar", ["-chf", archive, "--owner=0", "--group=0", "--numeric-owner", "-C", staged, "."]);
   podman("import", "--change", "ENV PATH=/usr/local/bin:/usr/bin:/bin", archive, IMAGE);
   rmSync(archive);
@@ -233,7 +235,7 @@ export function killContainer(id: string): void {
   podman("kill", "--signal", "KILL", id);
 }
 
-/** The id of a container's first process, as the host counts processes. */
+/** The process id of a container's first process on the host. */
 export function containerProcess(id: string): number {
   return Number(podman("inspect", "--format", "{{.State.Pid}}", id));
 }
@@ -253,7 +255,7 @@ export function dismantleContainers(): void {
       spawnSync("umount", ["--lazy", path]);
     }
   } else {
-    // What containers have written belongs to users that only podman can act for.
+    // Files that containers have written belong to users for which only podman can act.
     client(["unshare", "rm", "-rf", join(base, "storage"), join(base, "run")]);
     client(["system", "migrate"]);
   }
@@ -261,7 +263,7 @@ export function dismantleContainers(): void {
   made = undefined;
 }
 
-/** Runs podman; returns its standard output. */
+/** Runs podman and returns its standard output. */
 export function podman(...argv: string[]): string {
   const { status, stdout, stderr, error } = client(argv);
   if (status !== 0) {

@@ -1,4 +1,4 @@
-/** The package as a user gets it: packed, installed in a folder outside the checkout, and programs run from there. */
+/** The package as a user gets it: packed, and installed in a folder outside the checkout. Programs run from there. */
 import { spawn } from "node:child_process";
 import { copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export async function pack(folder: string): Promise<Packed> {
     cwd: root,
   });
   expect(status, stderr).toBe(0);
-  // What building prints comes first.
+  // The build's output comes first.
   const [{ filename, files }] = JSON.parse(stdout.slice(stdout.search(/^\[$/m)));
   return { path: join(folder, filename), files };
 }
@@ -56,13 +56,15 @@ export function place(program: string, path: string): void {
 
 export interface RunOptions {
   readonly cwd: string;
-  /** On top of ours. */
+  /** Variables in addition to those of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which the program is taken to hang. Default two minutes. */
+  /** Milliseconds after which the program is considered to hang. Default: two minutes. */
   readonly watchdog?: number;
-  /** Who runs it, if not we. */
+  /** User id that runs the program, if it is not this user. */
   readonly uid?: number;
-  /** Holds once it has written enough: its standard input ends then. Without, that is at once. */
+  /**
+   * Tells whether the program has written enough; its standard input then ends. Without this function it ends at once.
+   */
   readonly isEnough?: (stderr: string) => boolean;
 }
 
@@ -72,14 +74,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Rejects if it doesn't come to one. */
+/** Runs a program to its end. Rejects if the program doesn't end. */
 export function run(
   program: string,
   argv: readonly string[],
   { cwd, env, watchdog = 2 * minutes, uid, isEnough = () => true }: RunOptions,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    // What vitest tells its own children is not for these.
+    // Variables that vitest sets for its own children are not passed on.
     const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name));
     const child = spawn(program, argv, {
       cwd,
@@ -88,7 +90,7 @@ export function run(
       gid: uid,
     });
     const output = { stdout: "", stderr: "" };
-    // A program that does not read it may have ended by now.
+    // A program that does not read its standard input may have ended by now.
     child.stdin.on("error", () => {});
     const endInput = () => {
       if (isEnough(output.stderr)) {

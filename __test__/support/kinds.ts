@@ -1,4 +1,4 @@
-/** The kinds of workers that every behaviour is proved on. */
+/** The kinds of workers on which every behaviour is proved. */
 import { join } from "node:path";
 import type { WorkerInfo, WorkerOptions } from "knitting-native";
 import { describe, test } from "vitest";
@@ -13,11 +13,11 @@ export interface Kind {
   readonly worker: WorkerOptions;
   /** Whether the worker is a process of its own. */
   readonly isProcess: boolean;
-  /** Whether it is started by a wrapper that stays, and counts processes by itself. */
+  /** Whether the worker is started by a wrapper that stays and has its own PID namespace. */
   readonly isWrapped: boolean;
-  /** Its runtime's program, as it stands in the command line; empty for a thread. */
+  /** The runtime's program as it stands in the command line; empty for a thread. */
   readonly executable: string;
-  /** Why it can't be had here. */
+  /** Why this kind is not available here. */
   readonly skip?: string | undefined;
 }
 
@@ -76,13 +76,13 @@ const all: readonly Kind[] = [
   },
 ];
 
-/** For work the two that most of the code is for. */
+/** In the fast scope, the two kinds that most of the code is for. */
 const FAST = ["thread", "process on node"];
 
-/** For work the two that most of the code is for. */
+/** The kinds of the current scope. The fast scope has only two. */
 export const kinds = all.filter(({ name }) => scope !== "fast" || FAST.includes(name));
 
-/** The kind of that name, whatever suites run on. */
+/** The kind of that name, in every scope. */
 export function kindNamed(name: string): Kind {
   const found = all.find((kind) => kind.name === name);
   if (found === undefined) {
@@ -96,7 +96,7 @@ export function onEveryKind(suite: (kind: Kind) => void): void {
   on(kinds, suite);
 }
 
-/** Runs a suite once for a thread and for a bare process of each runtime: for what a wrapper makes no difference to. */
+/** Runs a suite once for a thread and for a bare process of each runtime, if a wrapper makes no difference. */
 export function onEveryRuntime(suite: (kind: Kind) => void): void {
   on(
     kinds.filter(({ isWrapped }) => !isWrapped),
@@ -105,8 +105,8 @@ export function onEveryRuntime(suite: (kind: Kind) => void): void {
 }
 
 /**
- * Runs a suite as `onEveryRuntime` does, and before a release for each kind of worker: for what a wrapper is not in the path
- * of. What it is in the path of is the start of a worker, its memory, its output and its end.
+ * Runs a suite as `onEveryRuntime` does, and before a release for each kind of worker, if a wrapper is not involved. A
+ * wrapper is involved in the start of a worker, its memory, its output and its end.
  */
 export function onEveryRuntimeInGate(suite: (kind: Kind) => void): void {
   on(
@@ -139,16 +139,21 @@ export function onChildren(suite: (kind: Kind) => void): void {
   );
 }
 
-/** The id here of a worker that has served a call; of a wrapped one the wrapper's is known first. */
+/**
+ * The process id, on this side, of a worker that has answered a call. For a wrapped worker the wrapper's is known
+ * first.
+ */
 export async function pidOf(pool: { readonly workers: readonly WorkerInfo[] }, index = 0): Promise<number> {
-  // A reply may come before the event that tells the process id.
+  // A reply may arrive before the event with the process id.
   const found = () => pool.workers[index].pid;
   const isFound = (pid: number | null) => pid !== null && !/bwrap|podman/.test(commandOf(pid));
   await until("the worker is found", () => isFound(found()));
   return found() as number;
 }
 
-/** A test that there is where it means something: elsewhere it is not skipped, there is none. */
+/**
+ * A test for the kinds for which it is meaningful. For others it doesn't exist, so that it is not reported as skipped.
+ */
 export function testIf(isMeant: boolean): typeof test | ((...of: Parameters<typeof test>) => void) {
   return isMeant ? test : () => {};
 }

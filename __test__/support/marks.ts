@@ -1,17 +1,18 @@
-/** Finding every process of a test again: by a mark that it has inherited or was given, by its group, and by its parents. */
+/** Finds every process of a test: by a mark that it has inherited or was given, by its group, and by its parents. */
 import { readdirSync, readFileSync } from "node:fs";
 import { descendantsOf } from "./processes";
 
 export interface Found {
   readonly pid: number;
   readonly group: number;
-  /** For messages. */
+  /** The command line, for messages. */
   readonly command: string;
 }
 
 /**
- * The live processes that have the mark in their environment or command line, those that are in one of these process groups,
- * and what any of them has started. Never this process. Of another user's processes only the command line can be read.
+ * The live processes that have the mark in their environment or command line, those in one of these process groups, and
+ * the processes that any of them has started. Never includes this process. Of another user's processes only the command
+ * line can be read.
  */
 export function processesOf(mark: string, groups: ReadonlySet<number> = new Set()): Found[] {
   const own = readdirSync("/proc")
@@ -26,13 +27,13 @@ export function processesOf(mark: string, groups: ReadonlySet<number> = new Set(
   });
 }
 
-/** Kills what `processesOf` finds: for cleaning up after a test that has failed. */
+/** Kills the processes that `processesOf` finds, to clean up after a failed test. */
 export function killProcessesOf(mark: string, groups?: ReadonlySet<number>): void {
   for (const { pid } of processesOf(mark, groups)) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended by itself.
+      // The process has ended by itself.
     }
   }
 }
@@ -41,10 +42,10 @@ function hasMark(pid: number, mark: string): boolean {
   return text(pid, "cmdline").includes(mark) || text(pid, "environ").includes(mark);
 }
 
-/** The process group; undefined when the process has ended, zombies too. */
+/** The process group; undefined if the process has ended or is a zombie. */
 function groupOf(pid: number): number | undefined {
   const stat = text(pid, "stat");
-  // The name in parentheses may hold anything.
+  // The name in parentheses may contain anything.
   const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return stat === "" || state === "Z" ? undefined : Number(group);
 }

@@ -1,16 +1,16 @@
-/** What can be seen of this and other processes from outside, and hosts in processes of their own. */
+/** What can be seen of this and other processes from outside, and hosts in separate processes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * How long anything may take before a test gives up on it. A watchdog, not a measurement: long enough for a machine that others
- * use, and less than the minute for which tasks are busy that a test has to stop.
+ * How long anything may take before a test gives up on it. This is a watchdog, not a measurement: long enough for a
+ * machine that others use, and shorter than the minute for which the tasks that a test has to stop stay busy.
  */
 export const WATCHDOG_MILLIS = 45_000;
 
-/** Ids of the live children of a process, zombies left out. */
+/** Ids of the live children of a process, without zombies. */
 export function childrenOf(pid: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -35,7 +35,7 @@ export function commandOf(pid: number): string {
   }
 }
 
-/** True while a process runs; a zombie doesn't. */
+/** Whether a process runs. A zombie doesn't. */
 export function isAlive(pid: number): boolean {
   const stat = statOf(pid);
   return stat !== undefined && stat.state !== "Z";
@@ -44,7 +44,7 @@ export function isAlive(pid: number): boolean {
 function statOf(pid: number): { state: string; parent: number } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name in parentheses may hold anything.
+    // The name in parentheses may contain anything.
     const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return { state, parent: Number(parent) };
   } catch {
@@ -59,7 +59,7 @@ export function threadsOf(pid: number): string[] {
   );
 }
 
-/** How often the threads of a process have gone to sleep so far: each time they had been woken. */
+/** How often the threads of a process have gone to sleep so far. Before each time they had been woken. */
 export function wakeUpsOf(pid: number): number {
   let total = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -69,10 +69,10 @@ export function wakeUpsOf(pid: number): number {
   return total;
 }
 
-/** Milliseconds of processor time that a process has used so far, all of its threads. The system counts in tens of them. */
+/** Milliseconds of processor time that all threads of a process have used so far. The system counts in steps of ten. */
 export function cpuMillisOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name in parentheses may hold anything.
+  // The name in parentheses may contain anything.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [user, system] = fields.slice(11, 13).map(Number);
   return (user + system) * 10;
@@ -83,7 +83,7 @@ export function descriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }
 
-/** Waits until a condition holds; throws when it doesn't in time. */
+/** Waits until a condition holds. Throws if that takes too long. */
 export async function until(what: string, condition: () => boolean, millis = WATCHDOG_MILLIS): Promise<void> {
   const end = Date.now() + millis;
   while (!condition()) {
@@ -94,7 +94,7 @@ export async function until(what: string, condition: () => boolean, millis = WAT
   }
 }
 
-/** Settles as the promise does, or rejects when that takes too long. */
+/** Settles as the promise does, or rejects if that takes too long. */
 export function within<T>(promise: Promise<T>, millis = WATCHDOG_MILLIS): Promise<T> {
   let timer: NodeJS.Timeout;
   const late = new Promise<never>((_, reject) => {
@@ -103,7 +103,7 @@ export function within<T>(promise: Promise<T>, millis = WATCHDOG_MILLIS): Promis
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A host program of `fixtures/hosts/`, in a process of its own. */
+/** A host program of `fixtures/hosts/` in a separate process. */
 export class Host {
   readonly process: ChildProcess;
   stdout = "";
@@ -132,7 +132,7 @@ export class Host {
     await until(`the host says ${text}: ${this.stdout}${this.stderr}`, () => this.stdout.includes(text));
   }
 
-  /** Waits for its end; kills it when that takes too long. */
+  /** Waits for the host's end. Kills the host if that takes too long. */
   async exit(): Promise<{ code: number | null; signal: string | null }> {
     try {
       const [code, signal] = await within(this.#exit);

@@ -1,4 +1,4 @@
-/** A project of its own, with what a policy may allow or deny, and its tasks. */
+/** A separate project with files that a policy may allow or deny, and its tasks. */
 import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -6,21 +6,21 @@ import { importTask } from "knitting-native";
 import { write } from "./installed";
 
 export interface Project {
-  /** The folder that the project's is in. */
+  /** The folder that contains the project's folder. */
   readonly parent: string;
-  /** Its own, which is to be the working directory. */
+  /** The project's folder, which becomes the working directory. */
   readonly folder: string;
   remove(): void;
 }
 
-/** Makes one. Not below /tmp, which sandboxes like to hide. */
+/** Makes a project. Not below /tmp, because sandboxes often hide it. */
 export function makeProject(): Project {
   const parent = realpathSync(mkdtempSync("/var/tmp/knitting-permissions-"));
   const folder = join(parent, "project");
   const packages = join(folder, "node_modules");
   write(parent, { "outside/secret.txt": "outside", "outside/greeting.txt": "hello from outside" });
   write(folder, {
-    // Deno resolves what a project says that it depends on.
+    // Deno resolves the dependencies that a project declares.
     "package.json": '{ "private": true, "type": "module", "dependencies": { "greet": "1.0.0" } }',
     "data/numbers.txt": "1 2 3",
     "out/kept.txt": "kept",

@@ -1,5 +1,5 @@
 /**
- * How much of the suite runs, and how often what repeats itself does so.
+ * How much of the suite runs, and how often repeated tests repeat.
  *
  * ```text
  *   npm test -- --fast     fast    for work: a thread and Node, no container
@@ -27,21 +27,21 @@ function repetitions(fast: number, gate: number, soak: number): number {
 
 /** Random values that are sent to a worker of each kind and come back. */
 export const RANDOM_VALUES = repetitions(1_000, 10_000, 100_000);
-/** Random values that those are drawn from. Fewer don't have all of the grammar. */
+/** Random values from which those are drawn. Fewer values don't cover the grammar. */
 export const DRAWN_VALUES = repetitions(10_000, 20_000, 20_000);
 /** Runs of the decoder over each of the four sorts of hostile bytes. */
 export const HOSTILE_DECODES = repetitions(10_000, 50_000, 250_000);
 /** Workers that are killed, one after the other, under one host. */
 export const KILLED_WORKERS = repetitions(10, 100, 1_000);
-/** Calls that wait when their worker dies. More than a function can be given as arguments, except for work. */
+/** Calls that wait when their worker dies. More than a function can take as arguments, except in the fast scope. */
 export const WAITING_CALLS = {
   bare: repetitions(20_000, 140_000, 200_000),
-  // It is the host where they wait.
+  // They wait in the host, which a wrapper does not change.
   wrapped: repetitions(0, 20_000, 200_000),
 };
 /** Workers that are killed, each a moment later than the one before, while they reply. */
 export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
-/** Calls at once in a lane that has room for a thousand. */
+/** Calls at once in a lane that has space for a thousand. */
 export const CALLS_AT_ONCE = repetitions(20_000, 200_000, 1_000_000);
-/** Hosts that are killed in each phase of their workers' lives: under the common transports, and under the others. */
+/** Hosts that are killed in each phase of their workers' lives, for the common transports and for the others. */
 export const KILLED_HOSTS = { common: repetitions(1, 3, 10), others: repetitions(1, 1, 3) };

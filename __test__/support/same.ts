@@ -1,16 +1,16 @@
 /** Whether a value has come back as it was sent. */
 
 /**
- * Equal in class and structure, by Object.is in the leaves, with holes as holes, and in the parts of errors that are not
- * enumerable; what is one object there is one here, and no other. Node's own comparison takes two invalid dates for
- * different ones, and doesn't mind what is the same.
+ * Whether two values are equal in class and structure: by Object.is in the leaves, with holes as holes, and in the
+ * parts of errors that are not enumerable. Two places with the same object on one side must have the same object on the
+ * other side too. Node's own comparison takes two invalid dates for different ones, and ignores object identity.
  */
 export function same(actual: unknown, expected: unknown): boolean {
   return new Comparison().same(actual, expected);
 }
 
 class Comparison {
-  /** Objects that stand for one another. */
+  /** The object that corresponds to each object. */
   readonly #actuals = new Map<object, object>();
   readonly #expecteds = new Map<object, object>();
   readonly #binaries: { actual: Uint8Array; expected: Uint8Array }[] = [];
@@ -54,7 +54,7 @@ class Comparison {
     );
   }
 
-  /** The same bytes, and the same memory wherever others show some of that. */
+  /** Whether two views show the same bytes, and the same memory wherever others show some of it. */
   #showSame(actual: Uint8Array, expected: Uint8Array): boolean {
     const met = this.#binaries.filter((other) => overlap(other.expected, expected));
     this.#binaries.push({ actual, expected });

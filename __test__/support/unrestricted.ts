@@ -1,4 +1,4 @@
-/** Pools whose workers may do anything: for tasks that start programs, read variables, or print. */
+/** Pools without restrictions, for tasks that start programs, read variables, or print. */
 import * as knitting from "knitting-native";
 
 export function createPool(options: knitting.PoolOptions = {}): ReturnType<typeof knitting.createPool> {

@@ -1,4 +1,4 @@
-/** Random values of the payload grammar, odd ones weighted in. */
+/** Random values of the payload grammar, with extra weight on odd ones. */
 import fc from "fast-check";
 
 const oddNumbers = [
@@ -68,7 +68,7 @@ const bytes = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 4_000, max: 70_000 }).map((length) => pattern(length)) },
 );
 
-/** All classes of binary values of this runtime; offsets and slack around a view are not sent. */
+/** All classes of binary values of this runtime. Offsets and unused bytes around a view are not sent. */
 const binaries = fc
   .tuple(bytes, fc.nat({ max: 13 }), fc.boolean())
   .map(([source, kind, slack]): ArrayBuffer | ArrayBufferView => {
@@ -121,7 +121,7 @@ const regExps = fc
   )
   .map(([source, flags, lastIndex]) => Object.assign(new RegExp(source, flags), { lastIndex }));
 
-/** Views of one buffer, some over one another, with or without the buffer itself. */
+/** Views of one buffer, some of them overlapping, with or without the buffer itself. */
 const overlapping = fc
   .tuple(
     fc.integer({ min: 8, max: 600 }),
@@ -163,7 +163,7 @@ function nested(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
       weight: 4,
       arbitrary: fc
         .array(fc.tuple(keys, inner), { maxLength: 8 })
-        // A `then` that is no function is harmless; Object.fromEntries makes `__proto__` an own property.
+        // A `then` that is not a function is harmless. Object.fromEntries makes `__proto__` an own property.
         .map((entries) => Object.fromEntries(entries)),
     },
     { weight: 1, arbitrary: sparse(inner) },
@@ -178,7 +178,7 @@ function nested(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   );
 }
 
-/** Objects with the same keys, some of them twice, and now and then something else among them. */
+/** Objects with the same keys, some of them twice, and occasionally something else among them. */
 function records(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
   return fc
     .tuple(
@@ -201,7 +201,7 @@ function records(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
     });
 }
 
-/** Containers that hold one another and themselves, and share what else they hold. */
+/** Containers that contain one another and themselves, and share their other contents. */
 function graphs(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   return fc
     .tuple(
@@ -213,7 +213,7 @@ function graphs(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
       const nodes = containers.map((kind) => [{}, [], new Map(), new Set(), new RangeError("node")][kind]);
       const targets = [...nodes, ...contents];
       for (const [index, [from, to]] of edges.entries()) {
-        // At first from the root on, so that most of them are within its reach.
+        // The first nodes hang on the root, so that most of them can be reached from it.
         const source = nodes[from % Math.min(nodes.length, index + 1)];
         connect(source, targets[to % targets.length], index);
       }
@@ -292,7 +292,7 @@ function tower(depth: number): unknown {
   return value;
 }
 
-/** All that a value can be. */
+/** The parts of the grammar. */
 export const GRAMMAR = [
   ...["undefined", "null", "boolean", "string", "wide string", "long string", "bigint", "symbol"],
   ...["whole number", "fraction", "-0", "NaN", "Date", "invalid Date", "RegExp"],
@@ -313,7 +313,7 @@ export const GRAMMAR = [
   ...["BigUint64Array", "long binary", "overlapping views"],
 ] as const;
 
-/** Adds to `found` what of the grammar a value has, each with how deep in it: `"Map at 2"`. */
+/** Adds to `found` the parts of the grammar that a value contains, each with its depth: `"Map at 2"`. */
 export function survey(value: unknown, found: Set<string>): void {
   const within = new Set<unknown>();
   const met = new Set<unknown>();

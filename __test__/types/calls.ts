@@ -22,10 +22,10 @@ export const results: Promise<number>[] = [
   pool.call.add([1, 2]),
   pool.call.defined([1, 2]),
   pool.call.imported([1, 2]),
-  // A promise of an argument will do.
+  // The argument may be a promise.
   pool.call.add(Promise.resolve<[number, number]>([1, 2])),
   pool.call.imported(Promise.resolve<[number, number]>([1, 2])),
-  // A promise in a task is its value to the caller.
+  // If a task returns a promise, the caller gets its value.
   pool.call.later("knit"),
   pool.call.laterDefined("knit"),
   pool.call.now(),
@@ -97,7 +97,7 @@ task({});
 // @ts-expect-error an imported task has a module
 importTask<number, number>({ name: "add" });
 
-// A task is what its module exports, a pool is what its functions pass around: both can be named.
+// A module can name the type of a task that it exports, and a function can name the type of a pool that it takes.
 export const named: Task<[number, number], number> = importTask({ href: "./tasks.js" });
 export const same: Pool<{ add: typeof named }> = createPool()({ add: named });
 export const sum: Promise<number> = same.call.add([1, 2]);
@@ -136,7 +136,7 @@ limited.call.plain("x", { timeout: { time: 5, default: 7 } });
 
 // @ts-expect-error it may be undefined
 export const surely: Promise<number> = limited.call.maybe("x");
-// @ts-expect-error its task is not to be told of aborts
+// @ts-expect-error its task does not learn of aborts
 limited.call.plain("x").reject();
 // @ts-expect-error a default of another type
 limited.call.plain("x", { timeout: { time: 5, default: "7" } });
@@ -159,7 +159,7 @@ task({ f: () => 1, abortSignal: true })
   .call()
   .reject();
 export const ended: Promise<void> = single.on("exit", ({ exitCode }) => exitCode).shutdown();
-// A task that can have a pool to itself can stand among others too.
+// A task that can have its own pool can also be one of several in a pool.
 export const shared: Promise<number> = createPool()({
   a: task({ f: (name: string) => name.length }),
 }).call.a("knit");
@@ -170,7 +170,7 @@ setModuleUrl(new URL("file:///a.js"));
 single.call(5);
 // @ts-expect-error missing argument
 single.call();
-// @ts-expect-error its task is not to be told of aborts
+// @ts-expect-error its task does not learn of aborts
 single.call("knit").reject();
 // @ts-expect-error no such option
 task({ f: () => 1 }).createPool({ thread: 2 });

@@ -57,11 +57,11 @@ pool.call.tells(1).on("progress", (value: number) => value.toFixed());
 
 // @ts-expect-error the items are numbers
 export const wrongItems: AsyncIterable<string> = pool.call.count(1);
-// @ts-expect-error a call of no generator is no stream
+// @ts-expect-error a call of a task without a generator is not a stream
 export const noStream: AsyncIterable<number> = pool.call.add([1, 2]);
 // @ts-expect-error the task reads numbers
 pool.call.sum(pool.call.countAsReadable(1));
 // @ts-expect-error not an event
 pool.call.add([1, 2]).on("data", () => {});
-// @ts-expect-error it tells of what is done
+// @ts-expect-error the progress has another type
 pool.call.resize(["a"]).on("progress", ({ left }) => left);

@@ -1,4 +1,7 @@
-/** The codecs that were looked at: each encodes any value of ours into bytes, or throws, and gives it back. */
+/**
+ * The codecs that were compared. Each encodes any value of this package's payloads into bytes, or throws, and decodes
+ * it again.
+ */
 import { createRequire } from "node:module";
 import { deserialize, serialize } from "node:v8";
 import { Encoder as Cbor } from "cbor-x";
@@ -26,13 +29,13 @@ export const codecs = {
   "node:v8": { encode: serialize, decode: deserialize },
 };
 
-/** What JSON lacks stands in an object with this key; so does an object that has the key itself. */
+/** Values that JSON lacks are objects with this key, and so is an object that has the key itself. */
 const TAG = "$";
-/** Objects that stand for something: they are not escaped once more. */
+/** Objects that represent another value. They are not escaped once more. */
 const made = new WeakSet();
 
 function tag(key) {
-  // What toJSON has made of it comes as the second argument.
+  // The second argument is the result of toJSON.
   const value = this[key];
   const tagged = (kind, content) => {
     const object = { [TAG]: kind, content };

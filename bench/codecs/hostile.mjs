@@ -1,7 +1,8 @@
 /**
- * What each codec makes of bytes that nobody honest has written. Each attempt is a process of its own: some don't survive it.
+ * What each codec does with bytes that no honest encoder has written. Each attempt runs in a separate process, because
+ * some don't survive it.
  *
- *   node hostile.mjs <codec> <attempt>    makes one and prints what came of it
+ *   node hostile.mjs <codec> <attempt>    makes one attempt and prints the outcome
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -94,7 +95,7 @@ export const attempts = {
   },
 };
 
-/** Every attempt on every codec. */
+/** Makes every attempt on every codec. */
 export function attack() {
   return Object.keys(attempts).map((attempt) => ({
     attempt,

@@ -1,4 +1,6 @@
-/** `node bench/codecs/main.mjs [--quick]`: our codec beside others, as the tables of docs/payloads.md. */
+/**
+ * `node bench/codecs/main.mjs [--quick]`: compares this package's codec with others, as the tables of docs/payloads.md.
+ */
 import { machine } from "../machine.mjs";
 import { attack } from "./hostile.mjs";
 import { measure } from "./speed.mjs";

@@ -1,4 +1,4 @@
-/** How long each codec takes for values as people send them, and how many bytes. */
+/** The time that each codec takes for typical values, and the number of bytes. */
 
 import { deepStrictEqual } from "node:assert";
 import { records, text } from "../payloads.mjs";
@@ -22,7 +22,7 @@ const values = {
   },
 };
 
-/** Rows: each value by each codec. */
+/** One row per value and codec. */
 export function measure(rounds) {
   return Object.entries(values).map(([name, value]) => {
     const contenders = Object.entries(codecs).map(([codec, { encode, decode }]) => {
@@ -37,7 +37,7 @@ export function measure(rounds) {
     });
     const batch = batchOf(contenders[0].steps[0]);
     for (let round = -WARM_ROUNDS; round < rounds; round++) {
-      // In turn, and each round by another one first.
+      // The codecs take turns, and each round starts with another one.
       const first = Math.abs(round) % contenders.length;
       for (const { steps, figures } of [...contenders.slice(first), ...contenders.slice(0, first)]) {
         for (const [index, step] of steps.entries()) {

@@ -1,4 +1,4 @@
-/** The other side of fork.mjs. It ends by itself when the channel does. */
+/** The other side of fork.mjs. The process ends when its channel does. */
 import { echo, inc } from "../tasks.mjs";
 
 const tasks = { inc, echo };

@@ -1,4 +1,4 @@
-/** A child process as Node gives it: send there, send back, over a pipe. */
+/** A child process of Node alone: messages to it and back, over a pipe. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -12,8 +12,8 @@ export class Fork {
   #child;
 
   /**
-   * `options`: of `fork`. Its `serialization` is "json", Node's default, or "advanced", the structured clone, which
-   * binary data needs.
+   * `options` are those of `fork`. `serialization` is "json", Node's default, or "advanced", the structured clone,
+   * which binary data needs.
    */
   constructor(name, options) {
     this.name = name;

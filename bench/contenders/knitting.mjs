@@ -1,4 +1,4 @@
-/** This package, or another build of it: one worker, a thread or a process. */
+/** A build of this package, by default this one, with one worker: a thread or a process. */
 const href = new URL("../tasks.mjs", import.meta.url);
 
 export class Knitting {
@@ -7,7 +7,7 @@ export class Knitting {
   #tasks;
   #pool;
 
-  /** `build`: what its package exports. `options`: of `createPool`. */
+  /** `build` holds the exports of the package. `options` are those of `createPool`. */
   constructor(name, build, options) {
     this.name = name;
     this.#build = build;

@@ -1,10 +1,10 @@
-/** Answers matched to their calls by id: the few lines that everybody writes around a message channel. */
+/** Matches answers to their calls by id, with the few lines that every user of a message channel writes. */
 
 export class PendingCalls {
   #resolvers = new Map();
   #nextId = 0;
 
-  /** Hands an id to `send` and returns the promise of its answer. */
+  /** Passes an id to `send` and returns the promise of the answer. */
   ask(send) {
     return new Promise((resolve) => {
       const id = this.#nextId++;

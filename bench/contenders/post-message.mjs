@@ -1,4 +1,4 @@
-/** A worker thread as Node gives it: postMessage there, postMessage back. */
+/** A worker thread of Node alone: postMessage to it, postMessage back. */
 import { Worker } from "node:worker_threads";
 import { PendingCalls } from "./pending.mjs";
 
@@ -7,7 +7,7 @@ export class PostMessage {
   #options;
   #worker;
 
-  /** `options`: of `Worker`. */
+  /** `options` are those of `Worker`. */
   constructor(name, options) {
     this.name = name;
     this.#options = options;

@@ -1,6 +1,7 @@
 /**
- * The demo: first two process workers and a function, then real work. Every file under `node_modules` is hashed and
- * compressed, once in this thread and once in a pool of processes, and the results are compared.
+ * The demo. It begins with two process workers and a function, and goes on with real work: every file under
+ * `node_modules` is hashed and compressed, once in this thread and once in a pool of processes, and the results are
+ * compared.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -13,9 +14,15 @@ import * as mainThread from "./tasks.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const WORKERS = availableParallelism();
-/** A larger file is compressed in parts, as pigz does it: one giant would keep one worker busy while the rest wait. */
+/**
+ * A larger file is compressed in parts, as pigz does it, because one huge file would keep one worker busy while the
+ * rest wait.
+ */
 const PART_BYTES = 1024 * 1024;
-/** Enough that a worker with short calls has some left while another has a long one: calls go to the workers in turn. */
+/**
+ * Enough calls that a worker with short calls has some left while another has a long one: calls go to the workers in
+ * turn.
+ */
 const CALLS_IN_FLIGHT_PER_WORKER = 32;
 const PROCESSES = { runtime: "process", processRuntime: "node" };
 
@@ -47,7 +54,7 @@ async function hashAndCompress() {
   });
   let pooled;
   try {
-    // A call for each worker: what is measured after it is work, not boot.
+    // A call for each worker, so that the measurement after it covers work and not the boot.
     await Promise.all(Array.from({ length: WORKERS }, () => pool.call.sha256(Buffer.alloc(0))));
     const label = `${WORKERS} process workers`;
     pooled = await measure(label, files, byteLength, pool.call, WORKERS * CALLS_IN_FLIGHT_PER_WORKER);
@@ -86,10 +93,11 @@ function readOnce(folder) {
   const readFolder = (path) => {
     for (const entry of readdirSync(path, { withFileTypes: true })) {
       if (path === folder && entry.name.startsWith(".")) {
-        // No package but a tool's notes, such as vitest's in `.vite`: a test run would change them between the passes.
+        // Such a folder is not a package but a tool's cache, such as vitest's `.vite`. A test run would change it
+        // between the passes.
         continue;
       }
-      // A symbolic link is neither: what it points to is either visited anyway or not ours.
+      // A symbolic link is neither. Its target is either visited anyway or does not belong here.
       if (entry.isDirectory()) {
         visit(join(path, entry.name), readFolder);
       } else if (entry.isFile()) {
@@ -101,12 +109,15 @@ function readOnce(folder) {
   return { files, unreadable };
 }
 
-/** One pass over the files. `tasks` are the functions themselves or their calls in a pool; the rest is the same for both. */
+/**
+ * One pass over the files. `tasks` are the functions themselves or their calls in a pool; the rest is the same for
+ * both.
+ */
 async function measure(label, files, byteLength, tasks, callsInFlight) {
   const digests = new Map();
   const progress = new Progress(label, byteLength);
   const queue = pieces(files);
-  // All callers take from one queue, so a caller that fails ends it for the others too.
+  // All callers take from one queue, so a caller that fails ends the queue for the others too.
   const caller = async () => {
     for (const { name, task, bytes, progressBytes } of queue) {
       try {
@@ -129,7 +140,10 @@ async function measure(label, files, byteLength, tasks, callsInFlight) {
   return { seconds, digests };
 }
 
-/** The calls that a pass makes. Files are read as their turn comes: what is in memory is what is in flight. */
+/**
+ * The calls that a pass makes. Each file is read when its turn comes, so only the files of calls in flight are in
+ * memory.
+ */
 function* pieces(files) {
   for (const { path } of files) {
     const name = relative(FOLDER, path);

@@ -1,4 +1,4 @@
-/** Progress of a long piece of work: a bar on a terminal, elsewhere a line every ten percent. */
+/** Progress of a long piece of work: a bar on a terminal, and otherwise a line every ten percent. */
 
 const BAR_COLUMNS = 40;
 const LINE_PERCENT = 10;
@@ -24,7 +24,7 @@ export class Progress {
     }
   }
 
-  /** Takes the bar away, so that whatever comes next has the line for itself. */
+  /** Removes the bar, so that the next output has the line to itself. */
   end() {
     if (process.stdout.isTTY) {
       process.stdout.write("\r\x1b[K");

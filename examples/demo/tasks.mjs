@@ -6,7 +6,7 @@ export const add = ([a, b]) => a + b;
 
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** What tells two compressed results apart, without sending them. */
+/** Distinguishes compressed results without sending them. */
 export function gzip(bytes) {
   const compressed = gzipSync(bytes);
   return { byteLength: compressed.byteLength, sha256: sha256(compressed) };

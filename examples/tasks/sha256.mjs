@@ -1,4 +1,4 @@
-/** A module for workers alone. Think of one that is costly to load, or that the host doesn't trust. */
+/** A module for workers only. It stands for a module that is costly to load, or that the host doesn't trust. */
 import { createHash } from "node:crypto";
 import { isMain } from "knitting-native";
 

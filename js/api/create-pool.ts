@@ -1,19 +1,20 @@
-/** Creating a pool. */
+/** The public function `createPool`. */
 import { preparePool } from "../pool/create-pool";
 import type { PoolOptions } from "../pool/options";
 import type { Pool, Tasks } from "../pool/types";
 import { callerFile } from "../task/caller";
 
 /**
- * Creates a pool: options first, then its tasks.
+ * Creates a pool. The first call takes the options, the second the tasks: `createPool(options)({ add })`.
  *
- * It returns at once; the workers boot behind it, and calls wait for them. A task is an exported function: its worker
- * imports the module that called `createPool` and takes the export with the task's name, or what `task` and `importTask`
- * say instead.
+ * `createPool` returns at once. The workers start in the background, and calls wait until a worker is ready. A task is
+ * an exported function: each worker imports the module that called `createPool` and takes the export that has the
+ * task's name in `tasks`. `task` and `importTask` can name another module or export.
  *
- * @throws InvalidOptionError, TaskNotFoundError if a task can't be found for sure, PermissionUnsupportedError,
- * UnsupportedPlatformError.
- * @example
+ * @throws InvalidOptionError
+ * @throws TaskNotFoundError if it is certain that a task can't be found
+ * @throws PermissionUnsupportedError if a rule of `permission` can't be enforced
+ * @throws UnsupportedPlatformError
  * export const add = ([a, b]) => a + b;
  *
  * if (isMain) {
@@ -21,6 +22,7 @@ import { callerFile } from "../task/caller";
  *   console.log(await pool.call.add([1, 2])); // 3
  *   await pool.shutdown();
  * }
+ * @example
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
   const create = preparePool(options);

@@ -1,4 +1,4 @@
-/** What `task` and `importTask` return, and the options that they share. */
+/** What `task` and `importTask` return, and the options that both take. */
 
 import { createTaskPool } from "../pool/create-pool";
 import type { PoolOptions } from "../pool/options";
@@ -7,30 +7,34 @@ import type { Definition, Task } from "../task/definition";
 import { carry } from "../task/definition";
 import type { Timeout } from "../task/time-limit";
 
-/** A task that can have a pool to itself. */
+/** A task that can have its own pool. */
 export interface DefinedTask<Argument = unknown, Result = unknown, Abortable extends boolean = boolean>
   extends Task<Argument, Result, Abortable> {
   /**
-   * Creates a pool of this task alone: `pool.call(argument)`. It need not be exported, but it has to be defined at the top level of its
-   * module, outside `if (isMain)`: a worker finds it by the order in which the module calls `task`.
+   * Creates a pool that runs only this task: `pool.call(argument)`. The task need not be exported. It must be defined
+   * at the top level of its module, outside `if (isMain)`, because a worker finds it by the order in which the module
+   * calls `task`.
    *
-   * @throws InvalidOptionError, TaskNotFoundError if the task can't be found for sure, UnsupportedPlatformError.
+   * @throws InvalidOptionError
+   * @throws TaskNotFoundError if it is certain that the task can't be found
+   * @throws PermissionUnsupportedError if a rule of `permission` can't be enforced
+   * @throws UnsupportedPlatformError
    */
   createPool(options?: PoolOptions): TaskPool<Task<Argument, Result, Abortable>>;
 }
 
-/** What `task` and `importTask` take besides. */
+/** The options that `task` and `importTask` have in common. */
 export interface TaskOptions<Result> {
-  /** How long the task may take, from its start. Default: as long as it likes. */
+  /** Time limit of the task, from its start. Default: no limit. */
   timeout?: Timeout<Awaited<Result>> | undefined;
   /**
-   * Whether the task is to be told when nobody waits for its call any more: its second argument is then a `TaskToolkit`, and
-   * the promise of a call has `reject(reason)`. Default `false`.
+   * Whether the task can learn that nobody waits for its call any more. If `true`, the task gets a `TaskToolkit` as
+   * its second argument, and the promise of each call has the method `reject(reason)`. Default `false`.
    */
   abortSignal?: boolean | undefined;
 }
 
-/** A task of which nothing may come: its result is `undefined` when its time is over. */
+/** A task whose time limit has `maybe: true`: a call resolves with `undefined` when the time is over. */
 export interface Maybe {
   timeout: { readonly time: number; readonly maybe: true };
 }

@@ -1,4 +1,4 @@
-/** Naming a task by its module. */
+/** The public function `importTask`, which names a task by its module. */
 import { defineImported } from "../task/define";
 import type { Task } from "../task/definition";
 import {
@@ -10,19 +10,24 @@ import {
   type TaskOptions,
 } from "./defined-task";
 
-/** What `importTask` takes. */
+/** The argument of `importTask`. */
 export interface ImportDefinition<Result> extends TaskOptions<Result> {
-  /** The module: relative to the calling one, an absolute path, or a `file:` or `data:` URL; with workers on Deno also an `https:` URL. */
+  /**
+   * The module: a path relative to the calling module, an absolute path, or a `file:` or `data:` URL. Workers on Deno
+   * also take an `https:` URL.
+   */
   href: string | URL;
-  /** The export, `"default"` where nothing is said. */
+  /** Name of the export. Default `"default"`. */
   name?: string | undefined;
 }
 
 /**
- * Names a task without importing it: the host never evaluates the module, only workers do.
+ * Defines a task by its module and export, without importing it: only workers evaluate the module, the host never does.
  *
- * @example
+ * @throws InvalidOptionError
+ * @throws TaskNotFoundError if `href` is relative and the calling code has no file
  * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
+ * @example
  */
 export function importTask<Argument = void, Result = unknown>(
   definition: ImportDefinition<Result> & Maybe & Abortable,

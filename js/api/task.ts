@@ -1,4 +1,4 @@
-/** Defining a task by its function. */
+/** The public function `task`, which defines a task by its function. */
 import { defineLocal } from "../task/define";
 import type { Task, TaskFunction } from "../task/definition";
 import type { TaskToolkit } from "../task/toolkit";
@@ -11,18 +11,22 @@ import {
   type TaskOptions,
 } from "./defined-task";
 
-/** What `task` takes. */
+/** The argument of `task`. */
 export interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
-  /** The function. It runs in a worker and sees that worker's module, not the host's. */
+  /**
+   * The task's function. It runs in a worker and sees the module as that worker has evaluated it, not the host's
+   * variables.
+   */
   f: (argument: Argument, toolkit: TaskToolkit) => Result;
 }
 
 /**
- * Defines a task by its function. Export the result under the name it has in the pool: a worker imports this module and
- * takes the export of that name.
+ * Defines a task by its function. Export the result under the name that the task has in the pool: a worker imports this
+ * module and takes the export of that name.
  *
- * @example
+ * @throws InvalidOptionError
  * export const double = task({ f: (x: number) => x * 2 });
+ * @example
  */
 export function task<Argument = void, Result = unknown>(
   definition: TaskDefinition<Argument, Result> & Maybe & Abortable,

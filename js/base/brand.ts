@@ -1,14 +1,14 @@
 /**
- * Brands: how one copy of this package recognises the classes of another copy in the same process.
+ * Brands, by which one copy of this package recognises the classes of another copy in the same process.
  *
- * A brand stands on the prototype of its class, as an own property. A class that a user derives has none of its own: it is not
- * taken for ours.
+ * A brand is an own property of a class's prototype. A class that a user derives has no brand of its own, so it is not
+ * mistaken for a class of this package.
  */
 const BRAND = Symbol.for("knitting-native.brand");
 
 const isOrdinaryInstance = Function.prototype[Symbol.hasInstance];
 
-/** Brands a class by its name: `instanceof` also knows instances of the class of another copy then. */
+/** Brands a class with its name, so that `instanceof` also recognises instances of the same class of another copy. */
 export function brand(Class: { readonly name: string; readonly prototype: object }): void {
   Object.defineProperty(Class.prototype, BRAND, { value: Class.name });
   Object.defineProperty(Class, Symbol.hasInstance, {
@@ -18,13 +18,13 @@ export function brand(Class: { readonly name: string; readonly prototype: object
   });
 }
 
-/** The brand that stands on a prototype itself. */
+/** The brand that is an own property of a prototype. */
 export function brandOf(prototype: object): string | undefined {
   const name: unknown = Object.getOwnPropertyDescriptor(prototype, BRAND)?.value;
   return typeof name === "string" ? name : undefined;
 }
 
-/** Whether a value is of a class with this brand, or of one that is derived from it. */
+/** Whether a value is an instance of a class with this brand, or of a class derived from it. */
 function isBranded(value: unknown, name: string): boolean {
   if (typeof value !== "object" || value === null) {
     return false;

@@ -1,6 +1,5 @@
 /**
- * What a pool and its workers say of themselves on stderr, if they are asked to: one line each, with its time, namespace and
- * who says it.
+ * The debug log of a pool and its workers on stderr: one line per message, with the time, the namespace and the source.
  *
  * ```text
  *   2026-11-21T16:30:00.123Z knitting:lifecycle p1/w0 ready after 41 ms
@@ -8,7 +7,7 @@
  */
 import { choice, flag, isRecord, refuse, refuseUnknown } from "./validate";
 
-/** What there is to hear of: see {@link PoolOptions.debug}. */
+/** The namespaces of the log, see {@link PoolOptions.debug}. */
 export type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
 
 const NAMESPACES: readonly DebugNamespace[] = ["host", "lifecycle", "imports", "globals", "signals"];
@@ -16,16 +15,16 @@ const NAMESPACES: readonly DebugNamespace[] = ["host", "lifecycle", "imports", "
 /** The environment variable that has the same effect as the option, for every pool of the process. */
 const VARIABLE = "KNITTING_DEBUG";
 
-/** Enough to tell a module by; one of a `data:` URL is all code. */
+/** Long enough to identify a module. A `data:` URL holds the whole code. */
 const LONGEST_NAME = 200;
 
-/** Who speaks, and of what: a pool, or a worker to which its pool has sent this. */
+/** The source of log lines and its enabled namespaces: a pool, or a worker to which its pool has sent this object. */
 export interface DebugContext {
   readonly who: string;
   readonly namespaces: readonly DebugNamespace[];
 }
 
-/** @internal The namespaces that the option and the environment variable name together. Throws `InvalidOptionError`. */
+/** @internal The namespaces that the option and the environment variable enable. Throws `InvalidOptionError`. */
 export function resolveDebug(caller: string, option: unknown): readonly DebugNamespace[] {
   const wanted = new Set([...ofOption(caller, option), ...ofVariable(caller)]);
   return NAMESPACES.filter((namespace) => wanted.has(namespace));
@@ -61,7 +60,7 @@ function ofVariable(caller: string): readonly DebugNamespace[] {
     .map((name) => choice(caller, `environment variable ${VARIABLE}`, name, NAMESPACES));
 }
 
-/** @internal Whether somebody listens. */
+/** @internal Whether the namespace is enabled. */
 export function isDebugging(
   context: DebugContext | undefined,
   namespace: DebugNamespace,
@@ -69,19 +68,19 @@ export function isDebugging(
   return context?.namespaces.includes(namespace) === true;
 }
 
-/** @internal Says something, if somebody listens. */
+/** @internal Logs a line if the namespace is enabled. */
 export function debugLog(context: DebugContext | undefined, namespace: DebugNamespace, what: string): void {
   if (isDebugging(context, namespace)) {
     process.stderr.write(`${new Date().toISOString()} knitting:${namespace} ${context.who} ${what}\n`);
   }
 }
 
-/** @internal Milliseconds, as a line has them. */
+/** @internal Formats milliseconds for a line. */
 export function millis(time: number): string {
   return `${time.toFixed(time < 10 ? 2 : 0)} ms`;
 }
 
-/** @internal A module, as a line has it. */
+/** @internal Formats a module's URL for a line. */
 export function moduleName(href: string): string {
   return href.length > LONGEST_NAME ? `${href.slice(0, LONGEST_NAME)}…` : href;
 }

@@ -1,19 +1,19 @@
 /**
- * The errors of this package. Each has a stable `code`; each crosses a lane as the class it is. `instanceof` also knows those of
- * another copy of this package in the same process.
+ * The errors of this package. Each has a stable `code`, and each keeps its class when it crosses a lane. `instanceof`
+ * also recognises the errors of another copy of this package in the same process.
  */
 import { brand } from "./brand";
 
-/** What all errors of this package extend. */
+/** The base class of all errors of this package. */
 export class KnittingError extends Error {
-  /** A stable name for programs, such as `"KNITTING_POOL_CLOSED"`. */
+  /** A stable identifier for programs, such as `"KNITTING_POOL_CLOSED"`. */
   readonly code: string;
 
   /** @internal */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    // Not enumerable, so that `code` is all that a log shows beside the message.
+    // The name is not enumerable, so that a log shows only `code` beside the message.
     Object.defineProperty(this, "name", {
       value: new.target.name,
       configurable: true,
@@ -22,7 +22,7 @@ export class KnittingError extends Error {
   }
 }
 
-/** An option has a value it can't have, or a name that no option has. */
+/** An option has an invalid value, or no option has that name. */
 export class InvalidOptionError extends KnittingError {
   /** @internal */
   constructor(message: string, options?: ErrorOptions) {
@@ -30,7 +30,7 @@ export class InvalidOptionError extends KnittingError {
   }
 }
 
-/** The pool was shut down: before the call, or while it was in flight. The message is `"Thread closed"`. */
+/** The pool was shut down before the call or while the call was in flight. The message is `"Thread closed"`. */
 export class PoolClosedError extends KnittingError {
   /** @internal */
   constructor() {
@@ -46,7 +46,7 @@ export class TaskTimeoutError extends KnittingError {
   }
 }
 
-/** More abortable calls are under way than `abortSignalCapacity` allows. */
+/** More abortable calls are pending than `abortSignalCapacity` allows. */
 export class AbortCapacityError extends KnittingError {
   /** @internal */
   constructor(capacity: number) {
@@ -67,13 +67,13 @@ export class TaskNotFoundError extends KnittingError {
 
 /** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
 export class WorkerBootError extends KnittingError {
-  /** The command line, empty for a worker thread. */
+  /** The worker's command line; empty for a worker thread. */
   readonly argv: readonly string[];
-  /** Exit status, if it exited. */
+  /** Exit status; `null` if the worker did not exit by itself. */
   readonly exitCode: number | null;
-  /** Name of the signal that killed it, if one did. */
+  /** Name of the signal that killed the worker; `null` if none did. */
   readonly signal: string | null;
-  /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+  /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
   readonly stderrTail: string;
 
   /** @internal */
@@ -94,19 +94,22 @@ export interface BootDetails {
   stderrTail?: string;
 }
 
-/** The worker that had the call died. Calls it had not started go to another worker and don't see this. */
+/**
+ * The worker that had the call died. A call that the worker had not started goes to another worker and doesn't reject
+ * with this error.
+ */
 export class WorkerCrashedError extends KnittingError {
-  /** Exit status, if it exited. */
+  /** Exit status; `null` if the worker did not exit by itself. */
   readonly exitCode: number | null;
-  /** Name of the signal that killed it, such as `"SIGSEGV"`, if one did. */
+  /** Name of the signal that killed the worker, such as `"SIGSEGV"`; `null` if none did. */
   readonly signal: string | null;
-  /** Process id, `null` for a worker thread. */
+  /** Process id of the worker; `null` for a worker thread. */
   readonly pid: number | null;
-  /** The last 8 KiB that it wrote to stderr, empty for a worker thread. */
+  /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
   readonly stderrTail: string;
   /** The task's name in the pool. */
   readonly task: string;
-  /** Whether the task had been started. If not, the call has met dying workers several times in a row. */
+  /** Whether the task had been started. If `false`, the workers that got the call died several times in a row. */
   readonly started: boolean;
 
   /** @internal */
@@ -131,9 +134,9 @@ export interface CrashDetails {
   started: boolean;
 }
 
-/** The pool has killed the worker while it was running the call. The worker is replaced. */
+/** The pool killed the worker while it was running the call. The worker is replaced. */
 export class WorkerKilledError extends KnittingError {
-  /** Why: `"hardTimeout"`, a task ran longer than `worker.hardTimeoutMs`. */
+  /** Why the worker was killed. `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`. */
   readonly reason: "hardTimeout";
   /** The task's name in the pool. */
   readonly task: string;
@@ -147,8 +150,8 @@ export class WorkerKilledError extends KnittingError {
 }
 
 /**
- * A task has called what would end its worker, such as `process.exit`. The call did nothing; unless the task catches this
- * error, it rejects the task's call, and the worker serves the next one.
+ * A task called a function that would end its worker, such as `process.exit`. The function did nothing. Unless the task
+ * catches this error, its call rejects with it. The worker goes on to its next call.
  */
 export class GuardedCallError extends KnittingError {
   /** @internal */
@@ -157,7 +160,10 @@ export class GuardedCallError extends KnittingError {
   }
 }
 
-/** A worker wrote something into the shared memory that no honest worker writes. It was killed and replaced. */
+/**
+ * A worker wrote something into the shared memory that a correct worker never writes. The worker was killed and
+ * replaced.
+ */
 export class ProtocolViolationError extends KnittingError {
   /** @internal */
   constructor(message: string) {
@@ -165,11 +171,13 @@ export class ProtocolViolationError extends KnittingError {
   }
 }
 
-/** A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory where it arrives. */
+/**
+ * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
+ */
 export class PayloadTooLargeError extends KnittingError {
   /** Bytes of the encoded value. */
   readonly byteLength: number;
-  /** Bytes that would have been possible. */
+  /** Largest allowed number of bytes. */
   readonly maxByteLength: number;
 
   /** @internal */
@@ -185,11 +193,11 @@ export class PayloadTooLargeError extends KnittingError {
 }
 
 /**
- * A value holds something that can't be sent, or that the runtime it arrives in can't make, such as a `Float16Array` in
- * Node 20. `message` begins with its path: `$.user.callback is a function`. It rejects that call alone.
+ * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
+ * in Node 20. `message` begins with the path of that part: `$.user.callback is a function`. Only this call rejects.
  */
 export class UnsupportedPayloadError extends KnittingError {
-  /** Where it stands inside the value: `"$"` is the value itself. */
+  /** Path of the part that can't be sent. `"$"` is the value itself. */
   readonly path: string;
 
   /** @internal */
@@ -199,12 +207,19 @@ export class UnsupportedPayloadError extends KnittingError {
   }
 }
 
-/** Shared memory can't be had, or is there no more. */
+/** Shared memory can't be created, opened or used. */
 export class SharedMemoryError extends KnittingError {
   /**
-   * Why: the name `"exists"`, or what has it is `"missing"` or `"foreign"` (not memory, or not the memory that was meant); it has too
-   * few bytes for that (`"size"`); it is `"closed"` here, `"lost"` since somebody has truncated it, `"unreachable"` for a worker whose
-   * wrapper keeps no descriptor; the system has `"refused"`.
+   * The reason:
+   *
+   * - `"exists"`: the name exists already.
+   * - `"missing"`: nothing has the name.
+   * - `"foreign"`: what has the name is not shared memory, or not the memory that was meant.
+   * - `"size"`: the memory has fewer bytes than requested, or its size is not a multiple of a view's element size.
+   * - `"closed"`: the memory is closed in this process.
+   * - `"lost"`: somebody has truncated the memory.
+   * - `"unreachable"`: the memory has no name, and the worker's wrapper passes no descriptors on.
+   * - `"refused"`: the system refused, or a call brings more buffers than it may.
    */
   readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
 
@@ -215,9 +230,9 @@ export class SharedMemoryError extends KnittingError {
   }
 }
 
-/** Nobody enforces a rule of the option `permission` for the pool's workers. `message` says why, and what to do. */
+/** A rule of the option `permission` can't be enforced for the pool's workers. `message` says why, and what to do. */
 export class PermissionUnsupportedError extends KnittingError {
-  /** The fields of the option that nobody enforces, such as `"net"`. */
+  /** The fields of the option that can't be enforced, such as `"net"`. */
   readonly rules: readonly string[];
 
   /** @internal */
@@ -227,7 +242,10 @@ export class PermissionUnsupportedError extends KnittingError {
   }
 }
 
-/** This package runs on Linux alone. */
+/**
+ * This package can't run here: the system is not Linux, the native parts for the platform are missing or can't be
+ * executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
+ */
 export class UnsupportedPlatformError extends KnittingError {
   /** @internal */
   constructor(message: string, options?: ErrorOptions) {

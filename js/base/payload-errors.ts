@@ -1,8 +1,11 @@
-/** What is wrong with a value: why it can't be sent, and where in it that stands; or that its bytes are no encoding. */
+/**
+ * What is wrong with a value: why a part of it can't be sent, and the path of that part; or that bytes are not a valid
+ * encoding.
+ */
 import { types } from "node:util";
 import { UnsupportedPayloadError } from "./errors";
 
-/** Thrown on the way out of a value: the path grows as it passes each level. */
+/** Thrown while a value is encoded. The path grows as the error passes each level of the value. */
 export class Unsupported extends Error {
   path = "";
 
@@ -14,31 +17,36 @@ export class Unsupported extends Error {
   }
 }
 
-/** An error on its way through the level that `step` leads from. `failure` is what else has failed there, in words. */
+/**
+ * Adds a level to the path of an error. `step` leads from that level to the part. `failure` describes what failed
+ * there, in case the error is another one.
+ */
 export function located(error: unknown, step: string, failure: string): Unsupported {
   const found = asUnsupported(error, failure);
   found.path = step + found.path;
   return found;
 }
 
-/** What a getter or the engine has thrown becomes the cause of an error that can tell the place. */
+/** Turns an error that a getter or the engine has thrown into the cause of an error that has a path. */
 export function asUnsupported(error: unknown, failure: string): Unsupported {
   return error instanceof Unsupported
     ? error
     : new Unsupported(`${failure}: ${messageOf(error)}`, { cause: error });
 }
 
-/** What the user hears. */
+/** The error that the user gets. */
 export function refused({ path, reason, cause }: Unsupported): UnsupportedPayloadError {
   return new UnsupportedPayloadError(`$${path}`, reason, cause === undefined ? undefined : { cause });
 }
 
-/** From an object to its property. */
+/** Step from an object to its property. */
 export function property(key: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
-/** From a Map to what is stored under a key: `.get("key")`, or its place in the order of keys where that says nothing. */
+/**
+ * Step from a Map to the value of a key: `.get("key")`, or the key's position if the key can't be written in a message.
+ */
 export function entry(key: unknown, index: number): string {
   switch (typeof key) {
     case "string":
@@ -52,7 +60,7 @@ export function entry(key: unknown, index: number): string {
   }
 }
 
-/** What an object is that can't be sent, in words that follow "is". */
+/** Describes an object that can't be sent, in words that follow "is". */
 export function whatIs(value: object): string {
   if (types.isBoxedPrimitive(value)) {
     return "a boxed primitive, only what is in it can be sent";
@@ -66,7 +74,7 @@ export function whatIs(value: object): string {
   return isNative(made as object) ? `${article} ${name}` : `an instance of ${name}`;
 }
 
-/** Whether a class is one of the runtime's: only what is built in has no source. */
+/** Whether a class is built into the runtime: only built-in classes have no source. */
 function isNative(made: object): boolean {
   return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(made));
 }
@@ -79,5 +87,5 @@ function messageOf(thrown: unknown): string {
   }
 }
 
-/** The bytes of a value are no encoding: an honest peer never sends such. */
+/** The bytes of a value are not a valid encoding. A correct peer never sends such bytes. */
 export class MalformedPayload extends Error {}

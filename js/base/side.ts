@@ -1,6 +1,7 @@
 /**
- * Whether this is the host. A worker's entry sets the mark before it imports anything else, on its own `globalThis`: a
- * vitest worker, a cluster child or a thread of somebody else's is therefore a host like any other.
+ * Tells whether this code runs in the host. A worker's entry sets the mark on its own `globalThis` before it imports
+ * anything else. A vitest worker, a cluster child or a worker thread of another library is therefore a host like any
+ * other.
  */
 
 import { MARK } from "./mark";
@@ -8,7 +9,7 @@ import { MARK } from "./mark";
 /**
  * `true` in your program, `false` in the workers of a pool.
  *
- * A worker imports the module that defines its tasks, so what only the host should do stands behind it:
+ * A worker imports the module that defines its tasks. Put code that only the host should run behind this condition:
  *
  * ```js
  * if (isMain) {

@@ -1,7 +1,7 @@
-/** Refusing bad input: the caller's words, the value given, and what is allowed. */
+/** Validation of user input. Each error names the caller, the option, its value and the allowed values. */
 import { InvalidOptionError } from "./errors";
 
-/** A value, shortly, for a message. */
+/** Describes a value briefly, for a message. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -21,17 +21,17 @@ function arrayName(array: readonly unknown[]): string {
   return array.length === 0 ? "an empty array" : "an array";
 }
 
-/** Throws that an option has a value it can't have. */
+/** Throws an `InvalidOptionError` for a value that an option can't have. */
 export function refuse(caller: string, option: string, value: unknown, allowed: string): never {
   throw new InvalidOptionError(`${caller}: "${option}" is ${describe(value)}, it must be ${allowed}`);
 }
 
-/** What `check` makes of a value that was given. */
+/** The result of `check` for a value that was given; `undefined` for `undefined`. */
 export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
   return value === undefined ? undefined : check(value);
 }
 
-/** One of some words. */
+/** Checks that a value is one of a set of strings. */
 export function choice<T extends string>(
   caller: string,
   option: string,
@@ -66,7 +66,7 @@ export function wholeNumber(
   return value as number;
 }
 
-/** A number above 0, fractions included. */
+/** Checks that a value is a number above 0; fractions are allowed. */
 export function positiveNumber(
   caller: string,
   option: string,
@@ -81,7 +81,7 @@ export function positiveNumber(
   return value;
 }
 
-/** A string that can stand on a command line and says something there. */
+/** Checks that a value is a string that is not empty and can stand on a command line. */
 export function text(caller: string, option: string, value: unknown): string {
   if (typeof value !== "string" || value === "" || value.includes("\0")) {
     refuse(caller, option, value, "a string, not empty and without NUL");
@@ -89,16 +89,16 @@ export function text(caller: string, option: string, value: unknown): string {
   return value;
 }
 
-/** An array of such strings, a copy. */
+/** Checks that a value is an array of such strings, and copies it. */
 export function texts(caller: string, option: string, value: unknown, least: 0 | 1): readonly string[] {
   if (!Array.isArray(value) || value.length < least) {
     refuse(caller, option, value, `an array of ${least === 0 ? "strings" : "at least one string"}`);
   }
-  // Not map, which skips holes.
+  // Array.from, because map skips holes.
   return Array.from(value, (element, index) => text(caller, `${option}[${index}]`, element));
 }
 
-/** A value that must be an object, to have its keys read. */
+/** Checks that a value is an object whose keys can be read. */
 export function record(
   caller: string,
   option: string,
@@ -115,7 +115,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Throws for keys that are not in `known`, naming the nearest one, or why there is none such as those in `leftOut`. */
+/**
+ * Throws for keys that are not in `known`. The message names the nearest known key, or for a key in `leftOut` the
+ * reason why the option doesn't exist.
+ */
 export function refuseUnknown(
   caller: string,
   given: object,
@@ -138,7 +141,7 @@ export function refuseUnknown(
   }
 }
 
-/** The name that differs least, if it differs by no more than a third. */
+/** The most similar name, if at most a third of its letters differ. */
 function nearestName(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
@@ -151,7 +154,7 @@ function nearestName(name: string, names: readonly string[]): string | undefined
   return best;
 }
 
-/** Levenshtein's distance. */
+/** The Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * One call as its caller sees it, from `pool.call` until it is over. It knows nothing of where it runs: an engine extends it by
- * what it has to remember of each call.
+ * One call as its caller sees it, from `pool.call` until it has settled. A call doesn't know where it runs: each engine
+ * extends this class with what it has to remember of a call.
  */
 import { queueMicrotask } from "../base/clock";
 import { TaskTimeoutError } from "../base/errors";
@@ -11,21 +11,21 @@ import { ReadStream } from "../stream/task-stream";
 import type { TimeLimit } from "../task/time-limit";
 
 /**
- * Its fields are declared and assigned by the constructor, none is private: V8 takes longer to make an object of a class whose base
- * has fields of the other kinds (12 ns, as measured for the codec), and each call is one.
+ * The constructor assigns all fields, and none of them is a `#` field. V8 needs about 12 ns more to make an object of a
+ * subclass if its base class has other kinds of fields, and every call is such an object.
  */
 export class Call {
   declare readonly task: number;
   declare readonly limit: TimeLimit | undefined;
-  /** Its argument while its engine has not sent it: as the caller gave it, or as the engine keeps it. */
+  /** The argument while the engine has not sent it: as the caller gave it, or in the engine's own form. */
   declare argument: unknown;
-  /** Nobody waits for it any more: its time was over, or it was aborted. */
+  /** Nobody waits for the call any more, because its time was over or because it was aborted. */
   declare cancelled: boolean;
-  /** Its argument, if that is a stream. */
+  /** The argument, if it is a stream. */
   declare argumentStream: StreamSender | undefined;
-  /** Its result, if that is a stream. */
+  /** The result, if it is a stream. */
   declare resultStream: StreamReceiver | undefined;
-  /** What settles its promise, until that has a stream. */
+  /** Resolves the call's promise. Not used any more once the call has a stream as its result. */
   declare fulfil: (value: unknown) => void;
   declare fail: (error: unknown) => void;
   declare private listeners: ((value: unknown) => void)[] | undefined;
@@ -42,51 +42,53 @@ export class Call {
     this.endings = undefined;
   }
 
-  /** It is over: `value` is its result, or what its stream returns. */
+  /** Ends the call. `value` is its result, or what its stream returns. */
   resolve(value: unknown): void {
     this.fulfil(value);
     this.end();
   }
 
-  /** It is over, because of `error`. */
+  /** Ends the call because of `error`. */
   reject(error: unknown): void {
     this.fail(error);
     this.end();
   }
 
-  /** Calls `ending` when it is over. */
+  /** Calls `ending` when the call is over. */
   whenOver(ending: () => void): void {
     this.endings ??= [];
     this.endings.push(ending);
   }
 
-  /** Its argument is a stream. From here on that belongs to the call, which ends it in any case. */
+  /** Records that the argument is a stream. From now on the stream belongs to the call, which ends it in any case. */
   streamArgument(source: Source): void {
     const sender = new StreamSender(source);
     this.argumentStream = sender;
     this.whenOver(() => sender.stop());
   }
 
-  /** Whether its streams have begun, whatever its worker says: it can't be begun again. */
+  /** Whether a stream of the call has begun. If so, the call can't be started again, whatever its worker reports. */
   get hasStreamed(): boolean {
     return this.resultStream !== undefined || this.argumentStream?.hasBegun === true;
   }
 
   /**
-   * Whether its worker has something to do for it. It has not while nobody waits for an item of its result, nor while it waits
-   * itself for an item of the argument.
+   * Whether the worker has work to do for the call. It has none while nobody waits for an item of the result, or
+   * while the worker itself waits for an item of the argument.
    */
   get isOwed(): boolean {
     return this.resultStream?.isAwaited !== false && this.argumentStream?.isPulling !== true;
   }
 
-  /** Calls `listener` with each value of progress that the task emits while it runs. */
+  /** Calls `listener` with each progress value that the task emits while it runs. */
   onProgress(listener: (value: unknown) => void): void {
     this.listeners ??= [];
     this.listeners.push(listener);
   }
 
-  /** Its task has emitted progress. An error that a listener throws does no harm to the lane. */
+  /**
+   * Passes a progress value of the task to the listeners. An error that a listener throws doesn't affect the lane.
+   */
   emitProgress(value: unknown): void {
     if (this.listeners !== undefined && !this.cancelled) {
       for (const listener of this.listeners) {
@@ -95,7 +97,10 @@ export class Call {
     }
   }
 
-  /** Its result turns out to be a stream. From here on nothing leads back to the promise, so that both can be collected. */
+  /**
+   * Records that the result is a stream. From now on nothing refers to the promise, so that promise and stream can be
+   * collected.
+   */
   openResultStream(stream: StreamReceiver): void {
     this.resultStream = stream;
     if (this.cancelled) {
@@ -107,7 +112,7 @@ export class Call {
     this.fail = stream.fail;
   }
 
-  /** Its time is over: it ends as its limit says. */
+  /** Ends the call as its time limit says, because its time is over. */
   expire(): void {
     const outcome = this.limit?.outcome;
     this.cancel(() => {
@@ -121,7 +126,7 @@ export class Call {
     });
   }
 
-  /** Settles it now, whatever its task does. */
+  /** Settles the call now, whatever its task does. */
   cancel(settle: () => void): void {
     if (!this.cancelled) {
       this.cancelled = true;
@@ -131,7 +136,7 @@ export class Call {
     }
   }
 
-  /** For its engine, which tells what runs the task that nobody waits for it any more. */
+  /** Overridden by the engine, which tells the worker that nobody waits for the call any more. */
   protected onCancelled(): void {}
 
   private end(): void {

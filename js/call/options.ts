@@ -1,4 +1,4 @@
-/** What a call is made with beside its argument: a time limit, and ways to give it up. */
+/** The options of one call: a time limit, and the ways to abort it. */
 import { AbortCapacityError, InvalidOptionError } from "../base/errors";
 import { describe, record, refuseUnknown } from "../base/validate";
 import { type TimeLimit, type Timeout, timeLimitOf } from "../task/time-limit";
@@ -7,19 +7,22 @@ import type { CallPromise } from "./promise";
 
 /** The second argument of `pool.call.f(argument, options)`. */
 export interface CallOptions<Result = unknown> {
-  /** Gives the call up when it is aborted: the promise rejects with the signal's reason. The task is told if it has `abortSignal`. */
+  /**
+   * Aborts the call: the promise rejects with the signal's reason. The task learns of it if it has
+   * `abortSignal: true`.
+   */
   signal?: AbortSignal | undefined;
-  /** How long the task may take this time, instead of what its definition says. */
+  /** Time limit of this call, instead of the one in the task's definition. */
   timeout?: Timeout<Result> | undefined;
 }
 
 /** The promise of a call whose task has `abortSignal: true`. */
 export interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Result, Progress> {
-  /** Gives the call up: the promise rejects with `reason`, an `AbortError` where there is none, and the task is told. */
+  /** Aborts the call: the promise rejects with `reason`, by default an `AbortError`, and the task learns of it. */
   reject(reason?: unknown): void;
 }
 
-/** The time limit and the signal of a call. */
+/** Validates the time limit and the signal of a call. */
 export function checkCallOptions(
   task: string,
   options: unknown,
@@ -33,13 +36,16 @@ export function checkCallOptions(
   return { limit: timeLimitOf(caller, "timeout", timeout), signal };
 }
 
-/** Of whatever realm. */
+/** Accepts signals of any realm. */
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as Partial<AbortSignal> | null;
   return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
 }
 
-/** Cancels a call when the signal is aborted. False if the signal is aborted already: then the call has rejected. */
+/**
+ * Cancels a call when the signal is aborted. Returns false if the signal is aborted already; the call has then
+ * rejected.
+ */
 export function cancelOnAbort(signal: AbortSignal, call: Call): boolean {
   const giveUp = () => call.cancel(() => call.reject(signal.reason));
   if (signal.aborted) {
@@ -51,7 +57,7 @@ export function cancelOnAbort(signal: AbortSignal, call: Call): boolean {
   return true;
 }
 
-/** Counts the calls that can be aborted, and lets them be. */
+/** Counts the pending abortable calls, and makes their promises abortable. */
 export class Abortables {
   readonly #capacity: number;
   #underWay = 0;
@@ -60,7 +66,10 @@ export class Abortables {
     this.#capacity = capacity;
   }
 
-  /** Gives the promise its `reject`. False if there are too many already, and the call has rejected. */
+  /**
+   * Gives the promise its method `reject`. Returns false if too many calls are pending already; the call has then
+   * rejected.
+   */
   add(call: Call, promise: Promise<unknown>): boolean {
     const reject = (reason: unknown = new DOMException("This operation was aborted", "AbortError")) =>
       call.cancel(() => call.reject(reason));

@@ -1,4 +1,4 @@
-/** What a call returns: a promise that also tells of the task's progress, and can be read as a stream. */
+/** What a call returns: a promise with progress events, which can also be read as a stream. */
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import { ReadStream } from "../stream/task-stream";
@@ -7,16 +7,16 @@ import type { Call } from "./call";
 /** The promise of a call. */
 export interface CallPromise<Result, Progress = unknown> extends Promise<Result> {
   /**
-   * Has `listener` called with each value that the task passes to `progress(value)` while it runs, in order and before the
-   * promise settles. What was told before there was a listener is gone. Returns the promise.
+   * Calls `listener` with each value that the task passes to `progress(value)` while it runs, in order, and before
+   * the promise settles. Values that were emitted before the first listener was added are lost. Returns the promise.
    *
-   * @example
    * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
+   * @example
    */
   on(event: "progress", listener: (value: Progress) => void): this;
 }
 
-/** A constructor that makes nothing of its own, so that private members are added to what there is. */
+/** A constructor that returns an existing object, so that a subclass adds its private members to that object. */
 class Given {
   constructor(value: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is its purpose
@@ -24,7 +24,7 @@ class Given {
   }
 }
 
-/** The call behind a promise, where no inspection shows it. */
+/** Stores the call of a promise in a private member, which no inspection shows. */
 class CallOf extends Given {
   readonly #call: Call;
 
@@ -38,13 +38,13 @@ class CallOf extends Given {
   }
 }
 
-/** A plain promise with two properties more. A class of promises of our own would make each call measurably slower. */
+/** A plain promise with two additional properties. A subclass of Promise would make each call measurably slower. */
 interface Equipped extends Promise<unknown> {
   on?: (event: unknown, listener: unknown) => Promise<unknown>;
   [Symbol.asyncIterator]?: () => AsyncIterator<unknown, unknown>;
 }
 
-/** The promise of a call. */
+/** Creates the promise of a call. */
 export function promiseOf(call: Call): Promise<unknown> {
   const promise: Equipped = new Promise((fulfil, fail) => {
     call.fulfil = fulfil;
@@ -67,7 +67,7 @@ function on(this: Promise<unknown>, event: unknown, listener: unknown): Promise<
   return this;
 }
 
-/** Iterates over the call's stream, which is not open yet. */
+/** Iterates over the call's stream, which need not be open yet. */
 function iterate(this: Promise<unknown>): AsyncIterator<unknown, unknown> {
   let stream: ReadStream | undefined;
   const opened = async () => {

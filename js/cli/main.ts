@@ -1,4 +1,4 @@
-/** The command `knitting-native`. It has no subcommands yet: `--help` and `--version`. */
+/** The command `knitting-native`. It has no subcommands yet, only `--help` and `--version`. */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { packageFolder } from "../native/package";
@@ -9,7 +9,10 @@ const HELP = `Usage: knitting-native [--help] [--version]
   --version   prints the version of this package
 `;
 
-/** Runs the command. `argv` is what follows its name. Returns its exit status: 2 for a mistake in `argv`. */
+/**
+ * Runs the command. `argv` holds the arguments behind its name. Returns the exit status, which is 2 for invalid
+ * arguments.
+ */
 export function run(argv: readonly string[]): number {
   const options = { help: { type: "boolean" }, version: { type: "boolean" } } as const;
   try {

@@ -1,14 +1,14 @@
 /**
- * Arena buffers: parts of a lane's outgoing arena that the user fills, the arrays of `pool.alloc`.
+ * Arena buffers, the arrays of `pool.alloc`: parts of a lane's outgoing arena that the user fills.
  *
  * ```text
- *   allocated -> sent by its lane: the slot refers to it, nothing is copied   -> free once the task has it
- *             -> sent by any other, since its worker has died: a copy         -> freed
- *             -> collected                                                    -> freed
+ *   allocated -> sent by its own lane: the slot refers to it, nothing is copied   -> freed when the task has it
+ *             -> sent by another lane, after its worker has died: it is copied    -> freed
+ *             -> garbage-collected                                                -> freed
  * ```
  *
- * The bytes stay mapped for as long as there is a buffer over them, also when the lane is closed and its worker is gone: then
- * nobody else has them. The host reads nothing back from them that it would believe.
+ * The bytes stay mapped as long as an `ArrayBuffer` over them exists, even if the lane is closed and its worker is
+ * gone; nobody else uses them then. The host never trusts what it reads from them.
  */
 
 import { KnittingError, PayloadTooLargeError } from "../base/errors";
@@ -17,22 +17,24 @@ import { isBinary } from "../payload/binary";
 import type { ResolvedPayload } from "../payload/options";
 import { Envelope } from "../payload/value";
 
-/** Bytes behind an array, for the header of an envelope that it may be sent in. */
+/** Additional bytes behind an array, for the header of an envelope in which the array may be sent. */
 const HEADER_BYTES = 4096;
 
 interface ArenaBuffer {
   readonly lane: NativeHostLane;
   readonly offset: number;
-  /** With what is for a header. */
+  /** Size in bytes, with the space for a header. */
   readonly byteLength: number;
 }
 
 const allocated = new WeakMap<ArrayBufferLike, ArenaBuffer>();
 const collected = new FinalizationRegistry(freeCollected);
-/** How many were allocated and not freed or sent: nearly always none. */
+/** Number of arena buffers that were allocated and not yet sent or freed. It is nearly always 0. */
 let live = 0;
 
-/** An array in this lane's arena; undefined if there is no room now. Throws if there never is. */
+/**
+ * Allocates an array in this lane's arena. Returns undefined if there is no space now. Throws if the array never fits.
+ */
 export function allocate(
   lane: NativeHostLane,
   byteLength: number,
@@ -54,7 +56,7 @@ export function allocate(
     );
   }
   const array = new Uint8Array(lane.arenaBuffer(offset, byteLength));
-  // What was there before is other calls' business.
+  // The memory may still hold data of other calls.
   array.fill(0);
   const arenaBuffer = { lane, offset, byteLength: wanted };
   allocated.set(array.buffer, arenaBuffer);
@@ -63,23 +65,28 @@ export function allocate(
   return array;
 }
 
-/** The lane in whose arena a value lies already, as an argument or as an envelope's payload. */
+/** The lane in whose arena a value already lies, as an argument or as an envelope's payload. */
 export function laneOf(value: unknown): NativeHostLane | undefined {
   return live === 0 ? undefined : arenaBufferOf(value)?.lane;
 }
 
-/** The arena buffer of a value that lies in the arena of this lane: it is going to be sent from there. */
+/** The arena buffer of a value that lies in this lane's arena, and is sent from there. */
 export function arenaBufferIn(lane: NativeLane, value: unknown): ArenaBuffer | undefined {
   const found = live === 0 ? undefined : arenaBufferOf(value);
   return found?.lane === lane ? found : undefined;
 }
 
-/** The value is on its way from where it lies: its arrays are detached, and its arena buffer is the slot's. */
+/**
+ * Records that the value was sent from its arena buffer: its arrays are detached, and the slot owns the arena buffer.
+ */
 export function markSent(value: unknown): void {
   release(value, () => {});
 }
 
-/** The value was copied: its arrays are detached as if it had not been, and its arena buffer is freed. */
+/**
+ * Records that the value was copied: its arrays are detached as if it had been sent in place, and its arena buffer is
+ * freed.
+ */
 export function markCopied(value: unknown): void {
   if (live > 0) {
     release(value, free);
@@ -103,7 +110,7 @@ function arenaBufferOf(value: unknown): ArenaBuffer | undefined {
   return buffer === undefined ? undefined : allocated.get(buffer);
 }
 
-/** The buffer of a value that is all of its bytes from the first on. */
+/** The buffer of a value that starts at the buffer's first byte. */
 function bufferOf(value: unknown): ArrayBufferLike | undefined {
   const binary = value instanceof Envelope ? value.payload : value;
   if (typeof binary !== "object" || binary === null || !isBinary(binary)) {
@@ -124,6 +131,6 @@ function free({ lane, offset }: ArenaBuffer): void {
   try {
     lane.free(offset);
   } catch {
-    // The lane is closed: its memory went with it.
+    // The lane is closed, and its memory is gone.
   }
 }

@@ -1,4 +1,7 @@
-/** A value that is encoded and waits for room, in memory of its own: it is as it was when it was given. */
+/**
+ * A value that is encoded and waits for space in the lane, in memory of its own. It keeps the state in which it was
+ * given.
+ */
 import {
   FLAG_ARENA,
   FLAG_REJECTED,
@@ -13,7 +16,7 @@ import type { Reference, Referrer } from "../shared-memory/references";
 import { unitsOf } from "../stream/protocol";
 import { markCopied } from "./arena-buffers";
 
-/** Binary values up to this size are not worth a payload of their own. */
+/** Binary values up to this size are encoded like other values, not sent as a separate payload. */
 export const INLINE_BINARY_BYTES = INLINE_BYTES - 8;
 
 export class EncodedValue {
@@ -21,13 +24,13 @@ export class EncodedValue {
     readonly kind: number,
     readonly flags: number,
     readonly view: number,
-    /** Its bytes; of a number, the number itself. */
+    /** The encoded bytes; for a number, the number itself. */
     readonly content: Buffer | number,
-    /** The memory that it refers to. */
+    /** The shared memory that the value refers to. */
     readonly references: readonly Reference[] | undefined,
   ) {}
 
-  /** What it will take of its stream's credit. */
+  /** Units of its stream's credit that the value takes. */
   get units(): number {
     const { kind, content } = this;
     const isInline = typeof content === "number" || kind === KIND_INLINE;
@@ -35,7 +38,7 @@ export class EncodedValue {
   }
 }
 
-/** Encodes a value without staging it. Throws if it can't be encoded. */
+/** Encodes a value without staging it. Throws if the value can't be encoded. */
 export function encodeValue(flags: number, value: unknown, referrer: Referrer): EncodedValue {
   if (typeof value === "number") {
     return new EncodedValue(KIND_NUMBER, flags, 0, value, undefined);
@@ -54,14 +57,14 @@ export function encodeValue(flags: number, value: unknown, referrer: Referrer): 
   return encoded;
 }
 
-/** A value that is nothing but bytes. */
+/** The encoded value of binary data. */
 export function encodeBinary(flags: number, value: unknown, { view, bytes }: Binary): EncodedValue {
   const content = Buffer.from(bytes);
   markCopied(value);
   return new EncodedValue(KIND_BINARY, flags, view, content, undefined);
 }
 
-/** What an encoder has encoded. */
+/** The encoded value of what an encoder has encoded. */
 export function encodedBy(encoder: Encoder, flags: number): EncodedValue {
   const kind = encoder.byteLength <= INLINE_BYTES ? KIND_INLINE : KIND_ENCODED;
   return new EncodedValue(kind, flags, 0, encoder.toBytes(), encoder.references);

@@ -3,7 +3,7 @@ import { clearTimeout, setTimeout } from "../base/clock";
 
 const IDLE_MILLIS = 5_000;
 
-/** Memory of an arena that stays warm when its lane has been idle. */
+/** Memory of an arena that is kept when its lane has been idle. */
 export const KEEP_WARM_BYTES = 4 * 1024 * 1024;
 
 export class Idle {
@@ -11,12 +11,15 @@ export class Idle {
   #timer: NodeJS.Timeout | undefined;
   #touched = false;
 
-  /** `onIdle` is called once, when 5 to 10 seconds have passed since the last touch. It keeps no process alive. */
+  /**
+   * `onIdle` is called once, when 5 to 10 seconds have passed since the last touch. The timer doesn't keep the process
+   * alive.
+   */
   constructor(onIdle: () => void) {
     this.#onIdle = onIdle;
   }
 
-  /** The lane has come to rest, or is still at work. */
+  /** Records that the lane has come to rest, or is still at work. */
   touch(): void {
     this.#touched = true;
     this.#timer ??= setTimeout(this.#check, IDLE_MILLIS).unref();

@@ -28,11 +28,11 @@ import { headerAfter, TAIL_BYTES } from "./envelope-layout";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {
-  /** A decoder for the payload at these bytes, and where it lies in the decoder's memory. */
+  /** A decoder for the payload at these bytes, and the payload's offset in the decoder's memory. */
   near(offset: number, length: number): Decoder;
-  /** The first byte of near payloads in that decoder's memory. */
+  /** Offset of near payloads in that decoder's memory. */
   readonly base: number;
-  /** Whether a payload is to be fetched instead. */
+  /** Whether a payload must be fetched. */
   isFar(flags: number, length: number): boolean;
   /** A private copy of a far payload. */
   fetch(offset: number, length: number): ArrayBuffer;
@@ -79,12 +79,12 @@ export class Inbox {
     return this.#u8[slotAt(index) + SLOT_FLAGS];
   }
 
-  /** What the slot takes of its stream's credit. */
+  /** Units of its stream's credit that the slot takes. */
   units(index: number): number {
     return unitsOf(this.flags(index), this.#u32[(slotAt(index) + SLOT_LENGTH) >> 2]);
   }
 
-  /** The value of the slot at `index`. Throws `MalformedPayload`, or an error that is this value's alone. */
+  /** The value of the slot at `index`. Throws `MalformedPayload`, or an error that concerns only this value. */
   value(index: number): unknown {
     const slot = slotAt(index);
     const kind = this.#u8[slot + SLOT_KIND];
@@ -117,7 +117,7 @@ export class Inbox {
       : decoder.decode(base + offset, length);
   }
 
-  /** See envelope-layout.ts. What it says of itself is from a private copy, and checked. */
+  /** See envelope-layout.ts. The lengths in the envelope are read from a private copy and checked. */
   #envelope(view: number, offset: number, length: number, isFar: boolean): Envelope {
     const { base } = this.#payloads;
     const near = isFar ? undefined : this.#payloads.near(offset, length);
@@ -146,7 +146,7 @@ export class Inbox {
   }
 }
 
-/** On the host: `exchange` says which payloads it has left in the arena. */
+/** Used on the host, where `exchange` reports which payloads it has left in the arena. */
 export function leftInArena(flags: number): boolean {
   return (flags & FLAG_FETCH) !== 0;
 }

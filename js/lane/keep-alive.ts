@@ -1,5 +1,6 @@
 /**
- * Keeps the process alive while somebody waits. Native wake-ups don't: an idle pool must let its process end.
+ * Keeps the process alive while somebody waits. Native wake-ups don't do that, because an idle pool must let its
+ * process end.
  */
 
 import { LONGEST_TIMER_MILLIS, setInterval } from "../base/clock";
@@ -7,7 +8,7 @@ import { LONGEST_TIMER_MILLIS, setInterval } from "../base/clock";
 let timer: NodeJS.Timeout | undefined;
 let holders = 0;
 
-/** One more reason to stay alive. */
+/** Adds a reason to stay alive. */
 export function hold(): void {
   if (holders++ === 0) {
     timer ??= setInterval(() => {}, LONGEST_TIMER_MILLIS);
@@ -15,7 +16,7 @@ export function hold(): void {
   }
 }
 
-/** One reason fewer. */
+/** Removes a reason to stay alive. */
 export function release(): void {
   if (--holders === 0) {
     timer?.unref();

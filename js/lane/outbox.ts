@@ -1,8 +1,9 @@
 /**
- * The outgoing half of a lane's end: values into staged slots.
+ * The outgoing half of a lane's end: puts values into staged slots.
  *
- * A number goes into its slot as it is, a short value encoded, anything longer into the arena: small payloads one behind
- * the other into the leased chunk, which takes no native call, large ones into room that is reserved for them.
+ * A number is stored in its slot as it is, and a short value as an encoded value. Anything longer goes into the arena:
+ * small payloads one behind the other into the leased chunk, which takes no native call, large ones into separately
+ * reserved space.
  */
 
 import { KnittingError, PayloadTooLargeError, UnsupportedPayloadError } from "../base/errors";
@@ -64,9 +65,9 @@ export class Outbox {
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
   #arena: Buffer<ArrayBuffer>;
-  /** Slots staged and not yet published. */
+  /** Number of slots that are staged and not yet published. */
   staged = 0;
-  /** Slots that were taken to be published so far. */
+  /** Number of slots that were taken for publishing so far. */
   #published = 0;
   /** Bytes that one value may take. */
   maxPayloadBytes: number;
@@ -89,14 +90,14 @@ export class Outbox {
     return this.staged < RING_SLOTS && this.staged < this.#words[STAGING_ROOM];
   }
 
-  /** Lets go of the lane's memory, staging included. */
+  /** Releases the lane's memory, staging included. */
   close(): void {
     native().detach(this.#arena.buffer);
     native().detach(this.#words.buffer);
     this.staged = 0;
   }
 
-  /** Takes everything that is staged to be published. */
+  /** Takes all staged slots for publishing. Returns their number. */
   takeStaged(): number {
     const staged = this.staged;
     this.staged = 0;
@@ -104,14 +105,14 @@ export class Outbox {
     return staged;
   }
 
-  /** Sequence number of the next slot, which both ends count alike; it wraps at 32 bits. */
+  /** Sequence number of the next slot. Both ends count it alike; it wraps at 32 bits. */
   get sequence(): number {
     return (this.#published + this.staged) >>> 0;
   }
 
   /**
-   * Stages a value; there must be room for its slot. Returns undefined, or the value encoded if the arena has no room
-   * for it now. Throws if it can't be encoded or never fits.
+   * Stages a value. There must be a free slot. Returns undefined, or the encoded value if the arena has no space for it
+   * now. Throws if the value can't be encoded or never fits.
    */
   stage(
     call: number,
@@ -163,7 +164,7 @@ export class Outbox {
     );
   }
 
-  /** An envelope whose payload has many bytes: they are copied once, or lie in the arena already. */
+  /** Stages an envelope with a large payload. The payload's bytes are copied once, or already lie in the arena. */
   #stageEnvelope(
     call: number,
     generation: number,
@@ -178,7 +179,8 @@ export class Outbox {
       withHeader(envelope, this.#shares, (encoder) => {
         const { view, bytes } = binary;
         const { references } = encoder;
-        // Before room is taken, which only a slot could give back. A getter may have made calls, and taken the last one.
+        // Checked before space is reserved, which only a slot could give back. A getter may have made calls that took
+        // the last slot.
         if (!encoder.standsBeside(bytes) || !this.hasRoom) {
           return false;
         }
@@ -245,13 +247,13 @@ export class Outbox {
     return undefined;
   }
 
-  /** What the slot that was staged last takes of its stream's credit. */
+  /** Units of its stream's credit that the last staged slot takes. */
   get units(): number {
     const slot = STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES;
     return unitsOf(this.#u8[slot + SLOT_FLAGS], this.#u32[(slot + SLOT_LENGTH) >> 2]);
   }
 
-  /** Stages an encoded value; there must be room for its slot. False if the arena has no room for it yet. */
+  /** Stages an encoded value. There must be a free slot. Returns false if the arena has no space for the value yet. */
   stageEncoded(call: number, generation: number, task: number, value: EncodedValue): boolean {
     const { kind, flags, view, content, references } = value;
     if (references !== undefined && !this.#shares.send(call, references)) {
@@ -274,14 +276,14 @@ export class Outbox {
     return true;
   }
 
-  /** Stages what a worker reports of itself, as the first of its slots. */
+  /** Stages a worker's report about itself, as the first of its slots. */
   stageReport(kind: number, value: unknown): void {
     this.stageEncoded(NO_CALL, 0, 0, encodeValue(FLAG_REJECTED, value, this.#shares));
-    // A report is told by its kind alone.
+    // A report is recognised by its kind alone.
     this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_KIND] = kind;
   }
 
-  /** Encodes a value without staging it. Throws if it can't be encoded or never fits. */
+  /** Encodes a value without staging it. Throws if the value can't be encoded or never fits. */
   encode(flags: number, value: unknown): EncodedValue {
     const encoded = encodeValue(flags, value, this.#shares);
     if (typeof encoded.content !== "number") {
@@ -320,7 +322,10 @@ export class Outbox {
     return slot;
   }
 
-  /** Room for a payload: its offset in the arena, or -1 if there is none now. Throws if there never is. */
+  /**
+   * Reserves space for a payload. Returns its offset in the arena, or -1 if there is no space now. Throws if the
+   * payload never fits.
+   */
   #allocate(bytes: number, flags: number): number {
     if (bytes > this.maxPayloadBytes) {
       this.#refuseTooLarge(bytes, flags);
@@ -349,7 +354,7 @@ export class Outbox {
     return offset;
   }
 
-  /** Sees as much of the arena as may be in use. */
+  /** Makes as much of the arena visible as may be in use. */
   #widen(): void {
     if (this.#words[STAGING_WINDOW] > this.#arena.length) {
       const outgrown = this.#arena.buffer;
@@ -360,8 +365,8 @@ export class Outbox {
 }
 
 /**
- * Encodes an envelope's header and hands the encoder to `use`. False if it can't be sent by itself: what the envelope is refused for
- * is told of the whole.
+ * Encodes an envelope's header and passes the encoder to `use`. Returns false if the header can't be sent by itself;
+ * the error is then reported for the whole envelope.
  */
 function withHeader({ header }: Envelope, referrer: Referrer, use: (encoder: Encoder) => boolean): boolean {
   try {

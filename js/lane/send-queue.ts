@@ -1,11 +1,11 @@
 /**
- * What an end of a lane sends for calls under way, in order: staged at once where there is room, else kept encoded until there
- * is.
+ * Sends values for calls in flight, in order. A value is staged at once if there is space; otherwise it is kept encoded
+ * until there is.
  */
 import type { EncodedValue } from "./encoded-value";
 import type { Outbox } from "./outbox";
 
-/** Something that waits for room. */
+/** A value that waits for space. */
 export interface QueuedValue {
   readonly call: number;
   readonly generation: number;
@@ -18,7 +18,7 @@ export class SendQueue {
   readonly #isCurrent: (call: number, generation: number) => boolean;
   #waiting: QueuedValue[] = [];
 
-  /** `isCurrent`: whether a call is still under way; what waits for one that is over is dropped. */
+  /** `isCurrent` tells whether a call is still in flight. Waiting values of a call that is over are dropped. */
   constructor(outbox: Outbox, isCurrent: (call: number, generation: number) => boolean) {
     this.#outbox = outbox;
     this.#isCurrent = isCurrent;
@@ -28,12 +28,15 @@ export class SendQueue {
     return this.#waiting.length === 0;
   }
 
-  /** What was sent last of what waits. */
+  /** The value that was queued last. */
   get newest(): QueuedValue | undefined {
     return this.#waiting.at(-1);
   }
 
-  /** Sends a value for a call. Returns the units that it takes of its stream's credit. Throws if it can't be sent. */
+  /**
+   * Sends a value for a call. Returns the units of its stream's credit that the value takes. Throws if it can't be
+   * sent.
+   */
   send(call: number, generation: number, flags: number, value: unknown): number {
     const outbox = this.#outbox;
     const encoded =
@@ -47,7 +50,7 @@ export class SendQueue {
     return encoded.units;
   }
 
-  /** Stages what waits, as far as there is room now. */
+  /** Stages waiting values as far as there is space now. */
   stageWaiting(): void {
     if (this.#waiting.length === 0) {
       return;
@@ -67,13 +70,13 @@ export class SendQueue {
     this.#waiting.splice(0, done);
   }
 
-  /** Drops what waits. */
+  /** Drops all waiting values. */
   clear(): void {
     this.#waiting = [];
   }
 }
 
-/** Sends why something could not be sent: the error that was thrown, where that can be sent. */
+/** Sends the reason why something could not be sent: the thrown error if it can be sent, otherwise a description. */
 export function sendReason(error: unknown, send: (reason: Error) => void): void {
   try {
     send(error instanceof Error ? error : new Error(String(error)));

@@ -1,6 +1,6 @@
 /**
- * What the Rust side exports (`src/binding`), loaded on first use so that a program can be imported anywhere and hears of
- * an unsupported platform where it creates a pool.
+ * The exports of the Rust side (`src/binding`). The addon is loaded on first use, so that a program can be imported on
+ * any platform and gets the error for an unsupported one when it creates a pool.
  */
 import { UnsupportedPlatformError } from "../base/errors";
 import { addonPath, BUILD_ADVICE, platformName } from "./platform";
@@ -20,14 +20,14 @@ export type {
 
 type Native = typeof import("../../src/binding/addon");
 
-/** The results of `exchange` and `reserve` that are no number of slots and no offset. */
+/** The results of `exchange` and `reserve` that are neither a number of slots nor an offset. */
 export const VIOLATED = -2;
 export const FULL = -1;
 export const TOO_LARGE = -2;
 
 let loaded: Native | undefined;
 
-/** The addon. Throws `UnsupportedPlatformError` where there is none. */
+/** The addon. Throws `UnsupportedPlatformError` if there is none for this platform. */
 export function native(): Native {
   if (loaded === undefined) {
     const path = addonPath();

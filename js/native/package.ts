@@ -1,15 +1,15 @@
 /**
- * Where this package lies: the one module that asks for its own place.
+ * Where this package lies. Only this module uses its own location.
  *
  * ```text
  *   dist/            bundles, and stubs that pick one: what is packed and what users load
  *   build/native/    this module by itself, as the compiler writes it: what tests load
  * ```
  *
- * It imports nothing, so that `api/unbundled.ts` can ask it before any other module runs.
+ * It imports nothing, so that `api/unbundled.ts` can use it before any other module runs.
  */
 
-/** A bundle that is an ES module has no `__dirname`; in a bundle of somebody else's it is that bundle's folder. */
+/** A bundle that is an ES module has no `__dirname`. In a user's CommonJS bundle it is that bundle's folder. */
 const here = typeof __dirname === "undefined" ? "" : __dirname;
 const SINGLE_FILES = "/build/native";
 
@@ -18,13 +18,13 @@ export const packageFolder = here.endsWith(SINGLE_FILES)
   ? here.slice(0, -SINGLE_FILES.length)
   : here.slice(0, here.lastIndexOf("/"));
 
-/** The folder of the code that runs: frames of a stack that lie in it are this package's own. */
+/** The folder of the running code. Stack frames in it belong to this package. */
 export const codeFolder = here.endsWith(SINGLE_FILES) ? `${packageFolder}/build` : here;
 
-/** What workers read of this package. */
+/** The files of this package that workers read. */
 export const workerParts = ["dist", "npm", "package.json"].map((name) => `${packageFolder}/${name}`);
 
-/** Where the native parts for each platform lie. */
+/** The folder of the native parts for each platform. */
 export const nativeParts = `${packageFolder}/npm`;
 
 /** The program that every worker runs. */
@@ -33,10 +33,13 @@ export const workerEntry = `${packageFolder}/dist/worker.js`;
 /** The script that builds the native parts of this package. */
 export const installScript = `${packageFolder}/scripts/install.mjs`;
 
-/** Whether this file is the program that was started, in this thread or process. `module` would keep esbuild from merging modules. */
+/**
+ * Whether this file is the program that was started, in this thread or process. If this used `module`, esbuild could
+ * not merge modules.
+ */
 export const isProgram = here !== "" && require.main?.filename === __filename;
 
-/** False where a bundler has made this code a part of something else, which has neither workers nor native parts. */
+/** False if a bundler has made this code part of another file, which has neither workers nor native parts. */
 export function isWhole(): boolean {
   if (here === "") {
     return false;

@@ -1,4 +1,4 @@
-/** Which native parts are this platform's, and whether there can be any. */
+/** The native parts for this platform, and the checks for whether it is supported. */
 import { accessSync, chmodSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
@@ -9,7 +9,7 @@ const ADDON = "knitting-native.node";
 /** File name of the launcher. */
 const LAUNCHER = "knitting-launcher";
 
-/** Such as `linux-x64-gnu`. Throws outside Linux. */
+/** The platform's name, such as `linux-x64-gnu`. Throws if the system is not Linux. */
 export function platformName(): string {
   assertLinux();
   return nameFor(libc());
@@ -18,12 +18,13 @@ export function platformName(): string {
 function assertLinux(): void {
   if (process.platform !== "linux") {
     throw new UnsupportedPlatformError(
-      `knitting-native runs on Linux, this is ${process.platform}: its workers share memory through memfd, futex and pidfd`,
+      `knitting-native runs on Linux, this is ${process.platform}: its workers share memory through ` +
+        "memfd, futex and pidfd",
     );
   }
 }
 
-/** What to do where the native parts are missing. */
+/** What to do if the native parts are missing. */
 export const BUILD_ADVICE = `With Rust's cargo on PATH, \`node ${installScript}\` builds it.`;
 
 const LIBCS = ["gnu", "musl"];
@@ -33,7 +34,7 @@ function nameFor(libc: string): string {
 }
 
 function libc(): string {
-  // Loaded here alone, where the answer is in doubt: it loads child_process, and what it asks may be denied to a worker.
+  // Loaded only here, where the answer is in doubt: it loads child_process, and a policy may deny what it asks.
   const { familySync, MUSL } = require("detect-libc") as typeof import("detect-libc");
   return familySync() === MUSL ? "musl" : "gnu";
 }
@@ -55,8 +56,9 @@ export function addonPath(): string {
 let launcher: string | undefined;
 
 /**
- * The path of the launcher, which can be executed: an archive or a file store may have lost that, and then it is given back.
- * Throws `UnsupportedPlatformError` where it is missing or can't be made executable, and outside Linux.
+ * The path of the launcher, which is made executable if it is not: an archive or a file store may have lost that bit.
+ * Throws `UnsupportedPlatformError` if the launcher is missing or can't be made executable, or if the system is not
+ * Linux.
  */
 export function launcherPath(): string {
   launcher ??= checkLauncher(join(partsFolder(), LAUNCHER));
@@ -76,7 +78,8 @@ function checkLauncher(path: string): string {
       chmodSync(path, 0o755);
     } catch (cause) {
       throw new UnsupportedPlatformError(
-        `knitting-native can't execute its launcher: ${(cause as Error).message}. Run \`chmod 755 ${path}\` as the user who owns it`,
+        `knitting-native can't execute its launcher: ${(cause as Error).message}. Run \`chmod 755 ` +
+          `${path}\` as the user who owns it`,
         { cause },
       );
     }

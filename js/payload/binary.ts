@@ -1,16 +1,16 @@
-/** The classes of binary values, and the bytes behind them. */
+/** The classes of binary values, and the bytes of such values. */
 import { types } from "node:util";
 import { Unsupported, whatIs } from "../base/payload-errors";
 
 interface ViewConstructor {
   new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): ArrayBufferView;
-  /** A DataView has none. */
+  /** DataView doesn't have this member. */
   readonly BYTES_PER_ELEMENT?: number;
 }
 
 type Make = (buffer: ArrayBufferLike, byteOffset: number, byteLength?: number) => object;
 
-/** The classes of binary values; a view travels as its index. */
+/** The classes of binary values. A view is sent with the index of its class. */
 const VIEWS: readonly (readonly [name: string, make: Make | undefined])[] = [
   ["ArrayBuffer", (buffer) => buffer],
   ["Buffer", (buffer, offset, byteLength) => Buffer.from(buffer, offset, byteLength)],
@@ -27,7 +27,7 @@ const VIEWS: readonly (readonly [name: string, make: Make | undefined])[] = [
     "Float64Array",
     "BigInt64Array",
     "BigUint64Array",
-    // Node 24 and later.
+    // Only in Node 24 and later.
     "Float16Array",
   ].map((name) => {
     const View = (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name];
@@ -48,12 +48,12 @@ function makerOf(View: ViewConstructor): Make {
   };
 }
 
-/** The number of ArrayBuffer itself. */
+/** The index of ArrayBuffer itself. */
 export const BUFFER_VIEW = 0;
 
 const VIEW_BY_NAME = new Map(VIEWS.map(([name], index) => [name, index]));
 
-/** The number of a binary value's class; -1 for one that is none of them. */
+/** The index of a binary value's class; -1 if it is none of these classes. */
 export function viewOf(value: ArrayBuffer | ArrayBufferView): number {
   if (Buffer.isBuffer(value)) {
     return 1;
@@ -67,7 +67,7 @@ export function isShared({ buffer }: Uint8Array): boolean {
   return !types.isArrayBuffer(buffer);
 }
 
-/** The bytes of a binary value. Throws a TypeError if it is detached. */
+/** The bytes of a binary value. Throws a TypeError if the value is detached. */
 export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
@@ -75,8 +75,9 @@ export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
 }
 
 /**
- * A binary value of the class with this number over `buffer`, or over these bytes of it; `undefined` if there is no such
- * class here. Throws a RangeError if the bytes are no whole elements or lie outside.
+ * A binary value of the class with this index, over all of `buffer` or a part of it. `undefined` if this runtime has no
+ * such class. Throws a RangeError if the byte length is not a multiple of the element size or the part lies outside of
+ * the buffer.
  */
 export function makeView(
   view: number,
@@ -88,7 +89,7 @@ export function makeView(
   return make?.(buffer, byteOffset, byteLength);
 }
 
-/** Whether this number stands for a class of binary values, of whatever runtime. */
+/** Whether this index stands for a class of binary values in any runtime. */
 export function isView(view: number): boolean {
   return view < VIEWS.length;
 }
@@ -98,12 +99,15 @@ export function viewName(view: number): string {
   return VIEWS[view]?.[0] ?? `view ${view}`;
 }
 
-/** True for an ArrayBuffer or a view, of whatever realm. */
+/** Whether a value is an ArrayBuffer or a view of any realm. */
 export function isBinary(value: object): value is ArrayBuffer | ArrayBufferView {
   return ArrayBuffer.isView(value) || types.isArrayBuffer(value);
 }
 
-/** The class and the bytes of a binary value, which may lie in shared memory. Throws `Unsupported` if they are detached. */
+/**
+ * The class and the bytes of a binary value, which may lie in shared memory. Throws `Unsupported` if the value is
+ * detached.
+ */
 export function binaryOf(value: ArrayBuffer | ArrayBufferView): { view: number; bytes: Uint8Array } {
   const view = viewOf(value);
   if (view < 0) {

@@ -1,17 +1,18 @@
 /**
- * How the keys of one Map or Set spread over V8's hash table.
+ * Detects keys of one Map or Set that collide in V8's hash table.
  *
- * V8 hashes numbers and bigints without a secret, and of a bigint only the lowest 64 bits: whoever knows that can choose
- * keys that all fall into one bucket, and each further one is compared with all of them. Strings are hashed with a secret,
- * objects and symbols have random numbers: nobody can choose those.
+ * V8 hashes numbers and bigints without a secret, and only the lowest 64 bits of a bigint. An attacker who knows that
+ * can choose keys that all fall into one bucket, and each further key is then compared with all of them. Strings are
+ * hashed with a secret, and objects and symbols have random numbers, so nobody can choose those.
  *
- * So the same hashes are made here, and the chains counted that V8 would walk: a Map has two entries a bucket at most, and
- * a chain of more than a few is no accident. A test compares these hashes with what V8 takes for such keys.
+ * This module computes the same hashes and counts the chains that V8 would walk. A Map has at most two entries per
+ * bucket, so a chain of more than a few entries is no accident. A test compares these hashes with the time that V8
+ * takes for such keys.
  */
 
-/** Collections of no more keys than this are not worth watching. */
+/** Collections with at most this many keys are not checked. */
 export const FEW_KEYS = 128;
-/** Chains of keys that nobody has chosen are no longer. */
+/** Chains of keys that nobody has chosen are no longer than this. */
 const USUAL_CHAIN = 16;
 /** Bytes of keys that are compared in the time of one step along a chain. */
 const COMPARED_BYTES = 64;
@@ -27,8 +28,8 @@ export class Chains {
   }
 
   /**
-   * Adds the next key, which took so many bytes. Returns the steps along its chain that are too many, 0 for a key that
-   * nobody has chosen.
+   * Adds the next key, which took this many bytes. Returns the number of steps along its chain that are too many; 0 for
+   * a key that nobody has chosen.
    */
   add(key: unknown, bytes: number): number {
     const hash =
@@ -54,7 +55,7 @@ export class Chains {
 }
 
 const float = new Float64Array(1);
-/** Its lower and its upper half: all processors that there is an addon for are little-endian. */
+/** The lower and the upper half. The addon supports only little-endian processors. */
 const halves = new Uint32Array(float.buffer);
 
 function hashOfNumber(value: number): number {
@@ -81,7 +82,7 @@ function hashOfInt32(value: number): number {
   return hash & 0x3fffffff;
 }
 
-/** V8's ComputeLongHash: arithmetic of 64 bits, in two halves. */
+/** V8's ComputeLongHash, 64-bit arithmetic in two halves. */
 function hashOf64(high: number, low: number): number {
   // ~key + (key << 18)
   let sum = (~low >>> 0) + ((low << 18) >>> 0);

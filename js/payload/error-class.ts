@@ -1,4 +1,4 @@
-/** The class that an error arrives as. */
+/** The class that a decoded error has. */
 import { brandOf } from "../base/brand";
 import { KNITTING_ERRORS } from "../base/errors";
 
@@ -18,14 +18,15 @@ const CLASS_BY_PROTOTYPE = new Map<object, string>(CLASSES.map(({ prototype, nam
 const PROTOTYPE_BY_CLASS = new Map<string, object>(CLASSES.map(({ prototype, name }) => [name, prototype]));
 const BUILT_IN_NAMES = new Set<string>(BUILT_IN_ERRORS.map(({ name }) => name));
 
-/** What an error of this class inherits from; `undefined` if that is no class that errors arrive as. */
+/** The prototype of a decoded error of this class; `undefined` if errors are never decoded as that class. */
 export function errorPrototype(className: string): object | undefined {
   return PROTOTYPE_BY_CLASS.get(className);
 }
 
 /**
- * The class an error arrives as: its own if it is built in or ours, else `Error`. Classes that Node derives from built-in
- * ones and gives no name of their own count as what they are derived from: its `TypeError [ERR_INVALID_ARG_TYPE]` is one.
+ * The class that an error has after decoding: its own class if that is built in or one of this package's, otherwise
+ * `Error`. Classes that Node derives from built-in ones without a name of their own count as their base class: its
+ * `TypeError [ERR_INVALID_ARG_TYPE]` is a `TypeError`.
  */
 export function errorClass(error: Error, name: string): string {
   const own: object | null = Object.getPrototypeOf(error);
@@ -38,7 +39,7 @@ export function errorClass(error: Error, name: string): string {
   return "Error";
 }
 
-/** The name of the class of ours that has this prototype in another copy of this package. */
+/** The name of this package's class that has this prototype in another copy of the package. */
 function brandedClass(prototype: object): string | undefined {
   const name = brandOf(prototype);
   return name !== undefined && PROTOTYPE_BY_CLASS.has(name) ? name : undefined;
@@ -50,7 +51,7 @@ function foreignClass(prototype: object): string | undefined {
   if (typeof make !== "function") {
     return undefined;
   }
-  // Names can be chosen; only what is built in has no source.
+  // Anybody can choose a name, but only built-in classes have no source.
   const source = Function.prototype.toString.call(make);
   const name = /^function (\w+)\(\) \{ \[native code\] \}$/.exec(source)?.[1];
   return name !== undefined && BUILT_IN_NAMES.has(name) ? name : undefined;

@@ -14,17 +14,18 @@
  *   BINARY    view byte, count, bytes
  *   VIEW      view byte, offset, count of bytes, buffer: a value that is an ArrayBuffer or a SharedArrayBuffer
  *   REGEXP    source, flags: string values; lastIndex: a number value
- *   ERROR     class, name, message: string values; stack: value; then (1, part byte, [key: a string value], value)..., 0
+ *   ERROR     class, name, message: string values; stack: value;
+ *             then (1, part byte, [key: a string value], value)..., 0
  *   REFERENCE offset
- *   SHARED    number of a SharedArrayBuffer, see ../shared/shares.ts
+ *   SHARED    number of a SharedArrayBuffer, see ../shared-memory/references.ts
  *   MAPPED    number of shared memory, offset, length, its name: a string value, inode; of a ProcessSharedBuffer
  *   ENVELOPE  header: value, payload: value
  *   count, length, index, offset, number, inode = LEB128, at most 2^53 - 1
  * ```
  *
- * An object that stands in a value more than once is encoded where it is met first, its tag plus `MARK`. Elsewhere stands a
- * reference to the offset of that tag, from the start of the encoding. What is met once carries no mark: a decoder keeps
- * account of nothing else.
+ * An object that occurs in a value more than once is encoded at its first occurrence, with `MARK` added to its tag.
+ * Every other occurrence is a reference to the offset of that tag from the start of the encoding. An object that occurs
+ * once has no mark, so a decoder keeps track of marked objects only.
  */
 
 export const UNDEFINED = 0;
@@ -53,22 +54,22 @@ export const SHARED = 24;
 export const MAPPED = 25;
 export const ENVELOPE = 26;
 
-/** What an object ends with, in place of another key. */
+/** Ends an object, in place of another key. */
 export const END = 0;
 
-/** Added to the tag of what a later reference refers to. */
+/** Added to the tag of an object that a later reference refers to. */
 export const MARK = 0x80;
 
-/** What of an error follows its stack. */
+/** The parts of an error that may follow its stack. */
 export const PART_CAUSE = 0;
 export const PART_ERRORS = 1;
 export const PART_PROPERTY = 2;
 
-/** Shorter arrays name the keys of each object in them: to compare keys takes longer than to write them. */
+/** Shorter arrays repeat the keys of each object in them, because comparing the keys takes longer than writing them. */
 export const LIST_LENGTH = 4;
 
-/** How deep values may be nested. Deeper ones are refused. */
+/** How deep values may be nested. Deeper values are refused. */
 export const MAX_DEPTH = 500;
 
-/** Code units that the key of a symbol may have. A process never forgets one that it has met. */
+/** Largest number of code units in a symbol's key. A process never releases the key of a registered symbol. */
 export const MAX_SYMBOL_UNITS = 256;

@@ -1,13 +1,16 @@
-/** How many bytes an encoded value may have. */
+/** The largest number of bytes that an encoded value may have. */
 import { FLAG_REJECTED } from "../native/layout";
 
 /** The unit of an arena's size. */
 export const ARENA_STEP_BYTES = 64 * 1024;
-/** The largest arena: offsets in it are u32. */
+/** The largest arena. Offsets in it are u32. */
 export const MAX_ARENA_BYTES = 2 * 1024 * 1024 * 1024;
-/** What fits into a slot is never too large. */
+/** A value that fits into a slot is never too large. */
 export const SMALLEST_PAYLOAD_LIMIT = 64;
-/** What is thrown may take so much in any case: how else should a worker say that something was too large? */
+/**
+ * A thrown error may take this many bytes in any case, because a worker must be able to report that a value was too
+ * large.
+ */
 const THROWN_BYTES = 64 * 1024;
 
 /** The most bytes that the value of a slot with these flags may have. */

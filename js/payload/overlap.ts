@@ -1,19 +1,19 @@
 /**
- * Views of one value that show the same bytes of one buffer, and arrive doing so.
+ * Views in one value that share bytes of one buffer, and still share them after decoding.
  *
- * A view travels without the rest of its buffer, which may be large or hold what is nobody's business. Those that overlap
- * travel as one region: all bytes of it are shown by one of them. Views of one buffer that don't overlap have nothing in
- * common that could be seen in their bytes.
+ * A view is sent without the rest of its buffer, which may be large or hold private data. Views that overlap are sent
+ * as one region, in which every byte belongs to one of the views. If views of one buffer don't overlap, nobody can tell
+ * from their bytes that they have a buffer in common.
  */
 
-/** Where a region begins in its buffer, and how long it is, so that each view stays aligned. */
+/** Regions start and end at multiples of this in their buffer, so that each view stays aligned. */
 const ALIGN_BYTES = 8;
 
 /** Bytes of a buffer that are sent once. */
 export interface Region {
-  /** What stands for it where objects are told apart: the buffer, if that is sent too. */
+  /** The object that represents the region where objects are told apart: the buffer, if that is sent too. */
   readonly identity: object;
-  /** Its first byte in the buffer, rounded down to alignment. */
+  /** Offset of the first byte in the buffer, rounded down to the alignment. */
   readonly start: number;
   readonly bytes: Uint8Array;
 }
@@ -21,7 +21,10 @@ export interface Region {
 export class Regions {
   readonly #regions = new Map<ArrayBufferLike, Region[]>();
 
-  /** Finds those that are shown by more than one of these. `buffers` are sent as such, not by views alone. */
+  /**
+   * Finds the regions that more than one of these views share. `buffers` are the buffers that are sent themselves, not
+   * only through views.
+   */
   constructor(views: readonly Uint8Array[], buffers: ReadonlySet<ArrayBufferLike>) {
     const ofBuffer = new Map<ArrayBufferLike, Uint8Array[]>();
     for (const view of views) {
@@ -69,7 +72,7 @@ export class Regions {
   }
 }
 
-/** In their order. */
+/** The regions of a buffer, in order. */
 function regionsOf(buffer: ArrayBufferLike, shown: readonly Uint8Array[], whole: boolean): Region[] {
   const regions: Region[] = [];
   let [start, end, count] = [0, 0, 0];

@@ -1,25 +1,28 @@
 /**
- * The objects that an encoder has met in a value, and where it has put them.
+ * The objects that an encoder has met in a value, and their positions in the encoding.
  *
- * Every object of every value is looked up here. The first ones stand in a list that is walked, which for so few takes half
- * the time of a hash table, and no memory that is not there already. More of them go into a Set as well, which takes one
- * look-up for an object that is new where a Map takes two. Only when one is met again is a Map made of them.
+ * Every object of every value is looked up here. The first ones stand in a list that is searched one by one: for so few
+ * objects that takes half the time of a hash table and no additional memory. Further objects also go into a Set, which
+ * takes one look-up for a new object where a Map takes two. Only when an object is met again is a Map made of them.
  */
 
-/** Objects that are found by walking the list. */
+/** Number of objects that are found by searching the list. */
 const WALKED = 16;
 
 export class Seen {
   #objects: (object | undefined)[] = new Array(WALKED).fill(undefined);
-  /** Where each of them is. */
+  /** The position of each of them. */
   #positions: number[] = new Array(WALKED).fill(0);
   #count = 0;
-  /** All of them, once there are more than are walked. */
+  /** All objects, once there are more than `WALKED`. */
   #set: Set<object> | undefined;
-  /** The same with their places in the list, once one of them has been met again. */
+  /** All objects with their indices in the list, once one of them has been met again. */
   #places: Map<object, number> | undefined;
 
-  /** Where the object was put before; -1 if it is met for the first time, and put at `position`. Positions only grow. */
+  /**
+   * Looks an object up. Returns its earlier position, or -1 if it is new; it is then recorded at `position`. Positions
+   * only grow.
+   */
   put(object: object, position: number): number {
     const count = this.#count;
     if (this.#set === undefined) {
@@ -48,7 +51,7 @@ export class Seen {
     return this.#places.get(object) as number;
   }
 
-  /** Forgets what was put at `position` and behind it. */
+  /** Forgets the objects recorded at `position` and later. */
   forgetFrom(position: number): void {
     while (this.#count > 0 && this.#positions[this.#count - 1] >= position) {
       const object = this.#objects[--this.#count] as object;
@@ -58,7 +61,7 @@ export class Seen {
     }
   }
 
-  /** Forgets everything. */
+  /** Forgets all objects. */
   clear(): void {
     if (this.#count <= WALKED) {
       while (this.#count > 0) {

@@ -1,5 +1,6 @@
 /**
- * Bun's part of a policy. It has no flags for permissions; but it runs what a `bunfig.toml` in the working directory names under
- * `preload` before the worker has given up what it may not do, and a worker that may write there could leave that to the next.
+ * Bun's part of a policy. Bun has no flags for permissions. But it runs the scripts that a `bunfig.toml` in the working
+ * directory names under `preload` before the worker has given up its rights, and a worker that may write there could
+ * plant such a file for the next worker. This flag replaces that file.
  */
 export const BUN_PERMISSIONS = ["--config=/dev/null"];

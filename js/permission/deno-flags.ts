@@ -1,23 +1,24 @@
-/** A policy in the words of Deno's command line. */
+/** A policy as flags of Deno's command line. */
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import { type Grant, isNothing, type Policy } from "./policy";
 
-/** Whether it can be told a path: its lists are separated by commas. */
+/** Whether Deno's flags can express a path. Their lists are separated by commas. */
 export function canTellDeno(path: string): boolean {
   return !path.includes(",");
 }
 
-/** Its flags. `needs` can be read besides, and the libraries in `libraries` be loaded. */
+/** Deno's flags for a policy. Files in `needs` can be read in addition, and libraries in `libraries` can be loaded. */
 export function denoPermissions(
   policy: Policy,
   needs: readonly string[],
   libraries: readonly string[],
 ): string[] {
   return [
-    // What is not granted is denied: there is nobody to ask.
+    // What is not granted is denied, because nobody can answer a prompt.
     "--no-prompt",
-    // The environment has what the policy allows, and what a policy has no word for is no secret.
+    // The environment holds only what the policy allows, so Deno may read all of it. System information, for which a
+    // policy has no field, is no secret.
     "--allow-env",
     "--allow-sys",
     ...allow("--allow-read", policy.read === true ? true : [...policy.read, ...needs]),
@@ -29,7 +30,7 @@ export function denoPermissions(
     ...allow("--allow-run", policy.run),
     ...deny("--deny-run", policy.denyRun),
     ...allow("--allow-ffi", libraries),
-    // Without a word it would import from hosts of its own choice.
+    // Without this flag Deno would allow imports from its own default hosts.
     ...(isNothing(policy.allowImport) ? ["--no-remote"] : allow("--allow-import", policy.allowImport)),
   ];
 }
@@ -38,7 +39,7 @@ function allow(flag: string, grant: Grant): string[] {
   return grant === true ? [flag] : deny(flag, grant);
 }
 
-/** An empty list would stand for everything. */
+/** An empty list gives no flag, because a flag with an empty list would stand for everything. */
 function deny(flag: string, list: readonly string[]): string[] {
   const torn = list.find((entry) => !canTellDeno(entry));
   if (torn !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * Who enforces a pool's policy, decided before anything is spawned: the flags of the runtime, the sandbox of the kernel, and the
- * table of both.
+ * Decides, before anything is spawned, how a pool's policy is enforced: by the flags of the runtime, by the sandbox of
+ * the kernel, and by what the worker is started with. Also builds the table that shows it.
  *
  * ```text
  *   host      what the worker is started with: its environment (runtime/environment.ts), where its output goes
@@ -9,8 +9,8 @@
  *   wrapper   worker.processCommandPrefix, whatever it does
  * ```
  *
- * Nothing that was asked for is ignored in silence: a rule that nobody enforces is an error, or a warning for a thread, which
- * has no better.
+ * No rule is ignored in silence: a rule that can't be enforced is an error, or a warning for a thread, which has no
+ * better enforcer.
  */
 import { execFileSync } from "node:child_process";
 import { isAbsolute } from "node:path";
@@ -34,28 +34,28 @@ import { report } from "./report";
 import { type Enforcers, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
 import { type KernelPlan, kernelPlan, lookAheadFor, missingLayers } from "./sandbox-spec";
 
-/** What a pool's workers may do, and who sees to it. */
+/** The rules that restrict a pool's workers, and their enforcers. */
 export interface PoolPermissions {
   /**
-   * `"strict"`: what is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option `permission` was left
-   * out, and what of the strict profile can't be enforced is only listed in `rules`.
+   * `"strict"`: everything that is not granted is denied. `"unsafe"`: nothing is restricted. `"default"`: the option
+   * `permission` was left out; rules of the strict profile that can't be enforced are only listed in `rules`.
    */
   readonly mode: "default" | "strict" | "unsafe";
-  /** The rules that restrict something, and who enforces each. */
+  /** The rules that restrict something, and the enforcers of each. */
   readonly rules: readonly PermissionRule[];
-  /** What the workers can read or execute besides, since they could not run without. */
+  /** Files that the workers can read or execute in addition, because they could not run without them. */
   readonly needs: readonly PermissionNeed[];
 }
 
 /** How a pool's policy is enforced. */
 export interface Enforcement {
-  /** The runtime's flags; undefined: none, for a runtime that may do anything. */
+  /** The runtime's flags. `undefined`: none, the runtime is not restricted. */
   readonly flags: readonly string[] | undefined;
-  /** What the launcher sets up, as JSON. */
+  /** The sandbox spec for the launcher, as JSON. */
   readonly sandbox: string | undefined;
-  /** Environment variables beside the worker's own. */
+  /** Environment variables in addition to the worker's own. */
   readonly variables: Readonly<Record<string, string>>;
-  /** For `pool.permissions`. */
+  /** The value of `pool.permissions`. */
   readonly permissions: PoolPermissions;
 }
 
@@ -87,14 +87,15 @@ export function enforce(
   const kernel = asksKernel(policy, worker, executable)
     ? kernelPlan(policy, worker, executable, own, folders)
     : undefined;
-  // A container has a file system and a runtime of its own, unless the user says that they are the same.
+  // A container has its own file system and runtime, unless the user says that they are the same.
   const isHere = kernel !== undefined || !isElsewhere(worker);
   const isWrapped = worker.prefix !== undefined;
-  // Inside of a wrapper there is another kernel to ask, as far as one can tell: the launcher says there what is missing.
+  // A wrapper may run its command under another kernel, which can't be asked from here. There the launcher reports what
+  // is missing.
   const missing: ReadonlyMap<KernelLayer, string> =
     kernel === undefined || isWrapped ? new Map() : missingLayers(kernel.sandbox);
   const effective = { ...policy, denyRead: unique([...policy.denyRead, ...folders.denied]) };
-  // Where nobody has asked for them a runtime that can't be told of a folder gets no flags.
+  // In the default mode a runtime whose flags can't express one of the folders gets no flags.
   const isTold = (can: (path: string) => boolean): boolean =>
     isHere && (mode !== "default" || [...pathsOf(effective), ...readable].every(can));
   const node = runsNode(runtime) && isTold(canTellNode) ? versionOf(runtime, executable) : undefined;
@@ -138,14 +139,17 @@ export function enforce(
   };
   return {
     flags,
-    // What is missing and has not been refused is enforced by others, or has been warned of.
+    // A missing layer that did not lead to an error is enforced by others, or the user has been warned.
     sandbox: kernel && JSON.stringify({ ...kernel.sandbox, optional: [...missing.keys()] }),
     variables,
     permissions,
   };
 }
 
-/** What a runtime is told by its environment where the kernel keeps it from finding it out. `folders` are those it may read. */
+/**
+ * The environment variables that tell a runtime what the kernel keeps it from finding out. `folders` are the ones that
+ * the runtime may read.
+ */
 function toldBy(
   { allowImport }: Policy,
   worker: ResolvedWorker,
@@ -153,7 +157,7 @@ function toldBy(
 ): Readonly<Record<string, string>> {
   switch (worker.runtime) {
     case "deno":
-      // It does not start where it has no cache to look for.
+      // Deno does not start if it can't find a cache folder.
       return { DENO_DIR: denoCacheFolder(worker, !isNothing(allowImport)) };
     case "bun":
       return { NODE_PATH: bunPackagePath(worker, folders) };
@@ -162,7 +166,7 @@ function toldBy(
   }
 }
 
-/** What was not restricted may still be muted. */
+/** The enforcement of an unsafe policy. It has no restrictions, but the output may still be muted. */
 function unrestricted(policy: Policy, { runtime }: ResolvedWorker): Enforcement {
   const none = { node: undefined, deno: false, kernel: undefined, wrapped: false, environment: undefined };
   const rules = rulesOf(policy, { ...none, runtime, withoutKernel: "", needs: [] });
@@ -188,7 +192,9 @@ function asksKernel(policy: Policy, worker: ResolvedWorker, executable: string):
   }
   if (!isAbsolute(executable)) {
     throw new InvalidOptionError(
-      `createPool: "permission.kernel" is true, and the runtime ${describe(executable)} is looked up inside the wrapper: what it needs is not known here. Say where it is by an absolute worker.processRuntimePath, the same inside and outside`,
+      `createPool: "permission.kernel" is true, and the runtime ${describe(executable)} is looked up ` +
+        "inside the wrapper: what it needs is not known here. Say where it is by an absolute " +
+        "worker.processRuntimePath, the same inside and outside",
     );
   }
   return true;
@@ -217,9 +223,9 @@ function kernelNeeds(plan: KernelPlan | undefined): PermissionNeed[] {
       ];
 }
 
-/** What the policy says by itself, and what would contradict it. */
+/** Flags that the policy sets itself, or that would contradict it. */
 const PERMISSION_FLAGS = /^--(allow-|deny-|ignore-|permission|no-permission|experimental-permission)/;
-/** The same in Deno's short form: several can stand together, and a value behind them. */
+/** The same in Deno's short form, where several letters can stand together, followed by a value. */
 const SHORT_FLAGS = /^-[a-zA-Z]*[ARWNESIP]/;
 const VARIABLE_FLAGS = /^--env(-file|=|$)/;
 
@@ -242,7 +248,10 @@ function refuseFlags({ runtime, execArgv = [] }: ResolvedWorker, mode: Policy["m
 const versions = new Map<string, NodeVersion>();
 const VERSION_MILLIS = 10_000;
 
-/** The version of a Node whose flags are of use. Another than this is asked for it, once. */
+/**
+ * The version of the Node that runs the workers, if its flags are of use. An executable other than this process's is
+ * asked once.
+ */
 function versionOf(runtime: ResolvedWorker["runtime"], executable: string): NodeVersion | undefined {
   const isThis = runtime === "thread" || executable === process.execPath;
   const version = isThis
@@ -260,7 +269,8 @@ function askVersion(executable: string): NodeVersion {
     return nodeVersion(execFileSync(executable, ["--version"], options));
   } catch (cause) {
     throw new InvalidOptionError(
-      `createPool: ${describe(executable)} is to run the workers, and does not tell Node's version, on which its flags for "permission" depend: ${(cause as Error).message}`,
+      `createPool: ${describe(executable)} is to run the workers, and does not tell Node's version, on ` +
+        `which its flags for "permission" depend: ${(cause as Error).message}`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * What a worker has to read to become one, whatever its policy says: this package, the runtime, the tasks' modules and what
- * they can import. Derived, and shown by `pool.permissions`.
+ * The files that a worker has to read to start at all, whatever its policy grants: this package, the runtime, the
+ * tasks' modules and what these can import. They are derived, and `pool.permissions` shows them.
  */
 import { type Dirent, existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
@@ -13,38 +13,38 @@ import { isWithin, real, unique } from "./paths";
 import type { Grant, Policy } from "./policy";
 import { packagesOf, sensitiveInProject } from "./profile";
 
-/** A file or folder that a worker needs, with all that is in it. */
+/** A file or folder that a worker needs. A folder includes everything in it. */
 export interface PermissionNeed {
   readonly path: string;
-  /** `"execute"` is reading too; `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
+  /** `"execute"` includes reading. `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
   readonly access: "read" | "execute" | "write";
-  /** Who needs it. */
+  /** What needs it. */
   readonly for: "runtime" | "knitting-native" | "tasks" | "run";
 }
 
-/** What of this package a worker reads. */
+/** The files of this package that a worker reads. */
 export function ownFolders(): string[] {
   return unique(workerParts.flatMap((path) => [path, realpathSync(path)]));
 }
 
-/** What the tasks' modules need. */
+/** The folders that the tasks' modules need. */
 export interface TaskFolders {
-  /** Their packages' folders. A module without a package has its own. */
+  /** The folders of the modules' packages. A module that belongs to no package needs its own folder. */
   readonly roots: readonly string[];
-  /** Where what they import is: folders of packages, and what those link to. */
+  /** The folders from which the modules import: package folders, and the targets of links in them. */
   readonly packages: readonly string[];
-  /** In all of these what a project keeps to itself and the user has not named. */
+  /** Files in all of these folders that a project keeps private and that the user has not granted by name. */
   readonly denied: readonly string[];
 }
 
-/** A module that the workers import first. */
+/** A module that the workers import at boot. */
 export interface NamedModule {
-  /** What it is, for messages. */
+  /** Description of the module, for messages. */
   readonly what: string;
   readonly href: string;
 }
 
-/** Those of the tasks and of `worker.bootstrap`. */
+/** The modules of the tasks and of `worker.bootstrap`. */
 export function modulesOf({ tasks, bootstrap }: Program): NamedModule[] {
   const modules = tasks.map(({ task, href }) => ({ what: `task "${task}"`, href }));
   return bootstrap === undefined
@@ -52,7 +52,7 @@ export function modulesOf({ tasks, bootstrap }: Program): NamedModule[] {
     : [{ what: '"worker.bootstrap"', href: bootstrap.href }, ...modules];
 }
 
-/** Throws `InvalidOptionError` if a module is where the policy lets nobody read or import. */
+/** The folders that these modules need. Throws `InvalidOptionError` if the policy denies a module's file or URL. */
 export function taskFolders(modules: readonly NamedModule[], policy: Policy): TaskFolders {
   for (const module of modules) {
     refuseUnreachable(module, policy);
@@ -69,7 +69,8 @@ export function taskFolders(modules: readonly NamedModule[], policy: Policy): Ta
   const torn = denied.find((path) => isNamed(path, policy.write));
   if (torn !== undefined) {
     throw new InvalidOptionError(
-      `createPool: "permission.write" names ${torn}, or what is in it, which is hidden in a package that the tasks can read. Name it in "permission.read" too`,
+      `createPool: "permission.write" names ${torn}, or what is in it, which is hidden in a package ` +
+        'that the tasks can read. Name it in "permission.read" too',
     );
   }
   return {
@@ -79,12 +80,12 @@ export function taskFolders(modules: readonly NamedModule[], policy: Policy): Ta
   };
 }
 
-/** Whether something in it is granted by name. */
+/** Whether the policy grants, by name, something inside of `path`. */
 function isNamed(path: string, granted: Grant): boolean {
   return granted !== true && granted.some((grant) => isWithin(grant, path));
 }
 
-/** A path and what it leads to; nothing where there is nothing. */
+/** A path and the target that it links to; empty if the path doesn't exist. */
 function existing(path: string): string[] {
   const target = real(path);
   return target === undefined ? [] : unique([path, target]);
@@ -106,38 +107,42 @@ function refuseUnreachable({ what, href }: NamedModule, { denyRead, allowImport 
     const denial = denyRead.find((denied) => isWithin(path, denied));
     if (denial !== undefined) {
       throw new InvalidOptionError(
-        `createPool: the module of ${what} is ${path}, and "permission.denyRead" denies ${denial}: a worker could not import it`,
+        `createPool: the module of ${what} is ${path}, and "permission.denyRead" denies ${denial}: a ` +
+          "worker could not import it",
       );
     }
   }
 }
 
-/** The folder of the package that a file belongs to; of a file without one its own, or itself where that has much else. */
+/**
+ * The folder of the package that a file belongs to. For a file outside of any package, its own folder; if that folder
+ * holds much else, the file itself.
+ */
 function packageRoot(file: string): string {
   const found = ancestors(file).find((folder) => existsSync(join(folder, "package.json")));
   const folder = found === undefined || isTooWide(found) ? dirname(file) : found;
   return isTooWide(folder) ? file : folder;
 }
 
-/** Whether a folder has much else than a package. */
+/** Whether a folder holds much more than a package. */
 function isTooWide(folder: string): boolean {
   return ["/", ...existing(homedir())].includes(folder);
 }
 
-/** The folders that a file is in, the nearest first. */
+/** The folders that contain a file, innermost first. */
 function ancestors(file: string): string[] {
   const folder = dirname(file);
   return folder === file ? [] : [folder, ...ancestors(folder)];
 }
 
 /**
- * The folders of packages that files import from, and the packages that lie elsewhere and are linked from there, such as those
- * of a workspace, with the folders that these import from.
+ * The package folders that files import from. Packages that lie elsewhere and are linked from there, such as those of a
+ * workspace, are included, with the folders from which they import.
  */
 function packagesFor(files: readonly string[]): string[] {
   const folders = unique(files.flatMap(packageFolders));
   const linked: string[] = [];
-  // It grows as it is walked.
+  // The list grows during the loop.
   for (const folder of folders) {
     for (const target of linksIn(folder)) {
       if (!isTooWide(target) && ![...folders, ...linked].some((known) => isWithin(target, known))) {
@@ -151,12 +156,15 @@ function packagesFor(files: readonly string[]): string[] {
   return [...folders, ...linked];
 }
 
-/** Where the packages may be that a file imports. */
+/** The folders that may hold the packages which a file imports. */
 function packageFolders(file: string): string[] {
   return ancestors(file).map(packagesOf).flatMap(existing);
 }
 
-/** What the packages lead to that are links to elsewhere. A package manager may have thousands of links within its folder. */
+/**
+ * The targets, outside of the folder, of links to packages. A package manager may have thousands of links within its
+ * own folder.
+ */
 function linksIn(folder: string, whole = folder): string[] {
   return entriesOf(folder).flatMap((entry) => {
     if (entry.isSymbolicLink()) {
@@ -168,7 +176,10 @@ function linksIn(folder: string, whole = folder): string[] {
   });
 }
 
-/** None where this user may not look, or it is no folder: then nothing is imported from there. */
+/**
+ * The entries of a folder; empty if this user may not read it or it is no folder, because then nothing can be imported
+ * from it.
+ */
 function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });

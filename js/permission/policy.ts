@@ -2,13 +2,17 @@
 
 import type { EnvironmentPolicy } from "../runtime/options";
 
-/** Everything, or what is listed: nothing else, and nothing at all where the list is empty. */
+/** `true` grants everything, a list grants only its elements, and an empty list grants nothing. */
 export type Grant = true | readonly string[];
 
-/** A policy. Its paths are absolute, each as it was said and, where symbolic links lead elsewhere, as it is. */
+/**
+ * A policy. Its paths are absolute. A path with symbolic links is included twice, as written and with its links
+ * resolved.
+ */
 export interface Policy {
   /**
-   * `"default"`: nothing was said; what can be is enforced. `"strict"`: all of it is to be. `"unsafe"`: nothing is restricted.
+   * `"default"`: the user gave no policy, and as much as possible is enforced. `"strict"`: all of the policy must be
+   * enforced. `"unsafe"`: nothing is restricted.
    */
   readonly mode: "default" | "strict" | "unsafe";
   readonly read: Grant;
@@ -21,9 +25,9 @@ export interface Policy {
   readonly env: EnvironmentPolicy;
   readonly run: Grant;
   readonly denyRun: readonly string[];
-  /** Whether what workers write is seen. */
+  /** Whether the workers' output is shown. */
   readonly console: boolean;
-  /** Whether the kernel is asked; undefined where nothing is said. */
+  /** Whether the kernel enforces the policy; undefined if the user left that open. */
   readonly kernel: boolean | undefined;
   readonly onUnsupported: "error" | "warn" | undefined;
 }

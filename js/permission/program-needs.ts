@@ -1,16 +1,17 @@
 /**
- * What programs must be granted to start, as the native side finds it by reading them and the libraries they name. That takes
- * milliseconds, so it is remembered, for as long as the program and the dynamic linker's cache are the files they were.
+ * The files that a program needs to start. The native side finds them by reading the program and the libraries that it
+ * names. That takes milliseconds, so the result is cached as long as the program and the dynamic linker's cache are
+ * unchanged.
  */
 import { statSync } from "node:fs";
 import { native, type ProgramNeeds } from "../native/addon";
 
-/** The dynamic linker finds libraries by it: a new one comes with libraries that are installed or removed. */
+/** The dynamic linker finds libraries by this file, which changes whenever libraries are installed or removed. */
 const LINKER_CACHE = "/etc/ld.so.cache";
 
 /**
- * Begins to look up what a runtime needs, and what the kernel can enforce if `launcher` is given to ask about that: in threads
- * of their own, while the event loop goes on.
+ * Begins to look up what a runtime needs and, if `launcher` is given, what the kernel can enforce. The look-ups run in
+ * their own threads while the event loop goes on.
  */
 export function lookAhead(executable: string, launcher: string | undefined): void {
   if (!remembered.has(keyOf(executable, true)) && !remembered.has(keyOf(executable, false))) {
@@ -25,7 +26,10 @@ interface Remembered {
 
 const remembered = new Map<string, Remembered>();
 
-/** What a runtime must be granted; with what it takes to use the network if `net`. Throws if it can't be read. */
+/**
+ * The files that a runtime needs. With `net`, the files that it takes to use the network are included. Throws if the
+ * executable can't be read.
+ */
 export function runtimeNeeds(executable: string, net: boolean): ProgramNeeds {
   return remember(keyOf(executable, net), executable, () => native().runtimeNeeds(executable, net));
 }
@@ -34,7 +38,7 @@ function keyOf(executable: string, net: boolean): string {
   return `${net ? "online" : "offline"} ${executable}`;
 }
 
-/** What any other program must be granted. Throws if it can't be read. */
+/** The files that any other program needs. Throws if the program can't be read. */
 export function programNeeds(executable: string): ProgramNeeds {
   return remember(`program ${executable}`, executable, () => native().programNeeds(executable));
 }
@@ -50,7 +54,7 @@ function remember(key: string, executable: string, find: () => ProgramNeeds): Pr
   return needs;
 }
 
-/** What tells a file from another one that comes to its place. */
+/** Distinguishes a file from one that has replaced it. */
 function identity(path: string): string {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? "none" : `${found.dev}:${found.ino}:${found.mtimeNs}:${found.ctimeNs}`;

@@ -1,4 +1,4 @@
-/** The programs that workers may start: what they are, and what it takes to start them. */
+/** The programs that workers may start, and the files that it takes to start them. */
 import { delimiter, resolve } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
@@ -10,12 +10,12 @@ import { real, unique } from "./paths";
 import type { Policy } from "./policy";
 import { programNeeds } from "./program-needs";
 
-/** Where programs are besides the folders of `PATH`. */
+/** Folders of programs in addition to those of `PATH`. */
 const PROGRAM_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-/** What programs are made of. */
+/** Folders of the files that programs consist of. */
 const PROGRAM_TREES = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"];
 
-/** What it takes to start the programs of `run`, and those that may not be started among what does. */
+/** The files that it takes to start the programs of `run`, and those programs among them that may not be started. */
 export function programsOf(
   { run, denyRun }: Policy,
   worker: ResolvedWorker,
@@ -30,7 +30,8 @@ export function programsOf(
     const [path] = findPrograms(program, folders);
     if (path === undefined) {
       throw new InvalidOptionError(
-        `createPool: "permission.run[${index}]" is ${describe(program)}, it must be a program on PATH or the path of one`,
+        `createPool: "permission.run[${index}]" is ${describe(program)}, it must be a program on PATH ` +
+          "or the path of one",
       );
     }
     return path;
@@ -44,14 +45,14 @@ export function programsOf(
   };
 }
 
-/** Where the workers look for a program. */
+/** The folders in which the workers look for a program. */
 function searched(worker: ResolvedWorker): string[] {
   const path = environmentOf(worker).get("PATH")?.value ?? process.env.PATH ?? "";
   const { cwd = process.cwd() } = worker;
   return path.split(delimiter).map((folder) => resolve(cwd, folder));
 }
 
-/** What a program really is: each of its name in these folders, or the one at its path. */
+/** The files behind a program: each file of its name in these folders, or the one at its path. */
 function findPrograms(program: string, folders: readonly string[]): string[] {
   const paths = program.includes("/") ? [program] : folders.map((folder) => resolve(folder, program));
   return unique(paths.filter(isExecutable).flatMap((path) => real(path) ?? []));

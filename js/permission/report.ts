@@ -1,4 +1,4 @@
-/** What a user hears of rules that nobody enforces: an error, or a warning. */
+/** Reports rules that can't be enforced, as an error or as a warning. */
 import { PermissionUnsupportedError } from "../base/errors";
 import type { ResolvedWorker } from "../runtime/options";
 import { unique } from "./paths";
@@ -26,7 +26,7 @@ export function report(
   process.emitWarning(message, { type: "PermissionWarning", code: CODE });
 }
 
-/** How to have it enforced, or to do without. */
+/** How to get the rules enforced, or how to do without them. */
 function adviceFor(rules: readonly PermissionRule[], isThread: boolean): string {
   if (
     rules.some(

@@ -1,4 +1,4 @@
-/** The option `permission`: checked, and made a policy. */
+/** Validates the option `permission` and turns it into a policy. */
 import { readFileSync } from "node:fs";
 import * as util from "node:util";
 import { InvalidOptionError } from "../base/errors";
@@ -41,25 +41,25 @@ const KNOWN = [
   "kernel",
   "onUnsupported",
 ];
-/** What the mode "unsafe" leaves to be said. */
+/** The fields that the mode "unsafe" allows. */
 const KNOWN_UNSAFE = ["mode", "console"];
 
 type Runtime = ResolvedWorker["runtime"];
 
-/** What a policy has to know of the workers. */
+/** What a policy has to know about the workers. */
 export interface Subject {
   readonly runtime: Runtime;
-  /** Where relative paths start. */
+  /** The folder at which relative paths start. */
   readonly cwd: string;
-  /** What the option `worker.stdio` says, if it says something. */
+  /** The option `worker.stdio`, if it is set. */
   readonly stdio: ResolvedWorker["stdio"] | undefined;
-  /** What the option `worker.env` says, if it says something. */
+  /** The option `worker.env`, if it is set. */
   readonly env: ChosenEnvironment | undefined;
-  /** Whether somebody looks for a fault. */
+  /** Whether the user is debugging. */
   readonly debugged: boolean;
 }
 
-/** Checks the option and fills in the defaults. */
+/** Validates the option and fills in the defaults. */
 export function resolvePermission(given: unknown, subject: () => Subject): Policy {
   if (given === undefined) {
     return { ...strict({ allowImport: true }, subject()), mode: "default" };
@@ -98,7 +98,7 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
   const denyWrite = denials("denyWrite", given.denyWrite, cwd);
   refuseContradiction("read", read, "denyRead", denyRead);
   refuseContradiction("write", write, "denyWrite", denyWrite);
-  // What is not read is not written either: the kernel has one mask for both.
+  // What may not be read may not be written either, because the kernel has one mask for both.
   refuseContradiction("write", write, "denyRead", denyRead);
   const home = { said: ".", path: cwd, real: real(cwd) };
   const reading: Grants = { field: "read", entries: read ?? [home] };
@@ -125,7 +125,7 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
   };
 }
 
-/** Whether what workers write is seen. */
+/** Whether the workers' output is shown. */
 function isSeen(given: unknown, { stdio, debugged }: Subject, byDefault: boolean): boolean {
   const seen = yesOrNo("console", given);
   if (seen !== undefined && stdio !== undefined && seen !== (stdio !== "ignore")) {
@@ -140,20 +140,21 @@ function kernel(given: unknown, runtime: Runtime): boolean | undefined {
   const asked = yesOrNo("kernel", given);
   if (asked === true && runtime === "thread") {
     throw new InvalidOptionError(
-      `${CALLER}: option "${OPTION}.kernel" is for process workers, and a thread has the rights of its process. Say worker: { runtime: "process" }`,
+      `${CALLER}: option "${OPTION}.kernel" is for process workers, and a thread has the rights of its ` +
+        'process. Say worker: { runtime: "process" }',
     );
   }
   return asked;
 }
 
-/** A path as it was said, where it starts at the root, and where its links lead. */
+/** A path as it was written, made absolute, and with its symbolic links resolved. */
 interface Entry {
   readonly said: string;
   readonly path: string;
   readonly real?: string | undefined;
 }
 
-/** Of `read` or `write`: what is granted has to exist. */
+/** The paths of `read` or `write`. What is granted must exist. */
 function paths(field: string, value: unknown, cwd: string): true | Entry[] | undefined {
   const said = names(field, value);
   return said === undefined || said === true
@@ -168,7 +169,7 @@ function paths(field: string, value: unknown, cwd: string): true | Entry[] | und
       });
 }
 
-/** Of `denyRead` or `denyWrite`: what is denied may come later. */
+/** The paths of `denyRead` or `denyWrite`. What is denied may be created later. */
 function denials(field: string, value: unknown, cwd: string): Entry[] {
   return (list(field, value) ?? []).map((said) => ({ ...asDenial(absolute(said, cwd)), said }));
 }
@@ -185,7 +186,7 @@ function spread(entries: readonly Entry[]): string[] {
   return unique(entries.flatMap(({ path, real: target = path }) => [path, target]));
 }
 
-/** One of the two would be ignored. */
+/** Throws if one field grants what another denies, because one of the two would be ignored. */
 function refuseContradiction(
   grantField: string,
   granted: true | readonly Entry[] | undefined,
@@ -196,22 +197,23 @@ function refuseContradiction(
     const denial = denied.find((entry) => covers(entry, grant));
     if (denial !== undefined) {
       throw new InvalidOptionError(
-        `${CALLER}: "${OPTION}.${grantField}" has ${describe(grant.said)}, which "${OPTION}.${denyField}" denies by ${describe(denial.said)}`,
+        `${CALLER}: "${OPTION}.${grantField}" has ${describe(grant.said)}, which ` +
+          `"${OPTION}.${denyField}" denies by ${describe(denial.said)}`,
       );
     }
   }
 }
 
-/** What is granted, by the field that says so. */
+/** What is granted, with the field that grants it. */
 interface Grants {
   readonly field: "read" | "write";
   readonly entries: true | readonly Entry[];
 }
 
 /**
- * The profile's denials without those that the user has named something inside of, or has his working directory in: what is
- * not granted is denied all the same. Refuses what is named where a wider grant needs the denial. `denied` is what they deny,
- * `named` what they keep from being used.
+ * The profile's denials, except for those inside which the user has named a path or has the working directory. What is
+ * not granted there is still denied. Throws if a wider grant needs the denial of what was named. `denied` are the
+ * grants that the denials restrict, `named` are the grants that lift denials.
  */
 function lift(profile: readonly Entry[], denied: Grants, named: readonly Grants[]): Entry[] {
   return profile.filter((denial) => {
@@ -232,12 +234,13 @@ function refuseWithin(denial: Entry, { field, entries }: Grants, what: string): 
   if (wider !== undefined) {
     const where = wider === true ? `what "${OPTION}.${field}": true grants` : describe(wider);
     throw new InvalidOptionError(
-      `${CALLER}: ${what}, which the strict profile denies inside of ${where}. Name what is needed there instead of that`,
+      `${CALLER}: ${what}, which the strict profile denies inside of ${where}. Name what is needed ` +
+        "there instead of that",
     );
   }
 }
 
-/** Whether what one says holds for the other too. */
+/** Whether a rule for one path also holds for the other. */
 function covers({ path, real: target = path }: Entry, other: Entry): boolean {
   return isWithin(other.real ?? other.path, target);
 }
@@ -272,7 +275,7 @@ function variableNames(option: string, value: unknown = []): readonly string[] {
   return given;
 }
 
-/** Of Node 20.12 and later; younger than the types here. */
+/** In Node 20.12 and later; the installed types don't have it. */
 const { parseEnv } = util as { parseEnv?: (content: string) => Record<string, string> };
 
 function variablesOf(option: string, said: string, path: string): Record<string, string> {
@@ -291,7 +294,7 @@ function variablesOf(option: string, said: string, path: string): Record<string,
   return Object.fromEntries(variables.filter(([name]) => !BOOT_VARIABLES.includes(name)));
 }
 
-/** What may be started, by what runs the workers. */
+/** The programs that may be started, with the switches for the workers' runtime. */
 function programs(given: Readonly<Record<string, unknown>>, { runtime, cwd }: Subject): Grant {
   const said = names("run", given.run);
   const run = typeof said === "object" ? said.map((program) => programPath(program, cwd)) : said;
@@ -306,7 +309,7 @@ function programs(given: Readonly<Record<string, unknown>>, { runtime, cwd }: Su
   return ofNode ? (run ?? true) : [];
 }
 
-/** A name stays one, to be found on `PATH`. */
+/** A plain name stays as it is and is looked up on `PATH`. */
 function programPath(program: string, cwd: string): string {
   return program.includes("/") ? absolute(program, cwd) : program;
 }
@@ -323,7 +326,7 @@ function switchOf(
   return optional(options[name], (value) => flag(CALLER, `${option}.${name}`, value));
 }
 
-/** `true`, `false` or a list. */
+/** Checks for `true`, `false` or a list. */
 function names(field: string, value: unknown): Grant | undefined {
   if (value === undefined || value === true) {
     return value;
@@ -341,7 +344,10 @@ function list(field: string, value: unknown): readonly string[] | undefined {
   return optional(value, (given) => texts(CALLER, `${OPTION}.${field}`, given, 0));
 }
 
-/** A name, `*` before it perhaps, or an address or a range of them, and a port. An IPv6 address stands in brackets. */
+/**
+ * A host: a name, perhaps with `*` before it, or an address or a range of addresses; and optionally a port. An IPv6
+ * address stands in brackets.
+ */
 const HOST = /^(\[[\da-f:.]+\]|[^\s,:/[\]]+(\/\d+)?)(:\d{1,5})?$/i;
 
 function hosts<G extends Grant>(field: string, granted: G | undefined): G | readonly string[] {

@@ -1,4 +1,4 @@
-/** The rules of a policy, and who enforces each for the workers of a pool. */
+/** The rules of a policy, and the enforcers of each rule for the workers of a pool. */
 import type { KernelLayer } from "../native/addon";
 import type { ResolvedWorker } from "../runtime/options";
 import { limitsNetwork, type NodeVersion } from "./node-flags";
@@ -6,7 +6,7 @@ import { isWithin, real } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
 import { keepsFromNetwork } from "./sandbox-spec";
 
-/** Who enforces a rule. */
+/** Something that can enforce a rule. */
 export type Enforcer = "kernel" | "runtime" | "host" | "wrapper";
 
 /** A rule of a pool's policy. */
@@ -24,38 +24,44 @@ export interface PermissionRule {
     | "run"
     | "denyRun"
     | "console";
-  /** What is granted, or by a rule that denies, denied: paths, hosts, names. `false` and `[]` grant nothing. */
+  /**
+   * What the rule grants; for a rule that denies, what it denies: paths, hosts or names. `false` and `[]` grant
+   * nothing.
+   */
   readonly value: boolean | readonly string[];
   /**
-   * `"kernel"`: for whatever code there is in the worker. `"runtime"`: by flags of Node or Deno, a guardrail for what goes by
-   * their own modules. `"host"`: by what the worker is started with. `"wrapper"`: by `worker.processCommandPrefix`, as far as
-   * that does. Empty: nobody does.
+   * The enforcers of the rule; empty if there are none.
+   *
+   * - `"kernel"`: holds for any code in the worker.
+   * - `"runtime"`: by flags of Node or Deno, a guardrail for code that uses the runtime's own modules.
+   * - `"host"`: by what the worker is started with.
+   * - `"wrapper"`: by `worker.processCommandPrefix`, as far as that wrapper restricts anything.
    */
   readonly enforcedBy: readonly Enforcer[];
-  /** Why nobody does, or what is left open. */
+  /** Why the rule has no enforcer, or what it leaves open. */
   readonly note?: string;
 }
 
-/** Who there is to enforce rules. */
+/** The enforcers that are available for a pool's workers. */
 export interface Enforcers {
   readonly runtime: ResolvedWorker["runtime"];
-  /** Of Node, if it has got flags. */
+  /** Version of Node, if its workers get flags. */
   readonly node: NodeVersion | undefined;
-  /** Whether Deno has got flags. */
+  /** Whether Deno gets flags. */
   readonly deno: boolean;
-  /** What the kernel does not enforce, and why; undefined where it is not asked. */
+  /** The layers that the kernel can't enforce, each with the reason. `undefined` if the kernel is not asked. */
   readonly kernel: ReadonlyMap<KernelLayer, string> | undefined;
-  /** Why it is not asked. */
+  /** Why the kernel is not asked. */
   readonly withoutKernel: string;
   readonly wrapped: boolean;
-  /** Names of the workers' variables; undefined: all of the host's. */
+  /** Names of the workers' environment variables. `undefined`: all of the host's. */
   readonly environment: readonly string[] | undefined;
-  /** What can be read beside what the policy grants. */
+  /** Paths that can be read in addition to those that the policy grants. */
   readonly needs: readonly string[];
 }
 
 type Rule = PermissionRule["rule"];
-/** Whether somebody enforces a rule: yes, or why not. */
+/** Whether an enforcer enforces a rule: `true`, or the reason why not. */
 type Answer = true | string;
 
 /** The rules that restrict something. */
@@ -119,7 +125,8 @@ const NO_MODULES = "the kernel knows no modules";
 const SIGNALS =
   "a program may send signals to any process of the user: the kernel keeps them in since Linux 6.12";
 const LATER =
-  "not there yet: by the kernel it is denied to workers that start when it is, and a worker may create it where it may write";
+  "not there yet: by the kernel it is denied to workers that start when it is, and a worker may create " +
+  "it where it may write";
 
 function judge(
   rule: Rule,
@@ -161,12 +168,12 @@ function ofKernelNetwork(policy: Policy, enforcers: Enforcers): Answer {
     : "Deno needs the network for what allowImport allows";
 }
 
-/** Trees of files, and what is outside of them. */
+/** The runtime's answer for trees of files: paths outside of the granted trees are denied. */
 function ofPaths({ node, deno, runtime }: Enforcers): Answer {
   return node !== undefined || deno ? true : noFlags(runtime);
 }
 
-/** Files inside of trees that are granted. */
+/** The runtime's answer for denied files inside of granted trees. */
 function ofDenials({ deno, runtime }: Enforcers): Answer {
   return deno
     ? true
@@ -176,8 +183,9 @@ function ofDenials({ deno, runtime }: Enforcers): Answer {
 }
 
 /**
- * Whether Deno gets no word of the network that its tasks don't have: where that keeps a server from listening it throws what
- * nobody can catch, unless the worker sees to it (`worker/denied-sockets.ts`). From the kernel it takes an error.
+ * Whether Deno gets no flag for the network although its tasks may not use it. If such a flag keeps a server from
+ * listening, Deno throws an error that cannot be caught, unless the worker prevents that (`worker/denied-sockets.ts`).
+ * The kernel's refusal reaches Deno as an ordinary error.
  */
 export function leavesNetworkToKernel(policy: Policy, enforcers: Enforcers): boolean {
   return enforcers.runtime === "deno" && ofKernelNetwork(policy, enforcers) === true;
@@ -202,7 +210,7 @@ function ofDenoAlone({ deno, runtime }: Enforcers): Answer {
   return deno ? true : runtime === "bun" ? noFlags(runtime) : "Node has no such flag";
 }
 
-/** Node and Bun import nothing from the web. */
+/** The runtime's answer for modules from the web. Node and Bun import none. */
 function ofImports({ deno, runtime }: Enforcers): Answer {
   return deno || runtime !== "deno" ? true : noFlags(runtime);
 }

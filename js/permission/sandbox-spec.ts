@@ -1,6 +1,6 @@
 /**
- * A policy as the kernel is to enforce it: what the launcher reads (`src/sandbox`). All paths are absolute and without symbolic
- * links: the launcher follows none, so that nobody can lead it elsewhere.
+ * The sandbox spec: a policy as the kernel enforces it, in the form that the launcher reads (`src/sandbox`). All paths
+ * are absolute and without symbolic links. The launcher follows no links, so that nobody can redirect it.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { type Grant, isNothing, type Policy } from "./policy";
 import { lookAhead, runtimeNeeds } from "./program-needs";
 import { programsOf } from "./programs";
 
-/** What the launcher reads; each field is explained in `src/sandbox`. */
+/** The spec that the launcher reads. Each field is explained in `src/sandbox`. */
 export interface SandboxSpec {
   readonly read: readonly string[];
   readonly write: readonly string[];
@@ -30,7 +30,7 @@ export interface SandboxSpec {
   readonly optional: readonly KernelLayer[];
 }
 
-/** Its entries are others for each process; the whole of it is denied or granted. */
+/** The entries of this folder differ for each process, so it is denied or granted as a whole. */
 const PROCESSES = "/proc";
 
 let probed: SandboxProbe | undefined;
@@ -47,26 +47,29 @@ export function missingLayers(sandbox: SandboxSpec): ReadonlyMap<KernelLayer, st
   return new Map(missing.map(({ layer, reason }) => [layer, reason]));
 }
 
-/** Whether the kernel can be told of the network: in Deno what fetches modules does not tell itself from the tasks. */
+/**
+ * Whether the kernel can deny the network. In Deno it can't if modules are fetched, because the kernel can't tell that
+ * from what the tasks do.
+ */
 export function keepsFromNetwork({ net, allowImport }: Policy, runtime: ResolvedWorker["runtime"]): boolean {
   return isNothing(net) && (runtime !== "deno" || isNothing(allowImport));
 }
 
-/** A sandbox, with what of it is neither the policy's nor the tasks'. */
+/** A sandbox spec, and the parts of it that come neither from the policy nor from the tasks. */
 export interface KernelPlan {
   readonly sandbox: SandboxSpec;
   readonly runtime: ProgramNeeds;
   readonly programs: ProgramNeeds;
-  /** Of the runtime too. */
+  /** These are needs of the runtime too. */
   readonly cache: Pick<SandboxSpec, "read" | "write">;
 }
 
 interface DenoCache extends Pick<SandboxSpec, "read" | "write"> {
-  /** What is denied of it. */
+  /** The files in the cache that are denied. */
   readonly private: readonly string[];
 }
 
-/** What the launcher is to set up for a worker on `executable`. */
+/** The sandbox that the launcher sets up for a worker on `executable`. */
 export function kernelPlan(
   policy: Policy,
   worker: ResolvedWorker,
@@ -97,17 +100,23 @@ export function kernelPlan(
   return { sandbox, runtime, programs, cache };
 }
 
-/** By a UNIX socket a service such as D-Bus or Docker does anything for its user, whatever else is denied here. */
+/**
+ * Through a UNIX socket a service such as D-Bus or Docker does anything for its user, whatever else is denied here.
+ * Only a policy that grants everything allows these sockets.
+ */
 function grantsEverything({ read, write, net, run }: Policy): boolean {
   return [read, write, net, run].every((grant) => grant === true);
 }
 
-/** What other programs than the worker keep in Deno's cache: lines typed at its prompt, what web pages would keep in a browser. */
+/**
+ * Private files of other programs in Deno's cache: lines typed at its prompt, and what web pages would store in a
+ * browser.
+ */
 const DENO_PRIVATE = ["deno_history.txt", "location_data"];
 
 /**
- * Deno's cache, of modules and of what it has compiled: without it each start compiles anew. Where modules from the web are
- * allowed it is one of our own, and is written. Deno's own flags keep the tasks from there.
+ * Deno's cache of modules and of compiled code, without which each start compiles anew. If modules from the web are
+ * allowed, the workers get a separate cache folder that they may write. Deno's own flags keep the tasks out of it.
  */
 function denoCache(worker: ResolvedWorker, policy: Policy): DenoCache {
   if (worker.runtime !== "deno") {
@@ -127,7 +136,10 @@ function denoCache(worker: ResolvedWorker, policy: Policy): DenoCache {
   };
 }
 
-/** Without it Deno starts, and keeps nothing: an error only for who has asked for modules from the web. */
+/**
+ * Without the folder Deno starts and caches nothing, so a failure is an error only for a user who has asked for modules
+ * from the web.
+ */
 function makeCache(folder: string, { mode }: Policy): void {
   try {
     mkdirSync(folder, { recursive: true });
@@ -136,7 +148,8 @@ function makeCache(folder: string, { mode }: Policy): void {
       return;
     }
     throw new InvalidOptionError(
-      `createPool: "permission.allowImport" has Deno keep modules from the web in ${folder}, which can't be made: ${(cause as Error).message}. worker.env.DENO_DIR names another folder`,
+      `createPool: "permission.allowImport" has Deno keep modules from the web in ${folder}, which ` +
+        `can't be made: ${(cause as Error).message}. worker.env.DENO_DIR names another folder`,
       { cause },
     );
   }
@@ -146,7 +159,7 @@ function everything(grant: Grant): readonly string[] {
   return grant === true ? ["/"] : grant;
 }
 
-/** Those that are what they say. Each other one has its own beside it. */
+/** The paths that contain no symbolic links. For each other path the list also has the one with its links resolved. */
 function canonical(paths: readonly string[]): string[] {
   return unique(paths.filter((path) => realOrFuture(path) === path));
 }

@@ -1,26 +1,27 @@
-/** Which worker gets the next call. */
+/** Chooses the worker that gets the next call. */
 
-/** The ways to choose, as the option `balancer` names them. */
+/** The strategies, as the option `balancer` names them. */
 export type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
 
 export const STRATEGIES: readonly Strategy[] = ["roundRobin", "firstIdle", "randomLane", "firstIdleOrRandom"];
 
-/** What is chosen from: a slot of the pool. */
+/** What a strategy chooses from: a supervised worker of the pool. */
 export interface Candidate {
-  /** Whether there is a worker, or one on its way. */
+  /** Whether a worker runs or is being started. */
   readonly available: boolean;
-  /** Whether it was given up: there will be no worker any more. */
+  /** Whether the worker was given up, so that no worker will be started any more. */
   readonly broken: boolean;
   /** Whether calls are answered now. */
   readonly ready: boolean;
-  /** Calls that it has and has not answered. */
+  /** Number of calls that the worker has and has not answered. */
   readonly load: number;
 }
 
 /**
- * Returns what chooses the next of `candidates`, of which there is at least one. One that is still booting is chosen only where none is
- * ready, or where those have something to do and the strategy is to spare them. One that is not available is chosen only where
- * none is, and one that is broken only where all are: it knows best what to answer then.
+ * Returns a function that chooses the next of `candidates`, a list of at least one. A candidate that is still booting
+ * is chosen only if none is ready, or if all ready ones are busy and the strategy prefers idle ones. A candidate that
+ * is not available is chosen only if none is available, and a broken one only if all are broken: it knows the error to
+ * reject with.
  */
 export function balancer<T extends Candidate>(strategy: Strategy, candidates: readonly T[]): () => T {
   if (candidates.length === 1) {
@@ -63,7 +64,7 @@ function roundRobin<T extends Candidate>(candidates: readonly T[]): () => T {
   };
 }
 
-/** The first with nothing to do, one that answers now before one that is still on its way. */
+/** The first idle candidate. A ready one comes before one that is still booting. */
 function firstIdle<T extends Candidate>(candidates: readonly T[]): T | undefined {
   let onItsWay: T | undefined;
   for (const candidate of candidates) {
@@ -77,7 +78,7 @@ function firstIdle<T extends Candidate>(candidates: readonly T[]): T | undefined
   return onItsWay;
 }
 
-/** The first of those with the fewest calls. */
+/** The first of the candidates with the fewest calls. */
 function leastLoaded<T extends Candidate>(candidates: readonly T[]): T | undefined {
   let least: T | undefined;
   for (const candidate of candidates) {
@@ -102,7 +103,10 @@ function oneOf<T>(candidates: readonly T[]): T {
   return candidates[Math.floor(Math.random() * candidates.length)];
 }
 
-/** Where none is available: from `first` on, the first that will have a worker; else that which says why there is none. */
+/**
+ * If none is available: the first, counted from `first`, that will have a worker; otherwise a broken one, which knows
+ * why.
+ */
 function lastResort<T extends Candidate>(candidates: readonly T[], first = 0): T {
   const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
   return turned.find(({ broken }) => !broken) ?? turned[0];

@@ -1,4 +1,4 @@
-/** From options and tasks to a pool: everything that can be said to be wrong with either is said here, at once. */
+/** Creates a pool from options and tasks. All errors in either that can be found at once are thrown here. */
 import { basename } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
@@ -17,8 +17,8 @@ import type { TaskPool } from "./types";
 import { type CallShape, type PoolPlan, WorkerPool } from "./worker-pool";
 
 /**
- * Checks the options, and returns what makes a pool of tasks. `caller` is the URL of the module whose exports they are.
- * Both throw what `createPool` does.
+ * Validates the options, and returns the function that creates a pool of tasks. `caller` is the URL of the module that
+ * exports the tasks. Both functions throw what `createPool` throws.
  */
 export function preparePool(
   options: PoolOptions,
@@ -31,7 +31,7 @@ export function preparePool(
   };
 }
 
-/** A pool of one task. Throws what `createPool` does. */
+/** Creates a pool of one task. Throws what `createPool` throws. */
 export function createTaskPool<T extends Task<never, unknown>>(task: T, options?: PoolOptions): TaskPool<T> {
   const create = prepare(options);
   const definition = definitionOf(task) as Definition;
@@ -39,7 +39,7 @@ export function createTaskPool<T extends Task<never, unknown>>(task: T, options?
   return create([source], [definition.limit], (callers) => callers[source.task]) as unknown as TaskPool<T>;
 }
 
-/** What to call a task that has no key. */
+/** A name for a task that has no key. */
 function nameOf({ origin }: Definition): string {
   return origin.kind === "imported" ? origin.name : `${basename(origin.href ?? "")}#${origin.nth + 1}`;
 }
@@ -52,8 +52,8 @@ function prepare(
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
-  prepareToEnforce(permission, worker, executable);
   native().sweepNames();
+  prepareToEnforce(permission, worker, executable);
   return (tasks, limits, shape) => {
     for (const { task, href } of tasks) {
       assertImportable(`task "${task}"`, href, worker.runtime);
@@ -75,16 +75,20 @@ function prepare(
   };
 }
 
-/** Under Yarn's Plug'n'Play packages lie in archives that only a patched Node reads, and not the launcher, Deno or Bun. */
+/**
+ * Under Yarn's Plug'n'Play, packages lie in archives that only a patched Node can read, not the launcher, Deno or Bun.
+ */
 function refusePlugAndPlay(): void {
   if (process.versions.pnp !== undefined) {
     throw new UnsupportedPlatformError(
-      "createPool: knitting-native does not run under Yarn's Plug'n'Play: its workers and their tasks' imports are files that other programs read. Say `nodeLinker: node-modules` in .yarnrc.yml and run `yarn install` again",
+      "createPool: knitting-native does not run under Yarn's Plug'n'Play: its workers and their tasks' " +
+        "imports are files that other programs read. Say `nodeLinker: node-modules` in .yarnrc.yml and " +
+        "run `yarn install` again",
     );
   }
 }
 
-/** Throws what can be told at once of the function that the workers begin with. */
+/** Throws if it can be told at once that the bootstrap function can't be used. */
 function checkBootstrap({ bootstrap, runtime }: ResolvedWorker): void {
   if (bootstrap !== undefined) {
     assertImportable("worker.bootstrap", bootstrap.href, runtime);

@@ -1,24 +1,24 @@
-/** What a pool says of itself on stderr, where the option `debug` has it speak. */
+/** The lines that a pool logs on stderr if the option `debug` enables them. */
 import { type DebugContext, debugLog, isDebugging, millis, moduleName } from "../base/debug-log";
 import type { WorkerInfo } from "../runtime/worker-info";
 import type { Program, TaskSource } from "../task/program";
 import type { Listeners } from "./events";
 import type { ResolvedOptions } from "./options";
 
-/** How many pools have spoken. */
+/** Number of pools that have logged something. */
 let pools = 0;
 
-/** Who a new pool is; undefined if it is to be quiet. */
+/** The debug context of a new pool; undefined if it logs nothing. */
 export function debugContextOf({ debug }: ResolvedOptions): DebugContext | undefined {
   return debug === undefined ? undefined : { who: `p${++pools}`, namespaces: debug };
 }
 
-/** One of its workers. */
+/** The debug context of one of its workers. */
 export function workerContextOf(pool: DebugContext, index: number): DebugContext {
   return { ...pool, who: `${pool.who}/w${index}` };
 }
 
-/** Tells what the pool is made of. */
+/** Logs what the pool is made of. */
 export function traceSetup(
   debug: DebugContext,
   { threads, balancer, worker }: ResolvedOptions,
@@ -46,7 +46,7 @@ function placeOf({ at }: TaskSource): string {
   return typeof at === "string" ? `export "${at}"` : `task ${at.nth + 1}`;
 }
 
-/** Has what happens to the workers told. */
+/** Logs what happens to the workers. */
 export function traceWorkers(debug: DebugContext, listeners: Listeners): void {
   if (!isDebugging(debug, "lifecycle")) {
     return;
@@ -68,7 +68,7 @@ export function traceWorkers(debug: DebugContext, listeners: Listeners): void {
   });
 }
 
-/** A task's caller of which every call is told, and its end. */
+/** Wraps a task's caller so that the start and end of every call are logged. */
 export function traceCalls<Argument, Options>(
   debug: DebugContext,
   task: string,

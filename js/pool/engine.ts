@@ -1,19 +1,19 @@
 /**
- * What runs the calls of a pool. A pool checks, counts and settles calls; its engine decides where each of them runs, and has
- * a call object of its own kind, so that a call needs no second one beside it.
+ * The engine of a pool runs its calls. A pool validates, counts and settles calls. Its engine decides where each call
+ * runs, and has its own kind of call object, so that no second object per call is needed.
  */
 import type { Call } from "../call/call";
 import type { WorkerInfo } from "../runtime/worker-info";
 import type { TimeLimit } from "../task/time-limit";
 
 export interface Engine<OwnCall extends Call = Call> {
-  /** A call of the task with this index; it has no argument yet. */
+  /** Creates a call of the task with this index. The call has no argument yet. */
   createCall(task: number, limit: TimeLimit | undefined): OwnCall;
-  /** Takes a call over, with its argument. Its promise rejects if the argument can't be sent. */
+  /** Takes over a call with its argument. The call's promise rejects if the argument can't be sent. */
   start(call: OwnCall): void;
   /** The calls that were started and are not over. */
   readonly calls: readonly OwnCall[];
-  /** The workers as they are now. */
+  /** A snapshot of the workers' current state. */
   readonly workers: readonly WorkerInfo[];
   /** See `Workers.alloc`. */
   alloc(byteLength: number): Uint8Array;

@@ -1,43 +1,46 @@
-/** What a pool tells of its workers. */
+/** The events of a pool. */
 import { EventEmitter } from "node:events";
 import { queueMicrotask } from "../base/clock";
 import type { WorkerInfo } from "../runtime/worker-info";
 
-/** What a pool tells of its workers: the events of {@link Pool.on}, and what their listeners get. */
+/** The events of {@link Pool.on} and the objects that their listeners get. */
 export interface PoolEvents {
   /** A worker's thread or command was started. */
   spawn: { readonly worker: WorkerInfo };
-  /** A worker has imported its tasks and serves calls. */
+  /** A worker has imported its tasks and can run calls. */
   ready: { readonly worker: WorkerInfo };
   /** A worker has ended. */
   exit: {
     readonly worker: WorkerInfo;
-    /** Exit status, if it exited; of a wrapped worker its wrapper's. */
+    /** Exit status; `null` if the worker did not exit by itself. For a wrapped worker, its wrapper's. */
     readonly exitCode: number | null;
-    /** Name of the signal that killed it, if one did. */
+    /** Name of the signal that killed the worker, such as `"SIGKILL"`; `null` if none did. */
     readonly signal: string | null;
   };
-  /** Another worker is about to be started in the place of one that has ended. */
+  /** A worker has ended, and its replacement will be started. */
   restart: {
     readonly worker: WorkerInfo;
-    /** Milliseconds until then. */
+    /** Milliseconds until the start of the replacement. */
     readonly delayMs: number;
-    /** What went wrong, if the last one could not boot. */
+    /** Why the last worker failed to boot; `undefined` if it had booted. */
     readonly error: Error | undefined;
   };
-  /** A worker wrote a line; with `worker.stdio: "pipe"`. */
+  /** A worker wrote a line to stdout or stderr. Only with `worker.stdio: "pipe"`. */
   output: {
     readonly worker: WorkerInfo;
     readonly stream: "stdout" | "stderr";
-    /** Without its end. A process's line of more than 16 KiB comes in pieces. */
+    /** The line without its line ending. A process's line of more than 16 KiB arrives in pieces. */
     readonly line: string;
   };
 }
 
-/** Listens to a pool. */
+/** A listener for events of a pool. */
 export type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => void;
 
-/** @internal Listeners of a pool. They are called when the pool has finished what it is at: what they throw harms it not. */
+/**
+ * @internal The listeners of a pool. They run in a microtask, after the pool has finished its current step, so that an
+ * error which a listener throws can't disturb the pool.
+ */
 export class Listeners {
   readonly #emitter = new EventEmitter();
 

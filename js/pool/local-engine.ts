@@ -1,8 +1,8 @@
 /**
- * The engine of a pool on this machine: its supervised workers, and which of them gets a call.
+ * The engine of a pool on this machine: its supervised workers, and the choice of the worker for each call.
  *
- * A call goes to the lane in whose memory its argument lies already, else to the worker that the balancer picks. One whose
- * worker has died before it started the call moves on to another.
+ * A call goes to the lane in whose memory its argument already lies, otherwise to the worker that the balancer chooses.
+ * If the worker dies before it has started the call, the call moves to another worker.
  */
 import { KnittingError } from "../base/errors";
 import { laneOf } from "../lane/arena-buffers";
@@ -19,7 +19,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   readonly #workers: SupervisedWorker[] = [];
   readonly #pick: () => SupervisedWorker;
 
-  /** Starts the workers. Throws if one can't be started at all; those before it are ended then. */
+  /** Starts the workers. Throws if one can't be started at all, after it has ended those before. */
   constructor(
     readonly plan: Plan,
     readonly listeners: Listeners,
@@ -82,10 +82,11 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
     if (workers.length > 0) {
       throw new KnittingError(
         "KNITTING_ARENA_FULL",
-        `pool.alloc: no worker's memory has room for ${byteLength} more bytes now. Arrays that were allocated and not sent take room until they are collected`,
+        `pool.alloc: no worker's memory has room for ${byteLength} more bytes now. Arrays that were ` +
+          "allocated and not sent take room until they are collected",
       );
     }
-    // Between two workers there is no arena: it will be copied.
+    // Between two workers there is no arena, so this array will be copied.
     return new Uint8Array(byteLength);
   }
 

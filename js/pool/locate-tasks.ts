@@ -1,4 +1,7 @@
-/** Where the workers of a pool will find its tasks: the module of each, and its name or its place there. */
+/**
+ * Where the workers of a pool find its tasks: the module of each task, and its export or its index among the module's
+ * tasks.
+ */
 import { InvalidOptionError, TaskNotFoundError } from "../base/errors";
 import { describe, record } from "../base/validate";
 import { mayBeBundled } from "../task/caller";
@@ -6,7 +9,7 @@ import { type Definition, definedIn, definitionOf } from "../task/definition";
 import type { TaskSource } from "../task/program";
 import { assertExists, assertExported, TASK_ADVICE } from "./module-exports";
 
-/** Where the workers will find each task. Throws what can be told at once. */
+/** Where the workers find each task. Throws the errors that can be found at once. */
 export function locateAll(tasks: unknown, caller: string | undefined): TaskSource[] {
   const entries = Object.entries(record("createPool", "tasks", tasks, "an object such as { add }"));
   if (entries.length === 0) {
@@ -19,7 +22,8 @@ export function locateAll(tasks: unknown, caller: string | undefined): TaskSourc
     }
     if (typeof value !== "function") {
       throw new InvalidOptionError(
-        `createPool: task "${task}" is ${describe(value)}, it must be an exported function, or what task() or importTask() returns`,
+        `createPool: task "${task}" is ${describe(value)}, it must be an exported function, or what ` +
+          "task() or importTask() returns",
       );
     }
     const href = fileOf(task, caller);
@@ -28,7 +32,7 @@ export function locateAll(tasks: unknown, caller: string | undefined): TaskSourc
   });
 }
 
-/** Where the workers will find a task that is exported as `key`, if it has one. */
+/** Where the workers find a task that is exported as `key`, if it has a key. */
 export function locateTask(
   task: string,
   { origin, abortable }: Definition,
@@ -52,7 +56,8 @@ export function locateTask(
 function fileOf(task: string, href: string | undefined): string {
   if (href === undefined) {
     throw new TaskNotFoundError(
-      `task "${task}": the code that defines it has no file for a worker to import. Put it in a module, or name one by importTask`,
+      `task "${task}": the code that defines it has no file for a worker to import. Put it in a ` +
+        "module, or name one by importTask",
     );
   }
   return href;

@@ -1,17 +1,19 @@
-/** What a module exports, as far as its text tells without running it. */
+/** Finds out what a module exports, as far as its text shows that without running it. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as esm from "es-module-lexer";
 import { InvalidOptionError, TaskNotFoundError } from "../base/errors";
 
-/** What to say beside a name that a task's module doesn't export. */
+/** The advice that follows the name which a task's module doesn't export. */
 export const TASK_ADVICE =
-  ". A task goes into the pool under the name by which its own module exports it; importTask names an export of any other. If a bundler has made that file: setModuleUrl(import.meta.url), called first in the module that defines tasks by task(), lets them be found without their names";
+  ". A task goes into the pool under the name by which its own module exports it; importTask names an " +
+  "export of any other. If a bundler has made that file: setModuleUrl(import.meta.url), called first " +
+  "in the module that defines tasks by task(), lets them be found without their names";
 
 /**
- * Throws `TaskNotFoundError` if the module at `href`, which is that of `what`, provably doesn't exist or doesn't export `name`, and
- * `InvalidOptionError` if `href` is no file's URL. What the module's text doesn't settle (`export *`, exports made at run
- * time, text that can't be read here) is left to the worker.
+ * Throws `TaskNotFoundError` if the module at `href`, described by `what`, certainly doesn't exist or doesn't export
+ * `name`, and `InvalidOptionError` if `href` is not the URL of a file. Whatever the text doesn't decide (`export *`,
+ * exports made at run time, text that can't be read here) is left to the worker.
  */
 export function assertExported(what: string, href: string, name: string, advice = ""): void {
   const path = assertExists(what, href);
@@ -26,7 +28,7 @@ export function assertExported(what: string, href: string, name: string, advice 
   }
 }
 
-/** The same for the module alone. Returns its path, if it is a file. */
+/** The same check for the module alone. Returns its path if it is a file. */
 export function assertExists(what: string, href: string): string | undefined {
   if (!href.startsWith("file:")) {
     return undefined;
@@ -37,7 +39,8 @@ export function assertExists(what: string, href: string): string | undefined {
   }
   if (isTestFile(path)) {
     throw new TaskNotFoundError(
-      `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of its own, and name a task by importTask`,
+      `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of ` +
+        "its own, and name a task by importTask",
     );
   }
   return path;
@@ -62,8 +65,8 @@ function textOf(path: string): string | undefined {
 }
 
 /**
- * Whether a text has `export function name` or the like, be it in a comment: then there is nothing to prove, and the lexer, which
- * takes milliseconds to begin with, is not asked.
+ * Whether a text contains `export function name` or the like, even in a comment. Then the name is taken to be exported,
+ * and the lexer, which takes milliseconds to start, is not used.
  */
 function seemsToDeclare(text: string, name: string): boolean {
   const declarations = text.matchAll(
@@ -72,7 +75,7 @@ function seemsToDeclare(text: string, name: string): boolean {
   return [...declarations].some(([, declared]) => declared === name);
 }
 
-/** The names a module exports; undefined where its text doesn't settle it. */
+/** The names that a module exports; undefined if its text doesn't decide that. */
 function exportsOf(text: string): string[] | undefined {
   try {
     return moduleExports(text) ?? commonJsExports(text);
@@ -81,7 +84,10 @@ function exportsOf(text: string): string[] | undefined {
   }
 }
 
-/** Of an ES module, JavaScript or TypeScript; undefined if it is none, or re-exports all of another. */
+/**
+ * The exports of an ES module in JavaScript or TypeScript; undefined if it is not one, or re-exports everything of
+ * another.
+ */
 function moduleExports(text: string): string[] | undefined {
   const [, exports, , isModule] = esm.parse(text);
   if (!isModule) {
@@ -102,12 +108,12 @@ function moduleExports(text: string): string[] | undefined {
 
 /** The mark of a transpiled module. */
 const ES_MODULE_MARK = /\bObject\s*\.\s*defineProperty\s*\(\s*exports\s*,\s*["']__esModule["']/g;
-/** Where a text can reach its exports by another way than `exports.name`, or is no CommonJS. */
+/** Matches text that can reach its exports in another way than through `exports.name`, or that is not CommonJS. */
 const UNSETTLED = /\b(?:module|this|arguments|import|export)\b|\bexports\b(?!\s*\.\s*[\w$]+(?![\w$\\]))/;
 
 /**
- * Of a CommonJS module in whose text `exports` stands only in `exports.name`: it has no other names than those. Else
- * anything may have been given to it by the time the module has run.
+ * The exports of a CommonJS module whose text uses `exports` only as `exports.name`: it can have no other names. In any
+ * other module all kinds of exports may have been added by the time the module has run.
  */
 function commonJsExports(text: string): string[] | undefined {
   const rest = text.replace(ES_MODULE_MARK, "");

@@ -1,4 +1,4 @@
-/** The options of a pool, validated in one place: each error names the option, its value and what is allowed. */
+/** The options of a pool, validated in one place. Each error names the option, its value and the allowed values. */
 import { type DebugNamespace, resolveDebug } from "../base/debug-log";
 import { choice, record, refuseUnknown, wholeNumber } from "../base/validate";
 import { MAX_CALLS } from "../native/layout";
@@ -10,37 +10,48 @@ import type { ResolvedWorker, WorkerOptions } from "../runtime/options";
 import { resolveWorker } from "../runtime/resolve-options";
 import { STRATEGIES, type Strategy } from "./balancer";
 
-/** What `createPool` takes. */
+/** The options of `createPool`. */
 export interface PoolOptions {
   /** Number of workers, from 1 to 1024. Default 1. */
   threads?: number | undefined;
   /**
-   * Which worker gets a call. `"roundRobin"`, the default: one after the other. `"firstIdle"`: the first that has nothing to do,
-   * else the one with the fewest calls. `"randomLane"`: any. `"firstIdleOrRandom"`: the first that has nothing to do, else any.
-   * Workers that can't serve are passed over as long as there are others.
+   * Decides which worker gets a call:
+   *
+   * - `"roundRobin"`, the default: each worker in turn.
+   * - `"firstIdle"`: the first idle worker; if none is idle, the one with the fewest calls.
+   * - `"randomLane"`: a random worker.
+   * - `"firstIdleOrRandom"`: the first idle worker; if none is idle, a random one.
+   *
+   * Workers that can't serve are skipped as long as there are others.
    */
   balancer?: Strategy | { strategy: Strategy } | undefined;
-  /** What the workers are. */
+  /** Runtime, limits and environment of the workers. */
   worker?: WorkerOptions | undefined;
   /**
-   * Command line flags of the workers' runtime, such as `["--expose-gc"]`. A process worker gets them where its runtime's own
-   * stand: before the script. Default: for Node the flags of this process that suit a worker, if the same executable runs it;
-   * for Deno and Bun none. An empty array keeps Node's from being passed on.
+   * Command line flags for the workers' runtime, such as `["--expose-gc"]`. For a process worker they stand before
+   * the script. Default: for Node, the flags of this process that suit a worker, if the same executable runs it; for
+   * Deno and Bun, none. With an empty array Node workers inherit no flags.
    */
   workerExecArgv?: readonly string[] | undefined;
   /**
-   * How many calls of tasks with `abortSignal: true` may be under way at once, from 1 to 65536. A call too many rejects with
-   * `AbortCapacityError`. Default 258.
+   * How many calls of tasks with `abortSignal: true` may be pending at once, from 1 to 65536. A further call rejects
+   * with `AbortCapacityError`. Default 258.
    */
   abortSignalCapacity?: number | undefined;
-  /** Memory for what is sent to the workers and back. */
+  /** Memory for the values that are sent to the workers and back. */
   payload?: PayloadOptions | undefined;
   /**
-   * What the pool and its workers write to stderr of what they do, for the person who looks for a fault: `true` for everything,
-   * or the namespaces as an array or as `{ lifecycle: true }`. `"host"`: what pools are made of and how they end. `"lifecycle"`: workers as they start, boot, end and are
-   * replaced. `"imports"`: modules that workers import. `"globals"`: what these leave on `globalThis`. `"signals"`: each call and
-   * its end; it costs time. Never arguments or results. The environment variable `KNITTING_DEBUG`, such as `host,imports` or `*`, adds to it.
-   * Default: nothing.
+   * What the pool and its workers log to stderr, for debugging. `true` enables every namespace; an array such as
+   * `["host"]` or an object such as `{ lifecycle: true }` selects some:
+   *
+   * - `"host"`: what pools are made of and how they end.
+   * - `"lifecycle"`: the start, boot, end and replacement of workers.
+   * - `"imports"`: the modules that workers import.
+   * - `"globals"`: what these modules leave on `globalThis`.
+   * - `"signals"`: the start and end of each call, which costs time.
+   *
+   * Arguments and results are never logged. The environment variable `KNITTING_DEBUG`, such as `host,imports` or `*`,
+   * enables namespaces too. Default: none.
    */
   debug?:
     | boolean
@@ -48,15 +59,15 @@ export interface PoolOptions {
     | { readonly [Namespace in DebugNamespace]?: boolean | undefined }
     | undefined;
   /**
-   * What the workers may do. `"strict"` or `{}`: read and write in their working directory, and nothing else: no network, no
-   * programs, no variables, and what they write to the console is not seen. An object grants more, or other things. `"unsafe"`:
-   * anything. Default: as `"strict"`, but Deno may import modules from the web, and what nobody enforces is only listed by
-   * `pool.permissions`.
+   * What the workers may do. With `"strict"` or `{}` they may read and write files in their working directory, and
+   * nothing else: no network, no programs, no environment variables, and no console output. An object changes single
+   * permissions. `"unsafe"` removes all restrictions. Default: like `"strict"`, except that Deno may import modules
+   * from the web, and that rules which can't be enforced are only listed in `pool.permissions`.
    */
   permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
-/** The options as the pool uses them. */
+/** The validated options. */
 export interface ResolvedOptions {
   threads: number;
   balancer: Strategy;
@@ -64,7 +75,7 @@ export interface ResolvedOptions {
   abortSignalCapacity: number;
   payload: ResolvedPayload;
   permission: Policy;
-  /** Undefined: there is nothing to say. */
+  /** `undefined` if nothing is logged. */
   debug: readonly DebugNamespace[] | undefined;
 }
 
@@ -89,7 +100,7 @@ const LEFT_OUT = {
   source: "a task's module is found by itself; importTask names another",
 };
 
-/** Checks what a user gave and fills in the defaults. */
+/** Validates the user's options and fills in the defaults. */
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record(CALLER, "options", options);
   refuseUnknown(CALLER, pool, KNOWN, "", LEFT_OUT);

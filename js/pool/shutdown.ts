@@ -20,14 +20,14 @@ export class Shutdown {
   /** Calls that have time to finish. */
   #awaited = new Set<Call>();
   #deadline = Number.POSITIVE_INFINITY;
-  /** Keeps the process alive: somebody waits for the end. */
+  /** Keeps the process alive, because somebody waits for the end. */
   #timer: NodeJS.Timeout | undefined;
   readonly #ended: Promise<void>;
   #end!: (ended: Promise<void>) => void;
 
   /**
-   * `calls` are those under way; `close` rejects what is left of them and resolves when every worker is gone; `patience` is how
-   * long they have to finish where nothing is said, in milliseconds.
+   * `calls` are the pending calls. `close` rejects the remaining ones and resolves when every worker is gone.
+   * `patience` is the default delay in milliseconds.
    */
   constructor(
     calls: () => readonly Call[],
@@ -41,7 +41,7 @@ export class Shutdown {
     });
   }
 
-  /** Begins, or makes the delay shorter. Throws `InvalidOptionError`. */
+  /** Begins the shutdown, or shortens the delay. Throws `InvalidOptionError`. */
   within(delayMs: unknown = this.patience): Promise<void> {
     const delay = checkDelay(delayMs);
     if (!this.begun) {
@@ -72,7 +72,7 @@ export class Shutdown {
   #settled(call: Call): void {
     this.#awaited.delete(call);
     if (this.#awaited.size === 0) {
-      // The lane or worker that has settled it is not done yet.
+      // The lane or worker that has settled the call is not finished yet.
       queueMicrotask(() => this.#finish());
     }
   }
@@ -92,7 +92,8 @@ function checkDelay(value: unknown): number {
     !(value >= 0 && (value <= LONGEST_TIMER_MILLIS || value === Number.POSITIVE_INFINITY))
   ) {
     throw new InvalidOptionError(
-      `pool.shutdown: "delayMs" is ${describe(value)}, it must be a number of milliseconds from 0 to ${LONGEST_TIMER_MILLIS}, or Infinity`,
+      `pool.shutdown: "delayMs" is ${describe(value)}, it must be a number of milliseconds from 0 to ` +
+        `${LONGEST_TIMER_MILLIS}, or Infinity`,
     );
   }
   return value;

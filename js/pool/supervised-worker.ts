@@ -21,19 +21,19 @@ import { type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
 import { workerContextOf } from "./debug-trace";
 import type { Listeners } from "./events";
 
-/** Delay before the second attempt; it doubles up to the longest. */
+/** Delay before the second attempt. It doubles with each attempt, up to the longest delay. */
 const RESTART_MILLIS = 100;
 const LONGEST_RESTART_MILLIS = 5_000;
-/** A worker that has been ready for so long before it died without a call was in order. */
+/** A worker that had been ready for this long before it died without a call is considered sound. */
 const STEADY_MILLIS = 10_000;
 
-/** What a supervised worker needs of its engine. */
+/** What a supervised worker needs from its engine. */
 export interface Supervisor {
   readonly plan: Plan;
   readonly listeners: Listeners;
-  /** Finds another place for a call that its worker had not started. */
+  /** Finds another worker for a call that its worker had not started. */
   reroute(call: LaneCall, from: SupervisedWorker): void;
-  /** Whether another worker serves calls now. */
+  /** Whether another worker runs calls now. */
   hasReady(except: SupervisedWorker): boolean;
 }
 
@@ -44,27 +44,27 @@ export class SupervisedWorker {
   #state: WorkerInfo["state"] = "booting";
   #starts = 0;
   #bootFailures = 0;
-  /** Workers in a row that died soon after they were ready, and had done nothing. */
+  /** Number of consecutive workers that died soon after they were ready, without having done anything. */
   #shortLives = 0;
   #bootError: unknown;
-  /** Calls that wait for the next worker, encoded. */
+  /** Encoded calls that wait for the next worker. */
   #backlog: LaneCall[] = [];
   #restart: NodeJS.Timeout | undefined;
   #ended: Promise<unknown> = Promise.resolve();
 
-  /** Starts a worker. Throws if there can be none. */
+  /** Starts a worker. Throws if none can be started. */
   constructor(supervisor: Supervisor, index: number) {
     this.#supervisor = supervisor;
     this.#index = index;
     this.#start();
   }
 
-  /** The worker as it is now. */
+  /** A snapshot of the worker's current state. */
   readonly info = (): WorkerInfo => {
     const run = this.available ? this.#run : undefined;
     return {
       index: this.#index,
-      // Asked for while the run is being made it has no process yet.
+      // The function may be called while the run is being made, when there is no process yet.
       pid: run?.pid ?? null,
       runtime: this.#supervisor.plan.worker.runtime,
       state: this.#state,
@@ -73,7 +73,7 @@ export class SupervisedWorker {
     };
   };
 
-  /** Whether there is a worker, or one on its way. */
+  /** Whether a worker runs or is being started. */
   get available(): boolean {
     return this.#state === "booting" || this.#state === "ready";
   }
@@ -83,32 +83,32 @@ export class SupervisedWorker {
     return this.#state === "ready";
   }
 
-  /** Whether it was given up: there will be no worker any more. */
+  /** Whether the worker was given up, so that no worker will be started any more. */
   get broken(): boolean {
     return this.#state === "broken";
   }
 
-  /** Whether that is the lane of its worker. */
+  /** Whether this is the lane of the current worker. */
   has(lane: NativeHostLane): boolean {
     return this.available && this.#run.lane.native === lane;
   }
 
-  /** An array in its worker's memory; undefined if there is no room now. */
+  /** Allocates an array in the worker's memory. Returns undefined if there is no space now. */
   alloc(byteLength: number): Uint8Array | undefined {
     return allocate(this.#run.lane.native, byteLength, this.#supervisor.plan.payload);
   }
 
-  /** Calls that it has and has not answered. */
+  /** Number of calls that the worker has and has not answered. */
   get load(): number {
     return this.available ? this.#run.lane.load : this.#backlog.length;
   }
 
-  /** The same, one by one. */
+  /** The calls that the worker has and has not answered. */
   get calls(): LaneCall[] {
     return this.available ? this.#run.lane.calls : this.#backlog;
   }
 
-  /** Takes a call over. Its promise rejects if its argument can't be sent. */
+  /** Takes over a call. The call's promise rejects if its argument can't be sent. */
   submit(call: LaneCall): void {
     if (call.cancelled) {
       return;
@@ -139,7 +139,7 @@ export class SupervisedWorker {
       return;
     }
     this.#backlog.push(call);
-    // Somebody waits now.
+    // Somebody waits for the restart now.
     this.#restart?.ref();
   }
 
@@ -171,11 +171,12 @@ export class SupervisedWorker {
       : { ...plan, program: { ...plan.program, debug: workerContextOf(plan.debug, this.#index) } };
   }
 
-  /** Starts a worker. Throws if there can be none now. */
+  /** Starts a worker. Throws if none can be started now. */
   #start(): void {
     const { listeners } = this.#supervisor;
     const plan = this.#plan();
-    // The user's function may make calls, and shut the pool down: it is asked before there is anything of the new worker.
+    // The user's function may make calls and shut the pool down, so it is called before anything of the new worker
+    // exists.
     const wrapper = wrapperOf(plan, this.#index, this.#starts);
     if (this.#state === "closed") {
       return;
@@ -228,8 +229,8 @@ export class SupervisedWorker {
   }
 
   /**
-   * A boot has failed: its calls wait for another, unless that would fail in the same way, or they have waited for as long as
-   * they may.
+   * Handles a failed boot. Its calls wait for another boot, unless that would fail in the same way or they have waited
+   * for the full time limit.
    */
   #bootEnded(error: Error, retryable: boolean, calls: readonly LaneCall[], tooSlow: boolean): void {
     const { maxBootFailures } = this.#supervisor.plan.worker;
@@ -268,7 +269,7 @@ export class SupervisedWorker {
     this.#supervisor.listeners.emit("exit", { worker, exitCode, signal });
   }
 
-  /** Starts a worker in the place of one that has ended. */
+  /** Starts a worker in place of one that has ended. */
   #replace(): void {
     try {
       this.#start();

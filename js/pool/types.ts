@@ -1,4 +1,4 @@
-/** What a pool is to its user: its calls, and what it has beside them. */
+/** The type of a pool as its user sees it: its calls and its other members. */
 import type { AbortablePromise, CallOptions } from "../call/options";
 import type { CallPromise } from "../call/promise";
 import type { PoolPermissions } from "../permission/enforce";
@@ -8,10 +8,10 @@ import type { Task, TaskFunction } from "../task/definition";
 import type { TaskToolkit } from "../task/toolkit";
 import type { PoolEvents, PoolListener } from "./events";
 
-/** The tasks of a pool, by the names under which their modules export them. */
+/** The tasks of a pool. Each key is the name under which the task's module exports it. */
 export type Tasks = Readonly<Record<string, TaskFunction | Task<never, unknown>>>;
 
-/** The argument of a task, `undefined` where it takes none. */
+/** The argument of a task; `undefined` if the task takes none. */
 type ArgumentOf<T> =
   T extends Task<infer Argument, unknown>
     ? Argument
@@ -21,7 +21,7 @@ type ArgumentOf<T> =
         : Parameters[0]
       : never;
 
-/** What a call comes to. */
+/** What a call resolves with. */
 type ResultOf<T> =
   T extends Task<never, infer Result>
     ? Streamed<Awaited<Result>>
@@ -29,7 +29,7 @@ type ResultOf<T> =
       ? Streamed<Awaited<Result>>
       : never;
 
-/** Where a task returns something to iterate over, what its caller gets. */
+/** What the caller gets if a task returns something that can be iterated. */
 type Streamed<Result> = Result extends {
   // biome-ignore lint/suspicious/noExplicitAny: what may be sent to a generator
   [Symbol.asyncIterator](): AsyncIterator<infer Item, infer Return, any>;
@@ -40,10 +40,13 @@ type Streamed<Result> = Result extends {
     ? TaskStream<Item, Return>
     : Result;
 
-/** What a task tells while it runs: as a function declares it, anything where a definition doesn't say. */
+/**
+ * Type of the progress values that a task emits: the type that its function declares, or `any` if the definition
+ * doesn't declare one.
+ */
 type ProgressOf<T> = T extends (argument: never, toolkit: TaskToolkit<infer Progress>) => unknown
   ? Progress
-  : // biome-ignore lint/suspicious/noExplicitAny: as it says
+  : // biome-ignore lint/suspicious/noExplicitAny: as above
     any;
 
 /** What a call returns. */
@@ -52,11 +55,14 @@ type PromiseOf<T> = (T extends Task<never, unknown, true>
   : CallPromise<ResultOf<T>, ProgressOf<T>>) &
   (ResultOf<T> extends TaskStream<infer Item, unknown> ? AsyncIterable<Item> : unknown);
 
-/** How a task is called: with its argument or a promise of it, or without where it takes none; then the call's options. */
+/**
+ * The signature of a task's call. It takes the argument or a promise of it (nothing if the task takes no argument),
+ * then the options of the call.
+ */
 export type TaskCall<T> =
   unknown extends ArgumentOf<T>
     ? (argument?: unknown, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>
-    : // `task({ f: () => 1 })` is a Task<void, number>, and a Task<never, number> where it stands among the tasks.
+    : // `task({ f: () => 1 })` has the type Task<void, number>, but Task<never, number> among the tasks of a pool.
       // biome-ignore lint/suspicious/noConfusingVoidType: it is the type parameter of such a task
       [ArgumentOf<T>] extends [void]
       ? (argument?: undefined, options?: CallOptions<ResultOf<T>>) => PromiseOf<T>
@@ -70,55 +76,65 @@ export type TaskCall<T> =
             options?: CallOptions<ResultOf<T>>,
           ) => PromiseOf<T>;
 
-/** A number of workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
+/** Workers that run tasks. An idle pool doesn't keep the process alive; a pending call does. */
 export interface Pool<T extends Tasks> extends Workers {
   /**
-   * The tasks: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the result when it
-   * arrives. Options such as `{ timeout, signal }` may follow. Rejects with what the task throws, `WorkerCrashedError`, `PoolClosedError`, `UnsupportedPayloadError` or
-   * `PayloadTooLargeError`.
+   * The tasks by name: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the
+   * result when it arrives. Options such as `{ timeout, signal }` may follow the argument.
+   *
+   * The promise rejects with the error that the task throws, or with `WorkerCrashedError`, `WorkerKilledError`,
+   * `WorkerBootError`, `PoolClosedError`, `TaskTimeoutError`, `UnsupportedPayloadError` or `PayloadTooLargeError`.
    */
   readonly call: { readonly [Name in keyof T]: TaskCall<T[Name]> };
 }
 
-/** A pool of one task, as `task(...).createPool()` makes it. */
+/** A pool of one task, which `task(...).createPool()` creates. */
 export interface TaskPool<T> extends Workers {
-  /** Runs the task in a worker: what {@link Pool.call} has by names. */
+  /** Runs the task in a worker, with the arguments and errors of {@link Pool.call}. */
   readonly call: TaskCall<T>;
 }
 
-/** What every pool has beside its calls. */
+/** The members that every pool has besides its calls. */
 export interface Workers {
-  /** The workers as they are now. */
+  /** A snapshot of the workers' current state. */
   readonly workers: readonly WorkerInfo[];
-  /** What the workers may do, and who enforces each rule of it. */
+  /** The rules that restrict the workers, and the enforcers of each rule. */
   readonly permissions: PoolPermissions;
   /**
-   * An array of zeros that lies in the memory of one worker already. Fill it, and give it to a call as the argument or as an
-   * `Envelope`'s payload, whole or from its first byte on: the call goes to that worker and copies nothing, and the array is
-   * detached. Anywhere else in a value it is copied like any other. If the worker dies before, the array keeps its bytes, and is
-   * copied when it is sent. It takes room until it is sent or collected. It needs no `this`.
+   * Returns a `Uint8Array` of `byteLength` zeros that already lies in the shared memory of one worker. Fill it and
+   * pass it to a call as the argument, or as the payload of an `Envelope`; a part of it that starts at its first byte
+   * will do. The call then goes to that worker, copies nothing and detaches the array.
    *
-   * @throws PayloadTooLargeError, InvalidOptionError, PoolClosedError; an error with `code` `"KNITTING_ARENA_FULL"` if no worker has
-   * room now.
+   * Anywhere else inside a value the array is copied like any other. If the worker dies before the array is sent, the
+   * array keeps its bytes and is copied when it is sent. It occupies the worker's memory until it is sent or
+   * garbage-collected. The function works without `this`.
+   *
+   * @throws PayloadTooLargeError
+   * @throws InvalidOptionError
+   * @throws PoolClosedError
+   * @throws KnittingError with `code` `"KNITTING_ARENA_FULL"` if no worker has free memory now
    */
   readonly alloc: (byteLength: number) => Uint8Array;
   /**
-   * Has `listener` called with every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
-   * `worker.stdio: "pipe"` also `"output"`. Listening keeps no process alive.
+   * Calls `listener` for every event of that name: `"spawn"`, `"ready"`, `"exit"`, `"restart"`, and with
+   * `worker.stdio: "pipe"` also `"output"`. A listener doesn't keep the process alive.
    */
   on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-  /** Has `listener` called with the next event of that name. */
+  /** Calls `listener` for the next event of that name only. */
   once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
-  /** Has `listener` called no more. */
+  /** Removes a listener. */
   off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
   /**
-   * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds to finish,
-   * then the rest of them reject with it too; 0, the default, rejects them now, `Infinity`, the default with
-   * `worker.resolveAfterFinishingAll`, waits for all of them. Resolves when every thread and process of the pool is gone. Another call can make the delay shorter. It needs no `this`.
+   * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds
+   * to finish; the rest then reject with `PoolClosedError` too. With 0, the default, they reject now. With
+   * `Infinity`, the default if `worker.resolveAfterFinishingAll` is set, the pool waits for all of them.
+   *
+   * The promise resolves when every thread and process of the pool is gone. Another call can shorten the delay. The
+   * function works without `this`.
    */
   readonly shutdown: (delayMs?: number) => Promise<void>;
-  /** Starts to shut down, at the end of a `using` block. */
+  /** Starts a shutdown at the end of a `using` block. */
   [Symbol.dispose](): void;
-  /** Shuts down, at the end of an `await using` block. */
+  /** Shuts the pool down at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void>;
 }

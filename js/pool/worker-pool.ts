@@ -1,5 +1,5 @@
 /**
- * A pool as its user holds it: it makes calls, gives them to its engine, and ends.
+ * A pool as its user sees it: it makes calls, gives them to its engine, and shuts down.
  *
  * ```text
  *   pool.call.f(argument, options) -> a call with its promise -> limits, signal, promise argument -> engine.start
@@ -24,16 +24,16 @@ import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import { Shutdown } from "./shutdown";
 import type { Workers } from "./types";
 
-/** What a pool is made of. */
+/** What a pool is created from. */
 export interface PoolPlan extends Plan {
-  /** Each task's own time limit. */
+  /** The time limit in each task's definition. */
   readonly limits: readonly (TimeLimit | undefined)[];
   readonly abortSignalCapacity: number;
 }
 
-/** What calls a task. */
+/** A function that calls a task. */
 export type TaskCaller = (argument?: unknown, options?: CallOptions) => Promise<unknown>;
-/** What a pool has as its `call`, made of a caller for each task. */
+/** Builds the pool's member `call` from a caller for each task. */
 export type CallShape = (callers: Record<string, TaskCaller>) => unknown;
 
 const NO_OPTIONS = { limit: undefined, signal: undefined };
@@ -49,7 +49,7 @@ export class WorkerPool implements Workers {
   readonly #expecting = new Set<Call>();
   readonly #shutdown: Shutdown;
 
-  /** Throws if `createEngine` does. */
+  /** Throws if `createEngine` throws. */
   constructor(plan: PoolPlan, shape: CallShape, createEngine: (listeners: Listeners) => Engine) {
     const { debug, program, worker } = plan;
     this.#plan = plan;
@@ -72,7 +72,7 @@ export class WorkerPool implements Workers {
     this.#engine = createEngine(this.#listeners);
   }
 
-  /** Every call under way. */
+  /** All pending calls. */
   #calls(): Call[] {
     return [...this.#expecting, ...this.#engine.calls];
   }

@@ -1,10 +1,16 @@
-/** The command line of a worker process: `runtime ++ flags ++ worker entry`, which a prefix and the launcher precede. */
+/**
+ * The command line of a worker process: `runtime ++ flags ++ worker entry`. A wrapper and the launcher may stand before
+ * it.
+ */
 import { bunFlags } from "./bun";
 import { denoFlags } from "./deno";
 import { nodeFlags } from "./node";
 import type { ProcessRuntime, ResolvedWorker } from "./options";
 
-/** `permissions` are the runtime's flags for what it may do; undefined: anything. They follow the user's own flags. */
+/**
+ * `permissions` are the runtime's permission flags; undefined if nothing is restricted. They follow the user's own
+ * flags.
+ */
 export function runtimeCommand(
   worker: ResolvedWorker,
   executable: string,

@@ -1,24 +1,24 @@
-/** Deno as it runs workers: its flags and its cache. */
+/** Deno as the runtime of workers: its flags and its cache. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { environmentOf } from "./environment";
 import type { ResolvedWorker } from "./options";
 import { v8Flags } from "./resource-limits";
 
-/** What it gets where nothing is restricted. */
+/** The flags if nothing is restricted. */
 const ANYTHING = ["--allow-all"];
 
 const FLAGS = [
-  // Nothing but what the tasks write: no progress of downloads, no warnings about a project's configuration.
+  // Only the tasks write output: no download progress, no warnings about a project's configuration.
   "--quiet",
-  // A project is the user's: no deno.lock in it, and nothing is installed into its node_modules, which are read as they are.
+  // The project belongs to the user, so the workers write no deno.lock and install nothing into node_modules.
   "--no-lock",
   "--node-modules-dir=manual",
-  // A .js file whose package.json names no type is what its text says, as in Node.
+  // A .js file whose package.json has no type is CommonJS or ESM as its text shows, as in Node.
   "--unstable-detect-cjs",
 ];
 
-/** Its command line behind the executable, up to the script. It collects what several `--v8-flags` name. */
+/** Deno's command line from behind the executable up to the script. Deno merges several `--v8-flags`. */
 export function denoFlags(
   { execArgv = [], resourceLimits }: ResolvedWorker,
   permissions: readonly string[] = ANYTHING,
@@ -34,8 +34,9 @@ export function denoFlags(
 }
 
 /**
- * Where it caches modules from the web and what it has compiled. Where it writes there, and the user has not said where, it
- * has a folder that no other program of the user believes in: native code in a worker could write there too.
+ * The folder in which Deno caches modules from the web and compiled code. If the workers write there and the user has
+ * set no folder, they get one that no other program of the user trusts, because native code in a worker could write
+ * there too.
  */
 export function denoCacheFolder(worker: ResolvedWorker, isFetching: boolean): string {
   const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");

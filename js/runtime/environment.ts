@@ -1,11 +1,11 @@
 /**
- * The environment variables of a worker: every one, and who asked for it. It is decided here alone, anew at each start of a
+ * The environment variables of a worker, each with its source. Only this module decides them, anew at each start of a
  * worker.
  *
  * ```text
- *   what it takes to start < worker.env.inherit or permission.env.allow < permission.env.files, where those leave a gap
+ *   needed to start < worker.env.inherit or permission.env.allow < permission.env.files, for names not set by those
  *     < worker.env.set < worker.resourceLimits < what its runtime is told        a later one wins
- *   permission.env.deny   takes variables away, those that it takes to start among them; not the limits
+ *   permission.env.deny   removes variables, those needed to start included; not the limits
  * ```
  */
 import { InvalidOptionError } from "../base/errors";
@@ -16,7 +16,7 @@ import { jscVariables } from "./resource-limits";
 
 const CALLER = "createPool";
 
-/** Who asked for a variable. */
+/** The source of a variable. */
 export type VariableSource = "start" | "inherited" | "files" | "set" | "limits" | "runtime";
 
 /** A variable of a worker. */
@@ -26,20 +26,23 @@ export interface Variable {
 }
 
 /**
- * What it takes to start a process, found by starting each runtime without it. Not `HOME`: Deno and Bun look the home folder up
- * by the user's id, and do without a cache where there is none.
+ * The variables that a process needs to start, found by starting each runtime without them. `HOME` is not among them:
+ * Deno and Bun look the home folder up by the user's id, and do without a cache if there is none.
  */
 const NEEDED = {
-  // By it the launcher finds a prefix's command, and that its own.
+  // The launcher finds a wrapper's command by `PATH`, and that command finds its own.
   all: ["PATH", "LD_LIBRARY_PATH"],
-  // Remote modules are in there: without it they would be fetched again.
+  // The folder holds remote modules, which would otherwise be fetched again.
   deno: ["DENO_DIR"],
 };
 
-/** What decides about a worker's variables. */
+/** The options that decide a worker's variables. */
 type Subject = Pick<ResolvedWorker, "runtime" | "env" | "environmentPolicy" | "resourceLimits">;
 
-/** The variables of a worker, but for those that carry its boot. `told` is what its runtime is told by variables. */
+/**
+ * The variables of a worker, except for those that carry its boot payload. `told` are the variables that tell its
+ * runtime something.
+ */
 export function environmentOf(
   { runtime, env, environmentPolicy, resourceLimits }: Subject,
   told: Readonly<Record<string, string>> = {},
@@ -48,7 +51,7 @@ export function environmentOf(
   const variables = new Map<string, Variable>();
   const add = (source: VariableSource, entries: Iterable<readonly [string, string]>): void => {
     for (const [name, value] of entries) {
-      // Never what an outer pool has started this process with.
+      // A worker never gets the variables with which an outer pool has started this process.
       if (!deny.includes(name) && !BOOT_VARIABLES.includes(name)) {
         variables.set(name, { value, source });
       }
@@ -74,18 +77,18 @@ export function environmentOf(
   return variables;
 }
 
-/** The same as names and values. */
+/** The variables as an object of names and values. */
 export function valuesOf(variables: ReadonlyMap<string, Variable>): Record<string, string> {
   return Object.fromEntries(Array.from(variables, ([name, { value }]) => [name, value]));
 }
 
-/** Whether a worker has all of the host's variables and no others: nothing restricts them. */
+/** Whether a worker has exactly the host's variables, because nothing restricts them. */
 export function isUnrestricted({ env, environmentPolicy }: Subject): boolean {
   const { allow = true, deny = [], files = {} } = environmentPolicy ?? {};
   return env === undefined && allow === true && deny.length === 0 && Object.keys(files).length === 0;
 }
 
-/** Those of the host's variables that are set. */
+/** The variables with these names that are set in the host. */
 function ofHost(names: readonly string[]): [string, string][] {
   return names.flatMap((name): [string, string][] => {
     const value = process.env[name];
@@ -93,7 +96,7 @@ function ofHost(names: readonly string[]): [string, string][] {
   });
 }
 
-/** Checks the option `worker.env`. */
+/** Validates the option `worker.env`. */
 export function resolveEnvironment(given: unknown): ChosenEnvironment {
   const env = record(
     CALLER,
@@ -101,7 +104,7 @@ export function resolveEnvironment(given: unknown): ChosenEnvironment {
     given,
     "an object of names and values, or { inherit: [...], set: {...} }",
   );
-  // A variable may be called like that too, and then it is a string.
+  // A variable may have this name too, and its value is then a string.
   if (!isChoice(env)) {
     return { inherit: [], set: variables("worker.env", env) };
   }

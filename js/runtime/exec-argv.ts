@@ -1,8 +1,8 @@
-/** Which of the host's own Node flags its workers get too. */
+/** Selects the Node flags of the host that its workers also get. */
 
 /**
- * Flags that say what the host is to run, how it is watched or what a test runner has put in front of it; none of that is
- * meant for a worker.
+ * Flags that say what the host runs, how it is watched, or what a test runner has set up. They are not meant for a
+ * worker.
  */
 const NOT_INHERITED = new Set([
   "-r",
@@ -41,7 +41,10 @@ const NOT_INHERITED_PREFIXES = [
   "--env-file",
 ];
 
-/** A flag goes with its value, in the same argument or in the next: `execArgv` holds nothing else. */
+/**
+ * A flag is kept or dropped together with its value, which is in the same argument or in the next: `execArgv` holds
+ * nothing else.
+ */
 export function inheritedExecArgv(execArgv: readonly string[]): string[] {
   let inherits = true;
   return execArgv.filter((argument) => {

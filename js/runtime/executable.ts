@@ -1,4 +1,4 @@
-/** Where the executable of a worker process is. */
+/** Finds the executable of a worker process. */
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { InvalidOptionError } from "../base/errors";
@@ -8,7 +8,7 @@ import type { ProcessRuntime, ResolvedWorker } from "./options";
 const RUNTIMES: readonly ProcessRuntime[] = ["node", "deno", "bun"];
 
 /**
- * The executable of a pool's workers: an absolute path, or as it was given where a container has it and not this system.
+ * The executable of a pool's workers: an absolute path, or unchanged if it lies in a container and not in this system.
  * Throws `InvalidOptionError` if it is missing.
  */
 export function findRuntime(worker: ResolvedWorker): string {
@@ -24,22 +24,25 @@ export function findRuntime(worker: ResolvedWorker): string {
   return found;
 }
 
-/** Whether the worker has a file system of its own, as in a container. A sandbox in this one can inherit descriptor 0. */
+/**
+ * Whether the worker has a file system of its own, as in a container. A sandbox in this file system can inherit
+ * descriptor 0.
+ */
 export function isElsewhere({ prefix, sharedMemory }: ResolvedWorker): boolean {
   return prefix !== undefined && sharedMemory.mode === "named";
 }
 
-/** Where a runtime is when nothing is said. */
+/** The default executable of a runtime. */
 function locate(runtime: ProcessRuntime): string | undefined {
   return runtime === "node" ? process.execPath : find(runtime);
 }
 
-/** A path as it stands, a name on PATH: the executable there, if there is one. */
+/** The executable at a path, or of a name on PATH; undefined if there is none. */
 function find(command: string): string | undefined {
   if (command.includes("/")) {
     return isExecutable(command) ? resolve(command) : undefined;
   }
-  // As for the system: without PATH there is nothing to search, and an empty entry is the working directory.
+  // The same rules as the system's: without PATH nothing is searched, and an empty entry is the working directory.
   const folders = process.env.PATH?.split(delimiter) ?? [];
   return folders.map((folder) => resolve(folder, command)).find(isExecutable);
 }

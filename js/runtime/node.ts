@@ -1,11 +1,14 @@
-/** Node as it runs worker processes: its flags, and which of the host's own it gets. */
+/** Node as the runtime of worker processes: its flags, and which of the host's own flags it gets. */
 import { realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { inheritedExecArgv } from "./exec-argv";
 import type { ResolvedWorker } from "./options";
 import { v8Flags } from "./resource-limits";
 
-/** Its command line behind the executable, up to the script. Limits and permissions come last, so that they hold. */
+/**
+ * Node's command line from behind the executable up to the script. Limits and permissions come last, so that they
+ * override earlier flags.
+ */
 export function nodeFlags(
   { execArgv, resourceLimits }: ResolvedWorker,
   executable: string,
@@ -14,7 +17,7 @@ export function nodeFlags(
   return [...(execArgv ?? inherited(executable)), ...v8Flags(resourceLimits), ...permissions];
 }
 
-/** The host's own flags are sure to exist in the executable that it runs itself. */
+/** The host's own flags certainly exist only in the executable that it runs itself. */
 function inherited(executable: string): string[] {
   return isHost(executable) ? inheritedExecArgv(process.execArgv) : [];
 }

@@ -1,4 +1,4 @@
-/** The options of a pool's workers, checked: what is allowed, and what holds where nothing is said. */
+/** Validates the options of a pool's workers and fills in the defaults. */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { LONGEST_TIMER_MILLIS } from "../base/clock";
@@ -45,7 +45,7 @@ const KNOWN = [
   "cwd",
   "stopCommand",
 ];
-/** What a thread has no use for. Not `processRuntime`: it says what process workers would be. */
+/** Options that a thread can't use. `processRuntime` is not among them: it says what process workers would run. */
 const PROCESS_ONLY = [
   "processRuntimePath",
   "processCommandPrefix",
@@ -63,7 +63,7 @@ const STARTUP_TIMEOUT_MILLIS = 10_000;
 const MAX_BOOT_FAILURES = 3;
 const NAME_PREFIX = "knitting";
 
-/** Which limits there are for what runs the worker. */
+/** The limits that each runtime supports. */
 const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof ResourceLimits)[]>> = {
   thread: ["maxOldGenerationSizeMb", "maxYoungGenerationSizeMb", "codeRangeSizeMb", "stackSizeMb"],
   node: ["maxOldGenerationSizeMb", "maxYoungGenerationSizeMb", "stackSizeMb"],
@@ -71,7 +71,7 @@ const LIMITS: Readonly<Record<ResolvedWorker["runtime"], readonly (keyof Resourc
   bun: ["codeRangeSizeMb", "stackSizeMb"],
 };
 
-/** Checks the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
+/** Validates the pool's options `worker` and `workerExecArgv` and fills in the defaults. */
 export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined): GivenWorker {
   const worker = record(CALLER, "worker", given);
   refuseUnknown(CALLER, worker, KNOWN, "worker.");
@@ -107,8 +107,8 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
 }
 
 /**
- * The command that an option is, or that its function returns for a worker. Throws `InvalidOptionError` if that
- * throws or returns no command.
+ * The command that an option holds, or that its function returns for a worker. Throws `InvalidOptionError` if the
+ * function throws or returns no command.
  */
 export function commandFor<Worker>(
   option: string,
@@ -128,7 +128,7 @@ export function commandFor<Worker>(
   return checkCommand(`${option}()`, returned);
 }
 
-/** Checks a command. */
+/** Validates a command. */
 export function checkCommand(option: string, value: unknown): readonly string[] {
   return texts(CALLER, option, value, 1);
 }
@@ -146,7 +146,7 @@ function resolveCommand<Worker>(
   return checkCommand(option, value);
 }
 
-/** What is to run the workers. Refuses what a thread can't have. */
+/** What runs the workers. Throws for options that a thread can't have. */
 function resolveRuntime(worker: Readonly<Record<string, unknown>>): ResolvedWorker["runtime"] {
   const { runtime: kind = "thread", processRuntime = "deno" } = worker;
   const runtime = choice(CALLER, "worker.runtime", kind, ["thread", "process"]);
@@ -158,7 +158,8 @@ function resolveRuntime(worker: Readonly<Record<string, unknown>>): ResolvedWork
   if (option !== undefined) {
     const byDefault = worker.runtime === undefined ? " (the default)" : "";
     throw new InvalidOptionError(
-      `${CALLER}: option "worker.${option}" is for process workers, and worker.runtime is "thread"${byDefault}. Say runtime: "process"`,
+      `${CALLER}: option "worker.${option}" is for process workers, and worker.runtime is ` +
+        `"thread"${byDefault}. Say runtime: "process"`,
     );
   }
   return runtime;
@@ -208,7 +209,7 @@ function resolveBootstrap(given: unknown): BootstrapSource {
   };
 }
 
-/** A value as a worker decodes it. Throws `UnsupportedPayloadError` that names the option. */
+/** A value in the encoding that a worker decodes. Throws an `UnsupportedPayloadError` that names the option. */
 function encoded(option: string, value: unknown): string {
   try {
     return withEncoder(value, false, (encoder) => encoder.toBytes().toString("base64"));
@@ -260,7 +261,8 @@ function resolveLimits(given: unknown, runtime: ResolvedWorker["runtime"]): Limi
     }
     if (!LIMITS[runtime].includes(name)) {
       throw new InvalidOptionError(
-        `${CALLER}: option "${option}.${name}" is not supported by worker.processRuntime: "${runtime}", which has no such limit. It has ${LIMITS[runtime].join(", ")}`,
+        `${CALLER}: option "${option}.${name}" is not supported by worker.processRuntime: ` +
+          `"${runtime}", which has no such limit. It has ${LIMITS[runtime].join(", ")}`,
       );
     }
     resolved[name] = limit;

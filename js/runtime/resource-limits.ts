@@ -1,20 +1,20 @@
 /**
- * Limits of a worker's memory, in the words of its runtime. Units: the options count megabytes of 1 048 576 bytes, as V8 does
- * for its heap; V8 counts its stack in kilobytes, JavaScriptCore everything in bytes.
+ * Memory limits of a worker as flags or variables of its runtime. The options count megabytes of 1 048 576 bytes, as V8
+ * does for its heap. V8 counts its stack in kilobytes, and JavaScriptCore counts everything in bytes.
  */
 import type { LimitsInMegabytes, ResolvedWorker } from "./options";
 
 const KILOBYTES = 1024;
 const BYTES = 1024 * 1024;
-/** V8's young generation: two semi-spaces, and as much again for objects that are large. */
+/** V8's young generation: two semi-spaces, and the size of one more for large objects. */
 const SEMI_SPACES = 3;
 /**
- * Besides JavaScript's frames a stack holds the command line, the environment and the frames of native code. 8 MB, the usual
- * limit of a whole stack, is enough for them.
+ * Besides JavaScript's frames a stack holds the command line, the environment and the frames of native code. 8 MB, the
+ * usual limit of a whole stack, is enough for them.
  */
 const OTHER_STACK_MEGABYTES = 8;
 
-/** V8's flags. It takes whole numbers alone; of two that contradict each other the last holds. */
+/** V8's flags. V8 accepts only whole numbers, and the last of two contradicting flags holds. */
 export function v8Flags(limits: LimitsInMegabytes = {}): string[] {
   const { maxOldGenerationSizeMb: old, maxYoungGenerationSizeMb: young, stackSizeMb: stack } = limits;
   const flags: string[] = [];
@@ -30,7 +30,7 @@ export function v8Flags(limits: LimitsInMegabytes = {}): string[] {
   return flags;
 }
 
-/** JavaScriptCore's options, which Bun takes from the environment alone. */
+/** JavaScriptCore's options, which Bun reads only from the environment. */
 export function jscVariables(limits: LimitsInMegabytes = {}): [string, string][] {
   const { codeRangeSizeMb: code, stackSizeMb: stack } = limits;
   const variables: [string, string][] = [];
@@ -44,8 +44,8 @@ export function jscVariables(limits: LimitsInMegabytes = {}): [string, string][]
 }
 
 /**
- * Bytes that the system must allow the process's stack (RLIMIT_STACK), undefined where no option asks for any: V8 would run
- * beyond a lower limit and die by SIGSEGV, JavaScriptCore would keep to it.
+ * Bytes of stack that the system must allow the process (RLIMIT_STACK); undefined if no option asks for any. With a
+ * lower limit V8 would overrun the stack and die by SIGSEGV, and JavaScriptCore would keep to the lower limit.
  */
 export function stackBytes({ resourceLimits }: ResolvedWorker): number | undefined {
   const stack = resourceLimits?.stackSizeMb;

@@ -1,34 +1,40 @@
-/** What a pool tells of its workers. */
+/** What a pool reports about its workers. */
 
-/** A worker of a pool, as it is at this moment. */
+/** A snapshot of one worker of a pool. */
 export interface WorkerInfo {
-  /** Which of the pool's workers, from 0. A replacement has the index of the worker it replaces. */
+  /** Index of the worker in its pool, from 0. A replacement has the index of the worker that it replaces. */
   readonly index: number;
   /**
-   * Id of the worker's process, as this system counts. Behind a `worker.processCommandPrefix` it is the wrapper's until the
-   * worker has attached, and stays that if the worker can't be found from here. `null` for a worker thread, and while no
-   * process runs.
+   * Process id of the worker, as this process sees it. Behind a `worker.processCommandPrefix` it is the wrapper's
+   * process id until the worker has attached, and also afterwards if the worker's own can't be found from here.
+   * `null` for a worker thread, and while no process runs.
    */
   readonly pid: number | null;
   /** What runs the worker. */
   readonly runtime: "thread" | "node" | "deno" | "bun";
   /**
-   * `"booting"`: started, not ready yet. `"ready"`: serves calls. `"restarting"`: ended, and waits for its next start.
-   * `"broken"`: given up after `worker.maxBootFailures` failed boots in a row, or one that would only fail again. `"closed"`: the pool was shut down.
+   * State of the worker:
+   *
+   * - `"booting"`: started, not ready yet.
+   * - `"ready"`: runs calls.
+   * - `"restarting"`: ended, and waits for its next start.
+   * - `"broken"`: given up, after `worker.maxBootFailures` consecutive failed boots or after one that would only fail
+   *   again.
+   * - `"closed"`: the pool was shut down.
    */
   readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
-  /** Calls that it has answered since it was started. */
+  /** Number of calls that the worker has answered since its start. */
   readonly served: number;
-  /** When it was started; `null` while none runs. */
+  /** When the worker was started; `null` while none runs. */
   readonly startedAt: Date | null;
 }
 
 /** A process worker that is about to be started. */
 export interface WorkerStart {
-  /** Which of the pool's workers, from 0. */
+  /** Index of the worker in its pool, from 0. */
   readonly index: number;
-  /** How often this worker has been started before: 0 the first time, 1 for its first replacement. */
+  /** How often this worker has been started before: 0 for its first start, 1 for its first replacement. */
   readonly start: number;
-  /** What will run it. */
+  /** The runtime that will run the worker. */
   readonly runtime: "node" | "deno" | "bun";
 }

@@ -1,9 +1,12 @@
-/** Memory that several processes map, as one JavaScript environment has it: any number of buffers over it, all closed at once. */
+/**
+ * Memory that several processes map, as one JavaScript environment sees it: any number of buffers over it, all closed
+ * at once.
+ */
 import { SharedMemoryError } from "../base/errors";
 import type { NativeSharedBuffer } from "../native/addon";
 import { native } from "../native/addon";
 
-/** Where a part may begin, so that every class of views fits it. */
+/** A part must begin at a multiple of this, so that every class of views fits it. */
 export const ALIGN_BYTES = 8;
 
 export class SharedMapping {
@@ -11,15 +14,15 @@ export class SharedMapping {
   readonly #native: NativeSharedBuffer;
   readonly #onClose: ((mapping: SharedMapping) => void) | undefined;
   #buffers: WeakRef<ArrayBuffer>[] = [];
-  /** Buffers at which to look for collected ones again. */
+  /** Number of buffers at which collected ones are looked for again. */
   #crowd = 16;
   #closed = false;
 
   constructor(
     memory: NativeSharedBuffer,
-    /** By which others can open it, if they can. */
+    /** The name by which others can open the memory, if it has one. */
     readonly name: string | undefined,
-    /** The number that its host refers to it by; undefined in the host itself. */
+    /** The number by which the host refers to the memory; undefined in the host itself. */
     readonly hostNumber?: number,
     onClose?: (mapping: SharedMapping) => void,
   ) {
@@ -32,7 +35,7 @@ export class SharedMapping {
     return this.#closed;
   }
 
-  /** Tells it from other memory that has had its name. */
+  /** Distinguishes the memory from other memory that has had its name. */
   get inode(): number {
     return this.native.inode;
   }
@@ -48,7 +51,7 @@ export class SharedMapping {
     return this.#native;
   }
 
-  /** These bytes, as a buffer of their own over the same memory. Throws `SharedMemoryError`. */
+  /** These bytes as a new buffer over the same memory. Throws `SharedMemoryError`. */
   buffer(offset: number, byteLength: number): ArrayBuffer {
     const buffer = this.native.buffer(offset, byteLength);
     if (this.#buffers.length >= this.#crowd) {
@@ -59,7 +62,7 @@ export class SharedMapping {
     return buffer;
   }
 
-  /** Takes the memory away from all buffers over it, and lets go of it. */
+  /** Detaches all buffers over the memory, and releases it. */
   close(): void {
     if (this.#closed) {
       return;

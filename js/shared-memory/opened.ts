@@ -1,9 +1,9 @@
-/** What the addon says of memory that can't be had, as an error of ours. */
+/** Turns the addon's errors about shared memory into errors of this package. */
 import { SharedMemoryError } from "../base/errors";
 
 const REASONS = ["exists", "missing", "size", "foreign", "refused"] as const;
 
-/** Does what may fail; `what` begins the message then. */
+/** Runs `open`, which may fail. The message of the error then begins with `what`. */
 export function opened<T>(what: string, open: () => T): T {
   try {
     return open();

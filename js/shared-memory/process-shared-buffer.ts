@@ -1,4 +1,4 @@
-/** `ProcessSharedBuffer`: memory that several processes map, by a name or by being sent. */
+/** `ProcessSharedBuffer`: memory that several processes map, found by its name or received in a call. */
 import { constants } from "node:buffer";
 import { InvalidOptionError, SharedMemoryError } from "../base/errors";
 import { choice, describe, isRecord, refuse, refuseUnknown } from "../base/validate";
@@ -7,46 +7,51 @@ import { ALIGN_BYTES, SharedMapping as Mapping } from "./mapping";
 import { opened } from "./opened";
 import { forgetMemory } from "./registry";
 
-/** What `ProcessSharedBuffer.create` takes. */
+/** The options of `ProcessSharedBuffer.create`. */
 export interface ProcessSharedBufferOptions {
-  /** Bytes, at least 1. To open it may be left out: then all that is there is mapped. */
+  /** Size in bytes, at least 1. With `mode: "open"` it may be left out: then all of the memory is mapped. */
   size?: number | undefined;
   /**
-   * A name by which any process of this system's user can open the memory, such as `"/frames"`. It stays until somebody
-   * unlinks it. Without a name only workers that are sent the buffer can have it.
+   * A name by which every process of the same user on this system can open the memory, such as `"/frames"`. The name
+   * stays until it is unlinked. Without a name, only workers that receive the buffer can access it.
    */
   name?: string | undefined;
-  /** Whether the name is to be new, or to be there already. Default `"create"`. */
+  /** Whether the name must be new (`"create"`) or must exist (`"open"`). Default `"create"`. */
   mode?: "create" | "open" | undefined;
 }
 
 /** Memory that is mapped in this process. */
 export interface SharedMapping {
-  /** Its size. */
+  /** Size in bytes. */
   readonly byteLength: number;
-  /** Its name, if it has one. */
+  /** Name of the memory; `undefined` if it has none. */
   readonly name: string | undefined;
-  /** Whether it is mapped no more. */
+  /** Whether the memory has been unmapped. */
   readonly closed: boolean;
-  /** Unmaps it. All buffers and views over it are detached. Its name stays. */
+  /** Unmaps the memory. All buffers and views over it are detached. Its name stays. */
   close(): void;
 }
 
 /** Where the bytes of a `ProcessSharedBuffer` are. */
 export interface ProcessSharedBufferDescriptor {
-  /** The memory, which several buffers may be parts of. */
+  /** The memory. Several buffers may be parts of it. */
   readonly mapping: SharedMapping;
-  /** Where in it the buffer begins. */
+  /** Offset of the buffer in the memory, in bytes. */
   readonly byteOffset: number;
-  /** How many bytes of it the buffer has. */
+  /** Size of the buffer in bytes. */
   readonly byteLength: number;
 }
 
-/** How shared memory is had and given up. */
+/** The functions that create and remove shared memory. */
 export interface ProcessSharedBufferPrimitives {
-  /** Creates or opens memory and maps it. Throws `SharedMemoryError`, `InvalidOptionError`. */
+  /**
+   * Creates or opens memory and maps it.
+   *
+   * @throws SharedMemoryError
+   * @throws InvalidOptionError
+   */
   mapSharedMemory(options: ProcessSharedBufferOptions): SharedMapping;
-  /** Takes a name away: true if there was one. The memory stays for those who have it. */
+  /** Removes a name. Returns true if the name existed. The memory stays for the processes that have mapped it. */
   unlinkSharedMemory(name: string): boolean;
 }
 
@@ -56,40 +61,40 @@ export interface ViewClass<View> {
   readonly BYTES_PER_ELEMENT?: number;
 }
 
-/** Largest that one can be. */
+/** Largest possible size of a buffer. */
 const MAX_BYTES = Math.min(32 * 1024 ** 3, constants.MAX_LENGTH);
 const MAX_NAME_BYTES = 255;
 /** The member by which another copy of this package reads where a buffer lies. */
 const MEMORY = Symbol.for("knitting-native.shared-memory");
-/** What the names of pools' own memory end with. */
+/** Suffix of the names of pools' own memory. */
 const POOL_SUFFIX = ".knitting";
 
 /**
- * Memory that several processes map: what one writes, all others see, and nothing is copied. Sent to a worker, also within another
- * value, it arrives as one over the same memory.
+ * Memory that several processes map: what one process writes, all others see, and nothing is copied. If it is sent to a
+ * worker, alone or inside another value, a buffer over the same memory arrives.
  *
- * It is an `ArrayBuffer` to JavaScript: `Atomics` work on views over it, but for `Atomics.wait`, which wants a
- * `SharedArrayBuffer`.
+ * In JavaScript the memory is an `ArrayBuffer`. `Atomics` work on views over it, except for `Atomics.wait`, which needs
+ * a `SharedArrayBuffer`.
  *
- * @example
  * import { ProcessSharedBuffer } from "knitting-native/shared-memory";
  *
  * using frames = ProcessSharedBuffer.create(1024 * 1024);
  * const counters = frames.subbuffer(0, 64).view(Int32Array);
  * await pool.call.render(frames);
  * console.log(Atomics.load(counters, 0));
+ * @example
  */
 export class ProcessSharedBuffer {
-  /** Bytes of it. */
+  /** Size in bytes. */
   readonly byteLength: number;
-  /** Where they are. `descriptor.mapping.close()` unmaps them. */
+  /** Where the bytes are. `descriptor.mapping.close()` unmaps them. */
   readonly descriptor: ProcessSharedBufferDescriptor;
   readonly #mapping: Mapping;
   readonly #owns: boolean;
   #buffer: ArrayBuffer | undefined;
   #closed = false;
 
-  /** @internal `owns`: the memory is closed with it. */
+  /** @internal `owns`: closing the buffer also closes the memory. */
   constructor(mapping: Mapping, byteOffset: number, byteLength: number, owns: boolean) {
     if (!(mapping instanceof Mapping)) {
       throw new TypeError("a ProcessSharedBuffer is made by ProcessSharedBuffer.create");
@@ -101,10 +106,11 @@ export class ProcessSharedBuffer {
   }
 
   /**
-   * Creates shared memory of so many bytes, all zero, or opens what has a name.
+   * Creates shared memory of the given size in bytes, all zeros, or opens memory by its name.
    *
-   * @throws SharedMemoryError if the name exists, or doesn't, or what has it is too short, or the system has no memory.
-   * InvalidOptionError.
+   * @throws SharedMemoryError if the name exists already or doesn't exist, if the opened memory is too small, or if
+   * the system has no memory
+   * @throws InvalidOptionError
    */
   static create(
     options: number | ProcessSharedBufferOptions,
@@ -113,20 +119,29 @@ export class ProcessSharedBuffer {
     const mapping = primitives.mapSharedMemory(typeof options === "number" ? { size: options } : options);
     if (!(mapping instanceof Mapping)) {
       throw new InvalidOptionError(
-        `${CREATE}: "primitives" has mapped ${describe(mapping)}, it must be what getDefaultProcessSharedBufferPrimitives() returns`,
+        `${CREATE}: "primitives" has mapped ${describe(mapping)}, it must be what ` +
+          "getDefaultProcessSharedBufferPrimitives() returns",
       );
     }
     return bufferOver(mapping, 0, mapping.byteLength, true);
   }
 
-  /** Its bytes as an `ArrayBuffer`, always the same one. Throws `SharedMemoryError` if it is closed. */
+  /**
+   * The bytes as an `ArrayBuffer`, which is the same object each time.
+   *
+   * @throws SharedMemoryError if the buffer is closed
+   */
   getBuffer(): ArrayBuffer {
     this.#check();
     this.#buffer ??= this.#mapping.buffer(this.descriptor.byteOffset, this.byteLength);
     return this.#buffer;
   }
 
-  /** A view of all of it: `buffer.view(Int32Array)`. Throws `SharedMemoryError` if it is closed, or is no whole elements. */
+  /**
+   * A view of the whole buffer: `buffer.view(Int32Array)`.
+   *
+   * @throws SharedMemoryError if the buffer is closed, or if its size is not a multiple of the element size
+   */
   view<View>(View: ViewClass<View>): View {
     const elementBytes = View.BYTES_PER_ELEMENT ?? 1;
     if (this.byteLength % elementBytes !== 0) {
@@ -144,8 +159,8 @@ export class ProcessSharedBuffer {
   }
 
   /**
-   * A part of it, over the same memory: `length` bytes from `offset`, which is a multiple of 8. It can be sent by itself; who gets
-   * it has all of the memory mapped.
+   * A part of the buffer over the same memory: `length` bytes from `offset`, which must be a multiple of 8. The part
+   * can be sent by itself; the receiver maps all of the memory.
    */
   subbuffer(offset: number, length = this.byteLength - offset): ProcessSharedBuffer {
     this.#check();
@@ -161,8 +176,8 @@ export class ProcessSharedBuffer {
   }
 
   /**
-   * Closes it. What `create` has returned is unmapped, and all views over it and its parts are detached. A part, or one that was
-   * received, gives up its own views.
+   * Closes the buffer. A buffer that `create` returned is unmapped, and all views over it and its parts are detached.
+   * A part, or a buffer that was received, only releases its own views.
    */
   [Symbol.dispose](): void {
     this.#closed = true;
@@ -195,7 +210,7 @@ export class ProcessSharedBuffer {
   }
 }
 
-/** Made outside of the class: a class that names itself gets another name from the bundler. */
+/** This function stands outside of the class, because a bundler renames a class that refers to itself by name. */
 function bufferOver(...parameters: ConstructorParameters<typeof ProcessSharedBuffer>): ProcessSharedBuffer {
   return new ProcessSharedBuffer(...parameters);
 }
@@ -209,8 +224,8 @@ export interface ForeignMemory {
 }
 
 /**
- * @internal What a `ProcessSharedBuffer` of another copy says about its memory; `undefined` if the value is none. Throws the
- * other copy's `SharedMemoryError` if that is closed.
+ * @internal What a `ProcessSharedBuffer` of another copy says about its memory; `undefined` if the value is not such a
+ * buffer. Throws the other copy's `SharedMemoryError` if the buffer is closed.
  */
 export function foreignMemory(value: object): ForeignMemory | undefined {
   return (value as { [MEMORY]?: ForeignMemory })[MEMORY];
@@ -219,8 +234,8 @@ export function foreignMemory(value: object): ForeignMemory | undefined {
 const foreignMappings = new WeakMap<object, Mapping>();
 
 /**
- * @internal The memory of a `ProcessSharedBuffer` of another copy, opened by its name. Throws `SharedMemoryError`: the two copies
- * have an addon each, and neither can use what the other has mapped.
+ * @internal The memory of a `ProcessSharedBuffer` of another copy, opened by its name. Throws `SharedMemoryError`. Each
+ * copy has its own addon, and neither can use what the other has mapped.
  */
 export function openForeign(
   value: object,
@@ -231,7 +246,8 @@ export function openForeign(
     if (name === undefined) {
       throw new SharedMemoryError(
         "foreign",
-        "it was made by another copy of knitting-native and has no name by which this copy could open it. Give it a name, or have one copy installed",
+        "it was made by another copy of knitting-native and has no name by which this copy could open " +
+          "it. Give it a name, or have one copy installed",
       );
     }
     const failed = `the shared memory ${JSON.stringify(name)} of another copy of knitting-native can't be opened`;
@@ -282,7 +298,7 @@ const primitives: ProcessSharedBufferPrimitives = Object.freeze({
   },
 });
 
-/** How this system's shared memory is had and given up. */
+/** The functions that create and remove shared memory on this system. */
 export function getDefaultProcessSharedBufferPrimitives(): ProcessSharedBufferPrimitives {
   return primitives;
 }
@@ -291,7 +307,7 @@ function isSize(size: number): boolean {
   return Number.isInteger(size) && size >= 1 && size <= MAX_BYTES;
 }
 
-/** A name as shm_open(3) takes it, without its slash. Throws `InvalidOptionError`. */
+/** A name in the form of shm_open(3), without its slash. Throws `InvalidOptionError`. */
 function fileName(caller: string, name: unknown): string {
   const file = typeof name === "string" ? name.replace(/^\//, "") : "";
   const allowed = `a name of 1 to ${MAX_NAME_BYTES} bytes with no slash but at its beginning, such as "/frames"`;
@@ -312,7 +328,7 @@ function fileName(caller: string, name: unknown): string {
   return file;
 }
 
-/** Whether UTF-8 can tell it: half a surrogate pair would become another name. */
+/** Whether UTF-8 can represent the text. A lone surrogate would turn it into another name. */
 function isWellFormed(text: string): boolean {
   return Buffer.from(text).toString() === text;
 }

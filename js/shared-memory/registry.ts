@@ -1,12 +1,12 @@
 /**
- * The numbers by which this host's lanes refer to shared memory. Each is given once, and forgotten by everybody when the memory
- * is closed or collected here. A call keeps what it refers to until it is answered.
+ * The numbers by which this host's lanes refer to shared memory. Each number is used once, and everybody forgets it
+ * when the memory is closed or collected here. A call keeps the memory to which it refers until the call is answered.
  */
 import type { SharedMemory } from "./references";
 
-/** Who may have heard of a number. */
+/** Something that may know a number. */
 export interface Hearer {
-  /** The memory is closed or collected. */
+  /** The memory was closed or collected. */
   forget(number: number): void;
 }
 
@@ -16,7 +16,7 @@ const hearers = new Set<Hearer>();
 const collected = new FinalizationRegistry(forget);
 let next = 1;
 
-/** The number of a memory. */
+/** The number of a piece of memory. */
 export function numberOf(memory: SharedMemory): number {
   let number = numbers.get(memory);
   if (number === undefined) {
@@ -28,12 +28,12 @@ export function numberOf(memory: SharedMemory): number {
   return number;
 }
 
-/** The memory with this number, if it is still there. */
+/** The memory with this number, if it still exists. */
 export function memoryOf(number: number): SharedMemory | undefined {
   return memories.get(number)?.deref();
 }
 
-/** A memory has been closed. */
+/** Makes everybody forget memory that was closed. */
 export function forgetMemory(memory: SharedMemory): void {
   const number = numbers.get(memory);
   if (number !== undefined) {

@@ -1,4 +1,4 @@
-/** Why a worker has ended, in words: for a boot that has failed, and for the calls that it had. */
+/** Describes why a worker has ended: for a boot that has failed, and for the calls that the worker had. */
 import { stripVTControlCharacters } from "node:util";
 import {
   type ProtocolViolationError,
@@ -9,25 +9,25 @@ import {
 import type { Call } from "../call/call";
 import type { Exit, Plan, Worker } from "./worker";
 
-/** Workers that may die before they start a call, until the call gives up. */
+/** Number of workers that may die before they start a call, until the call rejects. */
 export const MAX_MOVES = 3;
 
-/** What is known of a run. */
+/** What is known about a run. */
 export interface RunFacts {
   readonly plan: Plan;
-  /** The worker has its memory. */
+  /** Whether the worker has mapped its memory. */
   readonly attached: boolean;
-  /** Its boot took longer than it may. */
+  /** Whether the boot took longer than it may. */
   readonly tooSlow: boolean;
-  /** How it broke the protocol. */
+  /** How the worker broke the protocol. */
   readonly violation: ProtocolViolationError | undefined;
-  /** What it says went wrong in its boot, and whether another start may go better. */
+  /** What the worker reports about its failed boot, and whether another start may succeed. */
   readonly bootFault: { readonly error: Error; readonly retryable: boolean } | undefined;
   /** The task that ran for too long. */
   readonly overdue: string | undefined;
 }
 
-/** What a call rejects with whose worker has ended; `started`: whether the worker had started it. */
+/** The error of a call whose worker has ended. `started`: whether the worker had started the call. */
 export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Call, started: boolean): Error {
   const { violation, overdue, plan } = facts;
   if (violation !== undefined) {
@@ -37,7 +37,8 @@ export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Ca
   if (overdue !== undefined && started) {
     const { hardTimeoutMs } = plan.worker;
     return new WorkerKilledError(
-      `the worker of task "${task}" was killed: task "${overdue}" ran longer than worker.hardTimeoutMs, which is ${hardTimeoutMs}`,
+      `the worker of task "${task}" was killed: task "${overdue}" ran longer than ` +
+        `worker.hardTimeoutMs, which is ${hardTimeoutMs}`,
       "hardTimeout",
       task,
     );
@@ -55,7 +56,7 @@ export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Ca
   );
 }
 
-/** Why a worker could not be started. */
+/** The error of a worker that could not be started. */
 export function bootError(facts: RunFacts, worker: Worker, exit: Exit): WorkerBootError {
   const { exitCode, signal, stderrTail } = exit;
   const details = { argv: worker.argv, exitCode, signal, stderrTail };
@@ -76,7 +77,8 @@ function describeDelay({ plan, attached }: RunFacts, { wrapper }: Worker): strin
   }
   return wrapper === undefined
     ? `a worker has not attached to its memory ${limit}`
-    : `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix has not brought a worker to attach to its memory ${limit}`;
+    : `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix has not brought a worker to ` +
+        `attach to its memory ${limit}`;
 }
 
 function describeEnd({ attached }: RunFacts, worker: Worker, exit: Exit): string {
@@ -84,7 +86,10 @@ function describeEnd({ attached }: RunFacts, worker: Worker, exit: Exit): string
   if (wrapper === undefined || attached) {
     return `a worker could not be started: it ${how(exit, worker)}`;
   }
-  return `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix ${how(exit, worker)} before a worker had attached to its memory`;
+  return (
+    `the wrapper ${JSON.stringify(wrapper)} of worker.processCommandPrefix ${how(exit, worker)} before a ` +
+    "worker had attached to its memory"
+  );
 }
 
 function how({ exitCode, signal, cause }: Exit, { pid }: Worker): string {
@@ -99,7 +104,10 @@ function command(argv: readonly string[]): string {
   return argv.length === 0 ? "" : `\n  command: ${argv.join(" ")}`;
 }
 
-/** What a worker wrote, for a message: it may be colours, or worse, on its way to a terminal. */
+/**
+ * The end of what a worker wrote, for a message. Escape sequences are removed, because the message may reach a
+ * terminal.
+ */
 function tail(stderrTail: string): string {
   const lines = stripVTControlCharacters(stderrTail).trimEnd().split("\n");
   return stderrTail === "" ? "" : `\n  stderr: ${lines.join("\n          ")}`;

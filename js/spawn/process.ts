@@ -1,4 +1,4 @@
-/** Worker processes: Node, Deno or Bun, bare or behind a wrapper. */
+/** Worker processes: Node, Deno or Bun, with or without a wrapper. */
 import { execFile } from "node:child_process";
 import { KnittingError } from "../base/errors";
 import type { HostLane } from "../lane/host/host-lane";
@@ -14,18 +14,18 @@ import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** How long a process may take to end by itself before it is killed. */
 const GRACE_MILLIS = 250;
-/** How long the user's command to end a worker may take. */
+/** How long the user's stop command may take. */
 const STOP_COMMAND_MILLIS = 10_000;
-/** Exit statuses of a launcher that could not do its work, which it begins to tell like this. */
+/** Exit statuses of a launcher that could not do its work, and the beginning of its message. */
 const LAUNCHER_FAILED = [125, 126, 127];
 const LAUNCHER_SAYS = "knitting-launcher: ";
 
-/** The command that stands before a worker's own; empty without one. Throws `InvalidOptionError` if it can't be had. */
+/** The command of the wrapper; empty if there is none. Throws `InvalidOptionError` if the user's function fails. */
 export function wrapperFor({ worker: { prefix } }: Plan, start: WorkerStart): readonly string[] {
   return prefix === undefined ? [] : commandFor("worker.processCommandPrefix", prefix, start);
 }
 
-/** Starts a process behind a lane. `info` is what the user's command to end it is told of the worker. */
+/** Starts a process behind a lane. `info` is the information about the worker for the user's stop command. */
 export function startProcess(
   lane: HostLane,
   plan: Plan,
@@ -37,7 +37,6 @@ export function startProcess(
   const { stdio, cwd, nice } = worker;
   const command = runtimeCommand(worker, executable, workerEntry, enforcement.flags);
   const launcher = launcherPath();
-  let pid: number | null = null;
   let end!: (exit: Exit) => void;
   const exited = new Promise<Exit>((resolve) => {
     end = resolve;
@@ -45,11 +44,10 @@ export function startProcess(
   const onEvent = (event: WorkerEvent): void => {
     switch (event.kind) {
       case "spawned":
-        pid = event.pid;
         events.spawned();
         break;
       case "attached":
-        pid = event.pid ?? pid;
+        // Only the process id is new, and the lane knows that already.
         break;
       case "output":
         for (const line of linesOf(event.lines)) {
@@ -57,8 +55,8 @@ export function startProcess(
         }
         break;
       case "outlives":
-        // Of a pool that was shut down the information has no process any more.
-        stopBy(worker.stopCommand, { ...info(), pid });
+        // After a shutdown of the pool the information has no process id any more.
+        stopBy(worker.stopCommand, { ...info(), pid: lane.native.pid });
         break;
       default:
         end(exitOf(event));
@@ -82,7 +80,7 @@ export function startProcess(
   );
   return {
     get pid() {
-      return pid;
+      return lane.native.pid;
     },
     argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
@@ -111,12 +109,12 @@ function exitOf(event: Extract<WorkerEvent, { kind: "failed" | "exited" }>): Exi
   return { exitCode: code, signal, stderrTail, cause, retryable };
 }
 
-/** The lines without their ends; the last has one too. */
+/** The lines without their line endings. The last line has one too. */
 function linesOf(text: string): string[] {
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
-/** Ends a worker that can't be killed from here, by the user's command. */
+/** Ends a worker that can't be killed from here, with the user's stop command. */
 function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void {
   if (command === undefined) {
     return;
@@ -136,6 +134,7 @@ function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void 
 function livesOnError(): Error {
   return new KnittingError(
     "KNITTING_WORKER_LIVES_ON",
-    "a worker was given up: it, its wrapper or something else that holds its memory has not ended although it was to be killed. It is out of this process's reach: worker.stopCommand can end it",
+    "a worker was given up: it, its wrapper or something else that holds its memory has not ended " +
+      "although it was to be killed. It is out of this process's reach: worker.stopCommand can end it",
   );
 }

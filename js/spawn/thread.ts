@@ -24,7 +24,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
     name: "knitting",
     stdout: piped,
     stderr: piped,
-    // Without it Node copies the host's.
+    // If it is undefined, Node copies the host's environment.
     env: isUnrestricted(plan.worker) ? undefined : valuesOf(environmentOf(plan.worker)),
     resourceLimits,
   };
@@ -67,8 +67,8 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
 }
 
 /**
- * Has a thread's stream not keep the process alive while it is read. Node gives each such stream a hold of its own, whatever
- * `unref` says, and no other way to do without: `lifecycle.test.ts` hears if a version of Node calls it otherwise.
+ * Lets the process end while a thread's stream is being read. Node gives each such stream a hold of its own, whatever
+ * `unref` says, and has no other way to remove it. `lifecycle.test.ts` fails if a version of Node renames it.
  */
 function letEnd(stream: Readable): void {
   const symbols = Object.getOwnPropertySymbols(stream);
@@ -81,8 +81,8 @@ function letEnd(stream: Readable): void {
 let inherited: string[] | undefined;
 
 /**
- * Flags of the whole process, V8's among them, can't be given to a thread and hold for it all the same. Only Node knows which
- * they are: it names them when it refuses them.
+ * Flags of the whole process, V8's among them, can't be given to a thread and hold for it anyway. Only Node knows which
+ * flags those are: it names them when it refuses them.
  */
 function createThread(options: WorkerOptions, permissions: readonly string[]): Thread {
   inherited ??= inheritedExecArgv(process.execArgv);

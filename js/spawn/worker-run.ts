@@ -1,6 +1,6 @@
 /**
- * One start of one worker: its lane, its thread or process, its boot's time limit, and what is known of it when it ends. A
- * worker that is started again is another run.
+ * One start of one worker: its lane, its thread or process, the time limit of its boot, and what is known about it when
+ * it ends. A worker that is started again has another run.
  *
  * ```text
  *   booting --ready--> ready --ends--> ended
@@ -18,11 +18,11 @@ import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
-/** What a run tells its owner, which may not use it before its constructor has returned. */
+/** What a run reports to its owner, which may not use the run before its constructor has returned. */
 export interface RunEvents extends WorkerEvents {
   /** The worker is ready for calls. */
   ready(): void;
-  /** The run was given up while this call was being made. */
+  /** The run was abandoned while this call was being made. */
   refused(call: LaneCall): void;
   /** The worker has ended, and not because `stop` was called. */
   ended(end: RunEnd): void;
@@ -31,21 +31,21 @@ export interface RunEvents extends WorkerEvents {
 /** How a run has ended. */
 export interface RunEnd {
   readonly exit: Exit;
-  /** Whether it had been ready. */
+  /** Whether the worker had been ready. */
   readonly wasReady: boolean;
-  /** Milliseconds for which it was ready. */
+  /** Milliseconds for which the worker was ready. */
   readonly readyMillis: number;
-  /** Why its boot has failed, if it was never ready. */
+  /** Why the boot has failed, if the worker was never ready. */
   readonly bootError: Error | undefined;
-  /** Whether another start may go better, if it was never ready. */
+  /** Whether another start may succeed, if the worker was never ready. */
   readonly retryable: boolean;
-  /** Calls that it had started, as far as it says so: what each rejects with is `crash(call, true)`. */
+  /** Calls that the worker had started, as far as it reports that. Each rejects with `crash(call, true)`. */
   readonly started: readonly LaneCall[];
-  /** The others, in their order. */
+  /** The other calls, in their order. */
   readonly unstarted: readonly LaneCall[];
 }
 
-/** The command that stands before a worker's own; empty without one. Throws `InvalidOptionError` if it can't be had. */
+/** The command of the wrapper; empty if there is none. Throws `InvalidOptionError` if the user's function fails. */
 export function wrapperOf(plan: Plan, index: number, start: number): readonly string[] {
   const { runtime } = plan.worker;
   const workerStart = { index, start, runtime } as WorkerStart;
@@ -62,7 +62,10 @@ export class WorkerRun {
   #readySince: number | undefined;
   #stopped = false;
 
-  /** Starts a worker. `info` is what the user's command to end it gets to know of it. Throws if there can be none now. */
+  /**
+   * Starts a worker. `info` is the information about the worker for the user's stop command. Throws if no worker can be
+   * started now.
+   */
   constructor(plan: Plan, wrapper: readonly string[], info: () => WorkerInfo, events: RunEvents) {
     const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime, spinMicroseconds } = plan.worker;
     const named = sharedMemory.mode === "named" ? sharedMemory : undefined;
@@ -109,27 +112,32 @@ export class WorkerRun {
     void this.#worker.exited.then((exit) => this.#ended(exit));
   }
 
-  /** Process id; of a wrapper until the worker in it is known. Null for a thread, and until the process runs. */
+  /**
+   * Process id of the worker, or of its wrapper until the worker inside is known. Null for a thread, and until the
+   * process runs.
+   */
   get pid(): number | null {
     return this.#worker.pid;
   }
 
-  /** Whether the worker serves calls. */
+  /** Whether the worker runs calls. */
   get ready(): boolean {
     return this.#readySince !== undefined;
   }
 
-  /** Whether its boot has taken too long: its calls have waited for as long as they may. */
+  /** Whether the boot has taken too long. Its calls have then waited for the full time limit. */
   get tooSlow(): boolean {
     return this.#facts.tooSlow;
   }
 
-  /** Ends the worker and resolves when it is gone, with how it went. `calls` are those it had not answered. */
+  /**
+   * Ends the worker. `exited` resolves when it is gone, with how it ended. `calls` are those that it had not answered.
+   */
   stop(): { calls: LaneCall[]; exited: Promise<Exit> } {
     this.#stopped = true;
     clearTimeout(this.#bootTimer);
     this.lane.drain();
-    // Stopped first: closing the lane would kill a process at once.
+    // The worker is stopped first, because closing the lane would kill a process at once.
     this.#worker.stop();
     const exited = this.#worker.exited.then((exit) => {
       this.lane.close();
@@ -139,14 +147,14 @@ export class WorkerRun {
     return { calls: started.concat(unstarted), exited };
   }
 
-  /** What a call rejects with whose worker has ended so. */
+  /** The error of a call whose worker has ended like this. */
   crash(call: LaneCall, exit: Exit, started: boolean): Error {
     return crashError(this.#facts, this.#worker, exit, call, started);
   }
 
   #ready(): void {
     clearTimeout(this.#bootTimer);
-    // A stopped worker may say it as its last.
+    // This may be the last message of a worker that was stopped.
     if (!this.#stopped) {
       this.#readySince = now();
       this.#events.ready();
@@ -185,7 +193,7 @@ export class WorkerRun {
       return;
     }
     clearTimeout(this.#bootTimer);
-    // What it had answered before it died counts.
+    // Results that the worker sent before it died count.
     this.lane.drain();
     if (this.#stopped) {
       // A listener or a getter has shut the pool down.

@@ -1,4 +1,4 @@
-/** A worker as its run sees it: a thread or a process that is started, asked to stop, and ends once. */
+/** A worker as its run sees it: a thread or a process that is started, may be asked to stop, and ends once. */
 import type { DebugContext } from "../base/debug-log";
 import type { ResolvedPayload } from "../payload/options";
 import type { Enforcement } from "../permission/enforce";
@@ -11,18 +11,18 @@ export interface Plan {
   readonly worker: ResolvedWorker;
   /** The runtime's executable; empty for threads. */
   readonly executable: string;
-  /** How what the workers may do is enforced. */
+  /** How the workers' permissions are enforced. */
   readonly enforcement: Enforcement;
   readonly payload: ResolvedPayload;
-  /** What the pool is to say of itself; `program.debug` is what a worker is. */
+  /** The debug context of the pool. `program.debug` is that of a worker. */
   readonly debug: DebugContext | undefined;
 }
 
-/** What a worker tells its run while it lives. */
+/** What a worker reports to its run while it lives. */
 export interface WorkerEvents {
-  /** Its thread or its command runs. */
+  /** The worker's thread or command runs. */
   spawned(): void;
-  /** It wrote a line; only if lines are to be events. */
+  /** The worker wrote a line. Only if lines are reported as events. */
   output(stream: "stdout" | "stderr", line: string): void;
 }
 
@@ -31,23 +31,26 @@ export interface Exit {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly stderrTail: string;
-  /** What it threw, if it was a thread that did; why it could not be started, if it was a process. */
+  /** The error that a thread threw, or why a process could not be started. */
   readonly cause?: unknown;
-  /** Whether another start may go better. */
+  /** Whether another start may succeed. */
   readonly retryable: boolean;
 }
 
 export interface Worker {
-  /** Process id; of a wrapper until the worker in it is known. Null for a thread, and until the process runs. */
+  /**
+   * Process id of the worker, or of its wrapper until the worker inside is known. Null for a thread, and until the
+   * process runs.
+   */
   readonly pid: number | null;
-  /** Its command line; empty for a thread. */
+  /** The worker's command line; empty for a thread. */
   readonly argv: readonly string[];
-  /** The program of its wrapper, if it has one. */
+  /** The program of the wrapper, if there is one. */
   readonly wrapper: string | undefined;
-  /** Asks it to end, and sees to it. */
+  /** Asks the worker to end, and kills it if it doesn't. */
   stop(): void;
-  /** Ends it at once. */
+  /** Kills the worker at once. */
   kill(): void;
-  /** Resolves once it has ended. */
+  /** Resolves when the worker has ended. */
   readonly exited: Promise<Exit>;
 }

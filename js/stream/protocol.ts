@@ -1,5 +1,5 @@
 /**
- * Streams: an argument or a result that is not one value but many, one after the other.
+ * Streams: arguments and results that are not one value but many, one after the other.
  *
  * ```text
  *   sender                                   receiver
@@ -9,16 +9,17 @@
  *   is over                 --- end ----->   the last: what the iterator returned, or threw
  * ```
  *
- * An argument's sender is the host; its receiver gives the first credit when the task asks for the first item. A result's sender
- * is the worker, which has its first credit from the start; its end is the result of the call. Credit is counted in units: each
- * item takes one, a long one more. A sender goes on while it has any, so that an item of any length can pass.
+ * The sender of an argument is the host; its receiver gives the first credit when the task asks for the first item. The
+ * sender of a result is the worker, which has its first credit from the start; the end of the stream is the result of
+ * the call. Credit is counted in units: each item takes one unit, and a long item takes more. A sender goes on while it
+ * has any credit, so that an item of any length can pass.
  */
 import { FLAG_ARENA, STREAM_UNIT_BYTES } from "../native/layout";
 
-/** Any object with an async iterator, and a generator, which no payload is. */
+/** Any object with an async iterator, and a generator. No payload is either of these. */
 export type Source = AsyncIterable<unknown> | IterableIterator<unknown>;
 
-/** Whether a value is a stream. It may throw what a getter of the value throws. */
+/** Whether a value is a stream. Throws what a getter of the value throws. */
 export function isStream(value: unknown): value is Source {
   if (typeof value !== "object" || value === null) {
     return false;
@@ -42,7 +43,7 @@ async function* delegate(source: Iterable<unknown>): AsyncGenerator<unknown, unk
   return yield* source;
 }
 
-/** What a slot takes of its stream's credit. The native side counts the same. */
+/** The units of its stream's credit that a slot takes. The native side counts the same. */
 export function unitsOf(flags: number, length: number): number {
   return (flags & FLAG_ARENA) === 0 ? 1 : Math.max(Math.ceil(length / STREAM_UNIT_BYTES), 1);
 }

@@ -1,23 +1,23 @@
-/** The receiving end of a stream, see stream.ts. */
+/** The receiving end of a stream, see protocol.ts. */
 import { STREAM_WINDOW } from "../native/layout";
 
 /** Where a stream comes from. */
 export interface ReceiverLane {
-  /** Allows items of so many more units. */
+  /** Allows items of this many more units. */
   grant(units: number): void;
-  /** Wants no more. Throws if the value can't be sent. */
+  /** Tells the sender that no more items are wanted. Throws if the value can't be sent. */
   cancel(value: unknown): void;
-  /** Somebody waits for what comes next, or nobody does any more. */
+  /** Records whether somebody waits for the next item. */
   attend(waits: boolean): void;
 }
 
-/** Units that were taken before the sender gets them back. */
+/** Number of units that were taken before the sender gets them back. */
 const GRANT_UNITS = STREAM_WINDOW / 4;
 
-/** Somebody who waits: for an item, or for the stream's end. */
+/** A reader that waits for an item or for the stream's end. */
 interface Waiter {
   readonly wantsItem: boolean;
-  /** Who waits: it is not collected before it has got what it waits for. */
+  /** The reader, which must not be collected before it has got what it waits for. */
   readonly reader: object;
   resolve(result: IteratorResult<unknown, unknown>): void;
   reject(error: unknown): void;
@@ -25,22 +25,27 @@ interface Waiter {
 
 type End = { readonly error: unknown } | { readonly value: unknown };
 
-/** The end after it has been told. */
+/** The end after it has been delivered. */
 const OVER: End = { value: undefined };
 
-/** What has arrived of a stream and who waits for more. It knows nothing of the {@link TaskStream} that is read. */
+/**
+ * The items of a stream that have arrived, and the readers that wait for more. This class doesn't refer to the
+ * {@link TaskStream} that is read.
+ */
 export class StreamReceiver {
   readonly #lane: ReceiverLane;
   #items: unknown[] = [];
   #units: number[] = [];
   #first = 0;
   #waiters: Waiter[] = [];
-  /** Units that were taken and not given back. */
+  /** Number of units that were taken and not given back. */
   #taken = 0;
   #end: End | undefined;
   #isCancelled = false;
 
-  /** With `taken` units to be given as the first are asked for: none if the sender has had them from the start. */
+  /**
+   * `taken` units are granted with the first request for an item. It is 0 if the sender has had them from the start.
+   */
   constructor(lane: ReceiverLane, taken: number) {
     this.#lane = lane;
     this.#taken = taken;
@@ -69,20 +74,20 @@ export class StreamReceiver {
     }
   }
 
-  /** The sender's iterator has returned: there is no more. */
+  /** The sender's iterator has returned, and no more items follow. */
   readonly finish = (value: unknown): void => this.#over({ value });
 
-  /** There is no more because of an error. What has arrived before it can be read first. */
+  /** No more items follow because of an error. The items that arrived before it can be read first. */
   readonly fail = (error: unknown): void => this.#over({ error });
 
-  /** What has arrived is not wanted any more. */
+  /** Discards the items that have arrived. */
   discard(): void {
     this.#items = [];
     this.#units = [];
     this.#first = 0;
   }
 
-  /** Nobody is there any more who could read it. */
+  /** Ends the stream because nobody can read it any more. */
   abandon(): void {
     this.discard();
     if (this.#end === undefined && !this.#isCancelled) {
@@ -116,7 +121,7 @@ export class StreamReceiver {
     return "error" in end ? Promise.reject(end.error) : Promise.resolve({ done: true, value: end.value });
   }
 
-  /** Ends the stream early. Resolves when the sender's iterator has ended, with what it made of `value`. */
+  /** Ends the stream early. Resolves when the sender's iterator has ended, with what it returned for `value`. */
   return(reader: object, value: unknown): Promise<IteratorResult<unknown, unknown>> {
     this.discard();
     if (this.#end !== undefined) {
@@ -173,7 +178,7 @@ export class StreamReceiver {
     }
     for (const { wantsItem, resolve, reject } of waiters) {
       let told: End = OVER;
-      // The end is told once: to who has asked for an item, or to who has ended the stream early.
+      // The end is delivered once: to the reader that asked for an item, or to the one that ended the stream early.
       if (wantsItem !== this.#isCancelled) {
         told = this.#end;
         this.#end = OVER;

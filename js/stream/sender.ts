@@ -1,15 +1,15 @@
-/** The sending end of a stream, see stream.ts. */
+/** The sending end of a stream, see protocol.ts. */
 import { now, setImmediate } from "../base/clock";
 import { FLAG_REJECTED } from "../native/layout";
 import { iteratorOf, type Source } from "./protocol";
 
 /** Where a stream is sent. */
 export interface SenderLane {
-  /** Sends an item: the units of credit that it takes. Throws if it can't be sent. */
+  /** Sends an item. Returns the units of credit that the item takes. Throws if it can't be sent. */
   send(item: unknown): number;
-  /** Tells that there are no more items, with `FLAG_REJECTED` because of an error, and what the iterator returned or threw. */
+  /** Reports that no more items follow, and what the iterator returned or, with `FLAG_REJECTED`, what it threw. */
   end(flags: number, value: unknown): void;
-  /** There is credit to work with, or the sender has to wait for some. */
+  /** Reports whether there is credit to use, or the sender has to wait for some. */
   busy?(isBusy: boolean): void;
 }
 
@@ -24,31 +24,33 @@ export class StreamSender {
   #isOver = false;
   #isBusy = false;
   #turnBegan = 0;
-  /** Whether an item has been asked for and has not come. */
+  /** Whether an item has been requested from the iterator and has not come. */
   isPulling = false;
 
   constructor(source: Source) {
     this.#source = source;
   }
 
-  /** Whether anything of the stream was asked for: it can't be sent elsewhere from the start any more. */
+  /** Whether anything of the stream was requested. After that the stream can't be sent elsewhere from its start. */
   get hasBegun(): boolean {
     return this.#iterator !== undefined;
   }
 
-  /** Says where the stream goes, before any credit. */
+  /** Sets where the stream goes, before any credit arrives. */
   connect(lane: SenderLane): void {
     this.#lane = lane;
   }
 
-  /** Items of so many more units may be sent. */
+  /** Allows items of this many more units. */
   grant(units: number): void {
     this.#credit += units;
     this.#turnBegan = now();
     this.#pull();
   }
 
-  /** No more items are wanted: ends the iterator, and then the stream with what it makes of `value`. */
+  /**
+   * Ends the iterator because no more items are wanted, and then the stream with what the iterator returns for `value`.
+   */
   cancel(value: unknown): void {
     this.#close(
       value,
@@ -57,13 +59,13 @@ export class StreamSender {
     );
   }
 
-  /** The call is over: ends the iterator, and tells nobody. */
+  /** Ends the iterator because the call is over, and reports nothing. */
   stop(): void {
     const done = () => {};
     this.#close(undefined, done, done);
   }
 
-  /** Asks for the next item, if it may. */
+  /** Requests the next item, if that is allowed. */
   #pull(): void {
     if (this.isPulling || this.#isOver) {
       return;
@@ -95,11 +97,11 @@ export class StreamSender {
         this.#end(0, value);
         return;
       }
-      // More credit may come meanwhile.
+      // More credit may arrive during this call.
       const units = (this.#lane as SenderLane).send(step.value);
       this.#credit -= units;
     } catch (error) {
-      // An item that can't be sent is the end, and the iterator hears of it as of any other.
+      // An item that can't be sent ends the stream, and the iterator is ended as in any other case.
       const tell = () => this.#end(FLAG_REJECTED, error);
       this.#close(undefined, tell, tell);
       return;

@@ -1,31 +1,35 @@
-/** A stream as it is read, on the host and in a task. */
+/** A stream as its reader sees it, in the host and in a task. */
 import type { StreamReceiver } from "./receiver";
 
 /**
- * What a task yields, one after the other: an async iterator with back-pressure. The worker is a bounded number of items
- * ahead. A stream is read once.
+ * The items that a task yields, in order: an async iterator with back-pressure. The worker runs ahead by a bounded
+ * number of items. A stream can be read once.
  */
 export interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Item, Return, undefined> {
   /**
-   * The next item, or the generator's return value as `{ done: true, value }`. Rejects with what the generator throws, and with
-   * what a call rejects with: `WorkerCrashedError`, `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. What has
-   * arrived before a worker's end is handed out first.
+   * Resolves with the next item, or with the generator's return value as `{ done: true, value }`. Rejects with the
+   * error that the generator throws, or with an error that a call rejects with: `WorkerCrashedError`,
+   * `PoolClosedError`, `TaskTimeoutError`, the reason of an abort. Items that arrived before the worker's end are
+   * delivered first.
    */
   next(): Promise<IteratorResult<Item, Return>>;
   /**
-   * Ends the stream early, as `break` in a `for await` does: the task's generator returns, and its `finally` runs. Resolves
-   * after that; rejects with what the `finally` throws, or if the worker dies of it.
+   * Ends the stream early, as `break` in a `for await` loop does: the task's generator returns, and its `finally`
+   * blocks run. Resolves after that. Rejects with the error that a `finally` block throws, or if the worker dies in
+   * it.
    */
   return(value?: Return): Promise<IteratorResult<Item, Return>>;
-  /** Ends the stream early, as `return` does, and rejects with `error` after that. The generator does not get to see it. */
+  /**
+   * Ends the stream early, as `return` does, and then rejects with `error`. The generator doesn't receive the error.
+   */
   throw(error?: unknown): Promise<IteratorResult<Item, Return>>;
-  /** Itself. */
+  /** Returns the stream itself. */
   [Symbol.asyncIterator](): this;
   /** Ends the stream early, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Streams that nobody can read any more. */
+/** Abandons streams whose reader was garbage-collected. */
 const abandoned = new FinalizationRegistry<StreamReceiver>((receiver) => receiver.abandon());
 
 /** @internal */

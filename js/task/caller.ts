@@ -1,4 +1,6 @@
-/** Which module called us. Read from the file names of the stack, never from lines or source maps. */
+/**
+ * Finds the module that called this package. It uses the file names of the stack, never line numbers or source maps.
+ */
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { InvalidOptionError } from "../base/errors";
@@ -7,32 +9,33 @@ import { codeFolder } from "../native/package";
 
 const ours = new Set([`${codeFolder}/`, `${pathToFileURL(codeFolder).href}/`]);
 
-/** What `setModuleUrl` has said of a file. */
+/** The URLs that `setModuleUrl` has declared, by file. */
 const declared = new Map<string | undefined, string>();
 
-/** URL of the module nearest on the stack that is not part of this package; `undefined` for code without a file. */
+/** URL of the nearest module on the stack that is not part of this package; `undefined` for code without a file. */
 export function callerFile(): string | undefined {
   const file = fileOnStack();
   return declared.get(file) ?? file;
 }
 
-/** Whether a module may be bundled: its exports may have other names than its source says, or none. */
+/** Whether a module may be bundled: its exports may be missing, or have other names than in the source. */
 export function mayBeBundled(href: string): boolean {
   return [...declared.values()].includes(href);
 }
 
 /**
- * Says that the module which calls it may be bundled, and where it is. To be called before the module defines tasks. Its tasks
- * are then found by the order in which it calls `task`, and not by the names of their exports, which a bundler may drop; so
- * they have to be defined at its top level.
+ * Declares that the calling module may be bundled, and where it is. Call it before the module defines tasks. A bundler
+ * may drop or rename exports, so workers then find the module's tasks by the order in which it calls `task`, not by the
+ * names of their exports. The tasks must be defined at the module's top level.
  *
- * `url` is `import.meta.url`. Without it, or where it is `undefined` as in what esbuild makes for CommonJS, it is the file that runs.
+ * `url` is `import.meta.url`. If it is left out or `undefined`, as in esbuild's CommonJS output, the running file is
+ * used.
  *
- * @throws InvalidOptionError if there is no file at `url`, which then is that of a source.
- * @example
+ * @throws InvalidOptionError if there is no file at `url`, which is then probably the URL of a source file
  * setModuleUrl(import.meta.url);
  *
  * export const double = task({ f: (x: number) => x * 2 });
+ * @example
  */
 export function setModuleUrl(url?: string | URL): void {
   const file = fileOnStack();
@@ -45,13 +48,17 @@ export function setModuleUrl(url?: string | URL): void {
   }
   if (href.startsWith("file:") && !existsSync(fileURLToPath(href))) {
     throw new InvalidOptionError(
-      `setModuleUrl: "url" is ${describe(String(url))}, and there is no such file; ${running}. A bundler may have put the URL of a source there: without an argument it is the file that runs`,
+      `setModuleUrl: "url" is ${describe(String(url))}, and there is no such file; ${running}. A ` +
+        "bundler may have put the URL of a source there: without an argument it is the file that runs",
     );
   }
   declared.set(file, href);
 }
 
-/** A module's URL as it is compared: runtimes differ in what they escape. `undefined` if it is none that a worker could import. */
+/**
+ * A module's URL in canonical form, since runtimes escape different characters. `undefined` if a worker can't import
+ * it.
+ */
 export function canonical(file: string): string | undefined {
   if (file.startsWith("/")) {
     return pathToFileURL(file).href;
@@ -70,9 +77,9 @@ function fileOnStack(): string | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error;
   let frames: NodeJS.CallSite[] = [];
   try {
-    // Far enough for a call through a few helpers of ours, and for none of the caller's.
+    // Enough frames for a call through a few functions of this package. A limit that the caller has set is not used.
     Error.stackTraceLimit = 20;
-    // Test runners put source-mapped positions in here; the raw frames are wanted.
+    // Test runners install a function here that returns source-mapped positions. The raw frames are needed.
     Error.prepareStackTrace = (_error, callSites) => {
       frames = callSites;
     };
@@ -82,7 +89,7 @@ function fileOnStack(): string | undefined {
   }
   for (const frame of frames) {
     const file = frame.getFileName() ?? frame.getScriptNameOrSourceURL();
-    // Native is what the language brings, such as Array.prototype.map: in Bun it has a file called "[unknown]".
+    // A native frame is a function of the language, such as Array.prototype.map. In Bun its file is "[unknown]".
     if (typeof file === "string" && !frame.isNative() && !file.startsWith("node:") && !isOurs(file)) {
       return canonical(file);
     }

@@ -1,4 +1,7 @@
-/** What `task` and `importTask` check and define, in a host and in a worker alike; what a task can do differs between the two. */
+/**
+ * Checks and definitions of `task` and `importTask`, used in the host and in a worker. What a task can do differs
+ * between the two.
+ */
 import { InvalidOptionError } from "../base/errors";
 import { describe, flag, record, refuseUnknown } from "../base/validate";
 import { callerFile } from "./caller";
@@ -8,7 +11,7 @@ import { timeLimitOf } from "./time-limit";
 
 const LIMITS = ["timeout", "abortSignal"];
 
-/** The definition of a task by its function, which counts as one more of the calling module. Throws `InvalidOptionError`. */
+/** Defines a task by its function, as the next task of the calling module. Throws `InvalidOptionError`. */
 export function defineLocal(given: unknown): Definition {
   const definition = record("task", "definition", given, "an object: { f }");
   refuseUnknown("task", definition, ["f", ...LIMITS]);
@@ -20,7 +23,7 @@ export function defineLocal(given: unknown): Definition {
   return { origin: registerTask(callerFile(), f as TaskFunction), ...limits };
 }
 
-/** The definition of a task by its module and its name there. Throws `InvalidOptionError`. */
+/** Defines a task by its module and export. Throws `InvalidOptionError`. */
 export function defineImported(given: unknown): Definition {
   const definition = record("importTask", "definition", given, "an object: { href, name }");
   refuseUnknown("importTask", definition, ["href", "name", ...LIMITS]);

@@ -1,27 +1,30 @@
 /**
- * What `task` and `importTask` return, and where a worker finds it.
+ * What `task` and `importTask` return, and how a worker finds it.
  *
- * A worker imports the task's module. There it takes an export by its name; or, where no name is known, what the module's first,
- * second, ... call of `task` has defined. A module defines the same tasks in the same order wherever it is evaluated, if it calls
- * `task` at its top level. One that defines fewer in the worker than in the host is refused: which one is meant would be a guess.
+ * A worker imports the task's module and takes an export by its name. If no name is known, it takes what the module's
+ * first, second, ... call of `task` has defined. If a module calls `task` at its top level, it defines the same tasks
+ * in the same order wherever it is evaluated. A module that defines fewer tasks in the worker than in the host is
+ * refused, since the worker could only guess which task is meant.
  */
 
 import type { TimeLimit } from "./time-limit";
 import type { TaskToolkit } from "./toolkit";
 
-/** A function that runs in a worker: one argument in, one value out, either may be missing. */
+/** A function that runs in a worker. It takes one argument and returns one value; either may be missing. */
 // biome-ignore lint/suspicious/noExplicitAny: each task brings its own argument type
 export type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
 
 const DEFINITION = Symbol.for("knitting-native.task");
 
-/** Carries a task's signature from `task` and `importTask` to `pool.call`. For types alone: no value has it. */
+/**
+ * Carries a task's signature from `task` and `importTask` to `pool.call`. Only types have this member, values don't.
+ */
 declare const SIGNATURE: unique symbol;
 
-/** For types alone too: whether a task is to be told of aborts. */
+/** Carries whether the task learns of aborts. Only types have this member, values don't. */
 declare const ABORTABLE: unique symbol;
 
-/** What `task` and `importTask` define: export it and put it among a pool's tasks. */
+/** A task that `task` or `importTask` has defined. Export it and add it to a pool's tasks. */
 export interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
   /** @internal */
   readonly [DEFINITION]: Definition;
@@ -33,28 +36,28 @@ export interface Task<Argument = unknown, Result = unknown, Abortable extends bo
 export interface Definition {
   readonly origin: Origin;
   readonly limit: TimeLimit | undefined;
-  /** Whether the task is to be told of aborts. */
+  /** Whether the task learns of aborts. */
   readonly abortable: boolean;
 }
 
-/** @internal Where a definition comes from: a module named outright, or the place that called `task`. */
+/** @internal Origin of a definition: a module that was named explicitly, or the place that called `task`. */
 export type Origin =
   | { readonly kind: "imported"; readonly href: string; readonly name: string }
   | {
       readonly kind: "local";
       readonly f: TaskFunction;
-      /** Of the module; `undefined` where the code has no file. */
+      /** URL of the module; `undefined` if the code has no file. */
       readonly href: string | undefined;
-      /** How many tasks the module had defined before. */
+      /** How many tasks the module had defined before this one. */
       readonly nth: number;
     };
 
-/** @internal Makes a value a task. */
+/** @internal Turns a value into a task. */
 export function carry<T extends object>(definition: Definition, methods: T): T & Task {
   return Object.assign(Object.create(null), { [DEFINITION]: definition }, methods);
 }
 
-/** @internal The definition that a value carries, if it is a task. */
+/** @internal The definition of a task; `undefined` if the value is not a task. */
 export function definitionOf(value: unknown): Definition | undefined {
   return typeof value === "object" && value !== null ? (value as Task)[DEFINITION] : undefined;
 }
@@ -62,11 +65,11 @@ export function definitionOf(value: unknown): Definition | undefined {
 /** How many tasks each module has defined so far. */
 const counts = new Map<string, number>();
 
-/** In a worker that is booting: the tasks of each module. All copies of this package in one worker share it. */
+/** The tasks of each module, in a worker that is booting. All copies of this package in one worker share it. */
 const REGISTRY = Symbol.for("knitting-native.registry");
 const shared = globalThis as { [REGISTRY]?: Map<string, TaskFunction[]> | undefined };
 
-/** @internal Counts a task as one more of its module, and registers it while a worker boots. */
+/** @internal Counts a task as the module's next one, and registers it while a worker boots. */
 export function registerTask(href: string | undefined, f: TaskFunction): Origin {
   const nth = definedIn(href);
   if (href !== undefined) {
@@ -84,7 +87,7 @@ export function definedIn(href: string | undefined): number {
   return href === undefined ? 0 : (counts.get(href) ?? 0);
 }
 
-/** @internal Keeps what modules define while `load` imports them. */
+/** @internal Records the tasks that modules define while `load` imports them. */
 export async function withRegistry<T>(
   load: (tasksOf: (href: string) => readonly TaskFunction[]) => Promise<T>,
 ): Promise<T> {

@@ -1,63 +1,67 @@
 /**
- * What the workers of a pool are to run. The host makes it once; a thread gets it as it is, a process as JSON in its boot
+ * What the workers of a pool run. The host makes it once. A thread gets it as an object, a process as JSON in its boot
  * payload.
  */
 import type { MessagePort } from "node:worker_threads";
 import type { DebugContext } from "../base/debug-log";
 
-/** Where a task is found. */
+/** Where a worker finds a task. */
 export interface TaskSource {
-  /** Its key in the pool, for messages. */
+  /** The task's key in the pool, for messages. */
   readonly task: string;
-  /** URL of its module. */
+  /** URL of the task's module. */
   readonly href: string;
-  /** Name of the export; or which of the tasks that the module defines it is, from 0, and how many there are at least. */
+  /**
+   * Name of the export; or the index, from 0, of the task among those that the module defines, and how many it
+   * defines at least.
+   */
   readonly at: string | { readonly nth: number; readonly of: number };
-  /** Whether it is to be told of aborts. */
+  /** Whether the task learns of aborts. */
   readonly abortable: boolean;
 }
 
 /** A function that runs before the tasks' modules are imported. */
 export interface BootstrapSource {
-  /** URL of its module. */
+  /** URL of the function's module. */
   readonly href: string;
   /** Name of the export. */
   readonly name: string;
-  /** Its argument, encoded, as Base64. */
+  /** The function's argument, as an encoded value in Base64. */
   readonly data: string;
 }
 
-/** What a worker runs, and how it waits for it. */
+/** What a worker runs, and how it waits for calls. */
 export interface Program {
-  /** A submission names a task by its index here. */
+  /** A submission names a task by its index in this array. */
   readonly tasks: readonly TaskSource[];
   readonly bootstrap: BootstrapSource | undefined;
-  /** How long the worker may spin for its next call. */
+  /** How long the worker may spin for its next call, in nanoseconds. */
   readonly spinNanos: number;
-  /** Bytes that a result may take, encoded. */
+  /** Bytes that an encoded result may take. */
   readonly maxPayloadBytes: number;
-  /** What it is to say of itself. */
+  /** What the worker logs about itself. */
   readonly debug: DebugContext | undefined;
 }
 
-/** Why a worker could not boot, as it tells the host. */
+/** Why a worker could not boot, as it reports it to the host. */
 export interface BootFault {
   readonly error: unknown;
-  /** Whether another worker may do better. */
+  /** Whether another worker may succeed. */
   readonly retryable: boolean;
 }
 
 /** What a worker thread is started with. */
 export interface ThreadData {
-  /** Under which the host has lent the memory. */
+  /** The token under which the host has registered the lane's memory for this thread. */
   readonly token: number;
-  /** By which SharedArrayBuffers come and go. */
+  /** The port through which SharedArrayBuffers are sent and received. */
   readonly port: MessagePort;
   readonly program: Program;
 }
 
 /**
- * The environment variables that carry a process worker's boot payload (`src/process/boot.rs`). They are set for one worker
- * and taken out of its environment before any task runs: nobody else's business, and never inherited.
+ * The environment variables that carry a process worker's boot payload (`src/process/boot.rs`). They are set for one
+ * worker only and are removed from its environment before any task runs, so that tasks can't read them and programs
+ * don't inherit them.
  */
 export const BOOT_VARIABLES: readonly string[] = ["KNITTING_PROCESS_WORKER", "KNITTING_PROCESS_WORKER_BOOT"];

@@ -1,32 +1,32 @@
-/** How long a task may take, as users say it. */
+/** The time limit of a task, as users give it and as calls use it. */
 import { LONGEST_TIMER_MILLIS } from "../base/clock";
 import { InvalidOptionError } from "../base/errors";
 import { describe, isRecord, positiveNumber, refuse, refuseUnknown } from "../base/validate";
 
 /**
- * How long a task may take from its start, in milliseconds, and what its call comes to then. A number: it rejects with
- * `TaskTimeoutError`. The task itself goes on; see `worker.hardTimeoutMs` for one that must be ended. The end may come
- * late by an eighth of the time, and is noticed by a host whose event loop is not busy.
+ * How long a task may take from its start, in milliseconds, and how its call ends after that. With a number, the call
+ * rejects with `TaskTimeoutError`. The task itself goes on running; `worker.hardTimeoutMs` ends a task. The call may
+ * end late by up to an eighth of the time, and only while the host's event loop is not blocked.
  */
 export type Timeout<Result = unknown> =
   | number
-  /** It resolves with `default`. */
+  /** The call resolves with `default`. */
   | { readonly time: number; readonly default: Result }
-  /** It resolves with `undefined`. */
+  /** The call resolves with `undefined`. */
   | { readonly time: number; readonly maybe: true }
-  /** It rejects with `error`. */
+  /** The call rejects with `error`. */
   | { readonly time: number; readonly error: unknown };
 
-/** A time limit as calls have it. */
+/** A time limit as calls use it. */
 export interface TimeLimit {
   readonly millis: number;
-  /** What the call comes to when its time is over; `undefined`: it rejects with a `TaskTimeoutError`. */
+  /** How the call ends when its time is over. `undefined`: it rejects with a `TaskTimeoutError`. */
   readonly outcome: { readonly resolve: unknown } | { readonly reject: unknown } | undefined;
 }
 
 const FORMS = "a number of milliseconds, or { time } with one of default, maybe: true and error";
 
-/** @internal Checks a time limit; `undefined` is none. */
+/** @internal Validates a time limit. `undefined`: no limit. */
 export function timeLimitOf(caller: string, option: string, value: unknown): TimeLimit | undefined {
   if (value === undefined) {
     return undefined;

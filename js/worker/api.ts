@@ -1,6 +1,6 @@
 /**
- * The public names as a worker has them: a task's module imports `knitting-native` too. What defines a task works as in the host;
- * a pool is refused.
+ * The public names as a worker has them, since a task's module imports `knitting-native` too. Functions that define a
+ * task work as in the host; a pool is refused.
  */
 import { KnittingError } from "../base/errors";
 import { defineImported, defineLocal } from "../task/define";
@@ -36,7 +36,7 @@ export function importTask(definition: unknown): Task {
   return defined(defineImported(definition));
 }
 
-/** What the options ask for, a worker may not even be able to look up: they are not checked. */
+/** The options are not validated, because a worker may not even be allowed to look up what they name. */
 export function createPool(): () => never {
   return refuse;
 }
@@ -46,12 +46,13 @@ function defined(definition: Definition): Task {
 }
 
 /**
- * Workers have no pools of their own: a module that creates one as it is imported would make each worker import it again,
- * without end. From here a running task looks no different.
+ * Workers can't create pools. A module that creates one when it is imported would make each worker import it again,
+ * without end. A running task can't be told apart from that here.
  */
 function refuse(): never {
   throw new KnittingError(
     "KNITTING_POOL_IN_WORKER",
-    "createPool was called in a worker of a pool, and workers have no pools of their own. A worker imports the module of its tasks: put what is meant for the host behind `if (isMain)`",
+    "createPool was called in a worker of a pool, and workers have no pools of their own. A worker " +
+      "imports the module of its tasks: put what is meant for the host behind `if (isMain)`",
   );
 }

@@ -1,10 +1,11 @@
 /**
- * Forgetting what a process worker was started with, before any task runs. The addon has taken the variables out of the C
- * library's environment and overwritten the block that `/proc/self/environ` shows; what is left are the runtimes' own copies.
+ * Removes the data with which a process worker was started, before any task runs. The addon has removed the variables
+ * from the C library's environment and overwritten the block that `/proc/self/environ` shows. The runtimes' own copies
+ * are left.
  *
- * Bun has one that JavaScript can't write, and gives it to what `Bun.spawn` starts without an `env` (`node:child_process` and
- * the shell go by `process.env`). Out of reach are `Bun.build({ env: "inline" })`, and `Bun.spawn` in a thread that a task has
- * started itself.
+ * Bun has a copy that JavaScript can't write, and passes it to what `Bun.spawn` starts without an `env`
+ * (`node:child_process` and the shell use `process.env`). This module can't reach `Bun.build({ env: "inline" })`, nor
+ * `Bun.spawn` in a thread that a task has started itself.
  */
 import { BOOT_VARIABLES } from "../task/program";
 
@@ -22,7 +23,7 @@ export function forgetBootData(): void {
   }
 }
 
-/** The same function, but without an `env` it is `process.env`: what Bun documents. */
+/** The same function, but with `process.env` as the default for `env`, as Bun documents it. */
 function withEnvironment(spawn: Spawn): Spawn {
   return (...args) => {
     // The command is the first argument, or one of the options.

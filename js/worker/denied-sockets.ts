@@ -1,8 +1,9 @@
 /**
- * A server that the flags of Node, from 25 on, or of Deno keep from listening throws in a callback of the runtime's own, as does
- * a UDP socket in Deno: no task could catch that, and it would end the worker. Here the error goes to who listens for errors.
+ * If the flags of Node 25 and later, or of Deno, keep a server from listening, the runtime throws in a callback of its
+ * own, and Deno does the same for a UDP socket. No task could catch that error, and it would end the worker. This
+ * module passes the error to the listeners for errors.
  *
- * Where the kernel alone keeps it from the network there is an error code, and all of this happens by itself.
+ * If only the kernel denies the network, the runtime gets an error code and does all of this by itself.
  */
 import type { Socket } from "node:dgram";
 import type { EventEmitter } from "node:events";
@@ -11,12 +12,12 @@ import { isDeno, isLimited } from "./deno/permissions";
 
 type Method = (this: EventEmitter, ...args: unknown[]) => unknown;
 
-/** Of a socket's handle: what has Deno ask for its permission. Each returns a negative error code, or 0. */
+/** Methods of a socket's handle for which Deno checks its permission. Each returns a negative error code, or 0. */
 const OF_DATAGRAMS = ["bind", "bind6", "connect", "connect6", "send", "send6"];
-/** The first Node that limits the network. */
+/** The first Node that restricts the network. */
 const NODE_MAJOR = 25;
 
-/** To be called once. It does nothing where the runtime allows all of the network. */
+/** Installs the replacements; must be called once. Does nothing if the runtime allows all of the network. */
 export function tellOfDeniedSockets(): void {
   if (isDeno ? isLimited("net") : isLimitedInNode()) {
     tellOfServers();
@@ -35,7 +36,7 @@ function isLimitedInNode(): boolean {
   );
 }
 
-/** Servers of HTTP, HTTPS, HTTP/2 and TLS come by it too. */
+/** Servers of HTTP, HTTPS, HTTP/2 and TLS listen through this function too. */
 function tellOfServers(): void {
   const { Server } = require("node:net") as typeof import("node:net");
   replace(Server.prototype, "_listen2", (listen) => {
@@ -70,7 +71,7 @@ function tellOfDatagrams(): void {
   }
 }
 
-/** What a socket of `node:dgram`, which is closed again, does its work by. */
+/** The handle that a socket of `node:dgram` works with. The socket is closed again. */
 function handleOf(socket: Socket): object | undefined {
   const states = Object.getOwnPropertySymbols(socket).map(
     (symbol) => (socket as unknown as Record<symbol, unknown>)[symbol],

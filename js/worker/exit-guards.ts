@@ -1,19 +1,20 @@
 /**
- * What a task may not call: the functions that end the worker, and with it the calls of others. They throw instead, and the
- * worker lives on.
+ * Guards the functions that end the worker, and with it the calls of others. They throw instead, and the worker lives
+ * on.
  *
- * A guardrail against accidents, such as a library that leaves with `process.exit` when it dislikes its input. It is no
- * boundary: code that means to end its worker can, by a child that kills it, a native module, `process.binding`, a
- * debugger, or by looking busy for ever. The boundary is the process. Threads and processes that a task has started itself
- * have no guards.
+ * The guards are a guardrail against accidents, such as a library that calls `process.exit` when it dislikes its input.
+ * They are no security boundary: code that means to end its worker can do so, by a child that kills it, a native
+ * module, `process.binding`, a debugger, or an endless loop. The boundary is the process. Threads and processes that a
+ * task has started itself have no guards.
  *
- * - `process.exitCode`, and the events `exit` and `beforeExit`, are as ever.
- * - Signal 0 kills nobody, it asks whether a process exists: that is allowed. Every other signal is refused, also for
- *   another process: which one a number or a group stands for is nothing that we could tell. A child has its own `kill()`.
- * - A worker that is leaving already is let go: a runtime's own `process.exit` comes through `process.reallyExit` (in Deno
- *   through `Deno.exit` too), and a listener of `exit` may choose the status.
- * - An exception from a timer or a listener is one that nobody catches, also if it comes from a guard: that still ends the
- *   worker, with the message.
+ * - `process.exitCode` and the events `exit` and `beforeExit` are unchanged.
+ * - Signal 0 is allowed: it kills nobody and only asks whether a process exists. Every other signal is refused, also
+ *   for another process, because nobody can tell which process a number or a group stands for. A child has its own
+ *   `kill()`.
+ * - A worker that is already exiting is let go: a runtime's own `process.exit` goes through `process.reallyExit` (in
+ *   Deno through `Deno.exit` too), and a listener of `exit` may choose the status.
+ * - An exception from a timer or a listener is uncaught, even if a guard has thrown it. It still ends the worker, with
+ *   the message.
  */
 import { syncBuiltinESMExports } from "node:module";
 import { GuardedCallError } from "../base/errors";
@@ -21,7 +22,7 @@ import { tellOfDeniedSockets } from "./denied-sockets";
 import { tellOfDeniedPrograms } from "./deno/denied-programs";
 import { exportFromObject } from "./deno/modules";
 
-/** Whether a call that would be refused is harmless for once. */
+/** Whether a call that would be refused is harmless in this case. */
 type Exception = (args: readonly unknown[]) => boolean;
 
 const never: Exception = () => false;
@@ -30,18 +31,20 @@ const asProbe: Exception = ([, signal]) => signal === 0;
 
 const { Deno: deno } = globalThis as { Deno?: object };
 
-/** Replaces what is to be guarded. To be called once all of our own that needs the real functions has taken them. */
+/**
+ * Installs the guards. Must be called once, after all code of this package has taken the real functions that it needs.
+ */
 export function installGuards(): void {
   guard(process, "process.", {
     exit: whenLeaving,
     reallyExit: whenLeaving,
     abort: never,
-    // Puts another program in this one's place.
+    // Replaces this program with another.
     execve: never,
     kill: asProbe,
     _kill: asProbe,
   });
-  // What `import { exit } from "node:process"` gives in Node and Bun.
+  // The exports that `import { exit } from "node:process"` gives in Node and Bun.
   syncBuiltinESMExports();
   tellOfDeniedSockets();
   if (deno !== undefined) {
@@ -72,8 +75,8 @@ function guard(owner: object, prefix: string, exceptions: Readonly<Record<string
 }
 
 /**
- * A property that can't be changed back. Assignments are ignored, not refused: signal-exit, which many packages use, puts
- * a function of its own in the place of `process.reallyExit`, and would throw.
+ * Defines a property that can't be changed back. Assignments are ignored, not refused: signal-exit, which many packages
+ * use, assigns a function of its own to `process.reallyExit`, and would throw.
  */
 function fix(owner: object, name: string, value: unknown): void {
   const enumerable = Object.getOwnPropertyDescriptor(owner, name)?.enumerable ?? false;
@@ -82,5 +85,8 @@ function fix(owner: object, name: string, value: unknown): void {
 
 function message(name: string): string {
   const child = name.endsWith("kill") ? ". A process that the task has started has its own kill()" : "";
-  return `${name}() is guarded in a worker, which has other calls to serve: to end this call, return or throw; to end the worker, shut the pool down in the host${child}`;
+  return (
+    `${name}() is guarded in a worker, which has other calls to serve: to end this call, return or ` +
+    `throw; to end the worker, shut the pool down in the host${child}`
+  );
 }

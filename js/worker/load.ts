@@ -1,4 +1,4 @@
-/** Finding a pool's functions in the worker: its tasks, and what runs before them. */
+/** Finds a pool's functions in the worker: its tasks, and the bootstrap function that runs before them. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
@@ -13,8 +13,8 @@ import type { BootstrapSource, TaskSource } from "../task/program";
 type Module = Readonly<Record<string, unknown>>;
 
 /**
- * Imports the tasks' modules, each once, and takes their exports. A task that isn't there is an answer: every call of it
- * rejects. A module that throws while it is evaluated is a failed boot.
+ * Imports the tasks' modules, each once, and takes their exports. If a task is missing, every call of it rejects. If a
+ * module throws while it is evaluated, the boot has failed.
  */
 export function loadTasks(
   sources: readonly TaskSource[],
@@ -37,7 +37,10 @@ export function loadTasks(
   });
 }
 
-/** Runs the function that is to run before the tasks' modules are imported. Throws what every worker's boot fails by. */
+/**
+ * Runs the bootstrap function before the tasks' modules are imported. Throws an error that would make the boot of every
+ * worker fail.
+ */
 export async function runBootstrap(
   { href, name, data }: BootstrapSource,
   debug: DebugContext | undefined,
@@ -64,7 +67,7 @@ export async function runBootstrap(
   report();
 }
 
-/** Returns what tells how long it took from here, and which globals are new. */
+/** Returns a function that logs how much time has passed since this call, and which globals are new. */
 function watch(debug: DebugContext | undefined, who: string, did: string): () => void {
   if (debug === undefined) {
     return () => {};
@@ -106,7 +109,7 @@ async function importModule(
   }
 }
 
-/** Deno colours the places in its messages. */
+/** Removes the colours from Deno's messages. */
 function inWords(thrown: unknown): string {
   return stripVTControlCharacters(
     thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : inspect(thrown),
@@ -114,8 +117,8 @@ function inWords(thrown: unknown): string {
 }
 
 /**
- * What to import a module by. Bun takes what follows the last dot of a `data:` URL for a file's extension, and a module of an
- * unknown one for a file's path: in Base64 there is no dot.
+ * The specifier with which to import a module. Bun takes what follows the last dot of a `data:` URL for a file
+ * extension, and a module with an unknown extension for a file path. In Base64 there is no dot.
  */
 function specifierOf(href: string): string {
   const comma = href.indexOf(",");
@@ -130,7 +133,7 @@ function specifierOf(href: string): string {
   return `${type};base64,${Buffer.from(text).toString("base64")}`;
 }
 
-/** What a runtime says of a module that it can't load. Anything may be thrown by one that it can. */
+/** The error of a runtime for a module that it can't load. A module that it can load may throw anything. */
 type ImportFailure = { code?: unknown; url?: unknown } | null | undefined;
 
 /** Whether the module itself is missing, and not one that it imports. */
@@ -139,8 +142,8 @@ function isMissing(error: unknown, href: string): boolean {
   if (failure?.code !== "ERR_MODULE_NOT_FOUND") {
     return false;
   }
-  // Of a missing package the error has no URL, nor has it in older versions of Node, in Deno and in Bun. Deno says the same of a
-  // module that it can't read.
+  // The error for a missing package has no URL; nor has any in older versions of Node, in Deno and in Bun. Deno reports
+  // a module that it can't read in the same way.
   return failure.url === undefined
     ? href.startsWith("file:") && !existsSync(fileURLToPath(href))
     : failure.url === href;
@@ -158,11 +161,12 @@ function find({ task, href, at }: TaskSource, module: Module, defined: readonly 
     missing: new TaskNotFoundError(`task "${task}": ${href} ${reason}`),
   });
   if (typeof at === "object") {
-    // Where tasks are missing the others may have moved up.
+    // If tasks are missing, the others may have moved up.
     return defined.length >= at.of
       ? defined[at.nth]
       : missing(
-          `has defined ${at.of} tasks by task() in the host and ${defined.length} in the worker: it has to define them at its top level, and not behind \`if (isMain)\``,
+          `has defined ${at.of} tasks by task() in the host and ${defined.length} in the worker: it ` +
+            "has to define them at its top level, and not behind `if (isMain)`",
         );
   }
   const found = exportOf(module, at);
@@ -174,7 +178,7 @@ function find({ task, href, at }: TaskSource, module: Module, defined: readonly 
 }
 
 function exportOf(module: Module, name: string): unknown {
-  // A CommonJS module's exports that Node did not see in its text are on its default export.
+  // Exports of a CommonJS module that Node did not see in its text are on the module's default export.
   const fallback = module.default as Module | undefined;
   return name in module ? module[name] : isObject(fallback) ? fallback[name] : undefined;
 }

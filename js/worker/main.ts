@@ -1,10 +1,11 @@
 /**
- * Where a worker begins, if this is the program that was started: it attaches, forgets how, puts up the guards, runs
- * `worker.bootstrap`, imports the tasks' modules, reports that it is ready, and serves.
+ * Where a worker begins, if this file is the program that was started. The worker attaches to its lane, removes the
+ * data that it attached with, installs the guards, runs `worker.bootstrap`, imports the tasks' modules, reports that it
+ * is ready, and serves calls.
  *
  * ```text
  *   thread    workerData names the memory and the tasks
- *   process   the boot payload in the environment does; what is refused goes to stderr, with an exit status of its own
+ *   process   the boot payload in the environment names them; a refusal goes to stderr, with an exit status of its own
  * ```
  */
 
@@ -30,7 +31,7 @@ export async function main(): Promise<void> {
   }
 }
 
-/** Returns what went wrong, if anything has. */
+/** Returns the fault if the boot has failed. */
 async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
   const { bootstrap, tasks, debug } = program;
   let retryable = true;

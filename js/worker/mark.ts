@@ -1,8 +1,11 @@
-/** Marks this thread or process as one of our workers, before any other module runs: `isMain` looks for the mark. */
+/**
+ * Marks this thread or process as one of this package's workers, before any other module runs. `isMain` looks for the
+ * mark.
+ */
 import { MARK } from "../base/mark";
 import { isProgram } from "../native/package";
 
-/** Loaded by a program of somebody else's, or by a second copy of this package, this file is no worker. */
+/** If another program, or a second copy of this package, loads this file, it is not a worker. */
 export const isWorker = isProgram;
 
 if (isWorker) {

@@ -17,6 +17,11 @@ export declare class HostLane {
    * lacks memory.
    */
   constructor(arenaBytes: number, namePrefix: string | undefined, wake: () => void);
+  /**
+   * Process id of the worker, or of its wrapper until the worker in it is known: what the events `spawned` and
+   * `attached` say, as soon as it is so. An answer of the worker may overtake its events.
+   */
+  get pid(): number | null;
   /** The worker has attached: finds its process, and unlinks the name of its memory unless that is to stay. */
   attached(keepName: boolean): void;
   /**
@@ -182,11 +187,7 @@ export type WorkerEvent =
  * Starts a process that works behind `lane`; `onEvent` hears of it. Throws if the boot payload or the
  * sandbox's description is too long, if the system lacks something, and if the lane has a worker already.
  */
-export declare function launchWorker(
-  lane: HostLane,
-  request: LaunchRequest,
-  onEvent: (event: WorkerEvent) => void,
-): void;
+export declare function launchWorker(lane: HostLane, request: LaunchRequest, onEvent: (event: WorkerEvent) => void): void;
 
 /** Unlinks the names in shared memory that killed hosts of this user have left. */
 export declare function sweepNames(): void;

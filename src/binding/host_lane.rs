@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
@@ -33,6 +34,8 @@ pub struct HostLane {
     name: Rc<RefCell<Option<Name>>>,
     worker: Rc<RefCell<Worker>>,
     giver: RefCell<Option<Giver>>,
+    /// Process id of the worker, or of its wrapper, as the reactor knows it; 0 while there is none.
+    pid: Arc<AtomicI32>,
 }
 
 /// The worker behind a lane.
@@ -107,7 +110,18 @@ impl HostLane {
             name,
             worker,
             giver: RefCell::new(None),
+            pid: Arc::default(),
         })
+    }
+
+    /// Process id of the worker, or of its wrapper until the worker in it is known: what the events `spawned` and
+    /// `attached` say, as soon as it is so. An answer of the worker may overtake its events.
+    #[napi(getter)]
+    pub fn pid(&self) -> Option<i32> {
+        match self.pid.load(Ordering::Relaxed) {
+            0 => None,
+            pid => Some(pid),
+        }
     }
 
     /// The worker has attached: finds its process, and unlinks the name of its memory unless that is to stay.
@@ -318,6 +332,11 @@ impl HostLane {
             }
             None => Err(failed("the lane has no worker")),
         }
+    }
+
+    /// Where the reactor notes the worker's process id.
+    pub(super) fn pid_note(&self) -> Arc<AtomicI32> {
+        self.pid.clone()
     }
 
     /// The memory for this lane's worker. There is one worker, so it can be had once.

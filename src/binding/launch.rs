@@ -1,5 +1,7 @@
 //! Starting a process worker from JavaScript, and what JavaScript hears of it.
 
+use std::sync::atomic::Ordering;
+
 use napi::Error;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -165,7 +167,11 @@ pub fn launch_worker(
         .build_threadsafe_function::<Event>()
         .weak::<true>()
         .build_callback(|context| Ok(WorkerEvent::from(context.value)))?;
+    let pid = lane.pid_note();
     let on_event = Box::new(move |event: Event| {
+        if let Event::Spawned { pid: known } | Event::Attached { pid: Some(known) } = event {
+            pid.store(known, Ordering::Relaxed);
+        }
         on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
     });
     let Started { id, control } = spawn::start(start, memory, segment, on_event).map_err(not_started)?;

@@ -1,13 +1,18 @@
 /**
- * Ends the calls of a lane whose task has run for too long: it looks at them from time to time, while any of them has a limit.
+ * Ends the calls of a lane whose task has run for too long. The calls are checked at intervals, as long as any of them
+ * has a limit.
  *
- * What the worker says of what it has started is a hint. Where it runs nothing, the first call in line counts as running.
+ * The worker's report of what it has started is only a hint. If the worker runs nothing, the first call in line counts
+ * as running.
  */
 import { clearTimeout, now, setTimeout } from "../../base/clock";
 import type { InFlight } from "./in-flight";
 import type { LaneCall } from "./lane-call";
 
-/** It looks so often within the shortest limit, but no more often and no less than this: so late may a limit be enforced. */
+/**
+ * Checks per shortest limit. The interval between checks also has the lower and the upper bound below, so a limit may
+ * be enforced that late.
+ */
 const LOOKS = 8;
 const LEAST_MILLIS = 1;
 const MOST_MILLIS = 250;
@@ -15,15 +20,15 @@ const MOST_MILLIS = 250;
 /** The lane whose calls are watched. */
 export interface WatchedLane {
   readonly inFlight: InFlight;
-  /** Whether the worker serves calls, and is still heard. */
+  /** Whether the worker runs calls, and the host still reads what it sends. */
   readonly isServing: boolean;
-  /** The calls that are in flight or wait for room. */
+  /** The calls that are in flight or wait for space. */
   readonly calls: readonly LaneCall[];
-  /** Sequence number of the first submission that was not started, as far as the worker says so. */
+  /** Sequence number of the first submission that was not started, as far as the worker reports it. */
   firstUnstarted(): number;
-  /** Takes in what has arrived while the event loop was held up elsewhere, before the worker is judged by the clock. */
+  /** Receives what arrived while the event loop was busy elsewhere, before the clock decides about the worker. */
   catchUp(): void;
-  /** A task has run for longer than the hard limit. */
+  /** Reports that a task has run for longer than the hard limit. */
   overdue(task: number): void;
 }
 
@@ -37,16 +42,19 @@ export class Deadlines {
   readonly #hardTimeoutMs: number;
   #timer: NodeJS.Timeout | undefined;
   #millis = Number.POSITIVE_INFINITY;
-  /** The call that was first in line when nothing was running, and since when. */
+  /** The call that was first in line when nothing was running, and the time since when. */
   #stalled = { sequence: -1, since: 0 };
 
-  /** `hardTimeoutMs` is how long any task may run; infinity without such a limit. The timer keeps no process alive. */
+  /**
+   * `hardTimeoutMs` is how long any task may run; infinity means no such limit. The timer doesn't keep the process
+   * alive.
+   */
   constructor(lane: WatchedLane, hardTimeoutMs: number) {
     this.#lane = lane;
     this.#hardTimeoutMs = hardTimeoutMs;
   }
 
-  /** There is one more call. */
+  /** Watches one more call. */
   watch({ limit }: LaneCall): void {
     if (limit !== undefined || this.#hardTimeoutMs !== Number.POSITIVE_INFINITY) {
       this.#lookWithin(Math.min(limit?.millis ?? Number.POSITIVE_INFINITY, this.#hardTimeoutMs));
@@ -75,7 +83,9 @@ export class Deadlines {
     }
   };
 
-  /** Ends the calls whose task has run for too long. Returns the shortest limit that is left, infinity if there is none. */
+  /**
+   * Ends the calls whose task has run for too long. Returns the shortest remaining limit, or infinity if there is none.
+   */
   #enforce(): number {
     const lane = this.#lane;
     if (lane.isServing && this.#lateCalls().length > 0) {
@@ -98,7 +108,7 @@ export class Deadlines {
     return shortest;
   }
 
-  /** The calls that have run for longer than they may, as far as is known by now. */
+  /** The calls that have run for longer than they may, as far as is known now. */
   #lateCalls(): LateCall[] {
     const late: LateCall[] = [];
     const look = (call: LaneCall, elapsed: number): void => {

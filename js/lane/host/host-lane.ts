@@ -1,13 +1,13 @@
 /**
- * The host's end of a lane: calls out, results in.
+ * The host's end of a lane: calls go out, results come in.
  *
  * ```text
  *   submit -> staged -> exchange -> [worker] -> exchange -> settled
- *      '-> no room in the ring or the arena: encoded, and waits in order until there is some
+ *      '-> no space in the ring or the arena: encoded, and waits in order until there is some
  * ```
  *
- * When it exchanges is the poller's business. What belongs to a call in flight goes before calls that wait: they may wait for
- * those to be answered.
+ * The poller decides when to exchange. Messages that belong to a call in flight go before waiting calls, because those
+ * may depend on the calls in flight being answered.
  */
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { MalformedPayload } from "../../base/payload-errors";
@@ -33,48 +33,51 @@ import { type PolledLane, Poller } from "./poller";
 import { HostShares } from "./shared-memory";
 import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
 
-/** What a lane tells its owner, which may not use it before they have returned. */
+/** What a lane reports to its owner. The owner may not use the lane before the callback has returned. */
 export interface LaneEvents {
-  /** The worker has its memory and imports the tasks next. */
+  /** The worker has mapped its memory and imports the tasks next. */
   attached(): void;
   /** The worker is ready for calls. */
   ready(): void;
-  /** The worker could not boot: what it says about it, a `BootFault` if it is honest. */
+  /** The worker could not boot. `fault` is the worker's report: a `BootFault` if the worker is honest. */
   bootFailed(fault: unknown): void;
-  /** The worker broke the protocol; the lane does nothing any more. */
+  /** The worker broke the protocol. The lane does nothing any more. */
   violated(error: ProtocolViolationError): void;
-  /** The lane was given up while this call was being made. */
+  /** The lane was abandoned while this call was being made. */
   refused(call: LaneCall): void;
-  /** A task has run longer than the hard limit, or the worker takes no calls for so long. */
+  /** A task has run longer than the hard limit, or the worker has started no calls for that long. */
   overdue(task: number): void;
 }
 
-/** What a lane is made with. */
+/** The options of a lane. */
 export interface LaneOptions {
   /** Bytes of each arena. */
   readonly arenaBytes: number;
-  /** Bytes that one value may take, encoded. */
+  /** Bytes that one encoded value may take. */
   readonly maxPayloadBytes: number;
-  /** Bytes of the outgoing arena that are taken from the system at the start, and kept. */
+  /** Bytes of the outgoing arena that are allocated at the start and kept. */
   readonly initialBytes: number;
-  /** What the name of its memory begins with, if that is to have one. */
+  /** Prefix of the name of the lane's memory, if the memory gets a name. */
   readonly namePrefix?: string | undefined;
   /** Whether the worker is a thread of this process. */
   readonly isThread: boolean;
   /** How long a task may run, in milliseconds. */
   readonly hardTimeoutMs?: number | undefined;
-  /** How long the worker may spin for its next call, in microseconds: the host never spins for longer. */
+  /** How long the worker may spin for its next call, in microseconds. The host never spins for longer. */
   readonly spinMicroseconds: number;
 }
 
-/** Slots that are published at once, before the microtask, so that the worker begins while the host goes on. */
+/**
+ * At this many slots the lane publishes at once, before the microtask, so that the worker starts while the host goes
+ * on.
+ */
 const EARLY_SLOTS = 64;
-/** Of the calls that wait, so many that have been sent are kept in the list before it is made shorter. */
+/** The list of waiting calls is shortened when its sent calls reach this number. */
 const SENT_IN_LIST = 1024;
 
 export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly native: NativeHostLane;
-  /** What this host shares with the worker, beside the lane. */
+  /** The memory that this host shares with the worker in addition to the lane. */
   readonly shares: HostShares;
   readonly inFlight = new InFlight(this);
   readonly #events: LaneEvents;
@@ -86,27 +89,27 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly #streams = new StreamEndpoints(this);
   readonly #deadlines: Deadlines;
   readonly #queue: SendQueue;
-  /** Calls that wait for room, encoded; those before `waitingFrom` have been sent. */
+  /** Calls that wait for space, encoded. Those before `waitingFrom` have been sent. */
   #waiting: LaneCall[] = [];
   #waitingFrom = 0;
-  /** False once the worker is not to be heard any more. */
+  /** False once the host doesn't read from the worker any more. */
   isOpen = true;
   #abandoned = false;
   #isViolated = false;
-  /** Calls answered so far. */
+  /** Number of calls answered so far. */
   served = 0;
 
   readonly #idle = new Idle(() => {
-    // While a call is in flight the lane sleeps with its doorbell armed, which an exchange would undo.
+    // While a call is in flight the lane sleeps with its doorbell armed, and an exchange would disarm it.
     if (this.isOpen && this.load === 0) {
-      // An exchange first: it hands the last results back.
+      // The exchange hands the last results back to the worker.
       this.drain();
       this.native.trim(Math.max(KEEP_WARM_BYTES, this.#initialBytes));
       native().trimBlocks();
     }
   });
 
-  /** Bytes of the outgoing arena that have their memory from the start. */
+  /** Bytes of the outgoing arena that are allocated from the start. */
   readonly #initialBytes: number;
 
   constructor(options: LaneOptions, events: LaneEvents) {
@@ -133,7 +136,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#poller.sleep();
   }
 
-  /** Takes what its worker is to begin with from the system. Throws if it has not so much. */
+  /** Allocates the initial memory of the outgoing arena. Throws if the system doesn't have that much. */
   prepare(): void {
     try {
       this.native.prepare(this.#initialBytes);
@@ -147,17 +150,17 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     }
   }
 
-  /** Calls that are in flight or wait for room. */
+  /** Number of calls that are in flight or wait for space. */
   get load(): number {
     return this.inFlight.size + this.#waiting.length - this.#waitingFrom;
   }
 
-  /** The same, one by one. */
+  /** The calls that are in flight or wait for space. */
   get calls(): LaneCall[] {
     return this.inFlight.calls.concat(this.#waiting.slice(this.#waitingFrom));
   }
 
-  /** Takes a call over. Its promise rejects if its argument can't be sent. */
+  /** Takes over a call. The call's promise rejects if its argument can't be sent. */
   submit(call: LaneCall): void {
     if (call.cancelled) {
       return;
@@ -196,7 +199,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     }
   }
 
-  /** Takes in what has arrived, without waiting. For a worker that has ended: the last there will be. */
+  /** Receives what has arrived, without waiting. After the worker has ended, nothing more will arrive. */
   drain(): void {
     if (this.isOpen) {
       this.#poller.disarmed();
@@ -204,7 +207,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     }
   }
 
-  /** Takes in what has arrived while the event loop was held up elsewhere, before the worker is judged by the clock. */
+  /** Receives what arrived while the event loop was busy elsewhere, before the clock decides about the worker. */
   catchUp(): void {
     this.drain();
     if (this.isOpen) {
@@ -213,13 +216,14 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   }
 
   /**
-   * Gives up the calls: those the worker had started, as far as it says so, and the others in their order. The lane takes
-   * no more; it is still to be closed.
+   * Abandons the calls: those that the worker had started, as far as it reports that, and the others in their order.
+   * The lane takes no more calls, but must still be closed.
    */
   abandon(): { started: LaneCall[]; unstarted: LaneCall[] } {
     const started: LaneCall[] = [];
     const unstarted: LaneCall[] = [];
-    // What a liar says of what it has started is worth nothing: none of its calls is given to another worker.
+    // A worker that broke the protocol may lie about what it has started, so none of its calls is given to another
+    // worker.
     const firstUnstarted = this.#isViolated ? this.#outbox.sequence : this.firstUnstarted();
     for (const call of this.inFlight.clear()) {
       if (call.cancelled) {
@@ -234,7 +238,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         call.recover(this.native, this.shares.held(call.id));
         unstarted.push(call);
       } catch {
-        // Its argument has gone with the memory: no other worker can have it.
+        // The argument is gone with the memory, so no other worker can get it.
         started.push(call);
       }
     }
@@ -251,7 +255,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return { started, unstarted };
   }
 
-  /** Lets go of the memory; kills a worker process that is still there. */
+  /** Releases the memory. Kills the worker process if it is still running. */
   close(): void {
     this.#end();
     this.shares.close();
@@ -266,7 +270,10 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#deadlines.stop();
   }
 
-  /** Whether there was no room because the memory itself is gone, which an exchange tells: another worker gets the call then. */
+  /**
+   * Whether there was no space because the memory itself is gone, which an exchange finds out. Another worker then gets
+   * the call.
+   */
   #isLost(error: unknown): boolean {
     if (error instanceof KnittingError && error.code === "KNITTING_NO_MEMORY") {
       this.catchUp();
@@ -278,7 +285,10 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return this.#outbox.hasRoom && this.inFlight.hasRoom;
   }
 
-  /** Stages a call. False if the arena has no room for it: its argument is encoded then. Throws if it can't be sent. */
+  /**
+   * Stages a call. Returns false if the arena has no space for it; its argument is encoded then. Throws if the argument
+   * can't be sent.
+   */
   #stage(call: LaneCall): boolean {
     const { inFlight } = this;
     const id = inFlight.takeId();
@@ -291,7 +301,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       } else {
         const unsent = this.#outbox.stage(id, generation, call.task, 0, call.argument);
         isStaged = unsent === undefined;
-        // Nothing of the argument is kept once it is sent.
+        // A sent argument is not kept.
         call.argument = unsent;
       }
     } finally {
@@ -307,7 +317,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return isStaged;
   }
 
-  /** Stages what waits, as far as there is room now. */
+  /** Stages waiting calls as far as there is space now. */
   #stageWaiting(): void {
     this.#queue.stageWaiting();
     if (this.#waitingFrom === this.#waiting.length) {
@@ -333,7 +343,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     }
   }
 
-  // What the poller asks.
+  // Members for the poller.
 
   get inFlightCount(): number {
     return this.inFlight.size;
@@ -364,7 +374,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#idle.touch();
   }
 
-  // What the deadlines ask.
+  // Members for the deadlines.
 
   get isServing(): boolean {
     return this.isOpen && !this.#poller.booting;
@@ -378,7 +388,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#events.overdue(task);
   }
 
-  // What calls and their streams ask.
+  // Members for calls and their streams.
 
   cancelled(call: LaneCall): void {
     this.attend(call, false);
@@ -397,7 +407,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
 
   send(call: LaneCall, flags: number, value: unknown): number {
     if (call.carrier !== this) {
-      // It has been answered, or its worker is gone.
+      // The call has been answered, or its worker is gone.
       return 0;
     }
     const units = this.#queue.send(call.id, this.inFlight.generationOf(call), flags, value);
@@ -417,7 +427,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     }
   }
 
-  /** Settles what arrived. False if the lane is lost. */
+  /** Settles the calls whose results arrived. Returns false if the lane is lost. */
   #receive(arrived: number): boolean {
     if (arrived < 0) {
       if (arrived === VIOLATED) {
@@ -437,7 +447,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
           this.#violated(`a value can't be decoded: ${error.message}`);
           return false;
         }
-        // No memory for it, or the like: that is this call's misfortune alone.
+        // An error such as a lack of memory affects only this call.
         value = error;
         rejected = true;
       }

@@ -1,7 +1,9 @@
 /**
- * The calls that are in flight on a lane: their ids, the generation of each id, and which of them keep no process alive.
+ * The calls that are in flight on a lane: their ids, the generation of each id, and the calls that don't keep the
+ * process alive.
  *
- * An id is used again once its call is over, with the next generation: a completion of an earlier use is told by that.
+ * An id is reused once its call is over, with the next generation. The generation tells a completion of an earlier use
+ * from one of the current use.
  */
 import { MAX_CALLS } from "../../native/layout";
 import type { Carrier, LaneCall } from "./lane-call";
@@ -11,29 +13,29 @@ export class InFlight {
   readonly #calls: (LaneCall | undefined)[] = [];
   readonly #generations = new Uint32Array(MAX_CALLS);
   readonly #freeIds: number[] = [];
-  /** How many there are. */
+  /** Number of calls in flight. */
   size = 0;
-  /** How many of them keep no process alive. */
+  /** Number of calls in flight that don't keep the process alive. */
   unattended = 0;
 
   constructor(carrier: Carrier) {
     this.#carrier = carrier;
   }
 
-  /** Whether there is an id for another call. */
+  /** Whether an id is free for another call. */
   get hasRoom(): boolean {
     return this.#freeIds.length > 0 || this.#calls.length < MAX_CALLS;
   }
 
-  /** Takes an id, before a call has been staged under it. */
+  /** Reserves an id, before a call is staged under it. */
   takeId(): number {
     const id = this.#freeIds.pop() ?? this.#calls.length;
-    // Taken from now on: a getter of the argument may make calls of its own.
+    // The id counts as taken from now on, because a getter of the argument may make calls of its own.
     this.#calls[id] = undefined;
     return id;
   }
 
-  /** Gives an id back under which no call was staged. */
+  /** Returns an id under which no call was staged. */
   returnId(id: number): void {
     this.#freeIds.push(id);
   }
@@ -48,7 +50,7 @@ export class InFlight {
     return this.#generations[call.id];
   }
 
-  /** A call was staged. */
+  /** Adds a call that was staged. */
   add(call: LaneCall, id: number, generation: number, sequence: number): void {
     this.#generations[id] = generation;
     this.#calls[id] = call;
@@ -59,17 +61,17 @@ export class InFlight {
     this.size++;
   }
 
-  /** The call with this id. The native side has checked that there is one. */
+  /** The call with this id. The native side has checked that it exists. */
   get(id: number): LaneCall {
     return this.#calls[id] as LaneCall;
   }
 
-  /** Whether a call is in flight still. */
+  /** Whether a call is still in flight. */
   isCurrent(id: number, generation: number): boolean {
     return this.#calls[id] !== undefined && this.#generations[id] === generation;
   }
 
-  /** A call is over. */
+  /** Removes a call that is over. */
   remove(call: LaneCall): void {
     const { id } = call;
     this.#calls[id] = undefined;
@@ -82,7 +84,7 @@ export class InFlight {
     }
   }
 
-  /** Somebody waits for a call, or nobody does any more. False if that changes nothing. */
+  /** Records whether somebody waits for a call. Returns false if that changes nothing. */
   attend(call: LaneCall, waits: boolean): boolean {
     if (call.carrier !== this.#carrier || call.unattended !== waits || (waits && call.cancelled)) {
       return false;
@@ -92,12 +94,12 @@ export class InFlight {
     return true;
   }
 
-  /** All of them, in the order of their ids. */
+  /** All calls in flight, in the order of their ids. */
   get calls(): LaneCall[] {
     return this.#calls.filter((call) => call !== undefined);
   }
 
-  /** Gives all of them up: they are in flight no more. Returns them in the order of their submission. */
+  /** Removes all calls. Returns them in the order of their submission. */
   clear(): LaneCall[] {
     const { calls } = this;
     calls.sort((a, b) => (a.sequence - b.sequence) | 0);

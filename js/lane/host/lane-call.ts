@@ -1,4 +1,6 @@
-/** A call as the lanes of a host have it: what they remember of it while it waits, is in flight, or moves to another. */
+/**
+ * A call on the lanes of a host, with what they remember of it while it waits, is in flight, or moves to another lane.
+ */
 import { Call } from "../../call/call";
 import type { NativeHostLane } from "../../native/addon";
 import { KIND_NUMBER, ROLE_STREAM } from "../../native/layout";
@@ -6,27 +8,29 @@ import { NothingShared, type Reference, type Referrer } from "../../shared-memor
 import type { TimeLimit } from "../../task/time-limit";
 import { EncodedValue, encodeValue } from "../encoded-value";
 
-/** Where a call is in flight. */
+/** The lane on which a call is in flight. */
 export interface Carrier {
   /** The call was settled before its task has answered. */
   cancelled(call: LaneCall): void;
 }
 
-/** What is sent in place of an argument that is a stream. */
+/** The value that is sent in place of an argument that is a stream. */
 const STREAM_ARGUMENT = encodeValue(ROLE_STREAM, undefined, new NothingShared());
 
 export class LaneCall extends Call {
-  /** Sequence number of its submission, while it is in flight. */
+  /** Sequence number of the submission, while the call is in flight. */
   declare sequence: number;
-  /** Its number on the lane, while it is in flight. */
+  /** The call's id on the lane, while the call is in flight. */
   declare id: number;
-  /** How many workers have died before they started it. */
+  /** Number of workers that died before they started the call. */
   declare moves: number;
-  /** When its worker was seen to owe something: the result, or the item that somebody waits for. 0 while it doesn't. */
+  /**
+   * When the worker was seen to owe something: the result, or an item that somebody waits for. 0 while it owes nothing.
+   */
   declare startedAt: number;
-  /** It keeps no process alive: it is cancelled, or a stream that nobody waits for. */
+  /** The call doesn't keep the process alive, because it was cancelled, or because nobody waits for its stream. */
   declare unattended: boolean;
-  /** The lane it is in flight on. */
+  /** The lane on which the call is in flight. */
   declare carrier: Carrier | undefined;
 
   constructor(task: number, limit: TimeLimit | undefined) {
@@ -39,7 +43,7 @@ export class LaneCall extends Call {
     this.carrier = undefined;
   }
 
-  /** Its argument in the form in which it waits; `undefined` if it is still as the caller gave it. */
+  /** The encoded argument of a waiting call. `undefined` if the argument is still as the caller gave it. */
   get encoded(): EncodedValue | undefined {
     if (this.argumentStream !== undefined) {
       return STREAM_ARGUMENT;
@@ -47,7 +51,7 @@ export class LaneCall extends Call {
     return this.argument instanceof EncodedValue ? this.argument : undefined;
   }
 
-  /** Keeps the argument as it is now. False, and the call has rejected, if it can't be sent. */
+  /** Encodes the argument in its current state. Returns false if it can't be sent; the call has then rejected. */
   encode(referrer: Referrer): boolean {
     if (this.encoded !== undefined) {
       return true;
@@ -61,7 +65,10 @@ export class LaneCall extends Call {
     }
   }
 
-  /** Keeps its argument as it was sent by `lane`, for another. Throws if it has gone with the memory. */
+  /**
+   * Takes the argument back from `lane`, which has sent it, for another lane. Throws if the argument is gone with the
+   * memory.
+   */
   recover(lane: NativeHostLane, references: readonly Reference[] | undefined): void {
     if (this.argumentStream === undefined) {
       this.argument = recover(lane, this.sequence, references);
@@ -73,7 +80,7 @@ export class LaneCall extends Call {
   }
 }
 
-/** A submission that its worker has not started, as it was. */
+/** The encoded argument of a submission that the worker has not started. */
 function recover(
   lane: NativeHostLane,
   sequence: number,

@@ -12,52 +12,56 @@ import type { NativeHostLane } from "../../native/addon";
 import { STAGING_CROWDED, STAGING_WOKE } from "../../native/layout";
 import { hold, release } from "../keep-alive";
 
-/** What is waited for. */
+/** The lane that is polled. */
 export interface PolledLane {
   readonly native: NativeHostLane;
-  /** False once the worker is not to be heard any more. */
+  /** False once the host doesn't read from the worker any more. */
   readonly isOpen: boolean;
-  /** Calls that are in flight. */
+  /** Number of calls in flight. */
   readonly inFlightCount: number;
-  /** Calls that are in flight or wait for room. */
+  /** Number of calls that are in flight or wait for space. */
   readonly load: number;
-  /** Whether somebody waits for one of those. */
+  /** Whether somebody waits for one of these calls. */
   readonly isAttended: boolean;
-  /** Whether something waits for room. */
+  /** Whether something waits for space. */
   readonly waitsForRoom: boolean;
-  /** Publishes what is staged and brings in what has arrived: how much, or what is wrong. */
+  /**
+   * Publishes what is staged and receives what has arrived. Returns the number of slots that arrived, or an error code.
+   */
   exchange(spinNanos: number): number;
-  /** Settles what arrived, and stages what has waited for room. True if another exchange is due at once. */
+  /** Settles what arrived, and stages what has waited for space. Returns true if another exchange is due at once. */
   takeIn(arrived: number): boolean;
-  /** There is nothing to wait for. */
+  /** Called when there is nothing to wait for. */
   atRest(): void;
 }
 
 /** The longest spin of the host, while few calls are in flight. */
 const SPIN_NANOS = 5_000;
 const NANOS_PER_MICRO = 1_000;
-/** A poll looks once and lets another thread of its core run, if one wants to. */
+/** A poll checks once, and yields the core to another thread that wants to run. */
 const POLL_NANOS = 1;
-/** With more calls in flight than this the host has better things to do than to spin. */
+/** With more calls in flight than this the host doesn't spin. */
 const SPIN_CALLS = 8;
-/** Spins that brought something, one after the other, before the event loop gets a turn. */
+/** Number of successful spins in a row before the event loop gets a turn. */
 const SPINS_PER_TURN = 64;
-/** An answer that takes no longer than this counts as quick: the next call spins, and polls for as long. */
+/**
+ * An answer that takes no longer than this counts as quick: for the next call the host spins, and polls for this long.
+ */
 const QUICK_MILLIS = 0.2;
-/** How long to poll for an answer of a worker that had to be woken, which says nothing about its tasks. */
+/** How long to poll for the answer of a worker that had to be woken. Such an answer says nothing about its tasks. */
 const WAKE_POLL_MILLIS = 0.5;
 /** How long to poll after a slow answer, or with no core to spare. */
 const SLOW_POLL_MILLIS = 0.02;
-/** Of the calls after a slow answer every so many'th spins, to see if answers are quick again. */
+/** After a slow answer the host spins for one call in so many, to find out whether answers are quick again. */
 const SLOW_PROBE = 32;
-/** How long the host may take results in before its event loop gets a turn. */
+/** How long the host may receive results before its event loop gets a turn. */
 const TURN_MILLIS = 1;
 
 export class Poller {
   readonly #lane: PolledLane;
   readonly #words: Uint32Array;
   readonly #spinNanos: number;
-  /** True until the worker has said that it is ready: a boot is long, and nobody polls for it. */
+  /** True until the worker has reported that it is ready. A boot takes long, so the host doesn't poll for it. */
   booting = true;
   #flushScheduled = false;
   #pollScheduled = false;
@@ -65,19 +69,22 @@ export class Poller {
   #holding = false;
   #wantsRoom = false;
   #spinsThisTurn = 0;
-  /** 0 while answers are quick; else the calls since the last slow one. */
+  /** 0 while answers are quick; otherwise the number of calls since the last slow answer. */
   #slow = 0;
-  /** When the host began to wait without spinning, 0 if it doesn't. */
+  /** When the host began to wait without spinning; 0 if it doesn't. */
   #waitingSince = 0;
 
-  /** `words` are those of the lane's staging; `spinMicroseconds` is how long the worker spins, and the host never longer. */
+  /**
+   * `words` are the words of the lane's staging. `spinMicroseconds` is how long the worker spins; the host never spins
+   * for longer.
+   */
   constructor(lane: PolledLane, words: Uint32Array, spinMicroseconds: number) {
     this.#lane = lane;
     this.#words = words;
     this.#spinNanos = Math.min(SPIN_NANOS, spinMicroseconds * NANOS_PER_MICRO);
   }
 
-  /** A call is staged: publishes it at the end of the microtask, and spins for its answer. */
+  /** Publishes a staged call at the end of the microtask, and spins for its answer. */
   flush(): void {
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -85,7 +92,9 @@ export class Poller {
     }
   }
 
-  /** Something is staged for a call in flight: what follows within this turn of the event loop goes with it. */
+  /**
+   * Publishes what was staged for a call in flight later in this turn of the event loop, together with what follows.
+   */
   flushLater(): void {
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -98,7 +107,7 @@ export class Poller {
     this.#turn(0);
   }
 
-  /** Somebody waits again, perhaps while the lane sleeps. */
+  /** Somebody waits for a call again, perhaps while the lane sleeps. */
   attended(): void {
     if (this.#asleep && !this.#holding) {
       this.#holding = true;
@@ -106,12 +115,12 @@ export class Poller {
     }
   }
 
-  /** An exchange has been made outside of a turn: it has undone what `sleep` has armed. */
+  /** An exchange outside of a turn has disarmed the doorbell that `sleep` had armed. */
   disarmed(): void {
     this.#asleep = false;
   }
 
-  /** The native side calls it when something arrives while the lane sleeps. */
+  /** The native side calls this when something arrives while the lane sleeps. */
   readonly wake = (): void => {
     if (this.#lane.isOpen) {
       this.#spinsThisTurn = 0;
@@ -140,7 +149,7 @@ export class Poller {
     }
   }
 
-  /** Lets the process end: nobody waits. */
+  /** Lets the process end, because nobody waits. */
   release(): void {
     if (this.#holding) {
       this.#holding = false;
@@ -155,7 +164,7 @@ export class Poller {
     }
   };
 
-  /** For what is sent for calls in flight nothing comes back at once. */
+  /** Publishes without spinning, because messages for calls in flight get no answer at once. */
   readonly #flushQuietly = (): void => {
     this.#flushScheduled = false;
     if (this.#lane.isOpen) {
@@ -181,7 +190,7 @@ export class Poller {
     return this.#spinNanos;
   }
 
-  /** One exchange and what follows from it. */
+  /** Exchanges once and handles what arrived. */
   #turn(spinNanos: number): void {
     const lane = this.#lane;
     this.#asleep = false;
@@ -223,7 +232,7 @@ export class Poller {
       this.#words[STAGING_WOKE] = 0;
     }
     if (this.#lane.load === 0) {
-      // Nothing can arrive: nobody needs to watch.
+      // Nothing can arrive, so nobody needs to watch.
       this.#lane.atRest();
       this.release();
       return;

@@ -1,4 +1,7 @@
-/** What a host shares with one worker. The worker is believed nothing: it can name what it has been sent, and no more. */
+/**
+ * The memory that a host shares with one worker. The host trusts the worker with nothing: a worker can name only memory
+ * that it has been sent.
+ */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { SharedMemoryError } from "../../base/errors";
 import { MalformedPayload } from "../../base/payload-errors";
@@ -15,19 +18,17 @@ import {
 } from "../../shared-memory/references";
 import { type Hearer, listen, memoryOf, numberOf, unlisten } from "../../shared-memory/registry";
 
-/** Numbers of which is remembered that a worker has known them, and may still name. */
+/** The host remembers so many numbers that a worker has known and may still name. */
 const REMEMBERED = 65_536;
 
-/*
- * A control socket has room for some 270 messages. The worker reads it when it looks for memory that it has not met: until then
- * all that it is sent waits there. Together these leave room.
- */
-/** Memory that one call may bring to a process that has not had it. */
+/* A control socket has space for some 270 messages. The worker reads it when it looks for memory that it doesn't have
+   yet; until then all messages wait in the socket. Together the next two limits leave space. */
+/** Pieces of shared memory that one call may bring to a process that doesn't have them yet. */
 const NEW_PER_CALL = 128;
-/** Numbers to be forgotten that may wait to be read. */
+/** Messages to forget a number that may wait to be read. */
 const FORGETS_AHEAD = 128;
 
-/** How the values of a host refer to memory; only threads can share a SharedArrayBuffer. */
+/** How the values of a host refer to shared memory. Only threads can share a SharedArrayBuffer. */
 export class HostReferrer implements Referrer {
   constructor(readonly isThread: boolean) {}
 
@@ -43,23 +44,23 @@ export class HostShares implements Shares, Hearer {
   readonly referrer: HostReferrer;
   readonly #lane: NativeHostLane;
   #port: MessagePort | undefined;
-  /** What the worker has been sent. */
+  /** Numbers of the memory that the worker has been sent and not been told to forget. */
   readonly #known = new Set<number>();
-  /** What it has known. */
+  /** Numbers that the worker has been told to forget. */
   readonly #former = new Set<number>();
-  /** What the calls in flight refer to, by their ids. */
+  /** The memory that each call in flight refers to, by the call's id. */
   readonly #held = new Map<number, readonly Reference[]>();
-  /** Numbers to be forgotten once no call refers to them, or once there is room to say so. */
+  /** Numbers to be forgotten as soon as no call refers to them and the message can be sent. */
   readonly #due = new Set<number>();
   /**
-   * The calls in flight that bring memory which the worker had not had, and how many numbers it was told to forget before: it has
-   * read of those once it answers.
+   * The calls in flight that bring new memory to the worker. The value is the number of forget messages sent before the
+   * call: once the call is answered, the worker has read those.
    */
   readonly #bringing = new Map<number, number>();
-  /** How many numbers it was told to forget, and of how many it has read for sure. */
+  /** How many forget messages were sent, and how many of them the worker has read for certain. */
   #told = 0;
   #read = 0;
-  /** What has come with results that are not decoded yet. */
+  /** SharedArrayBuffers that arrived with results which are not decoded yet. */
   readonly #returned = new Map<number, ReturnedArray>();
 
   constructor(lane: NativeHostLane, isThread: boolean) {
@@ -67,7 +68,7 @@ export class HostShares implements Shares, Hearer {
     this.referrer = new HostReferrer(isThread);
   }
 
-  /** The other end of this port is the thread's. */
+  /** Sets the port. The thread has its other end. */
   connect(port: MessagePort): void {
     this.#port = port;
   }
@@ -91,10 +92,11 @@ export class HostShares implements Shares, Hearer {
           if (this.#held.size > 0) {
             return false;
           }
-          // Nothing is on its way that would make the worker take what waits.
+          // No call is in flight that would make the worker read the waiting messages.
           throw new SharedMemoryError(
             "unreachable",
-            "the worker takes no shared memory: its wrapper has not kept descriptor 3. Give the ProcessSharedBuffer a name",
+            "the worker takes no shared memory: its wrapper has not kept descriptor 3. Give the " +
+              "ProcessSharedBuffer a name",
           );
         }
         if (this.#known.size === 0) {
@@ -105,13 +107,13 @@ export class HostShares implements Shares, Hearer {
       }
     }
     const held = this.#held.get(call);
-    // What was sent before for the same call, of its stream, may still be on its way.
+    // Memory that was sent earlier for the same call's stream may still be on its way.
     const isNew = ({ number }: Reference) => held?.some((other) => other.number === number) !== true;
     this.#held.set(call, held === undefined ? references : held.concat(references.filter(isNew)));
     return true;
   }
 
-  /** What the call with this id refers to, while it is in flight. */
+  /** The memory that the call with this id refers to, while the call is in flight. */
   held(call: number): readonly Reference[] | undefined {
     return this.#held.get(call);
   }
@@ -196,12 +198,18 @@ export class HostShares implements Shares, Hearer {
     return memory;
   }
 
-  /** Whether the worker can be told of one more number to be forgotten. A thread need not be told: it has one shelf with its host. */
+  /**
+   * Whether the worker can be sent one more forget message. A thread needs none, because it has one shelf with its
+   * host.
+   */
   get #mayTell(): boolean {
     return this.referrer.isThread || this.#told - this.#read < FORGETS_AHEAD;
   }
 
-  /** Before any of it is sent: what is sent and never looked for would fill the socket. */
+  /**
+   * Checks the number of new references before any of them is sent, because messages that are never read would fill the
+   * socket.
+   */
   #refuseTooMany(references: readonly Reference[]): void {
     if (this.referrer.isThread || references.length <= NEW_PER_CALL) {
       return;
@@ -212,14 +220,15 @@ export class HostShares implements Shares, Hearer {
     if (count > NEW_PER_CALL) {
       throw new SharedMemoryError(
         "refused",
-        `a call can bring ${NEW_PER_CALL} ProcessSharedBuffers without a name to a process that has not had them, this one has ${count}: send them with several calls, or as parts of one`,
+        `a call can bring ${NEW_PER_CALL} ProcessSharedBuffers without a name to a process that has ` +
+          `not had them, this one has ${count}: send them with several calls, or as parts of one`,
       );
     }
   }
 
   #introduce(number: number, memory: SharedMemory): boolean {
     if (memory instanceof SharedMapping) {
-      // By its name the worker gets at it without the socket too.
+      // If the memory has a name, the worker can open it without the socket.
       return this.#lane.give(number, memory.native) || memory.name !== undefined;
     }
     this.#port?.postMessage({ number, buffer: memory } satisfies SentArray);

@@ -1,4 +1,4 @@
-/** The host's ends of the streams of calls: the sender of an argument, the receiver of a result. */
+/** The host's ends of the streams of calls: the sender of an argument, and the receiver of a result. */
 import {
   FLAG_REJECTED,
   ROLE_CANCEL,
@@ -15,13 +15,13 @@ import type { LaneCall } from "./lane-call";
 
 /** The lane that carries the streams. */
 export interface StreamLane {
-  /** Sends what belongs to a call in flight: the units that it takes. Throws if it can't be sent. */
+  /** Sends a value for a call in flight. Returns the units that the value takes. Throws if it can't be sent. */
   send(call: LaneCall, flags: number, value: unknown): number;
-  /** Publishes what is staged if that is much. */
+  /** Publishes what is staged, if enough is staged. */
   flushEarly(): void;
-  /** Somebody waits for the call, or for the next item of its stream, or nobody does any more. */
+  /** Records whether somebody waits for the call or for the next item of its stream. */
   attend(call: LaneCall, waits: boolean): void;
-  /** Tells the worker that nobody waits for a call any more, if that is still in flight. */
+  /** Tells the worker that nobody waits for a call any more, if the call is still in flight. */
   abort(call: LaneCall): void;
 }
 
@@ -32,7 +32,10 @@ export class StreamEndpoints {
     this.#lane = lane;
   }
 
-  /** A slot for a call that is not its end. `isLost`: its value could not be had, and `value` says why. */
+  /**
+   * Handles a slot that belongs to a call but doesn't end it. `isLost`: the value could not be decoded, and `value` is
+   * the reason.
+   */
   receive(call: LaneCall, role: number, value: unknown, units: number, isLost: boolean): void {
     switch (role) {
       case ROLE_STREAM:
@@ -63,7 +66,7 @@ export class StreamEndpoints {
     }
   }
 
-  /** Nobody waits for the call any more: tells the worker that its streams are over. */
+  /** Tells the worker that the streams of a call are over, because nobody waits for the call any more. */
   cancel(call: LaneCall): void {
     if (call.resultStream !== undefined) {
       this.#lane.send(call, ROLE_CANCEL, undefined);
@@ -80,7 +83,7 @@ export class StreamEndpoints {
         grant: (units) => this.#lane.send(call, ROLE_CREDIT, units),
         cancel: (value) => {
           this.#lane.send(call, ROLE_CANCEL, value);
-          // The task may be waiting for something of which its signal relieves it.
+          // The task may be waiting for something that its abort signal ends.
           this.#lane.abort(call);
         },
         attend: (waits) => this.#lane.attend(call, waits),
@@ -89,7 +92,7 @@ export class StreamEndpoints {
     );
   }
 
-  /** The sender of a call's argument: the worker has asked for some of it, so the call has one. */
+  /** The sender of a call's argument. The worker has asked for some of the argument, so the call has one. */
   #sender(call: LaneCall): StreamSender {
     const source = call.argumentStream as StreamSender;
     if (source.hasBegun) {

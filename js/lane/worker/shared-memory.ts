@@ -1,4 +1,4 @@
-/** What a worker shares with its host, which it trusts. */
+/** The memory that a worker shares with its host. The worker trusts the host. */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { SharedMemoryError } from "../../base/errors";
 import { MalformedPayload, Unsupported } from "../../base/payload-errors";
@@ -14,25 +14,27 @@ import {
   unshareable,
 } from "../../shared-memory/references";
 
-/** Mappings opened by their names that stay open: nobody tells this worker when they are not referred to any more. */
+/**
+ * Number of mappings opened by name that stay open. Nobody tells this worker when they are not referred to any more.
+ */
 const KEPT_BY_NAME = 64;
 
 export class WorkerShares implements Shares {
   readonly #lane: NativeWorkerLane;
-  /** Of a thread. */
+  /** The port of a worker thread. */
   readonly #port: MessagePort | undefined;
-  /** SharedArrayBuffers of the host's by their numbers, until it says that it has forgotten them. */
+  /** The host's SharedArrayBuffers by their numbers, until the host reports that it has forgotten them. */
   readonly #arrays = new Map<number, SharedArrayBuffer>();
   readonly #numbers = new WeakMap<SharedArrayBuffer, number>();
   #tickets = 0;
-  /** Mappings by their numbers. The addon keeps the memory for as long as the host may refer to it. */
+  /** Mappings by their numbers. The addon keeps the memory as long as the host may refer to it. */
   readonly #mappings = new Map<number, WeakRef<SharedMapping>>();
   readonly #collected = new FinalizationRegistry<number>((number) => {
     if (this.#mappings.get(number)?.deref() === undefined) {
       this.#mappings.delete(number);
     }
   });
-  /** Those opened by their names, the last used last. */
+  /** Mappings that were opened by their names, the most recently used last. */
   readonly #byName = new Map<number, SharedMapping>();
 
   constructor(lane: NativeWorkerLane, port: MessagePort | undefined) {
@@ -101,7 +103,8 @@ export class WorkerShares implements Shares {
     if (name === "") {
       throw new SharedMemoryError(
         "unreachable",
-        "a ProcessSharedBuffer without a name can't get to this worker: its wrapper has not kept descriptor 3. Give the buffer a name",
+        "a ProcessSharedBuffer without a name can't get to this worker: its wrapper has not kept " +
+          "descriptor 3. Give the buffer a name",
       );
     }
     return opened(`the ProcessSharedBuffer ${JSON.stringify(name)} can't be opened in this worker`, () =>

@@ -1,4 +1,4 @@
-/** The toolkit of one call: what its task gets as its second argument. */
+/** The toolkit of one call, which its task gets as the second argument. */
 import { now } from "../../base/clock";
 import { ABORTS_AT } from "../../native/layout";
 import type { TaskToolkit } from "../../task/toolkit";
@@ -18,7 +18,7 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
   readonly #listening: Set<CallToolkit<never>>;
   readonly #emitProgress: (value: unknown) => void;
   #controller: AbortController | undefined;
-  /** What it was when the call was answered; its bit may be another call's since. */
+  /** The abort state when the call was answered. After that the bit may belong to another call. */
   #last: boolean | undefined;
 
   constructor(
@@ -56,7 +56,7 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
     return this.#controller.signal;
   }
 
-  /** Tells the signal if the bit is set. */
+  /** Aborts the signal if the bit is set. */
   look(): void {
     if (this.hasAborted()) {
       this.#listening.delete(this);
@@ -64,7 +64,7 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
     }
   }
 
-  /** The call has been answered. */
+  /** Called when the call has been answered. */
   close(): void {
     this.#last ??= isAborted(this.#words, this.#call);
     this.#listening.delete(this);

@@ -1,5 +1,5 @@
 /**
- * The worker's end of a lane: calls in, results out.
+ * The worker's end of a lane: calls come in, results go out.
  *
  * ```text
  *   serve: exchange, spinning a little -> run what arrived -> exchange -> ...
@@ -8,8 +8,8 @@
  *     promises pending:   microtasks first, then the event loop
  * ```
  *
- * Each argument is decoded before its task is marked as started, and each task is marked before it is entered: that is
- * what the host goes by when this worker dies.
+ * Each argument is decoded before its task is marked as started, and each task is marked as started before it runs. The
+ * host relies on these marks when the worker dies.
  */
 import type { MessagePort } from "node:worker_threads";
 import { now, queueMicrotask, setImmediate } from "../../base/clock";
@@ -47,30 +47,30 @@ import { type QueuedValue, SendQueue, sendReason } from "../send-queue";
 import { WorkerShares } from "./shared-memory";
 import { CallToolkit, isAborted } from "./toolkit";
 
-/** A task, or why there is none: each call of it rejects with that. */
+/** A task, or the error with which each call of a missing task rejects. */
 export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
 
-/** `exchange` with this publishes and takes nothing in. */
+/** With this argument `exchange` publishes and receives nothing. */
 const PUBLISH_ONLY = -1;
 /** How long tasks may follow one another before the event loop gets a turn. */
 const TURN_MILLIS = 1;
-/** Results are published before a task that last took longer than this, and at least this often. */
+/** Results are published before a task that took longer than this the last time, and at least this often. */
 const PUBLISH_MILLIS = 0.02;
-/** And as soon as there are so many. */
+/** Results are also published as soon as there are this many. */
 const PUBLISH_SLOTS = 32;
-/** Turns of the event loop that are given to pending promises before the worker goes to sleep. */
+/** Turns of the event loop that pending promises get before the worker goes to sleep. */
 const POLLS = 4;
-/** Bytes of the incoming arena that are visible at first; it doubles as they are needed. */
+/** Bytes of the incoming arena that are visible at first. The window doubles as more are needed. */
 const FIRST_WINDOW_BYTES = 1024 * 1024;
-/** Payloads of more bytes than this are fetched into warm memory of their own. */
+/** Payloads of more bytes than this are fetched into separate memory that is already warm. */
 const FETCH_BYTES = 32 * 1024;
 
-/** Index of the word in which the worker says what it has started. */
+/** Index of the word in which the worker reports what it has started. */
 const STARTED = WORD_SUBMISSION_HEAD >> 2;
-/** And of the one that tells how often the host has aborted a call. */
+/** Index of the word that counts how often the host has aborted a call. */
 const ABORTS = WORD_ABORTS >> 2;
 
-/** A call under way. */
+/** A call that is running. */
 interface Task {
   readonly call: number;
   readonly generation: number;
@@ -95,22 +95,22 @@ export class WorkerLane {
   readonly #words: Uint32Array;
   readonly #idle: Idle;
   #tasks: readonly ServedTask[] = [];
-  /** Which of them get a toolkit. */
+  /** Which tasks get a toolkit. */
   #equipped: readonly boolean[] = [];
   /** How often the host has aborted a call, as far as this side has seen. */
   #aborts = 0;
-  /** Toolkits whose signal somebody listens to. */
+  /** Toolkits with a signal that is in use. */
   readonly #listening = new Set<CallToolkit<never>>();
-  /** Of the calls that have any, by call id. */
+  /** The streams of running calls, by call id. */
   readonly #streams = new Map<number, Streams>();
   #arena: Decoder;
   #pending = 0;
-  /** How long to spin for the next call; the host may allow less. */
+  /** How long to spin for the next call. The host may allow less. */
   #spinNanos = 0;
   #scheduled = false;
   #serving = false;
   #polls = 0;
-  /** What the last exchange brought: the first one's sequence number, how many there are, and which is next. */
+  /** The last exchange: the sequence number of its first slot, the number of its slots, and the next slot to run. */
   #first = 0;
   #arrived = 0;
   #next = 0;
@@ -120,8 +120,8 @@ export class WorkerLane {
   #took = new Float64Array();
 
   /**
-   * Attaches by what `attach` does with the wake-up it is given. A thread's end of the port by which SharedArrayBuffers come is
-   * `port`. Throws if the memory is refused.
+   * Attaches to the lane with `attach`, which gets the wake-up function. `port` is a thread's end of the port for
+   * SharedArrayBuffers. Throws if the memory is refused.
    */
   constructor(attach: (wake: () => void) => NativeWorkerLane, port?: MessagePort) {
     this.#native = attach(() => this.#turn());
@@ -151,12 +151,12 @@ export class WorkerLane {
     this.#publish();
   }
 
-  /** What a process is to run, as its boot payload says. */
+  /** What a process runs, as its boot payload says. */
   get program(): Program {
     return JSON.parse(this.#native.program);
   }
 
-  /** Tells the host that boot is over and serves calls from now on. */
+  /** Reports to the host that the boot is over, and serves calls from now on. */
   serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos, maxPayloadBytes }: Program): void {
     this.#outbox.maxPayloadBytes = maxPayloadBytes;
     this.#tasks = tasks;
@@ -170,7 +170,7 @@ export class WorkerLane {
     this.#turn();
   }
 
-  /** Tells the host that boot has failed, and why. */
+  /** Reports to the host that the boot has failed, and why. */
   fail(fault: BootFault): void {
     this.#outbox.stageReport(KIND_BOOT_FAILED, fault);
     this.#exchange(this.#outbox.takeStaged(), 0);
@@ -187,13 +187,13 @@ export class WorkerLane {
     return this.#arena;
   }
 
-  /** Serves, coming from the event loop. */
+  /** Serves after a turn of the event loop. */
   readonly #turn = (): void => {
     this.#turnEnds = now() + TURN_MILLIS;
     this.#serve();
   };
 
-  /** Serves until there is nothing to do, promises are to settle first, or the turn is over. */
+  /** Serves until there is nothing to do, until promises have to settle first, or until the turn is over. */
   readonly #serve = (): void => {
     this.#scheduled = false;
     if (this.#serving) {
@@ -207,7 +207,7 @@ export class WorkerLane {
         }
         this.#run();
         if (this.#pending > 0 && now() <= this.#turnEnds) {
-          // Most promises settle within the microtasks that are due: results go with the next exchange.
+          // Most promises settle within the pending microtasks, and their results then go with the next exchange.
           this.#schedule(queueMicrotask, this.#serve);
           return;
         }
@@ -219,7 +219,7 @@ export class WorkerLane {
     }
   };
 
-  /** Exchanges. False if there is nothing to run: then it is clear what happens next. */
+  /** Exchanges. Returns false if there is nothing to run; the next step is then scheduled already. */
   #receive(): boolean {
     const arrived = this.#exchange(this.#outbox.takeStaged(), this.#pending === 0 ? this.#spinNanos : 0);
     const aborts = Atomics.load(this.#words, ABORTS);
@@ -231,7 +231,7 @@ export class WorkerLane {
     }
     if (arrived < 0) {
       if (arrived === VIOLATED) {
-        // Nothing can be told to the host any more but by ending.
+        // The worker can report this to the host only by ending.
         throw new Error("the memory that this worker shares with its host is gone");
       }
       return false;
@@ -239,7 +239,7 @@ export class WorkerLane {
     this.#stageWaiting();
     if (arrived === 0) {
       while (this.#outbox.staged > 0) {
-        // This takes note of room as well, of which nobody would tell the sleeper again.
+        // This exchange also notices free space, of which nobody would notify the sleeping worker again.
         this.#publish();
         this.#stageWaiting();
       }
@@ -260,7 +260,7 @@ export class WorkerLane {
     }
   }
 
-  /** Nothing to do now: to the event loop, and to sleep. */
+  /** Returns to the event loop and sleeps, because there is nothing to do. */
   #rest(): void {
     this.#idle.touch();
     if (this.#pending > 0 && this.#polls++ < POLLS) {
@@ -279,7 +279,7 @@ export class WorkerLane {
     this.#schedule(setImmediate, this.#turn);
   }
 
-  /** Runs what has arrived, at least one of it, until the turn is over. */
+  /** Runs calls that have arrived, at least one, until the turn is over. */
   #run(): void {
     let time = now();
     this.#lastPublish = time;
@@ -327,7 +327,7 @@ export class WorkerLane {
         throw served.missing;
       }
       if (Atomics.load(this.#words, ABORTS) !== 0 && isAborted(this.#words, call)) {
-        // Nobody waits for it, and it has not begun.
+        // Nobody waits for the call, and it has not begun.
         throw undefined;
       }
       if (this.#equipped[task]) {
@@ -357,14 +357,14 @@ export class WorkerLane {
     this.#finish(call, generation, flags, result, toolkit);
   }
 
-  /** A slot that is for a call under way. That call may be over by now. */
+  /** Handles a slot for a running call. The call may be over by now. */
   #hear(index: number, call: number, generation: number, role: number, started: number): void {
     let value: unknown;
     let isLost = false;
     try {
       value = this.#inbox.value(index);
     } catch (error) {
-      // No memory for it, or the like.
+      // An error such as a lack of memory.
       value = error;
       isLost = true;
     }
@@ -407,7 +407,10 @@ export class WorkerLane {
     });
   }
 
-  /** Sends progress to the host: now, as its task may keep this thread busy. With no room for it only the newest waits. */
+  /**
+   * Sends progress to the host at once, because the task may keep this thread busy. If there is no space, only the
+   * newest value waits.
+   */
   #emitProgress(
     call: number,
     generation: number,
@@ -441,7 +444,7 @@ export class WorkerLane {
     return new ReadStream(argument);
   }
 
-  /** A task has returned a stream, which is its result from now on. */
+  /** Sends the stream that a task has returned, as the task's result. */
   #open(task: Task, source: Source): void {
     const { call, generation } = task;
     const sender = new StreamSender(source);
@@ -463,12 +466,12 @@ export class WorkerLane {
     }
   }
 
-  /** Publishes results; what the last exchange brought stays as it is. */
+  /** Publishes results. What the last exchange brought stays unchanged. */
   #publish(): void {
     this.#exchange(this.#outbox.takeStaged(), PUBLISH_ONLY);
   }
 
-  /** A task's promise has settled. */
+  /** Ends a task whose promise has settled. */
   #settle(task: Task, value: unknown, flags = 0): void {
     this.#pending--;
     try {
@@ -482,13 +485,16 @@ export class WorkerLane {
     }
   }
 
-  /** A task is over that was not over at once. */
+  /** Ends a task that did not end synchronously. */
   #end({ call, generation, toolkit }: Task, flags: number, value: unknown): void {
     this.#finish(call, generation, flags, value, toolkit);
     this.#serveSoon();
   }
 
-  /** A task has something to do, or no longer: one whose stream waits for the host is waited for as the next call is. */
+  /**
+   * Records whether a task has something to do. While a task's stream waits for the host, the worker waits for it as
+   * for the next call.
+   */
   readonly #busy = (isBusy: boolean): void => {
     this.#pending += isBusy ? 1 : -1;
   };
@@ -508,14 +514,17 @@ export class WorkerLane {
     this.#reply(call, generation, flags, value);
   }
 
-  /** After this turn's promises: what is staged is to go. */
+  /** Publishes what is staged, after the promises of this turn. */
   #serveSoon(): void {
     if (!this.#serving) {
       this.#schedule(queueMicrotask, this.#serve);
     }
   }
 
-  /** Sends what is not a call's result, now: its task may keep this thread busy. The units that it takes. Throws if it can't be sent. */
+  /**
+   * Sends at once a value that is not a call's result, because the task may keep this thread busy. Returns the units
+   * that the value takes. Throws if it can't be sent.
+   */
   #send(call: number, generation: number, flags: number, value: unknown): number {
     const units = this.#queue.send(call, generation, flags, value);
     this.#publish();
@@ -527,12 +536,12 @@ export class WorkerLane {
     try {
       this.#queue.send(call, generation, flags, value);
     } catch (error) {
-      // What can't be sent rejects this call alone.
+      // A result that can't be sent rejects only its own call.
       sendReason(error, (reason) => this.#queue.send(call, generation, FLAG_REJECTED, reason));
     }
   }
 
-  /** Stages results that had to wait, as far as there is room now. */
+  /** Stages results that had to wait, as far as there is space now. */
   #stageWaiting(): void {
     if (this.#queue.isEmpty) {
       return;
@@ -544,7 +553,7 @@ export class WorkerLane {
   }
 }
 
-/** Kept from before any task could replace it. */
+/** Kept before any task can replace it. */
 const exit = process.exit.bind(process, 0) as () => never;
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

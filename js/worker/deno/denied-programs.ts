@@ -1,6 +1,7 @@
 /**
- * In Deno `spawnSync` of `node:child_process` returns an empty object for a program that its flags deny, and `execFileSync` and
- * `execSync` throw without a reason. Here they tell Deno's own error, as `spawn` and `execFile` do.
+ * For a program that Deno's flags deny, `spawnSync` of `node:child_process` returns an empty object, and `execFileSync`
+ * and `execSync` throw without a reason. With these replacements they report Deno's own error, as `spawn` and
+ * `execFile` do.
  */
 import { exportFromObject } from "./modules";
 import { isLimited } from "./permissions";
@@ -10,7 +11,7 @@ type Start = (program: unknown, ...rest: unknown[]) => unknown;
 const { errors } =
   (globalThis as { Deno?: { errors?: { NotCapable?: new (message: string) => Error } } }).Deno ?? {};
 
-/** To be called once, in Deno. It does nothing where all programs are allowed. */
+/** Installs the replacements; must be called once, in Deno. Does nothing if all programs are allowed. */
 export function tellOfDeniedPrograms(): void {
   if (!isLimited("run")) {
     return;
@@ -38,7 +39,7 @@ function telling(start: Start): Start {
   };
 }
 
-/** What a program has ended by is there, and what has kept it from starting. */
+/** Whether the result has neither the program's end nor the error that kept it from starting. */
 function isEmpty(outcome: object): boolean {
   return Object.keys(outcome).length === 0;
 }

@@ -1,13 +1,13 @@
 /**
- * Deno's modules of Node export the functions that they were made with: what is put in their place on the object `process`
- * does not reach `import { abort } from "node:process"`, and `syncBuiltinESMExports` does nothing. So that import is led to a
- * module in front of it, which exports what the object has.
+ * Deno's Node modules export the functions with which they were created: a replacement on the object `process` doesn't
+ * reach `import { abort } from "node:process"`, and `syncBuiltinESMExports` does nothing. So that import is redirected
+ * to a front module, which exports what the object has.
  *
  * `require`, `process` without any import, and a module's default export give the object itself.
  */
 import * as nodeModule from "node:module";
 
-/** Of Node 22.15 and later, and of Deno; younger than the types here. */
+/** In Node 22.15 and later, and in Deno; the installed types don't have it. */
 interface Resolved {
   url: string;
   shortCircuit?: boolean;
@@ -24,10 +24,10 @@ type Resolve = (
 ) => Resolved;
 const { registerHooks } = nodeModule as { registerHooks?: (hooks: { resolve: Resolve }) => void };
 
-/** The module in front of each. */
+/** The front module of each module. */
 const fronts = new Map<string, string>();
 
-/** Has imports of a module, such as `node:process`, get what its default export has by these names now. */
+/** Makes imports of a module, such as `node:process`, get what its default export now has under these names. */
 export function exportFromObject(module: string, names: readonly string[]): void {
   if (fronts.size === 0) {
     registerHooks?.({ resolve });

@@ -9,7 +9,7 @@ const { Deno: deno } = globalThis as { Deno?: { permissions?: Permissions } };
 /** Whether this is Deno. */
 export const isDeno = deno !== undefined;
 
-/** Whether any of it is denied. */
+/** Whether any part of the permission is denied. */
 export function isLimited(name: "net" | "run"): boolean {
   const { state, partial = false } = deno?.permissions?.querySync({ name }) ?? { state: "granted" };
   return state !== "granted" || partial;
