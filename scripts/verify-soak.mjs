@@ -4,10 +4,23 @@
  * hostile decodes, a million calls at once, a thousand killed workers, and ten killed hosts in each phase of a worker's
  * life. It takes about an hour on two cores.
  *
+ * Before them `cargo deny` checks licences and sources of the crates. It is built on first use, which takes minutes: that is
+ * why `npm test` does without it.
+ *
  * Arguments are passed to vitest: `npm run verify:soak -- orphans` runs that suite alone.
  */
-import { ensureBuilt } from "./setup.mjs";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "./addon.mjs";
+import { ensureBuilt, run } from "./setup.mjs";
 import { runSuites } from "./suites.mjs";
 
+const tools = join(root, "target", "tools");
+const deny = join(tools, "bin", "cargo-deny");
+
 await ensureBuilt();
+if (!existsSync(deny)) {
+  run("cargo", ["install", "--locked", "--quiet", "--root", tools, "cargo-deny@0.20.2"]);
+}
+run(deny, ["--locked", "check", "licenses", "bans", "sources"]);
 runSuites("soak", process.argv.slice(2));
