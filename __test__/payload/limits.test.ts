@@ -218,6 +218,14 @@ onEveryKind(({ worker }) => {
   });
 });
 
+test.each(["bytes", "text"] as const)("a thread that sends more %s than it may is a liar", async (name) => {
+  const href = "../fixtures/tasks/unlimited.mjs";
+  const send = importTask<number, { length: number }>({ href, name });
+  await using pool = createPool({ payload: { maxPayloadBytes: 64 * KIB } })({ send });
+  await expect(pool.call.send(64 * KIB + 1)).rejects.toBeInstanceOf(ProtocolViolationError);
+  expect(await pool.call.send(32 * KIB)).toBeDefined();
+});
+
 test("a replacement begins with as much memory as the first worker", async () => {
   const payload = { mode: "fixed", payloadMaxByteLength: 8 * MIB } as const;
   const worker = {
