@@ -435,8 +435,8 @@ interface CallPromise<Result, Progress = unknown> extends Promise<Result> {
      * Calls `listener` with each value that the task passes to `progress(value)` while it runs, in order, and before
      * the promise settles. Values that were emitted before the first listener was added are lost. Returns the promise.
      *
-     * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
      * @example
+     * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
      */
     on(event: "progress", listener: (value: Progress) => void): this;
 }
@@ -707,6 +707,7 @@ interface Workers {
  * @throws TaskNotFoundError if it is certain that a task can't be found
  * @throws PermissionUnsupportedError if a rule of `permission` can't be enforced
  * @throws UnsupportedPlatformError
+ * @example
  * export const add = ([a, b]) => a + b;
  *
  * if (isMain) {
@@ -714,7 +715,6 @@ interface Workers {
  *   console.log(await pool.call.add([1, 2])); // 3
  *   await pool.shutdown();
  * }
- * @example
  */
 declare function createPool(options?: PoolOptions): <T extends Tasks>(tasks: T) => Pool<T>;
 
@@ -771,8 +771,8 @@ interface ImportDefinition<Result> extends TaskOptions<Result> {
  *
  * @throws InvalidOptionError
  * @throws TaskNotFoundError if `href` is relative and the calling code has no file
- * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
  * @example
+ * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
  */
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
 declare function importTask<Argument = void, Result = unknown>(definition: ImportDefinition<Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
@@ -792,8 +792,8 @@ interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
  * module and takes the export of that name.
  *
  * @throws InvalidOptionError
- * export const double = task({ f: (x: number) => x * 2 });
  * @example
+ * export const double = task({ f: (x: number) => x * 2 });
  */
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & Abortable): DefinedTask<Argument, Awaited<Result> | undefined, true>;
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Maybe & NotAbortable): DefinedTask<Argument, Awaited<Result> | undefined, false>;
@@ -941,8 +941,8 @@ type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer | Proce
  * sent, and the payload's bytes are copied once on each side. A `SharedArrayBuffer`, a `ProcessSharedBuffer` and an
  * array from `pool.alloc` are not copied at all.
  *
- * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
  * @example
+ * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
  */
 declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
     /** Description of the payload: any value that can be sent. */
@@ -968,10 +968,10 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
  * used.
  *
  * @throws InvalidOptionError if there is no file at `url`, which is then probably the URL of a source file
+ * @example
  * setModuleUrl(import.meta.url);
  *
  * export const double = task({ f: (x: number) => x * 2 });
- * @example
  */
 declare function setModuleUrl(url?: string | URL): void;
 

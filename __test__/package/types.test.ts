@@ -1,5 +1,6 @@
 /** index.d.ts: the package as an editor and a compiler see it. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createProgram, displayPartsToString, ModuleKind } from "typescript";
 import { expect, test } from "vitest";
@@ -29,4 +30,12 @@ test("every export has a doc comment", () => {
   );
   expect(exported.map(({ name }) => name)).toContain("createPool");
   expect(bare.map(({ name }) => name)).toEqual([]);
+});
+
+test("an example follows its tag", () => {
+  for (const file of ["index.d.ts", "shared-memory.d.ts"]) {
+    const text = readFileSync(join(root, file), "utf8");
+    expect(text).toContain("@example");
+    expect(text).not.toMatch(/@example\s*\n\s*\*\//);
+  }
 });

@@ -15,6 +15,7 @@ import { callerFile } from "../task/caller";
  * @throws TaskNotFoundError if it is certain that a task can't be found
  * @throws PermissionUnsupportedError if a rule of `permission` can't be enforced
  * @throws UnsupportedPlatformError
+ * @example
  * export const add = ([a, b]) => a + b;
  *
  * if (isMain) {
@@ -22,7 +23,6 @@ import { callerFile } from "../task/caller";
  *   console.log(await pool.call.add([1, 2])); // 3
  *   await pool.shutdown();
  * }
- * @example
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
   const create = preparePool(options);

@@ -26,8 +26,8 @@ export interface ImportDefinition<Result> extends TaskOptions<Result> {
  *
  * @throws InvalidOptionError
  * @throws TaskNotFoundError if `href` is relative and the calling code has no file
- * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
  * @example
+ * export const add = importTask<[number, number], number>({ href: "./worker-tasks.js", name: "add" });
  */
 export function importTask<Argument = void, Result = unknown>(
   definition: ImportDefinition<Result> & Maybe & Abortable,

@@ -25,8 +25,8 @@ export interface TaskDefinition<Argument, Result> extends TaskOptions<Result> {
  * module and takes the export of that name.
  *
  * @throws InvalidOptionError
- * export const double = task({ f: (x: number) => x * 2 });
  * @example
+ * export const double = task({ f: (x: number) => x * 2 });
  */
 export function task<Argument = void, Result = unknown>(
   definition: TaskDefinition<Argument, Result> & Maybe & Abortable,

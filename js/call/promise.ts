@@ -10,8 +10,8 @@ export interface CallPromise<Result, Progress = unknown> extends Promise<Result>
    * Calls `listener` with each value that the task passes to `progress(value)` while it runs, in order, and before
    * the promise settles. Values that were emitted before the first listener was added are lost. Returns the promise.
    *
-   * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
    * @example
+   * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
    */
   on(event: "progress", listener: (value: Progress) => void): this;
 }

@@ -49,8 +49,8 @@ export type EnvelopePayload = ArrayBuffer | ArrayBufferView | SharedArrayBuffer 
  * sent, and the payload's bytes are copied once on each side. A `SharedArrayBuffer`, a `ProcessSharedBuffer` and an
  * array from `pool.alloc` are not copied at all.
  *
- * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
  * @example
+ * const { header, payload } = await pool.call.resize(new Envelope({ width: 640 }, image.buffer));
  */
 export class Envelope<Header extends Payload = Payload, Data extends EnvelopePayload = EnvelopePayload> {
   /** Description of the payload: any value that can be sent. */

@@ -76,13 +76,13 @@ const POOL_SUFFIX = ".knitting";
  * In JavaScript the memory is an `ArrayBuffer`. `Atomics` work on views over it, except for `Atomics.wait`, which needs
  * a `SharedArrayBuffer`.
  *
+ * @example
  * import { ProcessSharedBuffer } from "knitting-native/shared-memory";
  *
  * using frames = ProcessSharedBuffer.create(1024 * 1024);
  * const counters = frames.subbuffer(0, 64).view(Int32Array);
  * await pool.call.render(frames);
  * console.log(Atomics.load(counters, 0));
- * @example
  */
 export class ProcessSharedBuffer {
   /** Size in bytes. */

@@ -32,10 +32,10 @@ export function mayBeBundled(href: string): boolean {
  * used.
  *
  * @throws InvalidOptionError if there is no file at `url`, which is then probably the URL of a source file
+ * @example
  * setModuleUrl(import.meta.url);
  *
  * export const double = task({ f: (x: number) => x * 2 });
- * @example
  */
 export function setModuleUrl(url?: string | URL): void {
   const file = fileOnStack();

@@ -18,6 +18,7 @@ import { installGuards } from "./exit-guards";
 import { loadTasks, runBootstrap } from "./load";
 import { isWorker } from "./mark";
 
+/** Exported for esbuild alone, which takes a module without exports for CommonJS and then merges none. */
 export async function main(): Promise<void> {
   const thread = isMainThread ? undefined : (workerData as ThreadData);
   const end = thread === undefined ? attachProcess() : attachThread(thread);
