@@ -102,9 +102,12 @@ onEveryKind(({ worker, isProcess, isWrapped, executable }) => {
     const calls = Array.from({ length: count }, (_, index) => pool.call.echo(index));
     expect(await fatal).toBeInstanceOf(WorkerCrashedError);
     expect(await within(calls[count - 1])).toBe(count - 1);
+    // A worker that has nothing else to do answers some as fast as they are made.
+    const busy = failure(pool.call.spinForEver());
     const more = Array.from({ length: count }, (_, index) => failure(pool.call.echo(index)));
     await within(pool.shutdown());
     expect(await within(more[count - 1])).toBeInstanceOf(PoolClosedError);
+    expect(await busy).toBeInstanceOf(PoolClosedError);
     await Promise.all(calls);
   });
 
