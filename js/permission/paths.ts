@@ -12,8 +12,33 @@ export function absolute(path: string, cwd: string): string {
 /** The links in this folder differ for each process. */
 const PROCESSES = "/proc";
 
+/** What is known of paths while `lookingOnce` runs. */
+let known: Map<string, string | undefined> | undefined;
+
+/**
+ * Runs `decide` with one look at each path. A policy asks for the same paths many times, and each look is a system call
+ * for every folder on the way.
+ */
+export function lookingOnce<T>(decide: () => T): T {
+  known = new Map();
+  try {
+    return decide();
+  } finally {
+    known = undefined;
+  }
+}
+
 /** A path with its symbolic links resolved; undefined if it doesn't exist. */
 export function real(path: string): string | undefined {
+  if (known?.has(path)) {
+    return known.get(path);
+  }
+  const target = targetOf(path);
+  known?.set(path, target);
+  return target;
+}
+
+function targetOf(path: string): string | undefined {
   try {
     const target = realpathSync.native(path);
     return isWithin(path, PROCESSES) ? path : target;

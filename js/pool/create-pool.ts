@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
 import { enforce, prepareToEnforce } from "../permission/enforce";
+import { lookingOnce } from "../permission/paths";
 import { findRuntime } from "../runtime/executable";
 import type { ResolvedWorker } from "../runtime/options";
 import { type Definition, definitionOf, type Task } from "../task/definition";
@@ -48,7 +49,7 @@ function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], shape: CallShape) => WorkerPool {
   refusePlugAndPlay();
-  const resolved = resolveOptions(options);
+  const resolved = lookingOnce(() => resolveOptions(options));
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
@@ -69,7 +70,7 @@ function prepare(
     if (debug !== undefined) {
       traceSetup(debug, resolved, program);
     }
-    const enforcement = enforce(permission, worker, executable, program);
+    const enforcement = lookingOnce(() => enforce(permission, worker, executable, program));
     const plan = { program, limits, worker, executable, enforcement, payload, abortSignalCapacity, debug };
     return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners, threads, balancer));
   };
