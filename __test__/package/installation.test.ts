@@ -43,6 +43,8 @@ const nodes: Record<string, string> = {
 };
 
 const minutes = 60_000;
+const ORDINARY_USER = 65534;
+const isRoot = process.getuid?.() === 0;
 const temporary = mkdtempSync(join(tmpdir(), "knitting-package-"));
 const native = `npm/${platform()}`;
 /** Not below /tmp, because the seed's sandbox hides it from its worker. */
@@ -322,20 +324,16 @@ describe("a launcher that can't be executed", () => {
     expect(statSync(launcher).mode & 0o777).toBe(0o755);
   });
 
-  test("is told with the command that mends it, where this user may not", async () => {
-    const ordinary = 65534;
+  test.skipIf(!isRoot)("is told with the command that mends it, where this user may not", async () => {
     cpSync(join(root, "examples"), plain, { recursive: true });
     chmodSync(launcher, 0o644);
     // A temporary folder can be read only by its owner.
     chmodSync(temporary, 0o755);
-    const uid = process.getuid?.() === 0 ? ordinary : undefined;
-    const { status, stderr } = await run(process.execPath, program, { cwd: plain, ...(uid && { uid }) });
+    const { status, stderr } = await run(process.execPath, program, { cwd: plain, uid: ORDINARY_USER });
     chmodSync(launcher, 0o755);
-    if (uid !== undefined) {
-      expect(status).toBe(1);
-      expect(stderr).toContain("UnsupportedPlatformError: knitting-native can't execute its launcher");
-      expect(stderr).toContain(`Run \`chmod 755 ${launcher}\` as the user who owns it`);
-    }
+    expect(status).toBe(1);
+    expect(stderr).toContain("UnsupportedPlatformError: knitting-native can't execute its launcher");
+    expect(stderr).toContain(`Run \`chmod 755 ${launcher}\` as the user who owns it`);
   });
 });
 
@@ -410,13 +408,9 @@ describe("where the native parts are missing", () => {
     expect(stderr).toMatch(/cargo on PATH, `node .*install\.mjs` builds it/);
   });
 
-  test("the script says so where its folder can't be written", async () => {
-    const ordinary = 65534;
-    if (process.getuid?.() !== 0) {
-      return;
-    }
+  test.skipIf(!isRoot)("the script says so where its folder can't be written", async () => {
     chmodSync(temporary, 0o755);
-    const { status, stderr } = await run(process.execPath, [script], { cwd: "/", uid: ordinary });
+    const { status, stderr } = await run(process.execPath, [script], { cwd: "/", uid: ORDINARY_USER });
     expect(status).toBe(1);
     expect(stderr).toMatch(/can't be built into .*: EACCES.*\nAs a user who may write there run `node /);
   });
