@@ -26,6 +26,7 @@ export {
   UnsupportedPlatformError,
   WorkerBootError,
   WorkerCrashedError,
+  type WorkerEndReason,
   WorkerKilledError,
 } from "./base/errors";
 export { isMain } from "./base/side";

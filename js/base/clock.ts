@@ -10,5 +10,41 @@ export const nextTick = process.nextTick.bind(process);
 /** Milliseconds since a fixed but arbitrary moment, with fractions. */
 export const now: () => number = performance.now.bind(performance);
 
+/** Into how many steps a time is divided, and the lower and the upper bound of a step. */
+const STEPS = 8;
+const LEAST_STEP_MILLIS = 1;
+const MOST_STEP_MILLIS = 250;
+
 /** The longest time that a timer can measure, about 25 days. */
 export const LONGEST_TIMER_MILLIS = 2 ** 31 - 1;
+
+/** A timer that is later than this was held up: this process was stopped, or its event loop was blocked. */
+const LATE_MILLIS = 50;
+
+/** How long this process was held up, if something was due at `due` and is done now: milliseconds, at least 0. */
+export function missedMillis(due: number): number {
+  return Math.max(now() - due - LATE_MILLIS, 0);
+}
+
+/**
+ * Calls `action` after `millis` milliseconds in which this process was able to run, in steps. Time for which it was
+ * stopped, paused or blocked doesn't count. The timer doesn't keep the process alive. Returns a function that stops it.
+ */
+export function afterRunning(millis: number, action: () => void): () => void {
+  const step = Math.min(Math.max(millis / STEPS, LEAST_STEP_MILLIS), MOST_STEP_MILLIS);
+  let left = millis;
+  let timer: NodeJS.Timeout;
+  const wait = (): void => {
+    const next = Math.min(step, left);
+    timer = setTimeout(() => {
+      left -= next;
+      if (left > 0) {
+        wait();
+      } else {
+        action();
+      }
+    }, next).unref();
+  };
+  wait();
+  return () => clearTimeout(timer);
+}

@@ -73,7 +73,7 @@ export class WorkerBootError extends KnittingError {
   readonly exitCode: number | null;
   /** Name of the signal that killed the worker; `null` if none did. */
   readonly signal: string | null;
-  /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
+  /** The last 8 KiB that the worker wrote to stderr. */
   readonly stderrTail: string;
 
   /** @internal */
@@ -105,7 +105,7 @@ export class WorkerCrashedError extends KnittingError {
   readonly signal: string | null;
   /** Process id of the worker; `null` for a worker thread. */
   readonly pid: number | null;
-  /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
+  /** The last 8 KiB that the worker wrote to stderr. */
   readonly stderrTail: string;
   /** The task's name in the pool. */
   readonly task: string;
@@ -134,15 +134,26 @@ export interface CrashDetails {
   started: boolean;
 }
 
+/**
+ * Why a worker has ended:
+ *
+ * - `"natural"`: by itself, with status 0.
+ * - `"shutdown"`: the pool was shut down.
+ * - `"crash"`: by a signal or with another status, because it broke the protocol, or because it could not boot.
+ * - `"fatalError"`: by an error outside of any call, such as a late throw or a rejection that nobody handled.
+ * - `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`, and the pool killed it.
+ */
+export type WorkerEndReason = "natural" | "shutdown" | "crash" | "fatalError" | "hardTimeout";
+
 /** The pool killed the worker while it was running the call. The worker is replaced. */
 export class WorkerKilledError extends KnittingError {
-  /** Why the worker was killed. `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`. */
-  readonly reason: "hardTimeout";
+  /** Why the worker was killed. */
+  readonly reason: Extract<WorkerEndReason, "hardTimeout">;
   /** The task's name in the pool. */
   readonly task: string;
 
   /** @internal */
-  constructor(message: string, reason: "hardTimeout", task: string) {
+  constructor(message: string, reason: WorkerKilledError["reason"], task: string) {
     super("KNITTING_WORKER_KILLED", message);
     this.reason = reason;
     this.task = task;

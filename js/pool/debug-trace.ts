@@ -58,9 +58,10 @@ export function traceWorkers(debug: DebugContext, listeners: Listeners): void {
     const { startedAt, pid } = worker;
     tell(worker, `is ready, ${millis(Date.now() - Number(startedAt))} after its start (pid ${pid})`);
   });
-  listeners.on("exit", ({ worker, exitCode, signal }) => {
+  listeners.on("exit", ({ worker, exitCode, signal, reason, cause }) => {
     const how = signal === null ? `exited with status ${exitCode}` : `was killed by ${signal}`;
-    tell(worker, `${how}, after ${worker.served} calls`);
+    const why = cause instanceof Error ? `${reason}: ${cause.message}` : reason;
+    tell(worker, `${how}, after ${worker.served} calls (${why})`);
   });
   listeners.on("restart", ({ worker, delayMs, error }) => {
     const reason = error === undefined ? "" : `: ${error.message}`;

@@ -1,6 +1,7 @@
 /** The events of a pool. */
 import { EventEmitter } from "node:events";
 import { queueMicrotask } from "../base/clock";
+import type { WorkerEndReason } from "../base/errors";
 import type { WorkerInfo } from "../runtime/worker-info";
 
 /** The events of {@link Pool.on} and the objects that their listeners get. */
@@ -9,13 +10,22 @@ export interface PoolEvents {
   spawn: { readonly worker: WorkerInfo };
   /** A worker has imported its tasks and can run calls. */
   ready: { readonly worker: WorkerInfo };
-  /** A worker has ended. */
+  /** A worker has ended. All that it wrote has been passed on before. */
   exit: {
     readonly worker: WorkerInfo;
     /** Exit status; `null` if the worker did not exit by itself. For a wrapped worker, its wrapper's. */
     readonly exitCode: number | null;
     /** Name of the signal that killed the worker, such as `"SIGKILL"`; `null` if none did. */
     readonly signal: string | null;
+    /** Why it has ended. */
+    readonly reason: WorkerEndReason;
+    /**
+     * The error that has ended it: what was thrown outside of a call, or why it was killed or could not boot;
+     * `undefined` if there is none.
+     */
+    readonly cause: unknown;
+    /** The last 8 KiB that it wrote to stderr. */
+    readonly stderrTail: string;
   };
   /** A worker has ended, and its replacement will be started. */
   restart: {
@@ -54,6 +64,11 @@ export class Listeners {
 
   off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): void {
     this.#emitter.off(name, listener);
+  }
+
+  /** Whether anybody listens for events of that name. */
+  has(name: keyof PoolEvents): boolean {
+    return this.#emitter.listenerCount(name) > 0;
   }
 
   emit<Name extends keyof PoolEvents>(name: Name, event: PoolEvents[Name]): void {

@@ -7,6 +7,7 @@
  *      '--ends or fails--> restarting --delay--> booting   maxBootFailures in a row, or not retryable: broken
  * ```
  */
+import { inspect } from "node:util";
 import { clearTimeout, setTimeout } from "../base/clock";
 import { debugLog } from "../base/debug-log";
 import { PoolClosedError } from "../base/errors";
@@ -16,8 +17,8 @@ import { hold, release } from "../lane/keep-alive";
 import type { NativeHostLane } from "../native/addon";
 import type { WorkerInfo } from "../runtime/worker-info";
 import { MAX_MOVES } from "../spawn/exit-error";
-import type { Exit, Plan } from "../spawn/worker";
-import { type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
+import type { Plan } from "../spawn/worker";
+import { type EndedExit, type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
 import { workerContextOf } from "./debug-trace";
 import type { Listeners } from "./events";
 
@@ -203,6 +204,9 @@ export class SupervisedWorker {
   #runEnded(run: WorkerRun, end: RunEnd): void {
     const { exit, started, unstarted, bootError } = end;
     this.#emitExit(this.info(), exit);
+    if (started.length === 0) {
+      this.#tellFatal(exit);
+    }
     for (const call of started) {
       call.reject(run.crash(call, exit, true));
     }
@@ -265,8 +269,22 @@ export class SupervisedWorker {
     this.#supervisor.listeners.emit("restart", { worker: this.info(), delayMs, error });
   }
 
-  #emitExit(worker: WorkerInfo, { exitCode, signal }: Exit): void {
-    this.#supervisor.listeners.emit("exit", { worker, exitCode, signal });
+  #emitExit(worker: WorkerInfo, { exitCode, signal, reason, cause, stderrTail }: EndedExit): void {
+    this.#supervisor.listeners.emit("exit", { worker, exitCode, signal, reason, cause, stderrTail });
+  }
+
+  /** Prints the error that has ended the worker if nobody would learn of it: no call, no listener, no stream. */
+  #tellFatal({ reason, cause }: EndedExit): void {
+    const { listeners, plan } = this.#supervisor;
+    const { runtime, stdio } = plan.worker;
+    const isPrinted = runtime !== "thread" && stdio === "inherit";
+    if (reason === "fatalError" && !listeners.has("exit") && !isPrinted) {
+      process.emitWarning(
+        `a worker was ended by an error outside of any call, and is replaced. pool.on("exit") reports such ends: ` +
+          inspect(cause),
+        { code: "KNITTING_FATAL_ERROR" },
+      );
+    }
   }
 
   /** Starts a worker in place of one that has ended. */

@@ -4,6 +4,7 @@ import {
   type ProtocolViolationError,
   WorkerBootError,
   WorkerCrashedError,
+  type WorkerEndReason,
   WorkerKilledError,
 } from "../base/errors";
 import type { Call } from "../call/call";
@@ -23,22 +24,37 @@ export interface RunFacts {
   readonly violation: ProtocolViolationError | undefined;
   /** What the worker reports about its failed boot, and whether another start may succeed. */
   readonly bootFault: { readonly error: Error; readonly retryable: boolean } | undefined;
-  /** The task that ran for too long. */
-  readonly overdue: string | undefined;
+  /** The tasks of which one ran for too long, so that the worker was killed. */
+  readonly suspects: readonly string[];
+  /** The error that the worker was about to end by, as it reports itself. */
+  readonly fatal: { readonly error: unknown } | undefined;
+}
+
+/** Why a worker has ended that nobody had stopped. */
+export function endReason(facts: RunFacts, { exitCode, signal, cause }: Exit): WorkerEndReason {
+  if (facts.suspects.length > 0) {
+    return "hardTimeout";
+  }
+  if (facts.violation !== undefined || facts.bootFault !== undefined || signal !== null) {
+    return "crash";
+  }
+  if (facts.fatal !== undefined) {
+    return "fatalError";
+  }
+  return exitCode === 0 && cause === undefined ? "natural" : "crash";
 }
 
 /** The error of a call whose worker has ended. `started`: whether the worker had started the call. */
 export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Call, started: boolean): Error {
-  const { violation, overdue, plan } = facts;
+  const { violation, suspects, plan } = facts;
   if (violation !== undefined) {
     return violation;
   }
   const { task } = plan.program.tasks[call.task];
-  if (overdue !== undefined && started) {
-    const { hardTimeoutMs } = plan.worker;
+  if (suspects.length > 0 && started) {
     return new WorkerKilledError(
-      `the worker of task "${task}" was killed: task "${overdue}" ran longer than ` +
-        `worker.hardTimeoutMs, which is ${hardTimeoutMs}`,
+      `the worker of task "${task}" was killed: ${blame(suspects)} ran longer than ` +
+        `worker.hardTimeoutMs, which is ${plan.worker.hardTimeoutMs}`,
       "hardTimeout",
       task,
     );
@@ -54,6 +70,13 @@ export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Ca
     { exitCode, signal, pid, stderrTail, task, started },
     cause === undefined ? undefined : { cause },
   );
+}
+
+function blame(suspects: readonly string[]): string {
+  const names = suspects.map((task) => `"${task}"`);
+  return names.length === 1
+    ? `task ${names[0]}`
+    : `one of the tasks ${names.join(", ")} (in the worker's event loop, so that it can't be known which)`;
 }
 
 /** The error of a worker that could not be started. */

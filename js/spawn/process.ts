@@ -10,10 +10,9 @@ import { environmentOf, valuesOf } from "../runtime/environment";
 import { commandFor } from "../runtime/resolve-options";
 import { stackBytes } from "../runtime/resource-limits";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
-import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
+import { linesOf } from "./output-lines";
+import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
 
-/** How long a process may take to end by itself before it is killed. */
-const GRACE_MILLIS = 250;
 /** How long the user's stop command may take. */
 const STOP_COMMAND_MILLIS = 10_000;
 /** Exit statuses of a launcher that could not do its work, and the beginning of its message. */
@@ -107,11 +106,6 @@ function exitOf(event: Extract<WorkerEvent, { kind: "failed" | "exited" }>): Exi
   }
   const retryable = !failedToLaunch && code !== native().EXIT_REFUSED;
   return { exitCode: code, signal, stderrTail, cause, retryable };
-}
-
-/** The lines without their line endings. The last line has one too. */
-function linesOf(text: string): string[] {
-  return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
 /** Ends a worker that can't be killed from here, with the user's stop command. */

@@ -1,29 +1,47 @@
-/** Worker threads of this process. */
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+/**
+ * Worker threads of this process.
+ *
+ * A thread is asked to end, and terminated if it doesn't. Its last output comes after the thread itself is gone, and its
+ * end is reported after that.
+ */
 import { MessageChannel, Worker as Thread, type WorkerOptions } from "node:worker_threads";
+import { afterRunning } from "../base/clock";
 import type { HostLane } from "../lane/host/host-lane";
 import { workerEntry } from "../native/package";
 import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment";
 import { inheritedExecArgv } from "../runtime/exec-argv";
 import type { ThreadData } from "../task/program";
-import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
+import { linesOf } from "./output-lines";
+import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
 
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): Worker {
-  const token = lane.native.issueThreadToken();
   const { stdio, resourceLimits, execArgv } = plan.worker;
+  let end!: (stderrTail: string) => void;
+  const outputEnded = new Promise<string>((resolve) => {
+    end = resolve;
+  });
+  const token = lane.native.issueThreadToken(stdio, (event) => {
+    if (event.kind === "output") {
+      for (const line of linesOf(event.lines)) {
+        events.output(event.isStderr ? "stderr" : "stdout", line);
+      }
+    } else if (event.kind === "exited") {
+      end(event.stderrTail);
+    }
+  });
   const permissions = plan.enforcement.flags ?? [];
   const { port1, port2 } = new MessageChannel();
   lane.shares.connect(port1);
   const data: ThreadData = { token, port: port2, program: plan.program };
-  const piped = stdio !== "inherit";
+  // What the thread writes before it has its pipes, such as in a module that `--import` loads, goes the way of Node.
+  const dropped = stdio === "ignore";
   const options: WorkerOptions = {
     workerData: data,
     transferList: [port2],
     name: "knitting",
-    stdout: piped,
-    stderr: piped,
+    stdout: dropped,
+    stderr: dropped,
     // If it is undefined, Node copies the host's environment.
     env: isUnrestricted(plan.worker) ? undefined : valuesOf(environmentOf(plan.worker)),
     resourceLimits,
@@ -34,48 +52,32 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
       : new Thread(workerEntry, { ...options, execArgv: [...execArgv, ...permissions] });
   // The lane keeps the process alive while somebody waits.
   thread.unref();
-  if (piped) {
-    letEnd(thread.stdout);
-    letEnd(thread.stderr);
-  }
-  if (stdio === "ignore") {
-    thread.stdout.resume();
-    thread.stderr.resume();
-  } else if (stdio === "pipe") {
-    for (const stream of ["stdout", "stderr"] as const) {
-      createInterface({ input: thread[stream] }).on("line", (line) => events.output(stream, line));
-    }
-  }
   let cause: unknown;
   thread.on("online", () => events.spawned());
   thread.on("error", (error) => {
     cause = error;
   });
-  const exited = new Promise<Exit>((resolve) => {
-    thread.on("exit", (exitCode) => {
-      resolve({ exitCode, signal: null, stderrTail: "", cause, retryable: true });
+  const exitCode = new Promise<number>((resolve) => {
+    thread.on("exit", (code) => {
+      lane.native.threadEnded();
+      resolve(code);
     });
   });
+  const exited = Promise.all([exitCode, outputEnded]).then(
+    ([exitCode, stderrTail]): Exit => ({ exitCode, signal: null, stderrTail, cause, retryable: true }),
+  );
+  const kill = () => void thread.terminate();
   return {
     pid: null,
     argv: [],
     wrapper: undefined,
     exited,
-    stop: () => void thread.terminate(),
-    kill: () => void thread.terminate(),
+    stop: () => {
+      lane.native.stop(GRACE_MILLIS);
+      void exitCode.then(afterRunning(GRACE_MILLIS, kill));
+    },
+    kill,
   };
-}
-
-/**
- * Lets the process end while a thread's stream is being read. Node gives each such stream a hold of its own, whatever
- * `unref` says, and has no other way to remove it. `lifecycle.test.ts` fails if a version of Node renames it.
- */
-function letEnd(stream: Readable): void {
-  const symbols = Object.getOwnPropertySymbols(stream);
-  const holds = symbols.find(({ description }) => description === "kIncrementsPortRef");
-  if (holds !== undefined) {
-    Object.assign(stream, { [holds]: false });
-  }
 }
 
 let inherited: string[] | undefined;

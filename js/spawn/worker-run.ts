@@ -7,13 +7,13 @@
  *      '--ends, fails, takes too long------^
  * ```
  */
-import { clearTimeout, now, setTimeout } from "../base/clock";
-import type { ProtocolViolationError } from "../base/errors";
+import { afterRunning, now } from "../base/clock";
+import type { ProtocolViolationError, WorkerEndReason } from "../base/errors";
 import { isRecord } from "../base/validate";
 import { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
-import { bootError, crashError, type RunFacts } from "./exit-error";
+import { bootError, crashError, endReason, type RunFacts } from "./exit-error";
 import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
@@ -28,9 +28,14 @@ export interface RunEvents extends WorkerEvents {
   ended(end: RunEnd): void;
 }
 
+/** How a worker that was started has ended. */
+export interface EndedExit extends Exit {
+  readonly reason: WorkerEndReason;
+}
+
 /** How a run has ended. */
 export interface RunEnd {
-  readonly exit: Exit;
+  readonly exit: EndedExit;
   /** Whether the worker had been ready. */
   readonly wasReady: boolean;
   /** Milliseconds for which the worker was ready. */
@@ -57,7 +62,7 @@ export class WorkerRun {
   readonly startedAt = new Date();
   readonly #worker: Worker;
   readonly #events: RunEvents;
-  readonly #bootTimer: NodeJS.Timeout;
+  readonly #stopBootTimer: () => void;
   readonly #facts: { -readonly [Fact in keyof RunFacts]: RunFacts[Fact] };
   #readySince: number | undefined;
   #stopped = false;
@@ -76,7 +81,8 @@ export class WorkerRun {
       tooSlow: false,
       violation: undefined,
       bootFault: undefined,
-      overdue: undefined,
+      suspects: [],
+      fatal: undefined,
     };
     this.lane = new HostLane(
       {
@@ -95,7 +101,10 @@ export class WorkerRun {
         bootFailed: (fault) => this.#bootFailed(fault),
         violated: (error) => this.#violated(error),
         refused: (call) => events.refused(call),
-        overdue: (task) => this.#overdue(plan.program.tasks[task].task),
+        fatal: (error) => {
+          this.#facts.fatal = { error };
+        },
+        overdue: (suspects) => this.#overdue(suspects.map((task) => plan.program.tasks[task].task)),
       },
     );
     try {
@@ -108,7 +117,7 @@ export class WorkerRun {
       this.lane.close();
       throw cause;
     }
-    this.#bootTimer = setTimeout(() => this.#bootOverdue(), startupTimeoutMs).unref();
+    this.#stopBootTimer = afterRunning(startupTimeoutMs, () => this.#bootOverdue());
     void this.#worker.exited.then((exit) => this.#ended(exit));
   }
 
@@ -133,15 +142,15 @@ export class WorkerRun {
   /**
    * Ends the worker. `exited` resolves when it is gone, with how it ended. `calls` are those that it had not answered.
    */
-  stop(): { calls: LaneCall[]; exited: Promise<Exit> } {
+  stop(): { calls: LaneCall[]; exited: Promise<EndedExit> } {
     this.#stopped = true;
-    clearTimeout(this.#bootTimer);
+    this.#stopBootTimer();
     this.lane.drain();
     // The worker is stopped first, because closing the lane would kill a process at once.
     this.#worker.stop();
-    const exited = this.#worker.exited.then((exit) => {
+    const exited = this.#worker.exited.then((exit): EndedExit => {
       this.lane.close();
-      return exit;
+      return { ...exit, reason: "shutdown" };
     });
     const { started, unstarted } = this.lane.abandon();
     return { calls: started.concat(unstarted), exited };
@@ -153,7 +162,7 @@ export class WorkerRun {
   }
 
   #ready(): void {
-    clearTimeout(this.#bootTimer);
+    this.#stopBootTimer();
     // This may be the last message of a worker that was stopped.
     if (!this.#stopped) {
       this.#readySince = now();
@@ -175,8 +184,8 @@ export class WorkerRun {
     this.#worker.kill();
   }
 
-  #overdue(task: string): void {
-    this.#facts.overdue = task;
+  #overdue(suspects: readonly string[]): void {
+    this.#facts.suspects = suspects;
     this.#worker.kill();
   }
 
@@ -188,17 +197,23 @@ export class WorkerRun {
     }
   }
 
-  #ended(exit: Exit): void {
+  #ended(how: Exit): void {
     if (this.#stopped) {
       return;
     }
-    clearTimeout(this.#bootTimer);
+    this.#stopBootTimer();
     // Results that the worker sent before it died count.
     this.lane.drain();
     if (this.#stopped) {
       // A listener or a getter has shut the pool down.
       return;
     }
+    const { fatal } = this.#facts;
+    const exit: EndedExit = {
+      ...how,
+      cause: how.cause ?? fatal?.error ?? this.#facts.violation ?? this.#facts.bootFault?.error,
+      reason: endReason(this.#facts, how),
+    };
     const wasReady = this.ready;
     const calls = this.lane.abandon();
     this.lane.close();

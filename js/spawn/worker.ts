@@ -5,6 +5,9 @@ import type { Enforcement } from "../permission/enforce";
 import type { ResolvedWorker } from "../runtime/options";
 import type { Program } from "../task/program";
 
+/** How long a worker may take to end by itself before it is killed, in milliseconds. */
+export const GRACE_MILLIS = 250;
+
 /** What every worker of a pool is started with. */
 export interface Plan {
   readonly program: Program;
@@ -31,7 +34,7 @@ export interface Exit {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly stderrTail: string;
-  /** The error that a thread threw, or why a process could not be started. */
+  /** The error that has ended the worker, or why a process could not be started. */
   readonly cause?: unknown;
   /** Whether another start may succeed. */
   readonly retryable: boolean;

@@ -15,8 +15,10 @@ import { native } from "../native/addon";
 import type { BootFault, Program, ThreadData } from "../task/program";
 import { forgetBootData } from "./boot-data";
 import { installGuards } from "./exit-guards";
+import { reportFatalErrors } from "./fatal-errors";
 import { loadTasks, runBootstrap } from "./load";
 import { isWorker } from "./mark";
+import { printAtOnce, printToLane } from "./output";
 
 /** Exported for esbuild alone, which takes a module without exports for CommonJS and then merges none. */
 export async function main(): Promise<void> {
@@ -37,6 +39,7 @@ async function boot(program: Program, end: WorkerLane): Promise<BootFault | unde
   const { bootstrap, tasks, debug } = program;
   let retryable = true;
   try {
+    reportFatalErrors(end);
     installGuards();
     if (bootstrap !== undefined) {
       retryable = false;
@@ -51,10 +54,13 @@ async function boot(program: Program, end: WorkerLane): Promise<BootFault | unde
 }
 
 function attachThread({ token, port }: ThreadData): WorkerLane {
-  return new WorkerLane((wake) => native().WorkerLane.attachThread(token, wake), port);
+  const lane = new WorkerLane((wake) => native().WorkerLane.attachThread(token, wake), port);
+  printToLane(lane);
+  return lane;
 }
 
 function attachProcess(): WorkerLane {
+  printAtOnce();
   try {
     return new WorkerLane((wake) => native().WorkerLane.attachProcess(wake));
   } catch (error) {

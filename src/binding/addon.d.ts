@@ -48,6 +48,11 @@ export declare class HostLane {
   wantRoom(wanted: boolean): void;
   /** Sequence number of the first submission that was not started, as far as the worker says so. */
   started(): number;
+  /**
+   * True while the worker runs tasks one after another, as far as it says so: the last one that it has
+   * started has not returned.
+   */
+  isRunning(): boolean;
   /** Tells the worker that nobody waits for a call any more. */
   abort(call: number): void;
   /**
@@ -79,8 +84,16 @@ export declare class HostLane {
   trim(keep: number): boolean;
   /** What the worker did wrong, as a sentence, after `exchange` has said that it did something wrong. */
   violation(): string | null;
-  /** A token with which one thread of this process can attach as the worker. */
-  issueThreadToken(): number;
+  /**
+   * A token with which one thread of this process can attach as the worker. `onEvent` hears of what the
+   * thread writes, and after `threadEnded` that it was all. Throws if the system lacks something.
+   */
+  issueThreadToken(stdio: WorkerStdio, onEvent: (event: WorkerEvent) => void): number;
+  /**
+   * The worker thread has ended, or could not be started: passes on what it wrote, and the event `exited`
+   * follows.
+   */
+  threadEnded(): void;
   /** Tells the worker to end within `graceMillis`. A process is killed after that. */
   stop(graceMillis: number): void;
   /**
@@ -328,6 +341,11 @@ export declare class WorkerLane {
   trim(keep: number): boolean;
   /** The user's memory that values refer to by `id`, if the host has handed it over. */
   given(id: number): SharedBuffer | null;
+  /**
+   * Writes `bytes`, from `offset` on, to this thread's stdout or stderr. Returns how many were taken; with no
+   * room for any it waits for a few milliseconds.
+   */
+  writeOutput(isStderr: boolean, bytes: Uint8Array, offset: number): number;
   /** True once the host wants this worker to end. */
   stopped(): boolean;
 }

@@ -13,6 +13,7 @@ use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
 use super::error::{failed, system};
+use super::launch::{WorkerEvent, WorkerStdio, event_handler};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
 use super::thread_tokens;
@@ -20,6 +21,8 @@ use crate::process::control::Sent;
 use crate::process::handover::{Giver, Shelf};
 use crate::process::reactor::{self, KillMode, WorkerId};
 use crate::process::shm_name::Name;
+use crate::process::spawn;
+use crate::process::thread_output;
 use crate::process::worker_memory::{self, WorkerMemory};
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::Geometry;
@@ -44,6 +47,7 @@ enum Worker {
     /// A thread that may still have to come for its memory.
     Thread {
         token: u32,
+        id: WorkerId,
     },
     Process {
         id: WorkerId,
@@ -53,8 +57,10 @@ enum Worker {
 /// What has to be closed when an environment ends.
 type Open = (Weak<Cell<lane::HostLane>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
 
-/// How long an environment that ends waits for its workers' output to be handed on.
+/// How long an environment that ends waits for its streams to take some of its workers' last output, and how
+/// long in all.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
+const LAST_OUTPUT_IN_ALL: Duration = Duration::from_secs(5);
 
 thread_local! {
     /// The open lanes of this thread's environment; `None` until it has a hook for its end.
@@ -197,6 +203,13 @@ impl HostLane {
         self.with(|end| Ok(end.started()))
     }
 
+    /// True while the worker runs tasks one after another, as far as it says so: the last one that it has
+    /// started has not returned.
+    #[napi]
+    pub fn is_running(&self) -> Result<bool> {
+        self.with(|end| Ok(end.is_running()))
+    }
+
     /// Tells the worker that nobody waits for a call any more.
     #[napi]
     pub fn abort(&self, call: u32) -> Result<()> {
@@ -270,17 +283,38 @@ impl HostLane {
         self.cell.violation.get().map(super::super::transport::violation::Violation::explain)
     }
 
-    /// A token with which one thread of this process can attach as the worker.
-    #[napi]
-    pub fn issue_thread_token(&self) -> Result<u32> {
+    /// A token with which one thread of this process can attach as the worker. `onEvent` hears of what the
+    /// thread writes, and after `threadEnded` that it was all. Throws if the system lacks something.
+    #[napi(ts_args_type = "stdio: WorkerStdio, onEvent: (event: WorkerEvent) => void")]
+    pub fn issue_thread_token(
+        &self,
+        stdio: WorkerStdio,
+        on_event: Function<'_, WorkerEvent, ()>,
+    ) -> Result<u32> {
         let (WorkerMemory::Sealed(descriptor), identity) = self.take_memory()? else {
             return Err(Error::new(Status::InvalidArg, "a thread needs no named memory"));
         };
+        let id = spawn::next_id();
+        let output = thread_output::listen(id, stdio.into(), event_handler(on_event, None)?)
+            .map_err(system("the thread's output"))?;
         let shelf = Shelf::default();
-        let token = thread_tokens::issue((descriptor, identity, shelf.clone()));
+        let token = thread_tokens::issue((descriptor, identity, shelf.clone(), output));
         self.giver.replace(Some(Giver::Shelf(shelf)));
-        self.worker.replace(Worker::Thread { token });
+        self.worker.replace(Worker::Thread { token, id });
         Ok(token)
+    }
+
+    /// The worker thread has ended, or could not be started: passes on what it wrote, and the event `exited`
+    /// follows.
+    #[napi]
+    pub fn thread_ended(&self) -> Result<()> {
+        match *self.worker.borrow() {
+            Worker::Thread { token, id } => {
+                thread_tokens::revoke(token);
+                reactor::thread_ended(id).map_err(system("the reactor"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tells the worker to end within `graceMillis`. A process is killed after that.
@@ -358,7 +392,10 @@ fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
     drop(cell.end.take());
     match worker.replace(Worker::None) {
         Worker::None => {}
-        Worker::Thread { token } => thread_tokens::revoke(token),
+        Worker::Thread { token, id } => {
+            thread_tokens::revoke(token);
+            let _ = reactor::thread_ended(id);
+        }
         Worker::Process { id } => {
             // Without a reactor there is no worker either.
             let _ = reactor::kill(id, Duration::ZERO, KillMode::Orderly);
@@ -378,7 +415,7 @@ fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
         *lanes = Some(vec![lane]);
         env.add_env_cleanup_hook((), |()| {
             // The lines that a task has logged before its host called process.exit() must not be lost.
-            reactor::flush(LAST_OUTPUT);
+            reactor::flush(LAST_OUTPUT, LAST_OUTPUT_IN_ALL);
             for (cell, worker, name) in LANES.take().into_iter().flatten() {
                 drop(name.upgrade().map(|name| name.take()));
                 if let (Some(cell), Some(worker)) = (cell.upgrade(), worker.upgrade()) {

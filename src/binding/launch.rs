@@ -1,6 +1,7 @@
 //! Starting a process worker from JavaScript, and what JavaScript hears of it.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use napi::Error;
 use napi::bindgen_prelude::{Function, Result};
@@ -13,7 +14,7 @@ use crate::process::boot;
 use crate::process::handover::Giver;
 use crate::process::launch::Limits;
 use crate::process::output::{Stdio, Stream};
-use crate::process::reactor::Event;
+use crate::process::reactor::{Event, EventHandler};
 use crate::process::shm_name;
 use crate::process::spawn::{self, Start, StartError, Started};
 use crate::sandbox::spec::SandboxSpec;
@@ -163,20 +164,30 @@ pub fn launch_worker(
         program: request.program,
     };
     let (memory, segment) = lane.take_memory()?;
+    let on_event = event_handler(on_event, Some(lane.pid_note()))?;
+    let Started { id, control } = spawn::start(start, memory, segment, on_event).map_err(not_started)?;
+    lane.set_worker(id, Giver::Socket(control));
+    Ok(())
+}
+
+/// Has `on_event` called on the JavaScript thread with each event of a worker. `pid` gets its process id, as
+/// soon as it is known.
+pub(super) fn event_handler(
+    on_event: Function<'_, WorkerEvent, ()>,
+    pid: Option<Arc<AtomicI32>>,
+) -> Result<EventHandler> {
     let on_event = on_event
         .build_threadsafe_function::<Event>()
         .weak::<true>()
         .build_callback(|context| Ok(WorkerEvent::from(context.value)))?;
-    let pid = lane.pid_note();
-    let on_event = Box::new(move |event: Event| {
-        if let Event::Spawned { pid: known } | Event::Attached { pid: Some(known) } = event {
+    Ok(Box::new(move |event: Event| {
+        if let Event::Spawned { pid: known } | Event::Attached { pid: Some(known) } = event
+            && let Some(pid) = &pid
+        {
             pid.store(known, Ordering::Relaxed);
         }
         on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
-    });
-    let Started { id, control } = spawn::start(start, memory, segment, on_event).map_err(not_started)?;
-    lane.set_worker(id, Giver::Socket(control));
-    Ok(())
+    }))
 }
 
 fn not_started(error: StartError) -> Error {

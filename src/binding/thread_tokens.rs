@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::process::handover::Shelf;
+use crate::process::thread_output::ThreadOutput;
 use crate::transport::segment::Identity;
 
-/// A segment that waits to be opened: its descriptor, its identity, and the shelf for further memory.
-pub type ThreadMemory = (OwnedFd, Identity, Shelf);
+/// A segment that waits to be opened: its descriptor, its identity, the shelf for further memory, and what the
+/// thread writes to.
+pub type ThreadMemory = (OwnedFd, Identity, Shelf, ThreadOutput);
 
 static WAITING: Mutex<BTreeMap<u32, ThreadMemory>> = Mutex::new(BTreeMap::new());
 static NEXT_TOKEN: AtomicU32 = AtomicU32::new(1);

@@ -15,6 +15,8 @@ use super::shared_buffer::SharedBuffer;
 use super::thread_tokens;
 use crate::process::handover::Taker;
 use crate::process::handshake;
+use crate::process::output::Stream;
+use crate::process::thread_output::ThreadOutput;
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::RINGS_AT;
 use crate::transport::segment::Segment;
@@ -25,6 +27,8 @@ pub struct WorkerLane {
     cell: Rc<Cell<lane::WorkerLane>>,
     program: String,
     taker: RefCell<Taker>,
+    /// What a thread writes to. A process has its own streams.
+    output: Option<ThreadOutput>,
 }
 
 #[napi]
@@ -33,13 +37,13 @@ impl WorkerLane {
     /// called once something arrives while the lane sleeps. Throws if the token has been used already.
     #[napi(factory, ts_args_type = "token: number, wake: () => void")]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let (descriptor, identity, shelf) = thread_tokens::redeem(token).ok_or_else(|| {
+        let (descriptor, identity, shelf, output) = thread_tokens::redeem(token).ok_or_else(|| {
             Error::new(Status::InvalidArg, format!("no memory waits for the token {token}"))
         })?;
         let segment = Segment::open(descriptor.into(), &identity).map_err(failed)?;
         // A fault in this thread would end the host.
         let segment = segment.guarded().map_err(failed)?;
-        Self::attach(env, Arc::new(segment), String::new(), Taker::Shelf(shelf), wake)
+        Self::attach(env, Arc::new(segment), String::new(), (Taker::Shelf(shelf), Some(output)), wake)
     }
 
     /// Attaches this process to the memory that its boot payload names. `wake` is called once something
@@ -48,14 +52,15 @@ impl WorkerLane {
     #[napi(factory, ts_args_type = "wake: () => void")]
     pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
         let attached = handshake::attach().map_err(failed)?;
-        Self::attach(env, attached.segment, attached.boot.program, Taker::socket(attached.control), wake)
+        let taker = Taker::socket(attached.control);
+        Self::attach(env, attached.segment, attached.boot.program, (taker, None), wake)
     }
 
     fn attach(
         env: Env,
         segment: Arc<Segment>,
         program: String,
-        taker: Taker,
+        (taker, output): (Taker, Option<ThreadOutput>),
         wake: Function<'_, (), ()>,
     ) -> Result<Self> {
         let mut end = lane::WorkerLane::new(segment);
@@ -66,7 +71,7 @@ impl WorkerLane {
         .map_err(system("the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
         env.add_env_cleanup_hook(cell.clone(), |cell| drop(cell.end.take()))?;
-        Ok(Self { cell, program, taker: RefCell::new(taker) })
+        Ok(Self { cell, program, taker: RefCell::new(taker), output })
     }
 
     /// What the worker is to run, from the boot payload. Empty in a thread, which is told otherwise.
@@ -159,6 +164,16 @@ impl WorkerLane {
     pub fn given(&self, id: f64) -> Result<Option<SharedBuffer>> {
         let found = self.taker.borrow_mut().find(id as u64).map_err(system("the memory that was sent"))?;
         Ok(found.map(SharedBuffer::over))
+    }
+
+    /// Writes `bytes`, from `offset` on, to this thread's stdout or stderr. Returns how many were taken; with no
+    /// room for any it waits for a few milliseconds.
+    #[napi]
+    pub fn write_output(&self, is_stderr: bool, bytes: &[u8], offset: u32) -> u32 {
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let stream = if is_stderr { Stream::Stderr } else { Stream::Stdout };
+        let taken = self.output.as_ref().map_or(rest.len(), |output| output.write(stream, rest));
+        taken as u32
     }
 
     /// True once the host wants this worker to end.

@@ -21,4 +21,5 @@ pub mod reactor;
 pub mod shared_name;
 pub mod shm_name;
 pub mod spawn;
+pub mod thread_output;
 pub mod worker_memory;

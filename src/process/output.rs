@@ -24,8 +24,8 @@ pub const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// A line longer than this is passed on in pieces.
 pub const LINE_BYTES: usize = 16 * 1024;
 /// Lines that come while so many bytes wait for the host's stream are dropped. Only workers that end can
-/// cause this. The pipes of others are not read above [`LINE_BYTES`].
-const QUEUE_BYTES: usize = 256 * 1024;
+/// cause this, over a hundred of them at once. The pipes of others are not read above [`LINE_BYTES`].
+const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// If more bytes than this are in events that the host has not taken yet, a worker's pipes are not read.
 const UNTAKEN_BYTES: usize = 256 * 1024;
 /// About what an event takes up beside its bytes. A worker that writes one byte at a time makes an event of
@@ -159,8 +159,14 @@ impl Queue {
         self.0.is_empty()
     }
 
-    /// Writes what the host's stream takes now.
-    pub fn write(&mut self, stream: Stream) {
+    /// Writes what the host's stream takes now. True if it took something, or will take nothing any more.
+    pub fn write(&mut self, stream: Stream) -> bool {
+        let before = self.0.len();
+        self.write_to_host(stream);
+        self.0.len() < before
+    }
+
+    fn write_to_host(&mut self, stream: Stream) {
         if self.is_empty() {
             return;
         }

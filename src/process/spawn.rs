@@ -19,6 +19,11 @@ use crate::transport::segment::Identity;
 
 static NEXT_WORKER: AtomicU64 = AtomicU64::new(1);
 
+/// A number for a worker that the reactor does not know yet.
+pub fn next_id() -> WorkerId {
+    NEXT_WORKER.fetch_add(1, Ordering::Relaxed)
+}
+
 /// What a process worker is to be.
 #[derive(Debug)]
 pub struct Start {
@@ -81,7 +86,7 @@ pub fn start(
 ) -> Result<Started, StartError> {
     let stdio = start.stdio;
     let (launch, lock, control) = assemble(start, memory, segment)?;
-    let id = NEXT_WORKER.fetch_add(1, Ordering::Relaxed);
+    let id = next_id();
     reactor::launch(id, LaunchRequest { launch, lock, stdio, on_event }).map_err(system("the reactor"))?;
     Ok(Started { id, control })
 }

@@ -76,6 +76,8 @@ pub enum Word {
     WorkerSpin = 9,
     /// How many abort bits the host has set so far.
     Aborts = 10,
+    /// 1 while the worker runs one task after another, 0 while it is in its event loop. Written by the worker.
+    Running = 11,
 }
 
 impl Word {
@@ -159,6 +161,9 @@ pub enum Kind {
     /// Worker to host, once and before the other two: it has its memory and its owner lock, and imports its
     /// tasks next.
     Attached = 7,
+    /// Worker to host, once: an error outside of any call is about to end the worker. An encoded value as for
+    /// [`Self::Ready`].
+    Fatal = 8,
     /// An envelope in the arena: its payload, whose class is `view`, then the encoded header, then the
     /// payload's length. JavaScript alone reads it, see `js/lane/envelope-layout.ts`.
     Envelope = 16,
@@ -175,6 +180,7 @@ impl Kind {
             5 => Self::Ready,
             6 => Self::BootFailed,
             7 => Self::Attached,
+            8 => Self::Fatal,
             16 => Self::Envelope,
             _ => return None,
         })
@@ -187,8 +193,11 @@ pub const FLAG_REJECTED: u8 = 1;
 pub const FLAG_ARENA: u8 = 2;
 /// In the host's staging: the payload is still in the arena, and `copyOut` fetches it.
 pub const FLAG_FETCH: u8 = 4;
+/// The call's task was not entered: nobody waited for it any more, there is no such task, or the argument could
+/// not be made.
+pub const FLAG_UNRUN: u8 = 8;
 /// The bits of a slot's flags that may be set in a ring.
-pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA | ROLE_MASK;
+pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA | FLAG_UNRUN | ROLE_MASK;
 
 /// What a slot does for its call. Streams go in both directions alike: the argument's from host to worker,
 /// the result's from worker to host. The sender sends items, the receiver gives credit and may cancel.
@@ -343,7 +352,7 @@ pub const STAGING_BYTES: usize = STAGING_INBOX_AT + INBOX_BYTES;
 const _: () = {
     assert!(size_of::<Slot>() == SLOT_BYTES && align_of::<Slot>() == 8);
     assert!(size_of::<Header>() <= HEADER_WORDS_AT);
-    assert!(Word::Aborts.at() + WORD_STRIDE <= ABORTS_AT);
+    assert!(Word::Running.at() + WORD_STRIDE <= ABORTS_AT);
     assert!(RING_SLOTS.is_power_of_two() && MAX_CALLS > RING_SLOTS);
     assert!(RINGS_AT.is_multiple_of(4096) && (RING_SLOTS * SLOT_BYTES).is_multiple_of(4096));
     assert!(CHUNK_BYTES.is_multiple_of(4096) && SMALL_BYTES < CHUNK_BYTES);
@@ -386,10 +395,12 @@ fn typescript() -> String {
     constant("KIND_READY", Kind::Ready as usize);
     constant("KIND_BOOT_FAILED", Kind::BootFailed as usize);
     constant("KIND_ATTACHED", Kind::Attached as usize);
+    constant("KIND_FATAL", Kind::Fatal as usize);
     constant("KIND_ENVELOPE", Kind::Envelope as usize);
     constant("FLAG_REJECTED", FLAG_REJECTED as usize);
     constant("FLAG_ARENA", FLAG_ARENA as usize);
     constant("FLAG_FETCH", FLAG_FETCH as usize);
+    constant("FLAG_UNRUN", FLAG_UNRUN as usize);
     constant("ROLE_STREAM", Role::Stream as usize);
     constant("ROLE_ITEM", Role::Item as usize);
     constant("ROLE_END", Role::End as usize);
@@ -402,6 +413,7 @@ fn typescript() -> String {
     constant("NO_CALL", NO_CALL as usize);
     constant("WORD_SUBMISSION_HEAD", Word::SubmissionHead.at());
     constant("WORD_ABORTS", Word::Aborts.at());
+    constant("WORD_RUNNING", Word::Running.at());
     constant("ABORTS_AT", ABORTS_AT);
     constant("STAGING_ROOM", StagingWord::Room as usize);
     constant("STAGING_LEASE_POSITION", StagingWord::LeasePosition as usize);

@@ -4,8 +4,11 @@
  *
  * The worker's report of what it has started is only a hint. If the worker runs nothing, the first call in line counts
  * as running.
+ *
+ * Time in which this process did not run, because it was stopped, paused or blocked, doesn't count, since the worker may
+ * have been stopped with it.
  */
-import { clearTimeout, now, setTimeout } from "../../base/clock";
+import { clearTimeout, missedMillis, now, setTimeout } from "../../base/clock";
 import type { InFlight } from "./in-flight";
 import type { LaneCall } from "./lane-call";
 
@@ -28,8 +31,8 @@ export interface WatchedLane {
   firstUnstarted(): number;
   /** Receives what arrived while the event loop was busy elsewhere, before the clock decides about the worker. */
   catchUp(): void;
-  /** Reports that a task has run for longer than the hard limit. */
-  overdue(task: number): void;
+  /** Reports that a call's task has run for longer than the hard limit. */
+  overdue(call: LaneCall): void;
 }
 
 interface LateCall {
@@ -42,6 +45,8 @@ export class Deadlines {
   readonly #hardTimeoutMs: number;
   #timer: NodeJS.Timeout | undefined;
   #millis = Number.POSITIVE_INFINITY;
+  /** When the next check is due. */
+  #due = 0;
   /** The call that was first in line when nothing was running, and the time since when. */
   #stalled = { sequence: -1, since: 0 };
 
@@ -71,17 +76,31 @@ export class Deadlines {
     if (this.#timer === undefined || millis < this.#millis) {
       clearTimeout(this.#timer);
       this.#millis = millis;
+      this.#due = now() + millis;
       this.#timer = setTimeout(this.#look, millis).unref();
     }
   }
 
   readonly #look = (): void => {
     this.#timer = undefined;
+    this.#forgive(missedMillis(this.#due));
     const shortest = this.#enforce();
     if (shortest !== Number.POSITIVE_INFINITY) {
       this.#lookWithin(shortest);
     }
   };
+
+  /** Gives each running call some time in addition. */
+  #forgive(millis: number): void {
+    if (millis > 0) {
+      this.#stalled.since += millis;
+      for (const call of this.#lane.inFlight.calls) {
+        if (call.startedAt !== 0) {
+          call.startedAt += millis;
+        }
+      }
+    }
+  }
 
   /**
    * Ends the calls whose task has run for too long. Returns the shortest remaining limit, or infinity if there is none.
@@ -92,7 +111,7 @@ export class Deadlines {
       lane.catchUp();
       for (const { call, isOverdue } of lane.isServing ? this.#lateCalls() : []) {
         if (isOverdue) {
-          lane.overdue(call.task);
+          lane.overdue(call);
           return Number.POSITIVE_INFINITY;
         }
         call.expire();

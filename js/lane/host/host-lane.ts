@@ -14,8 +14,10 @@ import { MalformedPayload } from "../../base/payload-errors";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../../native/addon";
 import {
   FLAG_REJECTED,
+  FLAG_UNRUN,
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
+  KIND_FATAL,
   KIND_READY,
   ROLE_MASK,
   STAGING_INBOX_AT,
@@ -41,12 +43,17 @@ export interface LaneEvents {
   ready(): void;
   /** The worker could not boot. `fault` is the worker's report: a `BootFault` if the worker is honest. */
   bootFailed(fault: unknown): void;
+  /** An error outside of any call is about to end the worker, as the worker says. */
+  fatal(error: unknown): void;
   /** The worker broke the protocol. The lane does nothing any more. */
   violated(error: ProtocolViolationError): void;
   /** The lane was abandoned while this call was being made. */
   refused(call: LaneCall): void;
-  /** A task has run longer than the hard limit, or the worker has started no calls for that long. */
-  overdue(task: number): void;
+  /**
+   * A task has run longer than the hard limit, or the worker has started no calls for that long. `suspects` are the
+   * tasks of which one has held the worker up, as far as the worker reports that.
+   */
+  overdue(suspects: readonly number[]): void;
 }
 
 /** The options of a lane. */
@@ -96,7 +103,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   isOpen = true;
   #abandoned = false;
   #isViolated = false;
-  /** Number of calls answered so far. */
+  /** Number of calls whose task was run, as far as the worker reports that. */
   served = 0;
 
   readonly #idle = new Idle(() => {
@@ -247,6 +254,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         unstarted.push(call);
       }
     }
+    this.served += started.length;
     this.#abandoned = true;
     this.#waiting = [];
     this.#waitingFrom = 0;
@@ -384,8 +392,24 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return this.native.started();
   }
 
-  overdue(task: number): void {
-    this.#events.overdue(task);
+  overdue(call: LaneCall): void {
+    this.#events.overdue(this.#suspects(call));
+  }
+
+  /**
+   * The tasks of which one has held the worker up. While the worker runs one task after another, that is the last one
+   * that it has started. In its event loop it may be any that has not answered.
+   */
+  #suspects(late: LaneCall): readonly number[] {
+    const firstUnstarted = this.firstUnstarted();
+    const started = this.inFlight.calls.filter(
+      ({ sequence, isOwed }) => isOwed && ((sequence - firstUnstarted) | 0) < 0,
+    );
+    const last = this.native.isRunning()
+      ? started.find(({ sequence }) => sequence === (firstUnstarted - 1) >>> 0)
+      : undefined;
+    const suspects = last === undefined ? started.concat(late) : [last];
+    return [...new Set(suspects.map(({ task }) => task))];
   }
 
   // Members for calls and their streams.
@@ -439,7 +463,8 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     for (let index = 0; index < arrived; index++) {
       const kind = inbox.kind(index);
       let value: unknown;
-      let rejected = (inbox.flags(index) & FLAG_REJECTED) !== 0;
+      const flags = inbox.flags(index);
+      let rejected = (flags & FLAG_REJECTED) !== 0;
       try {
         value = inbox.value(index);
       } catch (error) {
@@ -460,20 +485,24 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         this.#events.ready();
         continue;
       }
+      if (kind === KIND_FATAL) {
+        this.#events.fatal(value);
+        continue;
+      }
       if (kind === KIND_BOOT_FAILED) {
         this.isOpen = false;
         this.#events.bootFailed(value);
         return false;
       }
       const call = this.inFlight.get(inbox.call(index));
-      const role = inbox.flags(index) & ROLE_MASK;
+      const role = flags & ROLE_MASK;
       if (role !== 0) {
         this.#streams.receive(call, role, value, inbox.units(index), rejected);
         continue;
       }
       this.shares.release(call.id);
       this.inFlight.remove(call);
-      this.served++;
+      this.served += (flags & FLAG_UNRUN) === 0 ? 1 : 0;
       if (rejected) {
         call.reject(value);
       } else {

@@ -17,8 +17,10 @@ import type { TaskNotFoundError } from "../../base/errors";
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../../native/addon";
 import {
   FLAG_REJECTED,
+  FLAG_UNRUN,
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
+  KIND_FATAL,
   KIND_READY,
   ROLE_CANCEL,
   ROLE_CREDIT,
@@ -30,6 +32,7 @@ import {
   STAGING_FIRST_SEQUENCE,
   STREAM_WINDOW,
   WORD_ABORTS,
+  WORD_RUNNING,
   WORD_SUBMISSION_HEAD,
 } from "../../native/layout";
 import { Decoder } from "../../payload/decode";
@@ -70,6 +73,9 @@ const STARTED = WORD_SUBMISSION_HEAD >> 2;
 /** Index of the word that counts how often the host has aborted a call. */
 const ABORTS = WORD_ABORTS >> 2;
 
+/** Index of the word that tells whether a task is being run. */
+const RUNNING = WORD_RUNNING >> 2;
+
 /** A call that is running. */
 interface Task {
   readonly call: number;
@@ -105,6 +111,7 @@ export class WorkerLane {
   readonly #streams = new Map<number, Streams>();
   #arena: Decoder;
   #pending = 0;
+  #isFatal = false;
   /** How long to spin for the next call. The host may allow less. */
   #spinNanos = 0;
   #scheduled = false;
@@ -174,6 +181,31 @@ export class WorkerLane {
   fail(fault: BootFault): void {
     this.#outbox.stageReport(KIND_BOOT_FAILED, fault);
     this.#exchange(this.#outbox.takeStaged(), 0);
+  }
+
+  /**
+   * Reports to the host, once, that an error outside of any call is about to end the worker. Without room for the
+   * report the host learns of the end alone.
+   */
+  reportFatal(error: unknown): void {
+    if (this.#isFatal || !this.#outbox.hasRoom) {
+      return;
+    }
+    this.#isFatal = true;
+    try {
+      sendReason(error, (reason) => this.#outbox.stageReport(KIND_FATAL, reason));
+      this.#publish();
+    } catch {
+      // There is no memory for it either.
+    }
+  }
+
+  /**
+   * Writes bytes, from `offset` on, to the thread's stdout or stderr. Returns how many were taken, after it has waited
+   * a little if there was no room.
+   */
+  print(isStderr: boolean, bytes: Uint8Array, offset: number): number {
+    return this.#native.writeOutput(isStderr, bytes, offset);
   }
 
   #near(end: number): Decoder {
@@ -283,6 +315,7 @@ export class WorkerLane {
   #run(): void {
     let time = now();
     this.#lastPublish = time;
+    this.#words[RUNNING] = 1;
     while (this.#next < this.#arrived) {
       const index = this.#next++;
       const task = this.#inbox.task(index);
@@ -301,9 +334,10 @@ export class WorkerLane {
         this.#lastPublish = end;
       }
       if (end > this.#turnEnds) {
-        return;
+        break;
       }
     }
+    this.#words[RUNNING] = 0;
   }
 
   #runOne(index: number, task: number): void {
@@ -317,7 +351,7 @@ export class WorkerLane {
       return;
     }
     let result: unknown;
-    let flags = 0;
+    let flags = FLAG_UNRUN;
     let toolkit: CallToolkit | undefined;
     try {
       const argument = role === 0 ? inbox.value(index) : this.#receiver(call, generation);
@@ -330,6 +364,7 @@ export class WorkerLane {
         // Nobody waits for the call, and it has not begun.
         throw undefined;
       }
+      flags = 0;
       if (this.#equipped[task]) {
         toolkit = this.#toolkit(call, generation);
         result = served(argument, toolkit);
@@ -352,7 +387,7 @@ export class WorkerLane {
     } catch (error) {
       Atomics.store(this.#words, STARTED, started);
       result = error;
-      flags = FLAG_REJECTED;
+      flags |= FLAG_REJECTED;
     }
     this.#finish(call, generation, flags, result, toolkit);
   }

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -17,10 +16,10 @@ use nix::unistd::Pid;
 
 use super::command::{KillMode, WorkerId};
 use super::event::{Event, EventHandler};
-use super::inbox::Inbox;
 use super::unreaped::{give_up, has_ended};
+use super::worker_output::WorkerOutput;
 use crate::process::launch::{CONTAINER_GRACE, Launched, Role};
-use crate::process::output::{Pipe, Queue, Stdio, Stream, Untaken};
+use crate::process::output::Stdio;
 use crate::process::owner_lock::{self, Owner};
 use crate::sys::pidfd;
 use crate::sys::signals::kill_group;
@@ -75,12 +74,8 @@ pub struct Worker {
     pub inner: Option<Process>,
     /// True if it has attached and its process can't be found.
     unseen: bool,
-    /// Its stdout and stderr, as far as they are read.
-    pub pipes: [Option<Pipe>; 2],
-    /// What becomes of its output.
-    pub stdio: Stdio,
-    /// Its output in events that the host has not taken yet.
-    pub untaken: Untaken,
+    /// What it writes, and who hears of it.
+    pub output: WorkerOutput,
     lock: File,
     /// When it is to be killed.
     pub kill_at: Option<Instant>,
@@ -88,14 +83,12 @@ pub struct Worker {
     look_at: Option<Instant>,
     /// Since when the worker should be gone, and whether the user has heard that it is not.
     overdue: Option<(Instant, bool)>,
-    on_event: EventHandler,
 }
 
 impl Worker {
     /// A worker that has just been started.
     pub fn new(launched: Launched, role: Role, lock: File, stdio: Stdio, on_event: EventHandler) -> Self {
         let Launched { pid, pidfd, stdout, stderr, .. } = launched;
-        let pipe = |fd: OwnedFd, stream| Pipe::new(File::from(fd), stream);
         Self {
             child: Process { pid, pidfd },
             role,
@@ -104,15 +97,12 @@ impl Worker {
             status: None,
             inner: None,
             unseen: false,
-            pipes: [stdout.map(|fd| pipe(fd, Stream::Stdout)), Some(pipe(stderr, Stream::Stderr))],
-            stdio,
-            untaken: Untaken::default(),
+            output: WorkerOutput::new(stdout, stderr, stdio, on_event),
             lock,
             kill_at: None,
             kill_wrapper_at: None,
             look_at: None,
             overdue: None,
-            on_event,
         }
     }
 
@@ -146,7 +136,7 @@ impl Worker {
             Some(_) if is_over => return true,
             Some((since, told)) => {
                 if is_wrapped && now - *since >= OVERDUE_TOLD && !std::mem::replace(told, true) {
-                    (self.on_event)(Event::Outlives);
+                    self.output.tell(Event::Outlives);
                 }
                 self.look_at = Some(now + OVERDUE_LOOK);
             }
@@ -183,7 +173,7 @@ impl Worker {
                 None
             }
         };
-        (self.on_event)(Event::Attached { pid: pid.map(Pid::as_raw) });
+        self.output.tell(Event::Attached { pid: pid.map(Pid::as_raw) });
     }
 
     /// True if the child is the worker, or has become it.
@@ -299,33 +289,19 @@ impl Worker {
         false
     }
 
-    /// Passes lines on to where they belong.
-    pub fn hand_on(&self, stream: Stream, lines: &[u8], queue: &mut Queue, inbox: &Arc<Inbox>) {
-        match self.stdio {
-            Stdio::Inherit => queue.push(lines),
-            Stdio::Ignore => {}
-            Stdio::Pipe => {
-                let inbox = inbox.clone();
-                let receipt = self.untaken.count(lines.len(), move || drop(inbox.ring()));
-                (self.on_event)(Event::Output { stream, lines: lines.to_vec(), receipt });
-            }
-        }
-    }
-
     /// Sends the worker's last event. Its descriptors are closed before, and with that epoll forgets them.
-    pub fn tell_exit(mut self) {
+    pub fn tell_exit(self, stderr_tail: String) {
         let child_lives = self.status.is_none() && !has_ended(&self.child.pidfd);
         let lives_on = child_lives || (self.is_wrapped() && !self.is_gone());
         let (code, signal) = self.status.unwrap_or_default();
-        let stderr_tail = self.pipes[Stream::Stderr as usize].as_mut().map(Pipe::tail).unwrap_or_default();
-        let Self { child, status, inner, pipes, lock, on_event, .. } = self;
-        drop((inner, pipes, lock));
+        let Self { child, status, inner, output, lock, .. } = self;
+        drop((inner, lock));
         if status.is_none() {
             give_up(child.pidfd);
         } else {
             drop(child);
         }
-        on_event(Event::Exited { code, signal, stderr_tail, lives_on });
+        output.tell(Event::Exited { code, signal, stderr_tail, lives_on });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the reactor is told to do.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -23,16 +24,39 @@ pub struct LaunchRequest {
     pub on_event: EventHandler,
 }
 
+/// What a worker thread writes, and who hears of it.
+pub struct ListenRequest {
+    /// The reading ends of its stdout, unless that is dropped, and of its stderr.
+    pub pipes: (Option<OwnedFd>, OwnedFd),
+    /// What becomes of its output.
+    pub stdio: Stdio,
+    /// Hears of it.
+    pub on_event: EventHandler,
+}
+
 /// A message to the reactor's thread.
 pub enum Command {
     /// Starts a worker.
     Launch { id: WorkerId, request: Box<LaunchRequest> },
+    /// Reads what a worker thread writes.
+    Listen { id: WorkerId, request: Box<ListenRequest> },
+    /// A worker thread has ended.
+    ThreadEnded { id: WorkerId },
     /// A worker says that it has attached.
     Attached { id: WorkerId },
     /// Kills a worker after `grace`.
     Kill { id: WorkerId, grace: Duration, mode: KillMode },
-    /// Hands on what the workers have written so far, and answers `done`.
-    Flush { done: Sender<()> },
+    /// Passes on what the workers have written so far, and tells how that goes.
+    Flush { told: Sender<Flushed> },
+}
+
+/// How far it is with passing on what the workers have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// The host's streams have taken something.
+    Partly,
+    /// They have taken everything.
+    Wholly,
 }
 
 /// How a worker is killed.

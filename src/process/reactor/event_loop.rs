@@ -4,31 +4,29 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use super::child::{CHILD, INNER, KIND_SHIFT, Worker, event};
-use super::command::{Command, KillMode, LaunchRequest, WorkerId};
+use super::command::{Command, Flushed, KillMode, LaunchRequest, ListenRequest, WorkerId};
 use super::event::Event;
 use super::inbox::{BELL, Inbox, running};
 use super::unreaped::reap_given_up;
+use super::worker_output::{LAST_BYTES, Queues, WorkerOutput, watch};
 use crate::process::launch::{Launch, LaunchError, Launched};
-use crate::process::output::{LINE_BYTES, Pipe, Queue, Stdio, Stream};
+use crate::process::output::{LINE_BYTES, Queue, Stream};
 
 /// How many bytes of a worker's stream are read at once. A flood is read in portions, so that other workers
 /// get their turn.
 const PORTION_BYTES: usize = 4 * LINE_BYTES;
-/// How many bytes of an ended worker's stream are read: as many as a pipe can hold. More would come from a
-/// process outside the worker's group that still has the pipe, and might never end.
-const LAST_BYTES: usize = 1024 * 1024;
 /// How long to wait before a stream of the host's is tried again when it takes nothing.
-const OUTPUT_RETRY: Duration = Duration::from_millis(20);
+const OUTPUT_RETRY: Duration = Duration::from_millis(5);
 /// How many milliseconds a reactor that ends waits for each worker that it has killed.
 const LAST_WAIT_MILLIS: u16 = 1000;
 
@@ -36,17 +34,29 @@ const LAST_WAIT_MILLIS: u16 = 1000;
 pub struct EventLoop {
     pub(super) inbox: Arc<Inbox>,
     pub(super) epoll: Epoll,
+    /// The worker processes.
     pub(super) workers: HashMap<WorkerId, Worker>,
-    /// Lines on their way to the host's streams.
-    queues: [Queue; 2],
+    /// What worker threads write.
+    threads: HashMap<WorkerId, WorkerOutput>,
+    queues: Queues,
     /// Pipes that were read and are not watched at the moment.
     paused: Vec<(WorkerId, Stream)>,
+    /// Who waits until everything is passed on.
+    flushes: Vec<Sender<Flushed>>,
 }
 
 impl EventLoop {
     /// A loop that takes its commands from `inbox`, whose bell `epoll` hears.
     pub fn new(inbox: Arc<Inbox>, epoll: Epoll) -> Self {
-        Self { inbox, epoll, workers: HashMap::new(), queues: Default::default(), paused: Vec::new() }
+        Self {
+            inbox,
+            epoll,
+            workers: HashMap::new(),
+            threads: HashMap::new(),
+            queues: Default::default(),
+            paused: Vec::new(),
+            flushes: Vec::new(),
+        }
     }
 
     /// Runs until there is nothing to watch any more.
@@ -62,7 +72,8 @@ impl EventLoop {
             self.meet_deadlines();
             self.write_output();
             self.resume_reading();
-            if self.workers.is_empty() && self.queues.iter().all(Queue::is_empty) {
+            let has_workers = !self.workers.is_empty() || !self.threads.is_empty();
+            if !has_workers && self.queues.iter().all(Queue::is_empty) {
                 let mut running = running();
                 if self.inbox.commands.is_empty() {
                     *running = None;
@@ -119,6 +130,8 @@ impl EventLoop {
                     Err(LaunchError { message, retryable }) => on_event(Event::Failed { message, retryable }),
                 }
             }
+            Command::Listen { id, request } => self.listen(id, *request),
+            Command::ThreadEnded { id } => self.thread_ended(id),
             Command::Attached { id } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.attached(id, &self.epoll);
@@ -133,14 +146,13 @@ impl EventLoop {
                     worker.kill_at = Some(worker.kill_at.map_or(at, |earlier| earlier.min(at)));
                 }
             }
-            Command::Flush { done } => {
-                let ids: Vec<_> = self.workers.keys().copied().collect();
+            Command::Flush { told } => {
+                let ids: Vec<_> = self.workers.keys().chain(self.threads.keys()).copied().collect();
                 for (id, stream) in ids.into_iter().flat_map(|id| Stream::ALL.map(|stream| (id, stream))) {
-                    self.read_available(id, stream, LAST_BYTES);
+                    self.read_available(id, stream);
                 }
+                self.flushes.push(told);
                 self.write_output();
-                // The thread that asked may have given up.
-                let _ = done.send(());
             }
         }
     }
@@ -158,15 +170,24 @@ impl EventLoop {
     }
 
     fn watch(&self, id: WorkerId, launched: &Launched) -> io::Result<()> {
-        let pipes = [launched.stdout.as_ref(), Some(&launched.stderr)];
-        for (pipe, stream) in pipes.into_iter().zip(Stream::ALL) {
-            if let Some(pipe) = pipe {
-                fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-                self.epoll.add(pipe, event(id, stream as u64))?;
-            }
-        }
+        watch(&self.epoll, id, launched.stdout.as_ref(), &launched.stderr)?;
         self.epoll.add(&launched.pidfd, event(id, CHILD))?;
         Ok(())
+    }
+
+    fn listen(&mut self, id: WorkerId, ListenRequest { pipes, stdio, on_event }: ListenRequest) {
+        let (stdout, stderr) = pipes;
+        // Without a watch the pipes fill. What they hold is read when the thread ends.
+        let _ = watch(&self.epoll, id, stdout.as_ref(), &stderr);
+        self.threads.insert(id, WorkerOutput::new(stdout, stderr, stdio, on_event));
+    }
+
+    fn thread_ended(&mut self, id: WorkerId) {
+        let Some(mut output) = self.threads.remove(&id) else { return };
+        let stderr_tail = output.finish(&mut self.queues, &self.inbox);
+        // Its output comes before the event of its end.
+        self.write_output();
+        output.tell(Event::Exited { code: None, signal: None, stderr_tail, lives_on: false });
     }
 
     fn meet_deadlines(&mut self) {
@@ -182,36 +203,26 @@ impl EventLoop {
 
     /// Reads a portion of what the worker wrote, unless there is no room for it.
     fn read(&mut self, id: WorkerId, stream: Stream) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        if self.has_room(worker, stream) {
-            self.read_available(id, stream, PORTION_BYTES);
+        let Some(output) = output(&mut self.workers, &mut self.threads, id) else { return };
+        if output.has_room(stream, &self.queues) {
+            output.read(stream, PORTION_BYTES, &mut self.queues, &self.inbox);
         }
         self.paused.push((id, stream));
     }
 
-    fn has_room(&self, worker: &Worker, stream: Stream) -> bool {
-        match worker.stdio {
-            Stdio::Inherit => !self.queues[stream as usize].is_full(),
-            Stdio::Pipe => !worker.untaken.is_full(),
-            Stdio::Ignore => true,
+    fn read_available(&mut self, id: WorkerId, stream: Stream) {
+        if let Some(output) = output(&mut self.workers, &mut self.threads, id) {
+            output.read(stream, LAST_BYTES, &mut self.queues, &self.inbox);
         }
-    }
-
-    fn read_available(&mut self, id: WorkerId, stream: Stream, most: usize) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let Some(mut pipe) = worker.pipes[stream as usize].take() else { return };
-        let queue = &mut self.queues[stream as usize];
-        pipe.read(most, |lines| worker.hand_on(stream, lines, queue, &self.inbox));
-        worker.pipes[stream as usize] = Some(pipe);
     }
 
     /// Watches the pipes again that were read. A pipe whose lines find no room is left alone: it fills, its
     /// worker waits, and memory stays bounded.
     fn resume_reading(&mut self) {
         for (id, stream) in std::mem::take(&mut self.paused) {
-            let Some(worker) = self.workers.get(&id) else { continue };
-            let Some(pipe) = worker.pipes[stream as usize].as_ref().and_then(Pipe::file) else { continue };
-            if self.has_room(worker, stream) {
+            let Some(output) = output(&mut self.workers, &mut self.threads, id) else { continue };
+            let Some(pipe) = output.file(stream) else { continue };
+            if output.has_room(stream, &self.queues) {
                 let _ = self.epoll.modify(pipe, &mut event(id, stream as u64));
             } else {
                 self.paused.push((id, stream));
@@ -220,9 +231,17 @@ impl EventLoop {
     }
 
     fn write_output(&mut self) {
+        let mut has_moved = false;
         for stream in Stream::ALL {
-            self.queues[stream as usize].write(stream);
+            has_moved |= self.queues[stream as usize].write(stream);
         }
+        let flushed = match self.queues.iter().all(Queue::is_empty) {
+            true => Flushed::Wholly,
+            false if has_moved => Flushed::Partly,
+            false => return,
+        };
+        // The thread that asked may have given up.
+        self.flushes.retain(|told| told.send(flushed).is_ok() && flushed == Flushed::Partly);
     }
 
     /// The child has ended. If it can't be reaped yet, its descriptor would stay readable for ever: it is not
@@ -244,22 +263,21 @@ impl EventLoop {
 
     /// The worker has ended: passes on its last output and sends its last event.
     fn finish(&mut self, id: WorkerId) {
-        for stream in Stream::ALL {
-            self.read_available(id, stream, LAST_BYTES);
-        }
         let Some(mut worker) = self.workers.remove(&id) else { return };
-        for stream in Stream::ALL {
-            if let Some(mut pipe) = worker.pipes[stream as usize].take() {
-                pipe.finish(|lines| {
-                    worker.hand_on(stream, lines, &mut self.queues[stream as usize], &self.inbox);
-                });
-                worker.pipes[stream as usize] = Some(pipe);
-            }
-        }
+        let stderr_tail = worker.output.finish(&mut self.queues, &self.inbox);
         // Its output comes before the event of its end.
         self.write_output();
-        worker.tell_exit();
+        worker.tell_exit(stderr_tail);
     }
+}
+
+/// What a worker writes, be it a process or a thread.
+fn output<'a>(
+    workers: &'a mut HashMap<WorkerId, Worker>,
+    threads: &'a mut HashMap<WorkerId, WorkerOutput>,
+    id: WorkerId,
+) -> Option<&'a mut WorkerOutput> {
+    workers.get_mut(&id).map(|worker| &mut worker.output).or_else(|| threads.get_mut(&id))
 }
 
 impl Drop for EventLoop {
@@ -281,10 +299,25 @@ impl Drop for EventLoop {
             let _ = waitid(Id::PIDFd(child.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
             self.finish(id);
         }
+        for id in self.threads.keys().copied().collect::<Vec<_>>() {
+            self.thread_ended(id);
+        }
         while let Some(command) = self.inbox.commands.pop() {
-            if let Command::Launch { request, .. } = command {
-                let message = "cannot start a worker: the reactor has ended".into();
-                (request.on_event)(Event::Failed { message, retryable: true });
+            match command {
+                Command::Launch { request, .. } => {
+                    let message = "cannot start a worker: the reactor has ended".into();
+                    (request.on_event)(Event::Failed { message, retryable: true });
+                }
+                Command::Listen { request, .. } => {
+                    let stderr_tail = String::new();
+                    (request.on_event)(Event::Exited {
+                        code: None,
+                        signal: None,
+                        stderr_tail,
+                        lives_on: false,
+                    });
+                }
+                _ => {}
             }
         }
     }

@@ -1,9 +1,13 @@
-//! The reactor: the one thread of a host process that starts its workers and watches them.
+//! The reactor: the one thread of a host process that starts its worker processes and watches them, and that
+//! reads what all workers write.
 //!
 //! ```text
 //!   JavaScript thread --commands--> reactor --events--> the launch's event handler
 //!                                   epoll: command bell | deadlines | of each worker: child, stdout, stderr, process
 //! ```
+//!
+//! A worker thread has pipes of its own as its stdout and stderr. What it has written is out of its hands, so
+//! that it arrives however the thread ends.
 //!
 //! It runs while there is anything to watch, and starts the workers itself because their death signal follows
 //! the thread that started them. It never touches a segment. A child that ends is reaped here, with its whole
@@ -30,6 +34,7 @@ mod event;
 mod event_loop;
 mod inbox;
 mod unreaped;
+mod worker_output;
 
 #[cfg(test)]
 mod tests;
@@ -37,18 +42,28 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use command::Command;
+use command::{Command, Flushed};
 use event_loop::EventLoop;
 use inbox::{Inbox, running};
 
-pub use command::{KillMode, LaunchRequest, WorkerId};
+pub use command::{KillMode, LaunchRequest, ListenRequest, WorkerId};
 pub use event::{Event, EventHandler};
 
 /// Starts a worker.
 pub fn launch(id: WorkerId, request: LaunchRequest) -> io::Result<()> {
     submit(Command::Launch { id, request: Box::new(request) })
+}
+
+/// Reads what a worker thread writes, until [`thread_ended`]. An error if the system lacks something.
+pub fn listen(id: WorkerId, request: ListenRequest) -> io::Result<()> {
+    submit(Command::Listen { id, request: Box::new(request) })
+}
+
+/// A worker thread has ended: passes on the last that it has written, then sends its last event.
+pub fn thread_ended(id: WorkerId) -> io::Result<()> {
+    submit(Command::ThreadEnded { id })
 }
 
 /// A worker says that it has attached: finds its process.
@@ -61,12 +76,14 @@ pub fn kill(id: WorkerId, grace: Duration, mode: KillMode) -> io::Result<()> {
     submit(Command::Kill { id, grace, mode })
 }
 
-/// Passes on what the workers have written so far. Waits until that is done, but no longer than `patience`.
-pub fn flush(patience: Duration) {
-    let (done, told) = channel();
-    if submit(Command::Flush { done }).is_ok() {
-        // Without a reactor the sender is dropped, and there is nothing to hand on.
-        let _ = told.recv_timeout(patience);
+/// Passes on what the workers have written so far. Waits until the host's streams have taken it, but no longer
+/// than `patience` while they take nothing, and than `limit` in all.
+pub fn flush(patience: Duration, limit: Duration) {
+    let (tell, told) = channel();
+    if submit(Command::Flush { told: tell }).is_ok() {
+        let began = Instant::now();
+        // Without a reactor the sender is dropped, and there is nothing to pass on.
+        while told.recv_timeout(patience) == Ok(Flushed::Partly) && began.elapsed() < limit {}
     }
 }
 
@@ -75,7 +92,7 @@ fn submit(command: Command) -> io::Result<()> {
     let inbox = match &*running {
         Some(inbox) => inbox.clone(),
         // Without a reactor there is no worker either.
-        None if !matches!(command, Command::Launch { .. }) => return Ok(()),
+        None if !matches!(command, Command::Launch { .. } | Command::Listen { .. }) => return Ok(()),
         None => {
             let inbox = Arc::new(Inbox::new()?);
             let epoll = inbox.epoll()?;

@@ -12,8 +12,8 @@ use super::spin::{MAX_WORKER_SPIN, cores_to_spare};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell;
 use crate::transport::layout::{
-    FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES,
-    Kind, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot, StagingWord, Word,
+    FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAG_UNRUN, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES,
+    INLINE_BYTES, Kind, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot, StagingWord, Word,
 };
 use crate::transport::segment::Segment;
 use crate::transport::violation::Violation;
@@ -24,6 +24,8 @@ pub struct HostLane {
     calls: Calls,
     attached: bool,
     booting: bool,
+    /// The worker has said that it is about to end.
+    fatal: bool,
     worker_spin: Option<bool>,
     /// Bytes of payloads that are received and not handed back. Payloads don't overlap, so an honest worker
     /// never gets above the arena's size.
@@ -36,7 +38,15 @@ impl HostLane {
         let geometry = segment.geometry();
         let rings = (geometry.submission_ring(), geometry.completion_ring());
         let end = End::new(segment, &HOST, rings, geometry.submission_arena());
-        Self { end, calls: Calls::default(), attached: false, booting: true, worker_spin: None, held: 0 }
+        Self {
+            end,
+            calls: Calls::default(),
+            attached: false,
+            booting: true,
+            fatal: false,
+            worker_spin: None,
+            held: 0,
+        }
     }
 
     fn try_exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
@@ -120,8 +130,9 @@ impl HostLane {
     fn check(&self, slot: &Slot) -> Result<(), Violation> {
         let kind = Kind::from_byte(slot.kind).ok_or(Violation::UnknownKind)?;
         let role = slot.role().ok_or(Violation::UnknownKind)?;
-        let rejected = slot.flags & FLAG_REJECTED != 0;
-        if slot.flags & !FLAGS_ON_THE_WIRE != 0 || (rejected && role != Role::Whole) {
+        if slot.flags & !FLAGS_ON_THE_WIRE != 0
+            || (slot.flags & (FLAG_REJECTED | FLAG_UNRUN) != 0 && role != Role::Whole)
+        {
             return Err(Violation::UnknownKind);
         }
         let in_arena = slot.flags & FLAG_ARENA != 0;
@@ -129,7 +140,7 @@ impl HostLane {
             Kind::Number => !in_arena,
             Kind::Inline => !in_arena && slot.length as usize <= INLINE_BYTES,
             Kind::Encoded | Kind::Binary | Kind::Envelope => in_arena,
-            Kind::Ready | Kind::BootFailed | Kind::Attached => {
+            Kind::Ready | Kind::BootFailed | Kind::Attached | Kind::Fatal => {
                 in_arena || slot.length as usize <= INLINE_BYTES
             }
         };
@@ -144,13 +155,14 @@ impl HostLane {
     fn account(&mut self, slot: &Slot) -> Result<(), Violation> {
         let role = slot.role().ok_or(Violation::UnknownKind)?;
         let expected = match Kind::from_byte(slot.kind) {
-            Some(Kind::Attached | Kind::Ready | Kind::BootFailed)
+            Some(Kind::Attached | Kind::Ready | Kind::BootFailed | Kind::Fatal)
                 if slot.call != NO_CALL || role != Role::Whole =>
             {
                 false
             }
             Some(Kind::Attached) => self.booting && !std::mem::replace(&mut self.attached, true),
             Some(Kind::Ready | Kind::BootFailed) => std::mem::replace(&mut self.booting, false),
+            Some(Kind::Fatal) => self.attached && !std::mem::replace(&mut self.fatal, true),
             _ if self.booting => false,
             _ => return self.settle_call(slot, role),
         };
@@ -190,6 +202,11 @@ impl HostLane {
         // A violation is reported by the next exchange, which finds it again.
         let _ = self.end.reap();
         self.end.out.released()
+    }
+
+    /// True while the worker runs one task after another, as far as it says so.
+    pub fn is_running(&self) -> bool {
+        self.end.segment.word(Word::Running).load(Ordering::Acquire) != 0
     }
 
     /// Takes the memory of the first `bytes` of the outgoing arena from the system now: see
