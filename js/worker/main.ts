@@ -60,8 +60,8 @@ function attachThread({ token, port }: ThreadData): WorkerLane {
 }
 
 function attachProcess(): WorkerLane {
-  printAtOnce();
   try {
+    printAtOnce();
     return new WorkerLane((wake) => native().WorkerLane.attachProcess(wake));
   } catch (error) {
     process.stderr.write(`knitting-native worker: ${(error as Error).message}\n`);

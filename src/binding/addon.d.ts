@@ -349,3 +349,6 @@ export declare class WorkerLane {
   /** True once the host wants this worker to end. */
   stopped(): boolean;
 }
+
+/** Has this process's own stdout and stderr make their writers wait, whatever the runtime has set. */
+export declare function blockOwnStreams(): void;

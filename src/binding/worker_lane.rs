@@ -15,7 +15,7 @@ use super::shared_buffer::SharedBuffer;
 use super::thread_tokens;
 use crate::process::handover::Taker;
 use crate::process::handshake;
-use crate::process::output::Stream;
+use crate::process::output::{self, Stream};
 use crate::process::thread_output::ThreadOutput;
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::RINGS_AT;
@@ -188,4 +188,10 @@ impl WorkerLane {
             None => Err(failed("the lane is closed")),
         }
     }
+}
+
+/// Has this process's own stdout and stderr make their writers wait, whatever the runtime has set.
+#[napi]
+pub fn block_own_streams() -> Result<()> {
+    output::block_own_streams().map_err(system("the worker's output"))
 }

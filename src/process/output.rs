@@ -17,6 +17,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
 use super::host_output::{HostOutput, Written};
 
 /// Bytes of a worker's stderr that are kept for errors.
@@ -186,6 +188,16 @@ impl Queue {
     }
 }
 
+/// Has this process's own stdout and stderr make their writers wait, whatever a runtime has set.
+pub fn block_own_streams() -> io::Result<()> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    for stream in [stdout.as_fd(), stderr.as_fd()] {
+        let flags = OFlag::from_bits_retain(fcntl(stream, FcntlArg::F_GETFL)?);
+        fcntl(stream, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    }
+    Ok(())
+}
+
 /// The bytes of a worker's output in events that the host has not taken yet.
 #[derive(Debug, Clone, Default)]
 pub struct Untaken(Arc<AtomicUsize>);
@@ -232,8 +244,6 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::os::fd::OwnedFd;
-
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
     fn pipe(stream: Stream) -> (Pipe, io::PipeWriter) {
         let (reader, writer) = io::pipe().unwrap();
