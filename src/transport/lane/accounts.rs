@@ -67,11 +67,6 @@ impl Calls {
             .filter(|account| generation != 0 && account.generation == generation)
     }
 
-    /// True while this call is in flight.
-    pub fn is_in_flight(&self, call: u32) -> bool {
-        self.accounts.get(call as usize).is_some_and(|account| account.generation != 0)
-    }
-
     /// Enters a slot that the worker has sent. A violation unless exactly this call is in flight and expects
     /// such a slot.
     pub fn arrived(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {

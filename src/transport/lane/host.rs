@@ -13,7 +13,7 @@ use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell;
 use crate::transport::layout::{
     FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAG_UNRUN, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES,
-    INLINE_BYTES, Kind, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot, StagingWord, Word,
+    INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot, StagingWord, Word,
 };
 use crate::transport::segment::Segment;
 use crate::transport::violation::Violation;
@@ -228,9 +228,10 @@ impl HostLane {
         self.end.arena.free(offset);
     }
 
-    /// Tells the worker that nobody waits for a call any more. Does nothing if the call is not in flight.
+    /// Tells the worker that nobody waits for a call any more, which is in flight or staged. If it is staged, the
+    /// worker does not enter its task.
     pub fn abort(&mut self, call: u32) {
-        if self.calls.is_in_flight(call) && self.calls.aborted.insert(call) {
+        if (call as usize) < MAX_CALLS && self.calls.aborted.insert(call) {
             let (word, bit) = self.end.segment.abort_bit(call);
             word.fetch_or(bit, Ordering::Relaxed);
             self.end.segment.word(Word::Aborts).fetch_add(1, Ordering::Release);

@@ -8,8 +8,8 @@ use super::{HostLane, LaneEnd, WorkerLane};
 use crate::transport::arena::Reserve;
 use crate::transport::layout::{
     FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAG_UNRUN, Geometry, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Inline,
-    Kind, NO_CALL, RING_SLOTS, Role, STAGING_IN_AT, STAGING_OUT_AT, STREAM_UNIT_BYTES, STREAM_WINDOW, Slot,
-    StagingWord, Word,
+    Kind, MAX_CALLS, NO_CALL, RING_SLOTS, Role, STAGING_IN_AT, STAGING_OUT_AT, STREAM_UNIT_BYTES,
+    STREAM_WINDOW, Slot, StagingWord, Word,
 };
 use crate::transport::segment::Segment;
 use crate::transport::staging::Staging;
@@ -429,17 +429,32 @@ fn an_aborted_call_has_its_bit_until_it_completes() {
         let (word, bit) = end.segment.abort_bit(call);
         word.load(Ordering::Acquire) & bit != 0
     };
-    host.abort(33);
-    assert!(!bit_of(&worker.end, 33), "it is not in flight");
     host.send(&[number(33, 1, 0.0)]).unwrap();
     worker.exchange(0, Duration::ZERO).unwrap();
     host.abort(33);
     host.abort(33);
+    host.abort(MAX_CALLS as u32);
     assert!(bit_of(&worker.end, 33) && !bit_of(&worker.end, 32) && !bit_of(&worker.end, 34));
     assert_eq!(worker.end.segment.word(Word::Aborts).load(Ordering::Acquire), 1);
     worker.send(&[number(33, 1, 1.0)]);
     host.exchange(0, Duration::ZERO).unwrap();
     assert!(!bit_of(&worker.end, 33));
+}
+
+#[test]
+fn a_staged_call_can_be_aborted_before_it_is_sent() {
+    let (mut host, mut worker) = lane();
+    host.abort(5);
+    host.send(&[number(5, 1, 0.0)]).unwrap();
+    worker.exchange(0, Duration::ZERO).unwrap();
+    let is_set = |end: &End| {
+        let (word, bit) = end.segment.abort_bit(5);
+        word.load(Ordering::Acquire) & bit != 0
+    };
+    assert!(is_set(&worker.end));
+    worker.send(&[number(5, 1, 1.0)]);
+    host.exchange(0, Duration::ZERO).unwrap();
+    assert!(!is_set(&worker.end));
 }
 
 #[test]
