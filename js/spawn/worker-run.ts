@@ -12,6 +12,7 @@ import type { ProtocolViolationError, WorkerEndReason } from "../base/errors";
 import { isRecord } from "../base/validate";
 import { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
+import { native } from "../native/addon";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
 import { bootError, crashError, endReason, type RunFacts } from "./exit-error";
 import { startProcess, wrapperFor } from "./process";
@@ -55,6 +56,16 @@ export function wrapperOf(plan: Plan, index: number, start: number): readonly st
   const { runtime } = plan.worker;
   const workerStart = { index, start, runtime } as WorkerStart;
   return runtime === "thread" ? [] : wrapperFor(plan, workerStart);
+}
+
+let flushesAtExit = false;
+
+/** What the workers have written is passed on before the host ends, also if it ends by `process.exit()`. */
+function flushAtExit(): void {
+  if (!flushesAtExit) {
+    flushesAtExit = true;
+    process.once("exit", () => native().flushOutput());
+  }
 }
 
 export class WorkerRun {
@@ -107,6 +118,7 @@ export class WorkerRun {
         overdue: (suspects) => this.#overdue(suspects.map((task) => plan.program.tasks[task].task)),
       },
     );
+    flushAtExit();
     try {
       this.lane.prepare();
       this.#worker =

@@ -115,6 +115,12 @@ export interface Recovered {
   content: ArrayBuffer;
 }
 
+/**
+ * Passes on what the workers have written so far. Waits for the host's streams to take it, for a while as long
+ * as they take something. The main thread's environment ends without its hooks on `process.exit()`.
+ */
+export declare function flushOutput(): void;
+
 /** Takes memory of a closed lane away from its views now, instead of when they are collected. */
 export declare function detach(buffer: ArrayBuffer): void;
 

@@ -414,8 +414,7 @@ fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
         }
         *lanes = Some(vec![lane]);
         env.add_env_cleanup_hook((), |()| {
-            // The lines that a task has logged before its host called process.exit() must not be lost.
-            reactor::flush(LAST_OUTPUT, LAST_OUTPUT_IN_ALL);
+            flush_output();
             for (cell, worker, name) in LANES.take().into_iter().flatten() {
                 drop(name.upgrade().map(|name| name.take()));
                 if let (Some(cell), Some(worker)) = (cell.upgrade(), worker.upgrade()) {
@@ -425,6 +424,13 @@ fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
         })
         .map(drop)
     })
+}
+
+/// Passes on what the workers have written so far. Waits for the host's streams to take it, for a while as long
+/// as they take something. The main thread's environment ends without its hooks on `process.exit()`.
+#[napi]
+pub fn flush_output() {
+    reactor::flush(LAST_OUTPUT, LAST_OUTPUT_IN_ALL);
 }
 
 /// Takes memory of a closed lane away from its views now, instead of when they are collected.
