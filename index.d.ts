@@ -570,6 +570,129 @@ interface Task<Argument = unknown, Result = unknown, Abortable extends boolean =
     readonly [ABORTABLE]: Abortable;
 }
 
+/** The base class of all errors of this package. */
+declare class KnittingError extends Error {
+    /** A stable identifier for programs, such as `"KNITTING_POOL_CLOSED"`. */
+    readonly code: string;
+}
+/** An option has an invalid value, or no option has that name. */
+declare class InvalidOptionError extends KnittingError {
+}
+/** The pool was shut down before the call or while the call was in flight. The message is `"Thread closed"`. */
+declare class PoolClosedError extends KnittingError {
+}
+/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
+declare class TaskTimeoutError extends KnittingError {
+}
+/** More abortable calls are pending than `abortSignalCapacity` allows. */
+declare class AbortCapacityError extends KnittingError {
+}
+/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
+declare class TaskNotFoundError extends KnittingError {
+}
+/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
+declare class WorkerBootError extends KnittingError {
+    /** The worker's command line; empty for a worker thread. */
+    readonly argv: readonly string[];
+    /** Exit status; `null` if the worker did not exit by itself. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed the worker; `null` if none did. */
+    readonly signal: string | null;
+    /** The last 8 KiB that the worker wrote to stderr. */
+    readonly stderrTail: string;
+}
+/**
+ * The worker that had the call died. A call that the worker had not started goes to another worker and doesn't reject
+ * with this error.
+ */
+declare class WorkerCrashedError extends KnittingError {
+    /** Exit status; `null` if the worker did not exit by itself. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed the worker, such as `"SIGSEGV"`; `null` if none did. */
+    readonly signal: string | null;
+    /** Process id of the worker; `null` for a worker thread. */
+    readonly pid: number | null;
+    /** The last 8 KiB that the worker wrote to stderr. */
+    readonly stderrTail: string;
+    /** The task's name in the pool. */
+    readonly task: string;
+    /** Whether the task had been started. If `false`, the workers that got the call died several times in a row. */
+    readonly started: boolean;
+}
+/**
+ * Why a worker has ended:
+ *
+ * - `"natural"`: by itself, with status 0.
+ * - `"shutdown"`: the pool was shut down.
+ * - `"crash"`: by a signal or with another status, because it broke the protocol, or because it could not boot.
+ * - `"fatalError"`: by an error outside of any call, such as a late throw or a rejection that nobody handled.
+ * - `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`, and the pool killed it.
+ */
+type WorkerEndReason = "natural" | "shutdown" | "crash" | "fatalError" | "hardTimeout";
+/** The pool killed the worker while it was running the call. The worker is replaced. */
+declare class WorkerKilledError extends KnittingError {
+    /** Why the worker was killed. */
+    readonly reason: Extract<WorkerEndReason, "hardTimeout">;
+    /** The task's name in the pool. */
+    readonly task: string;
+}
+/**
+ * A task called a function that would end its worker, such as `process.exit`. The function did nothing. Unless the task
+ * catches this error, its call rejects with it. The worker goes on to its next call.
+ */
+declare class GuardedCallError extends KnittingError {
+}
+/**
+ * A worker wrote something into the shared memory that a correct worker never writes. The worker was killed and
+ * replaced.
+ */
+declare class ProtocolViolationError extends KnittingError {
+}
+/**
+ * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
+ */
+declare class PayloadTooLargeError extends KnittingError {
+    /** Bytes of the encoded value. */
+    readonly byteLength: number;
+    /** Largest allowed number of bytes. */
+    readonly maxByteLength: number;
+}
+/**
+ * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
+ * in Node 20. `message` begins with the path of that part: `$.user.callback is a function`. Only this call rejects.
+ */
+declare class UnsupportedPayloadError extends KnittingError {
+    /** Path of the part that can't be sent. `"$"` is the value itself. */
+    readonly path: string;
+}
+/** Shared memory can't be created, opened or used. */
+declare class SharedMemoryError extends KnittingError {
+    /**
+     * The reason:
+     *
+     * - `"exists"`: the name exists already.
+     * - `"missing"`: nothing has the name.
+     * - `"foreign"`: what has the name is not shared memory, or not the memory that was meant.
+     * - `"size"`: the memory has fewer bytes than requested, or its size is not a multiple of a view's element size.
+     * - `"closed"`: the memory is closed in this process.
+     * - `"lost"`: somebody has truncated the memory.
+     * - `"unreachable"`: the memory has no name, and the worker's wrapper passes no descriptors on.
+     * - `"refused"`: the system refused, or a call brings more buffers than it may.
+     */
+    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
+}
+/** A rule of the option `permission` can't be enforced for the pool's workers. `message` says why, and what to do. */
+declare class PermissionUnsupportedError extends KnittingError {
+    /** The fields of the option that can't be enforced, such as `"net"`. */
+    readonly rules: readonly string[];
+}
+/**
+ * This package can't run here: the system is not Linux, the native parts for the platform are missing or can't be
+ * executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
+ */
+declare class UnsupportedPlatformError extends KnittingError {
+}
+
 /** The events of {@link Pool.on} and the objects that their listeners get. */
 interface PoolEvents {
     /** A worker's thread or command was started. */
@@ -580,13 +703,22 @@ interface PoolEvents {
     ready: {
         readonly worker: WorkerInfo;
     };
-    /** A worker has ended. */
+    /** A worker has ended. All that it wrote has been passed on before. */
     exit: {
         readonly worker: WorkerInfo;
         /** Exit status; `null` if the worker did not exit by itself. For a wrapped worker, its wrapper's. */
         readonly exitCode: number | null;
         /** Name of the signal that killed the worker, such as `"SIGKILL"`; `null` if none did. */
         readonly signal: string | null;
+        /** Why it has ended. */
+        readonly reason: WorkerEndReason;
+        /**
+         * The error that has ended it: what was thrown outside of a call, or why it was killed or could not boot;
+         * `undefined` if there is none.
+         */
+        readonly cause: unknown;
+        /** The last 8 KiB that it wrote to stderr. */
+        readonly stderrTail: string;
     };
     /** A worker has ended, and its replacement will be started. */
     restart: {
@@ -800,119 +932,6 @@ declare function task<Argument = void, Result = unknown>(definition: TaskDefinit
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): DefinedTask<Argument, Result, true>;
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 
-/** The base class of all errors of this package. */
-declare class KnittingError extends Error {
-    /** A stable identifier for programs, such as `"KNITTING_POOL_CLOSED"`. */
-    readonly code: string;
-}
-/** An option has an invalid value, or no option has that name. */
-declare class InvalidOptionError extends KnittingError {
-}
-/** The pool was shut down before the call or while the call was in flight. The message is `"Thread closed"`. */
-declare class PoolClosedError extends KnittingError {
-}
-/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
-declare class TaskTimeoutError extends KnittingError {
-}
-/** More abortable calls are pending than `abortSignalCapacity` allows. */
-declare class AbortCapacityError extends KnittingError {
-}
-/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
-declare class TaskNotFoundError extends KnittingError {
-}
-/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
-declare class WorkerBootError extends KnittingError {
-    /** The worker's command line; empty for a worker thread. */
-    readonly argv: readonly string[];
-    /** Exit status; `null` if the worker did not exit by itself. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed the worker; `null` if none did. */
-    readonly signal: string | null;
-    /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
-    readonly stderrTail: string;
-}
-/**
- * The worker that had the call died. A call that the worker had not started goes to another worker and doesn't reject
- * with this error.
- */
-declare class WorkerCrashedError extends KnittingError {
-    /** Exit status; `null` if the worker did not exit by itself. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed the worker, such as `"SIGSEGV"`; `null` if none did. */
-    readonly signal: string | null;
-    /** Process id of the worker; `null` for a worker thread. */
-    readonly pid: number | null;
-    /** The last 8 KiB that the worker wrote to stderr; empty for a worker thread. */
-    readonly stderrTail: string;
-    /** The task's name in the pool. */
-    readonly task: string;
-    /** Whether the task had been started. If `false`, the workers that got the call died several times in a row. */
-    readonly started: boolean;
-}
-/** The pool killed the worker while it was running the call. The worker is replaced. */
-declare class WorkerKilledError extends KnittingError {
-    /** Why the worker was killed. `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`. */
-    readonly reason: "hardTimeout";
-    /** The task's name in the pool. */
-    readonly task: string;
-}
-/**
- * A task called a function that would end its worker, such as `process.exit`. The function did nothing. Unless the task
- * catches this error, its call rejects with it. The worker goes on to its next call.
- */
-declare class GuardedCallError extends KnittingError {
-}
-/**
- * A worker wrote something into the shared memory that a correct worker never writes. The worker was killed and
- * replaced.
- */
-declare class ProtocolViolationError extends KnittingError {
-}
-/**
- * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
- */
-declare class PayloadTooLargeError extends KnittingError {
-    /** Bytes of the encoded value. */
-    readonly byteLength: number;
-    /** Largest allowed number of bytes. */
-    readonly maxByteLength: number;
-}
-/**
- * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
- * in Node 20. `message` begins with the path of that part: `$.user.callback is a function`. Only this call rejects.
- */
-declare class UnsupportedPayloadError extends KnittingError {
-    /** Path of the part that can't be sent. `"$"` is the value itself. */
-    readonly path: string;
-}
-/** Shared memory can't be created, opened or used. */
-declare class SharedMemoryError extends KnittingError {
-    /**
-     * The reason:
-     *
-     * - `"exists"`: the name exists already.
-     * - `"missing"`: nothing has the name.
-     * - `"foreign"`: what has the name is not shared memory, or not the memory that was meant.
-     * - `"size"`: the memory has fewer bytes than requested, or its size is not a multiple of a view's element size.
-     * - `"closed"`: the memory is closed in this process.
-     * - `"lost"`: somebody has truncated the memory.
-     * - `"unreachable"`: the memory has no name, and the worker's wrapper passes no descriptors on.
-     * - `"refused"`: the system refused, or a call brings more buffers than it may.
-     */
-    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
-}
-/** A rule of the option `permission` can't be enforced for the pool's workers. `message` says why, and what to do. */
-declare class PermissionUnsupportedError extends KnittingError {
-    /** The fields of the option that can't be enforced, such as `"net"`. */
-    readonly rules: readonly string[];
-}
-/**
- * This package can't run here: the system is not Linux, the native parts for the platform are missing or can't be
- * executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
- */
-declare class UnsupportedPlatformError extends KnittingError {
-}
-
 /**
  * `true` in your program, `false` in the workers of a pool.
  *
@@ -976,4 +995,4 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
 declare function setModuleUrl(url?: string | URL): void;
 
 export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerInfo, WorkerOptions, WorkerStart, Workers };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerInfo, WorkerOptions, WorkerStart, Workers };

@@ -99,7 +99,9 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     const calls = [pool.call.io(100), pool.call.io(100), pool.call.hang()];
     for (const error of await Promise.all(calls.map(failure))) {
       expect(error).toBeInstanceOf(WorkerKilledError);
-      expect((error as Error).message).toContain('task "hang" ran longer than worker.hardTimeoutMs, which is 400');
+      expect((error as Error).message).toContain(
+        'task "hang" ran longer than worker.hardTimeoutMs, which is 400',
+      );
     }
     await until("the worker's end is told", () => ends.length === 1);
     expect(ends[0].reason).toBe("hardTimeout");

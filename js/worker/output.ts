@@ -28,7 +28,10 @@ const STREAMS = [
 export function printToLane(lane: WorkerLane): void {
   for (const { name } of STREAMS) {
     whenUsed(name, (stream) => {
-      Object.assign(stream, writing((bytes, offset) => lane.print(name === "stderr", bytes, offset)));
+      Object.assign(
+        stream,
+        writing((bytes, offset) => lane.print(name === "stderr", bytes, offset)),
+      );
     });
   }
 }

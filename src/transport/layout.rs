@@ -195,9 +195,9 @@ pub const FLAG_ARENA: u8 = 2;
 pub const FLAG_FETCH: u8 = 4;
 /// The call's task was not entered: nobody waited for it any more, there is no such task, or the argument could
 /// not be made.
-pub const FLAG_UNRUN: u8 = 8;
+pub const FLAG_NOT_RUN: u8 = 8;
 /// The bits of a slot's flags that may be set in a ring.
-pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA | FLAG_UNRUN | ROLE_MASK;
+pub const FLAGS_ON_THE_WIRE: u8 = FLAG_REJECTED | FLAG_ARENA | FLAG_NOT_RUN | ROLE_MASK;
 
 /// What a slot does for its call. Streams go in both directions alike: the argument's from host to worker,
 /// the result's from worker to host. The sender sends items, the receiver gives credit and may cancel.
@@ -400,7 +400,7 @@ fn typescript() -> String {
     constant("FLAG_REJECTED", FLAG_REJECTED as usize);
     constant("FLAG_ARENA", FLAG_ARENA as usize);
     constant("FLAG_FETCH", FLAG_FETCH as usize);
-    constant("FLAG_UNRUN", FLAG_UNRUN as usize);
+    constant("FLAG_NOT_RUN", FLAG_NOT_RUN as usize);
     constant("ROLE_STREAM", Role::Stream as usize);
     constant("ROLE_ITEM", Role::Item as usize);
     constant("ROLE_END", Role::End as usize);

@@ -31,8 +31,10 @@ export interface WatchedLane {
   firstUnstarted(): number;
   /** Receives what arrived while the event loop was busy elsewhere, before the clock decides about the worker. */
   catchUp(): void;
-  /** Reports that a call's task has run for longer than the hard limit. */
-  overdue(call: LaneCall): void;
+  /** Whether the worker runs one task after another, as far as it reports that, and is not in its event loop. */
+  readonly isRunning: boolean;
+  /** Reports that the task of one of these calls has run for longer than the hard limit. */
+  overdue(suspects: readonly LaneCall[]): void;
 }
 
 interface LateCall {
@@ -111,7 +113,7 @@ export class Deadlines {
       lane.catchUp();
       for (const { call, isOverdue } of lane.isServing ? this.#lateCalls() : []) {
         if (isOverdue) {
-          lane.overdue(call);
+          lane.overdue(this.#suspects(call));
           return Number.POSITIVE_INFINITY;
         }
         call.expire();
@@ -125,6 +127,20 @@ export class Deadlines {
       }
     }
     return shortest;
+  }
+
+  /**
+   * The calls of which one has held the worker up, if this one is late. While the worker runs one task after another,
+   * that is the last one that it has started. In its event loop it may be any that has not answered.
+   */
+  #suspects(late: LaneCall): readonly LaneCall[] {
+    const firstUnstarted = this.#lane.firstUnstarted();
+    const started = this.#lane.inFlight.calls.filter(
+      // Sequence numbers wrap.
+      ({ sequence, isOwed }) => isOwed && ((sequence - firstUnstarted) | 0) < 0,
+    );
+    const last = started.find(({ sequence }) => sequence === (firstUnstarted - 1) >>> 0);
+    return this.#lane.isRunning && last !== undefined ? [last] : started.concat(late);
   }
 
   /** The calls that have run for longer than they may, as far as is known now. */

@@ -13,8 +13,8 @@ import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { MalformedPayload } from "../../base/payload-errors";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../../native/addon";
 import {
+  FLAG_NOT_RUN,
   FLAG_REJECTED,
-  FLAG_UNRUN,
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_FATAL,
@@ -31,30 +31,10 @@ import { SendQueue } from "../send-queue";
 import { Deadlines, type WatchedLane } from "./deadlines";
 import { InFlight } from "./in-flight";
 import type { Carrier, LaneCall } from "./lane-call";
+import type { LaneEvents } from "./lane-events";
 import { type PolledLane, Poller } from "./poller";
 import { HostShares } from "./shared-memory";
 import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
-
-/** What a lane reports to its owner. The owner may not use the lane before the callback has returned. */
-export interface LaneEvents {
-  /** The worker has mapped its memory and imports the tasks next. */
-  attached(): void;
-  /** The worker is ready for calls. */
-  ready(): void;
-  /** The worker could not boot. `fault` is the worker's report: a `BootFault` if the worker is honest. */
-  bootFailed(fault: unknown): void;
-  /** An error outside of any call is about to end the worker, as the worker says. */
-  fatal(error: unknown): void;
-  /** The worker broke the protocol. The lane does nothing any more. */
-  violated(error: ProtocolViolationError): void;
-  /** The lane was abandoned while this call was being made. */
-  refused(call: LaneCall): void;
-  /**
-   * A task has run longer than the hard limit, or the worker has started no calls for that long. `suspects` are the
-   * tasks of which one has held the worker up, as far as the worker reports that.
-   */
-  overdue(suspects: readonly number[]): void;
-}
 
 /** The options of a lane. */
 export interface LaneOptions {
@@ -392,24 +372,12 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return this.native.started();
   }
 
-  overdue(call: LaneCall): void {
-    this.#events.overdue(this.#suspects(call));
+  get isRunning(): boolean {
+    return this.native.isRunning();
   }
 
-  /**
-   * The tasks of which one has held the worker up. While the worker runs one task after another, that is the last one
-   * that it has started. In its event loop it may be any that has not answered.
-   */
-  #suspects(late: LaneCall): readonly number[] {
-    const firstUnstarted = this.firstUnstarted();
-    const started = this.inFlight.calls.filter(
-      ({ sequence, isOwed }) => isOwed && ((sequence - firstUnstarted) | 0) < 0,
-    );
-    const last = this.native.isRunning()
-      ? started.find(({ sequence }) => sequence === (firstUnstarted - 1) >>> 0)
-      : undefined;
-    const suspects = last === undefined ? started.concat(late) : [last];
-    return [...new Set(suspects.map(({ task }) => task))];
+  overdue(suspects: readonly LaneCall[]): void {
+    this.#events.overdue([...new Set(suspects.map(({ task }) => task))]);
   }
 
   // Members for calls and their streams.
@@ -502,7 +470,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       }
       this.shares.release(call.id);
       this.inFlight.remove(call);
-      this.served += (flags & FLAG_UNRUN) === 0 ? 1 : 0;
+      this.served += (flags & FLAG_NOT_RUN) === 0 ? 1 : 0;
       if (rejected) {
         call.reject(value);
       } else {

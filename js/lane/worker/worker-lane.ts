@@ -16,8 +16,8 @@ import { now, queueMicrotask, setImmediate } from "../../base/clock";
 import type { TaskNotFoundError } from "../../base/errors";
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../../native/addon";
 import {
+  FLAG_NOT_RUN,
   FLAG_REJECTED,
-  FLAG_UNRUN,
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_FATAL,
@@ -351,7 +351,7 @@ export class WorkerLane {
       return;
     }
     let result: unknown;
-    let flags = FLAG_UNRUN;
+    let flags = FLAG_NOT_RUN;
     let toolkit: CallToolkit | undefined;
     try {
       const argument = role === 0 ? inbox.value(index) : this.#receiver(call, generation);

@@ -12,7 +12,7 @@ use super::spin::{MAX_WORKER_SPIN, cores_to_spare};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell;
 use crate::transport::layout::{
-    FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAG_UNRUN, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES,
+    FLAG_ARENA, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES,
     INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot, StagingWord, Word,
 };
 use crate::transport::segment::Segment;
@@ -131,7 +131,7 @@ impl HostLane {
         let kind = Kind::from_byte(slot.kind).ok_or(Violation::UnknownKind)?;
         let role = slot.role().ok_or(Violation::UnknownKind)?;
         if slot.flags & !FLAGS_ON_THE_WIRE != 0
-            || (slot.flags & (FLAG_REJECTED | FLAG_UNRUN) != 0 && role != Role::Whole)
+            || (slot.flags & (FLAG_REJECTED | FLAG_NOT_RUN) != 0 && role != Role::Whole)
         {
             return Err(Violation::UnknownKind);
         }

@@ -7,7 +7,7 @@ use super::end::End;
 use super::{HostLane, LaneEnd, WorkerLane};
 use crate::transport::arena::Reserve;
 use crate::transport::layout::{
-    FLAG_ARENA, FLAG_FETCH, FLAG_REJECTED, FLAG_UNRUN, Geometry, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Inline,
+    FLAG_ARENA, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, Geometry, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Inline,
     Kind, MAX_CALLS, NO_CALL, RING_SLOTS, Role, STAGING_IN_AT, STAGING_OUT_AT, STREAM_UNIT_BYTES,
     STREAM_WINDOW, Slot, StagingWord, Word,
 };
@@ -262,7 +262,7 @@ fn every_kind_of_lie_is_a_violation() {
         (Slot { call: NO_CALL, kind: Kind::Attached as u8, ..honest }, Violation::UnknownCall),
         (Slot { kind: Kind::Fatal as u8, ..honest }, Violation::UnknownCall),
         (Slot { call: NO_CALL, kind: Kind::Fatal as u8, ..honest }, Violation::UnknownCall),
-        (Slot { flags: FLAG_UNRUN | Role::Item as u8, ..honest }, Violation::UnknownKind),
+        (Slot { flags: FLAG_NOT_RUN | Role::Item as u8, ..honest }, Violation::UnknownKind),
         (Slot { kind: 0, ..honest }, Violation::UnknownKind),
         (Slot { kind: 200, ..honest }, Violation::UnknownKind),
         (Slot { flags: FLAG_FETCH, ..honest }, Violation::UnknownKind),
