@@ -180,7 +180,7 @@ interface WorkerOptions {
     runtime?: "thread" | "process" | undefined;
     /**
      * The runtime of a process worker. Default `"deno"`. It must be installed: `createPool` throws if it finds no
-     * executable.
+     * executable. Process workers only: it takes `runtime: "process"` beside it.
      */
     processRuntime?: ProcessRuntime | undefined;
     /**
@@ -255,7 +255,7 @@ interface WorkerOptions {
     resourceLimits?: ResourceLimits | undefined;
     /**
      * Niceness of a process worker, a whole number from -20 to 19. A value below this process's niceness needs a
-     * privilege.
+     * privilege. Process workers only.
      */
     nice?: number | undefined;
     /**

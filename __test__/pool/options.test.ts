@@ -206,20 +206,51 @@ describe("an unknown option is refused with the nearest known name", () => {
 });
 
 describe("an option that only a process worker can have is refused for a thread", () => {
-  test.each(
-    Object.entries({
-      processRuntimePath: "node",
-      processCommandPrefix: ["nice"],
-      processSharedMemory: "inherit",
-      nice: 5,
-      cwd: ".",
-      stopCommand: ["true"],
-    }),
-  )("%s", (name, value) => {
+  const onProcesses = Object.entries({
+    processRuntime: "node",
+    processRuntimePath: "node",
+    processCommandPrefix: ["nice"],
+    processSharedMemory: "inherit",
+    nice: 5,
+    cwd: ".",
+    stopCommand: ["true"],
+  });
+
+  test.each(onProcesses)("%s", (name, value) => {
     const message = `option "worker.${name}" is for process workers, and worker.runtime is "thread"`;
     expect(create({ worker: { [name]: value } })).toThrow(`${message} (the default). Say runtime: "process"`);
     expect(create({ worker: { runtime: "thread", [name]: value } })).toThrow(`${message}. Say`);
+    expect(create({ worker: { [name]: undefined } })).not.toThrow();
   });
+
+  test("and every other option means something for a thread", () => {
+    const onThreads = {
+      runtime: "thread",
+      startupTimeoutMs: 5_000,
+      hardTimeoutMs: 5_000,
+      maxBootFailures: 2,
+      stdio: "pipe",
+      env: {},
+      bootstrap: { href: "data:text/javascript,export default () => {}" },
+      resolveAfterFinishingAll: true,
+      timers: {},
+      resourceLimits: { stackSizeMb: 4 },
+    };
+    expect(create({ worker: onThreads })).not.toThrow();
+    const known = knownWorkerOptions();
+    expect([...Object.keys(onThreads), ...onProcesses.map(([name]) => name)].sort()).toEqual(known.sort());
+  });
+
+  /** The names that the message about an unknown one lists. */
+  function knownWorkerOptions(): string[] {
+    try {
+      createPool({ worker: { zzz: 1 } } as object);
+    } catch (error) {
+      const [, names] = /unknown option "worker\.zzz", known are (.*)$/.exec(String(error)) ?? [];
+      return names.split(", ");
+    }
+    throw new Error("nothing was thrown");
+  }
 });
 
 describe("what a worker's options come to", () => {
@@ -241,7 +272,6 @@ describe("what a worker's options come to", () => {
         spinMicroseconds: 50,
       },
     });
-    expect(resolveOptions({ worker: { processRuntime: "bun" } }).worker.runtime).toBe("thread");
     expect(resolveOptions({ worker: { runtime: "process" } }).worker.runtime).toBe("deno");
   });
 
@@ -459,7 +489,7 @@ describe("every option refuses every kind of value that it does not take", () =>
       for (let depth = keys.length - 1; depth >= 0; depth--) {
         const here = keys.slice(0, depth + 1).join(".");
         const process = depth === 1 && keys[0] === "worker" && { runtime: "process", processRuntime: "node" };
-        const own = path === "worker.runtime" || path === "worker.processRuntime" ? {} : process;
+        const own = path === "worker.runtime" ? {} : process;
         nested = { ...own, ...besides[here], [keys[depth]]: nested };
       }
       return nested;

@@ -45,8 +45,9 @@ const KNOWN = [
   "cwd",
   "stopCommand",
 ];
-/** Options that a thread can't use. `processRuntime` is not among them: it says what process workers would run. */
+/** Options that a thread can't use. A pool that ignored one would be no pool of the processes that its user means. */
 const PROCESS_ONLY = [
+  "processRuntime",
   "processRuntimePath",
   "processCommandPrefix",
   "processSharedMemory",
