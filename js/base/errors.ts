@@ -254,8 +254,8 @@ export class PermissionUnsupportedError extends KnittingError {
 }
 
 /**
- * This package can't run here: the system is not Linux, the native parts for the platform are missing or can't be
- * executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
+ * This package can't run here: the system is not Linux, the host runs on Bun or Deno, the native parts for the platform
+ * are missing or can't be executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
  */
 export class UnsupportedPlatformError extends KnittingError {
   /** @internal */

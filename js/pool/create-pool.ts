@@ -5,6 +5,7 @@ import { native } from "../native/addon";
 import { enforce, prepareToEnforce } from "../permission/enforce";
 import { lookingOnce } from "../permission/paths";
 import { findRuntime } from "../runtime/executable";
+import { assertNodeHost } from "../runtime/host-program";
 import type { ResolvedWorker } from "../runtime/options";
 import { type Definition, definitionOf, type Task } from "../task/definition";
 import { assertImportable } from "../task/module-url";
@@ -48,6 +49,7 @@ function nameOf({ origin }: Definition): string {
 function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], shape: CallShape) => WorkerPool {
+  assertNodeHost();
   refusePlugAndPlay();
   const resolved = lookingOnce(() => resolveOptions(options));
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
