@@ -260,7 +260,8 @@ interface WorkerOptions {
     nice?: number | undefined;
     /**
      * Working directory of a process worker. It must exist. A relative path starts at this process's working directory,
-     * which is the default.
+     * which is the default. All workers of a pool have the directory that this was when the pool was created, also after
+     * a `process.chdir()`. Process workers only: threads are where their process is.
      */
     cwd?: string | undefined;
     /**

@@ -270,6 +270,7 @@ describe("what a worker's options come to", () => {
         environmentPolicy: { allow: [], deny: [], files: {} },
         resolveAfterFinishingAll: false,
         spinMicroseconds: 50,
+        cwd: process.cwd(),
       },
     });
     expect(resolveOptions({ worker: { runtime: "process" } }).worker.runtime).toBe("deno");

@@ -158,7 +158,8 @@ export function testIf(isMeant: boolean): typeof test | ((...of: Parameters<type
   return isMeant ? test : () => {};
 }
 
-function on(some: readonly Kind[], suite: (kind: Kind) => void): void {
+/** Runs a suite once for each of these kinds. */
+export function on(some: readonly Kind[], suite: (kind: Kind) => void): void {
   for (const kind of some) {
     const name = kind.skip === undefined ? kind.name : `${kind.name} (skipped: ${kind.skip})`;
     describe.skipIf(kind.skip !== undefined)(name, () => suite(kind));

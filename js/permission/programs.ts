@@ -48,8 +48,7 @@ export function programsOf(
 /** The folders in which the workers look for a program. */
 function searched(worker: ResolvedWorker): string[] {
   const path = environmentOf(worker).get("PATH")?.value ?? process.env.PATH ?? "";
-  const { cwd = process.cwd() } = worker;
-  return path.split(delimiter).map((folder) => resolve(cwd, folder));
+  return path.split(delimiter).map((folder) => resolve(worker.cwd, folder));
 }
 
 /** The files behind a program: each file of its name in these folders, or the one at its path. */

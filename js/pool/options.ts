@@ -108,7 +108,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
   const debug = resolveDebug(CALLER, pool.debug);
-  const { runtime, cwd = process.cwd(), stdio, env } = worker;
+  const { runtime, cwd, stdio, env } = worker;
   const debugged = debug.length > 0;
   const permission = resolvePermission(pool.permission, () => ({ runtime, cwd, stdio, env, debugged }));
   const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;

@@ -43,7 +43,7 @@ export function denoCacheFolder(worker: ResolvedWorker, isFetching: boolean): st
   const variable = environmentOf(worker).get("DENO_DIR");
   const said = variable?.source === "set" || variable?.source === "files" ? variable.value : undefined;
   if (said !== undefined || !isFetching) {
-    return resolve(worker.cwd ?? "", said || process.env.DENO_DIR || join(caches, "deno"));
+    return resolve(worker.cwd, said || process.env.DENO_DIR || join(caches, "deno"));
   }
   return join(caches, "knitting-native", "deno");
 }

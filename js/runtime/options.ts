@@ -94,7 +94,8 @@ export interface WorkerOptions {
   nice?: number | undefined;
   /**
    * Working directory of a process worker. It must exist. A relative path starts at this process's working directory,
-   * which is the default.
+   * which is the default. All workers of a pool have the directory that this was when the pool was created, also after
+   * a `process.chdir()`. Process workers only: threads are where their process is.
    */
   cwd?: string | undefined;
   /**
@@ -208,8 +209,8 @@ export interface ResolvedWorker {
   spinMicroseconds: number;
   resourceLimits: LimitsInMegabytes | undefined;
   nice: number | undefined;
-  /** The absolute path of a directory. */
-  cwd: string | undefined;
+  /** The absolute path of a directory: for threads, of the one in which this process was when the pool was created. */
+  cwd: string;
   stopCommand: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
 }
 

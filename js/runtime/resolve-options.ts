@@ -102,7 +102,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     spinMicroseconds: resolveSpin(worker.timers),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
     nice: optional(worker.nice, (nice) => wholeNumber(CALLER, "worker.nice", nice, -20, 19)),
-    cwd: optional(worker.cwd, resolveDirectory),
+    cwd: resolveDirectory(worker.cwd, runtime),
     stopCommand: resolveCommand<WorkerInfo>("worker.stopCommand", worker.stopCommand),
   };
 }
@@ -271,15 +271,52 @@ function resolveLimits(given: unknown, runtime: ResolvedWorker["runtime"]): Limi
   return Object.keys(resolved).length > 0 ? resolved : undefined;
 }
 
-function resolveDirectory(value: unknown): string {
-  const path = resolve(text(CALLER, "worker.cwd", value));
+function resolveDirectory(value: unknown, runtime: ResolvedWorker["runtime"]): string {
+  if (value === undefined) {
+    const path = fromHere(".");
+    // Threads are where their process is, and that may know itself by another path. A process may also be where its
+    // user has no right to look.
+    if (runtime !== "thread" && isMissing(path)) {
+      throw nowhere(path);
+    }
+    return path;
+  }
+  const path = fromHere(text(CALLER, "worker.cwd", value));
   if (!isDirectory(path)) {
     refuse(CALLER, "worker.cwd", value, "a directory that exists");
   }
   return path;
 }
 
-function isDirectory(path: string): boolean {
+/** The absolute path. Throws if the working directory of this process, at which a relative path starts, is gone. */
+function fromHere(path: string): string {
+  try {
+    return resolve(path);
+  } catch (cause) {
+    throw nowhere("", { cause });
+  }
+}
+
+function nowhere(path: string, options?: ErrorOptions): InvalidOptionError {
+  return new InvalidOptionError(
+    `${CALLER}: the working directory of this process${path && `, ${path},`} does not exist any more, and workers ` +
+      "would start there. Change to one that exists by process.chdir(), or name one for process workers by an " +
+      "absolute worker.cwd",
+    options,
+  );
+}
+
+function isMissing(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
+}
+
+/** Whether there is a directory at a path. */
+export function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch {

@@ -118,9 +118,18 @@ function describeEnd({ attached }: RunFacts, worker: Worker, exit: Exit): string
 function how({ exitCode, signal, cause }: Exit, { pid }: Worker): string {
   const who = pid === null ? "" : ` (pid ${pid})`;
   if (cause instanceof Error) {
-    return `ended${who}: ${cause.message}`;
+    return `ended${who}: ${cause.message}${advice(cause)}`;
   }
   return signal === null ? `exited with status ${exitCode}${who}` : `was killed by ${signal}${who}`;
+}
+
+/** Node starts no thread in a working directory that was deleted, whatever is at its path now. */
+function advice(cause: Error): string {
+  const isNowhere = (cause as NodeJS.ErrnoException).syscall === "uv_cwd";
+  return isNowhere
+    ? ". The working directory of this process was deleted, and Node starts no thread without one: change to " +
+        "one that exists by process.chdir()"
+    : "";
 }
 
 function command(argv: readonly string[]): string {

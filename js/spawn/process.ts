@@ -7,7 +7,7 @@ import { workerEntry } from "../native/package";
 import { launcherPath } from "../native/platform";
 import { runtimeCommand } from "../runtime/command";
 import { environmentOf, valuesOf } from "../runtime/environment";
-import { commandFor } from "../runtime/resolve-options";
+import { commandFor, isDirectory } from "../runtime/resolve-options";
 import { stackBytes } from "../runtime/resource-limits";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
 import { linesOf } from "./output-lines";
@@ -55,7 +55,7 @@ export function startProcess(
         break;
       case "outlives":
         // After a shutdown of the pool the information has no process id any more.
-        stopBy(worker.stopCommand, { ...info(), pid: lane.native.pid });
+        stopBy(worker, { ...info(), pid: lane.native.pid });
         break;
       default:
         end(exitOf(event));
@@ -109,13 +109,15 @@ function exitOf(event: Extract<WorkerEvent, { kind: "failed" | "exited" }>): Exi
 }
 
 /** Ends a worker that can't be killed from here, with the user's stop command. */
-function stopBy(command: Plan["worker"]["stopCommand"], info: WorkerInfo): void {
-  if (command === undefined) {
+function stopBy({ stopCommand, cwd }: Plan["worker"], info: WorkerInfo): void {
+  if (stopCommand === undefined) {
     return;
   }
   try {
-    const [program, ...parameters] = commandFor("worker.stopCommand", command, info);
-    execFile(program, parameters, { timeout: STOP_COMMAND_MILLIS }, (error) => {
+    const [program, ...parameters] = commandFor("worker.stopCommand", stopCommand, info);
+    // It must run even where the pool's working directory is gone.
+    const options = { timeout: STOP_COMMAND_MILLIS, cwd: isDirectory(cwd) ? cwd : "/" };
+    execFile(program, parameters, options, (error) => {
       if (error) {
         process.emitWarning(error);
       }

@@ -6,12 +6,12 @@
 //! from its first instruction. `std::process::Command` uses posix_spawn here, whose cost does not grow with
 //! the host's memory as that of fork does.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use std::{env, fs, io};
 
 use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
 use nix::sys::signal::{Signal, killpg};
@@ -26,7 +26,7 @@ pub struct Launch {
     pub argv: Vec<String>,
     /// The whole environment, boot variables included.
     pub env: Vec<(String, String)>,
-    /// Where it runs, if not where the host does.
+    /// Where it runs; where the host runs if there is none.
     pub cwd: Option<PathBuf>,
     /// What becomes the child's descriptor 0. A launcher gets the control socket, which brings another.
     pub stdin: OwnedFd,
@@ -94,6 +94,13 @@ impl LaunchError {
         let retryable = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
         Self { message: format!("cannot {what}: {error}"), retryable }
     }
+
+    /// Why a process can't run in this folder, if it can't. A folder that was deleted may be made again.
+    fn of_folder(folder: &Path) -> Option<Self> {
+        let error = fs::metadata(folder.join(".")).err()?;
+        let message = format!("cannot enter the working directory {}: {error}", folder.display());
+        Some(Self { message, retryable: true })
+    }
 }
 
 /// The command line that starts `command`, behind `wrapper` if that is not empty, through the launcher.
@@ -149,11 +156,16 @@ impl Launch {
             .stdin(Stdio::from(self.stdin))
             .stdout(if self.reads_stdout { Stdio::piped() } else { Stdio::null() })
             .stderr(Stdio::piped());
-        if let Some(cwd) = &self.cwd {
+        // A process can be in a folder that its user may not enter, and its children are there already.
+        let elsewhere = self.cwd.as_ref().filter(|cwd| env::current_dir().ok().as_ref() != Some(cwd));
+        if let Some(cwd) = elsewhere {
             command.current_dir(cwd);
         }
-        let mut child =
-            command.spawn().map_err(|error| LaunchError::new(&format!("execute {program}"), &error))?;
+        let mut child = command.spawn().map_err(|error| {
+            // The system's error is the same for a missing program.
+            let nowhere = elsewhere.and_then(|cwd| LaunchError::of_folder(cwd));
+            nowhere.unwrap_or_else(|| LaunchError::new(&format!("execute {program}"), &error))
+        })?;
         match watchable(&mut child) {
             Ok((pidfd, stderr)) => Ok(Launched {
                 pid: Pid::from_raw(child.id() as i32),
@@ -206,6 +218,24 @@ mod tests {
         let pid = launched.pid;
         launched.discard();
         assert!(kill(pid, None).is_err(), "it is still there");
+    }
+
+    #[test]
+    fn a_missing_folder_is_told_from_a_missing_program() {
+        let failure = |program: &str, folder: &str| {
+            let stdin = fs::File::open("/dev/null").unwrap().into();
+            let argv = vec![program.to_owned()];
+            let cwd = Some(folder.into());
+            Launch { argv, env: vec![], cwd, stdin, reads_stdout: false, role: Role::Worker }
+                .start()
+                .unwrap_err()
+        };
+        let nowhere = failure("/bin/true", "/no/such/folder");
+        assert!(nowhere.message.starts_with("cannot enter the working directory /no/such/folder: "));
+        assert!(nowhere.retryable, "it may be made again");
+        let missing = failure("/no/such/program", "/");
+        assert!(missing.message.starts_with("cannot execute /no/such/program: "));
+        assert!(!missing.retryable);
     }
 
     #[test]
