@@ -461,8 +461,11 @@ interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Resul
 /** A file or folder that a worker needs. A folder includes everything in it. */
 interface PermissionNeed {
     readonly path: string;
-    /** `"execute"` includes reading. `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
-    readonly access: "read" | "execute" | "write";
+    /**
+     * `"execute"` includes reading. `"write"` is for devices such as `/dev/null`, and for Deno's cache. `"list"`: the
+     * folder can be listed, and shows what is granted in it.
+     */
+    readonly access: "read" | "list" | "execute" | "write";
     /** What needs it. */
     readonly for: "runtime" | "knitting-native" | "tasks" | "run";
 }

@@ -575,6 +575,7 @@ enum Confinement {
 fn nothing() -> SandboxSpec {
     SandboxSpec {
         read: Vec::new(),
+        list: Vec::new(),
         write: Vec::new(),
         execute: Vec::new(),
         needs: Vec::new(),
@@ -919,6 +920,28 @@ fn of_the_whole_file_system_denied_trees_are_hidden_but_for_what_the_runtime_nee
 }
 
 #[test]
+fn a_folder_that_is_listed_shows_what_is_granted_and_gives_access_to_nothing_else() {
+    for uid in users() {
+        let stage = Stage::new(uid);
+        let spec = SandboxSpec { list: vec![stage.place.root.clone()], ..stage.spec() };
+        let listing = "list a folder outside";
+        let mut attempts = names(ATTEMPTS, uid);
+        attempts.retain(|name| *name != listing);
+        let outcomes = stage.outcomes(Confinement::WithoutExec, &spec, &attempts);
+        let done: Vec<_> =
+            outcomes.iter().filter(|(_, error)| !is_denied(**error) && **error != libc::ENOENT).collect();
+        assert!(done.is_empty(), "uid {uid}: {done:?}");
+        let outcomes = stage.outcomes(
+            Confinement::WithoutExec,
+            &spec,
+            &[&names(PERMITTED, uid)[..], &[listing]].concat(),
+        );
+        let failed: Vec<_> = outcomes.iter().filter(|(_, error)| **error != 0).collect();
+        assert!(failed.is_empty(), "uid {uid}: {failed:?}");
+    }
+}
+
+#[test]
 fn a_denial_holds_in_what_the_runtime_needs() {
     for uid in users() {
         let stage = Stage::new(uid);
@@ -1078,12 +1101,15 @@ fn without_user_namespaces_denials_are_refused_unless_they_are_optional() {
     assert_eq!(status, Some(EXIT_NOT_CONFINED));
     assert!(stderr.contains("no user namespace"), "{stderr}");
 
-    let spec = SandboxSpec { optional: vec![Layer::Masks, Layer::Metadata], ..stage.spec() };
+    let list = vec![stage.place.root.clone()];
+    let spec = SandboxSpec { list, optional: vec![Layer::Masks, Layer::Metadata], ..stage.spec() };
     let mut launcher = stage.launcher(Some(&spec));
     without(&mut launcher);
-    let output = launcher.env(PROBES, "read a file outside;read a file;read the own maps").output().unwrap();
+    let probes = "read a file outside;list a folder outside;read a file;read the own maps";
+    let output = launcher.env(PROBES, probes).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
-    for line in ["read a file outside=13", "read a file=0", "read the own maps=0"] {
+    for line in ["read a file outside=13", "list a folder outside=0", "read a file=0", "read the own maps=0"]
+    {
         assert!(stdout.lines().any(|one| one == line), "{stdout}");
     }
 }

@@ -109,7 +109,10 @@ export function enforce(
     withoutKernel: whyNoKernel(policy, worker),
     wrapped: isWrapped,
     environment: isUnrestricted(worker) ? undefined : [...environmentOf(worker, variables).keys()],
-    needs: unique([...readable, ...kernelNeeds(kernel).map(({ path }) => path)]),
+    needs: unique([
+      ...readable,
+      ...kernelNeeds(kernel).flatMap(({ path, access }) => (access === "list" ? [] : path)),
+    ]),
   };
   const rules = rulesOf(effective, enforcers);
   const unsupported = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
@@ -218,6 +221,7 @@ function kernelNeeds(plan: KernelPlan | undefined): PermissionNeed[] {
     : [
         ...entries(plan.runtime, "runtime"),
         ...entries(plan.programs, "run"),
+        ...plan.sandbox.list.map((path): PermissionNeed => ({ path, access: "list", for: "tasks" })),
         ...plan.cache.read.map((path): PermissionNeed => ({ path, access: "read", for: "runtime" })),
         ...plan.cache.write.map((path): PermissionNeed => ({ path, access: "write", for: "runtime" })),
       ];

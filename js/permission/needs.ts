@@ -4,20 +4,23 @@
  */
 import { type Dirent, existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../base/errors";
 import { workerParts } from "../native/package";
 import type { Program } from "../task/program";
 import { isWithin, real, unique } from "./paths";
 import type { Grant, Policy } from "./policy";
-import { packagesOf, sensitiveInProject } from "./profile";
+import { PACKAGES, packagesOf, sensitiveInProject } from "./profile";
 
 /** A file or folder that a worker needs. A folder includes everything in it. */
 export interface PermissionNeed {
   readonly path: string;
-  /** `"execute"` includes reading. `"write"` is for devices such as `/dev/null`, and for Deno's cache. */
-  readonly access: "read" | "execute" | "write";
+  /**
+   * `"execute"` includes reading. `"write"` is for devices such as `/dev/null`, and for Deno's cache. `"list"`: the
+   * folder can be listed, and shows what is granted in it.
+   */
+  readonly access: "read" | "list" | "execute" | "write";
   /** What needs it. */
   readonly for: "runtime" | "knitting-native" | "tasks" | "run";
 }
@@ -122,6 +125,15 @@ function packageRoot(file: string): string {
   const found = ancestors(file).find((folder) => existsSync(join(folder, "package.json")));
   const folder = found === undefined || isTooWide(found) ? dirname(file) : found;
   return isTooWide(folder) ? file : folder;
+}
+
+/**
+ * The folders that hold folders of packages. Bun lists a folder to learn whether there are packages in it, and goes by
+ * the `exports` of a package only if it has found the package so.
+ */
+export function foldersOfPackages({ packages }: TaskFolders): string[] {
+  const folders = packages.filter((path) => basename(path) === PACKAGES).map((path) => dirname(path));
+  return unique(folders).filter((folder) => !isTooWide(folder));
 }
 
 /** Whether a folder holds much more than a package. */

@@ -7,7 +7,8 @@ import { absolute } from "./paths";
 const OF_A_PROJECT = [".env", ".git", ".npmrc", ".docker", ".secrets"];
 const OF_THE_USER = ["~/.ssh", "~/.gnupg", "~/.aws", "~/.azure", "~/.config/gcloud", "~/.kube"];
 const OF_THE_SYSTEM = ["/proc", "/proc/self", "/proc/self/environ", "/proc/self/mem", "/sys", "/dev", "/etc"];
-const PACKAGES = "node_modules";
+/** Name of a folder of packages. */
+export const PACKAGES = "node_modules";
 /** Files that runtimes look for in the working directory. */
 const LOCK_FILE = /^(deno\.lock|bun\.lock.*)$/;
 

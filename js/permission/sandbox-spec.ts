@@ -9,7 +9,7 @@ import { type KernelLayer, native, type ProgramNeeds, type SandboxProbe } from "
 import { launcherPath } from "../native/platform";
 import { denoCacheFolder } from "../runtime/deno";
 import type { ResolvedWorker } from "../runtime/options";
-import type { TaskFolders } from "./needs";
+import { foldersOfPackages, type TaskFolders } from "./needs";
 import { isWithin, real, realOrFuture, unique } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
 import { lookAhead, runtimeNeeds } from "./program-needs";
@@ -18,6 +18,7 @@ import { programsOf } from "./programs";
 /** The spec that the launcher reads. Each field is explained in `src/sandbox`. */
 export interface SandboxSpec {
   readonly read: readonly string[];
+  readonly list: readonly string[];
   readonly write: readonly string[];
   readonly execute: readonly string[];
   readonly needs: readonly string[];
@@ -84,9 +85,13 @@ export function kernelPlan(
   const denied = canonical([...policy.denyRead, ...tasks.denied, ...cache.private]).filter(
     (path) => path === PROCESSES || !isWithin(path, PROCESSES),
   );
+  const read = canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache.read]);
+  const write = canonical([...everything(policy.write), ...cache.write]);
+  const parents = worker.runtime === "bun" ? canonical(foldersOfPackages(tasks)) : [];
   const sandbox: SandboxSpec = {
-    read: canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache.read]),
-    write: canonical([...everything(policy.write), ...cache.write]),
+    read,
+    list: parents.filter((folder) => ![...read, ...write].some((granted) => isWithin(folder, granted))),
+    write,
     execute: unique([...runtime.execute, ...programs.execute]),
     needs: unique([...runtime.read, ...programs.read, ...canonical(own)]),
     devices: unique([...runtime.devices, ...programs.devices]),

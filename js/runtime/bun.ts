@@ -17,8 +17,8 @@ export function bunFlags({ execArgv = [] }: ResolvedWorker, permissions: readonl
 
 /**
  * The value of Bun's variable `NODE_PATH`, for workers which the kernel keeps from finding packages. Bun finds a folder
- * of packages by listing its parent folder, which may be a project's parent or the root. `folders` are folders of
- * packages, and others.
+ * of packages by listing its parent folder, which may be the home folder or the root. `folders` are folders of packages,
+ * and others.
  */
 export function bunPackagePath(worker: ResolvedWorker, folders: readonly string[]): string {
   const own = environmentOf(worker).get("NODE_PATH")?.value ?? "";

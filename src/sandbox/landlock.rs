@@ -44,6 +44,7 @@ pub fn restrict(spec: &SandboxSpec, pin_procfs: bool) -> Result<(), String> {
     let mut rules = Vec::new();
     let granted = |path: &&PathBuf| !spec.denies_reading(path);
     rules.extend(spec.read.iter().filter(granted).map(|path| (path, reading)));
+    rules.extend(spec.list.iter().map(|path| (path, AccessFs::ReadDir.into())));
     rules.extend(spec.execute.iter().map(|path| (path, executing)));
     rules.extend(spec.write.iter().filter(|path| !spec.denies_writing(path)).map(|path| (path, writing)));
     rules.extend(spec.needs.iter().map(|path| (path, reading)));

@@ -3,7 +3,8 @@
 //! the mount is read-only, its owner can't change its mode.
 //!
 //! Files that the runtime needs may lie in a denied folder. Then the mask is a folder that can be entered but
-//! not listed, with an empty place for each file that must be visible.
+//! not listed, with an empty place for each file that must be visible. A folder that may be listed, although
+//! not all that it holds may be read, has such a mask too, and shows its places.
 
 use std::fmt::Display;
 use std::io;
@@ -23,6 +24,8 @@ use crate::sys::mounts::attach;
 
 /// Nobody can open, read or enter it.
 const CLOSED: Mode = Mode::empty();
+/// Its owner can enter and list it.
+const LISTABLE: Mode = Mode::RUSR.union(Mode::XUSR);
 /// Its owner can enter it.
 const PASSABLE: Mode = Mode::XUSR;
 
@@ -35,13 +38,15 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// A mask for `path` in which `holes` have a place. The error is a sentence.
+    /// A mask for `path` in which `holes` have a place, and can be listed if `shown`. The error is a sentence.
     pub fn make<'a>(
         &mut self,
         path: &Path,
         holes: impl Iterator<Item = &'a Path>,
+        shown: bool,
         own_proc: &Path,
     ) -> Result<OwnedFd, String> {
+        let passable = if shown { LISTABLE } else { PASSABLE };
         let failed = |error: &dyn Display| format!("a mask for {} cannot be made: {error}", path.display());
         let is_folder = is_folder(path)?;
         let empty = match self.empty.take() {
@@ -58,10 +63,11 @@ impl Masks {
         } else if holes.peek().is_none() {
             mkdirat(&*empty, &name, CLOSED).map_err(|errno| failed(&errno))?;
         } else {
-            mkdirat(&*empty, &name, PASSABLE).map_err(|errno| failed(&errno))?;
+            mkdirat(&*empty, &name, passable).map_err(|errno| failed(&errno))?;
             for hole in holes {
                 let within = hole.strip_prefix(path).unwrap_or(hole);
-                make_place(empty, &name, within, self::is_folder(hole)?).map_err(|errno| failed(&errno))?;
+                make_place(empty, &name, within, passable, self::is_folder(hole)?)
+                    .map_err(|errno| failed(&errno))?;
             }
             // Programs know their own entry in procfs by this name.
             if let (Ok(entry), Ok(link)) =
@@ -96,11 +102,17 @@ fn mount_empty() -> io::Result<OwnedFd> {
 }
 
 /// Makes an empty file or folder to mount something on, and the folders that lead to it.
-fn make_place(folder: &OwnedFd, name: &str, within: &Path, is_folder: bool) -> Result<(), Errno> {
+fn make_place(
+    folder: &OwnedFd,
+    name: &str,
+    within: &Path,
+    passable: Mode,
+    is_folder: bool,
+) -> Result<(), Errno> {
     let path = Path::new(name).join(within);
     let above: Vec<_> = path.ancestors().skip(1).filter(|step| !step.as_os_str().is_empty()).collect();
     for step in above.iter().rev() {
-        match mkdirat(folder, *step, PASSABLE) {
+        match mkdirat(folder, *step, passable) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }

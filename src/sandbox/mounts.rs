@@ -6,6 +6,7 @@
 //!                      was written
 //!   denyWrite, what the runtime needs, what may be executed: within these a mount of its own, read-only
 //!   denyRead           a mask, see `masks`. What the runtime needs shows through
+//!   list               a mask that can be listed, in which all that is granted shows through, and nothing else
 //!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, and procfs makes a new inode for a name
 //!                      that the kernel has forgotten; the kernel does not forget mount points
 //! ```
@@ -35,6 +36,8 @@ enum Kind {
     Writable,
     ReadOnly,
     Masked,
+    /// Masked too, but what shows through can be listed.
+    Listed,
 }
 
 /// What each path becomes. Parents come before their children. A path that is not in the plan is like its
@@ -63,14 +66,16 @@ pub fn make_private() -> Result<(), String> {
 /// Arranges the mounts of this process, which has a mount namespace of its own. `own_proc` is its entry in
 /// procfs. The error is a sentence.
 pub fn arrange(spec: &SandboxSpec, own_proc: &Path, landlocked: bool) -> Result<(), String> {
-    let plan = Plan::new(spec, own_proc, &Mounts::read()?, landlocked)?;
     let folder =
         env::current_dir().map_err(|error| format!("the working directory is not known: {error}"))?;
+    let plan = Plan::new(spec, own_proc, &folder, &Mounts::read()?, landlocked)?;
     let mut trees = Vec::with_capacity(plan.0.len());
     let mut masks = Masks::default();
     for (path, kind) in &plan.0 {
         let tree = match kind {
-            Kind::Masked => masks.make(path, plan.directly_in(path), own_proc)?,
+            Kind::Masked | Kind::Listed => {
+                masks.make(path, plan.directly_in(path), *kind == Kind::Listed, own_proc)?
+            }
             Kind::Writable | Kind::ReadOnly if path == Path::new(ROOT) => continue,
             Kind::Writable | Kind::ReadOnly => clone(path)?,
         };
@@ -100,13 +105,28 @@ fn attributes(kind: Kind, spec: &SandboxSpec) -> u64 {
         Kind::ReadOnly => READ_ONLY | NO_SUID,
         Kind::Writable if spec.run => NO_SUID | NO_DEVICES | NO_EXECUTE,
         Kind::Writable => NO_SUID | NO_DEVICES,
-        Kind::Masked => READ_ONLY | NO_SUID | NO_DEVICES | NO_EXECUTE,
+        Kind::Masked | Kind::Listed => READ_ONLY | NO_SUID | NO_DEVICES | NO_EXECUTE,
     }
 }
 
 impl Plan {
-    fn new(spec: &SandboxSpec, own_proc: &Path, mounts: &Mounts, landlocked: bool) -> Result<Self, String> {
+    fn new(
+        spec: &SandboxSpec,
+        own_proc: &Path,
+        folder: &Path,
+        mounts: &Mounts,
+        landlocked: bool,
+    ) -> Result<Self, String> {
         let mut wanted = BTreeMap::new();
+        // Without Landlock everything can be listed anyway.
+        if landlocked {
+            wanted.extend(spec.list.iter().map(|path| (path.clone(), Kind::Listed)));
+            // The process stays in its working directory, which it may not be allowed to read.
+            let shown = spec.read.iter().map(PathBuf::as_path).chain([folder]);
+            let shown =
+                shown.filter(|path| spec.lists(path) && !spec.list.iter().any(|listed| listed == path));
+            wanted.extend(shown.map(|path| (path.to_owned(), Kind::ReadOnly)));
+        }
         let written = spec.write.iter().filter(|path| !spec.denies_writing(path));
         wanted.extend(written.map(|path| (path.clone(), Kind::Writable)));
         let kept = spec.deny_write.iter().map(PathBuf::as_path).chain(spec.essential());
@@ -185,6 +205,7 @@ mod tests {
     fn spec(change: impl FnOnce(&mut SandboxSpec)) -> SandboxSpec {
         let mut spec = SandboxSpec {
             read: Vec::new(),
+            list: Vec::new(),
             write: Vec::new(),
             execute: Vec::new(),
             needs: Vec::new(),
@@ -202,7 +223,9 @@ mod tests {
     }
 
     fn plan(change: impl FnOnce(&mut SandboxSpec)) -> Vec<(String, Kind)> {
-        let plan = Plan::new(&spec(change), Path::new("/proc/1"), &Mounts::default(), true).unwrap();
+        let plan =
+            Plan::new(&spec(change), Path::new("/proc/1"), Path::new("/a/b"), &Mounts::default(), true)
+                .unwrap();
         plan.0.into_iter().map(|(path, kind)| (path.to_str().unwrap().to_owned(), kind)).collect()
     }
 
@@ -278,11 +301,31 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_listed_shows_what_is_granted_and_the_working_directory() {
+        let plan = plan(|spec| {
+            spec.list = vec!["/a".into(), "/a/c".into()];
+            spec.read = vec!["/a/c/d".into(), "/a/e".into(), "/b".into()];
+            spec.write = vec!["/a/e".into()];
+            spec.needs = vec!["/a/c/d/f".into(), "/a/c/g".into()];
+        });
+        assert_eq!(
+            plan,
+            expected(&[
+                ("/a", Kind::Listed),
+                ("/a/b", Kind::ReadOnly),
+                ("/a/c/d", Kind::ReadOnly),
+                ("/a/c/g", Kind::ReadOnly),
+                ("/a/e", Kind::Writable),
+            ])
+        );
+    }
+
+    #[test]
     fn the_root_cannot_be_denied() {
         let spec = spec(|spec| {
             spec.read = vec!["/".into()];
             spec.deny_read = vec!["/".into()];
         });
-        assert!(Plan::new(&spec, Path::new("/proc/1"), &Mounts::default(), true).is_err());
+        assert!(Plan::new(&spec, Path::new("/proc/1"), Path::new("/"), &Mounts::default(), true).is_err());
     }
 }

@@ -25,6 +25,10 @@ pub const OWN_PROC: &str = "/proc/self";
 pub struct SandboxSpec {
     /// Files and trees that may be read.
     pub read: Vec<PathBuf>,
+    /// Folders that may be listed, so that what is granted in them is found. If there are mounts, such a folder
+    /// shows nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<PathBuf>,
     /// Files and trees that may be written. Does not let them be read.
     pub write: Vec<PathBuf>,
     /// Files and trees that may be executed, and read.
@@ -150,6 +154,11 @@ impl SandboxSpec {
         self.denies_reading(path) || self.deny_write.iter().any(|denied| path.starts_with(denied))
     }
 
+    /// True if a path lies in a folder that may be listed.
+    pub fn lists(&self, path: &Path) -> bool {
+        self.list.iter().any(|folder| path.starts_with(folder))
+    }
+
     /// True if a path lies in a writable tree and is not denied to reading. It may be denied to writing.
     pub fn lets_write(&self, path: &Path) -> bool {
         self.write.iter().any(|tree| path.starts_with(tree)) && !self.denies_reading(path)
@@ -160,6 +169,7 @@ impl SandboxSpec {
     pub fn of_process(mut self, own_proc: &Path) -> Self {
         let of_all = [
             &mut self.read,
+            &mut self.list,
             &mut self.write,
             &mut self.execute,
             &mut self.needs,
@@ -191,7 +201,8 @@ impl SandboxSpec {
 
     fn paths(&self) -> impl Iterator<Item = &Path> {
         let denied = [&self.deny_read, &self.deny_write].into_iter().flatten().map(PathBuf::as_path);
-        self.granted().chain(self.essential()).chain(denied)
+        let listed = self.list.iter().map(PathBuf::as_path);
+        self.granted().chain(self.essential()).chain(denied).chain(listed)
     }
 }
 
