@@ -111,7 +111,7 @@ describe.concurrent("a host that is a process of its own", () => {
       const flags = [
         ["--max-old-space-size=300", "--expose-gc"],
         ["--stack-trace-limit=5", "--no-warnings", "--enable-source-maps"],
-        ["--conditions", "development", "--import", "data:text/javascript,globalThis.preloaded=1"],
+        ["--conditions", "development"],
       ];
       for (const execArgv of flags) {
         const host = new Host("pool-host.mjs", given, "flags", ...execArgv);

@@ -68,8 +68,12 @@ export function nodePermissions(
   if (allowsNetwork(policy, version)) {
     flags.push("--allow-net");
   }
-  if (guarded) {
-    flags.push("--allow-worker", ...(limitsWasi(version) ? ["--allow-wasi"] : []));
+  // Threads that nobody limits can do no more than programs that nobody limits.
+  if (guarded || !isNothing(policy.run)) {
+    flags.push("--allow-worker");
+  }
+  if (guarded && limitsWasi(version)) {
+    flags.push("--allow-wasi");
   }
   return flags;
 }

@@ -4,6 +4,7 @@ import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
 import { enforce, prepareToEnforce } from "../permission/enforce";
 import { lookingOnce } from "../permission/paths";
+import { tellOfPreloads } from "../runtime/exec-argv";
 import { findRuntime } from "../runtime/executable";
 import { assertNodeHost } from "../runtime/host-program";
 import type { ResolvedWorker } from "../runtime/options";
@@ -54,6 +55,7 @@ function prepare(
   const resolved = lookingOnce(() => resolveOptions(options));
   const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
+  tellOfPreloads(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
   prepareToEnforce(permission, worker, executable);

@@ -1,6 +1,7 @@
 /** Bun as the runtime of workers: its flags, and where it looks for packages. */
 import { basename, delimiter } from "node:path";
 import { environmentOf } from "./environment";
+import { inheritedConditions } from "./exec-argv";
 import type { ResolvedWorker } from "./options";
 
 const FLAGS = [
@@ -11,7 +12,10 @@ const FLAGS = [
 ];
 
 /** Bun's command line from behind the executable up to the script. */
-export function bunFlags({ execArgv = [] }: ResolvedWorker, permissions: readonly string[] = []): string[] {
+export function bunFlags(
+  { execArgv = inheritedConditions() }: ResolvedWorker,
+  permissions: readonly string[] = [],
+): string[] {
   return ["run", ...FLAGS, ...permissions, ...execArgv];
 }
 

@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { environmentOf } from "./environment";
+import { inheritedConditions } from "./exec-argv";
 import type { ResolvedWorker } from "./options";
 import { v8Flags } from "./resource-limits";
 
@@ -20,7 +21,7 @@ const FLAGS = [
 
 /** Deno's command line from behind the executable up to the script. Deno merges several `--v8-flags`. */
 export function denoFlags(
-  { execArgv = [], resourceLimits }: ResolvedWorker,
+  { execArgv = inheritedConditions(), resourceLimits }: ResolvedWorker,
   permissions: readonly string[] = ANYTHING,
 ): string[] {
   const ofV8 = v8Flags(resourceLimits);

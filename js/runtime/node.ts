@@ -1,7 +1,7 @@
 /** Node as the runtime of worker processes: its flags, and which of the host's own flags it gets. */
 import { realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { inheritedExecArgv } from "./exec-argv";
+import { inheritedConditions, inheritedFlags } from "./exec-argv";
 import type { ResolvedWorker } from "./options";
 import { v8Flags } from "./resource-limits";
 
@@ -17,9 +17,9 @@ export function nodeFlags(
   return [...(execArgv ?? inherited(executable)), ...v8Flags(resourceLimits), ...permissions];
 }
 
-/** The host's own flags certainly exist only in the executable that it runs itself. */
+/** Most flags certainly exist only in the executable that the host runs itself. */
 function inherited(executable: string): string[] {
-  return isHost(executable) ? inheritedExecArgv(process.execArgv) : [];
+  return isHost(executable) ? inheritedFlags() : inheritedConditions();
 }
 
 function isHost(executable: string): boolean {

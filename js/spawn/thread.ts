@@ -9,7 +9,7 @@ import { afterRunning } from "../base/clock";
 import type { HostLane } from "../lane/host/host-lane";
 import { workerEntry } from "../native/package";
 import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment";
-import { inheritedExecArgv } from "../runtime/exec-argv";
+import { inheritedFlags } from "../runtime/exec-argv";
 import type { ThreadData } from "../task/program";
 import { linesOf } from "./output-lines";
 import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
@@ -87,7 +87,7 @@ let inherited: string[] | undefined;
  * flags those are: it names them when it refuses them.
  */
 function createThread(options: WorkerOptions, permissions: readonly string[]): Thread {
-  inherited ??= inheritedExecArgv(process.execArgv);
+  inherited ??= inheritedFlags();
   try {
     return new Thread(workerEntry, { ...options, execArgv: [...inherited, ...permissions] });
   } catch (error) {

@@ -153,7 +153,29 @@ function advice(error: unknown): string {
   if ((error as ImportFailure)?.code === "ERR_UNKNOWN_FILE_EXTENSION") {
     return `. Node ${process.versions.node} does not load TypeScript by itself; 22.18 and later do`;
   }
-  return "";
+  const denied = DENIALS.find(([pattern]) => pattern.test(traits(error)));
+  return denied === undefined ? "" : `. If the pool's option "permission" denies that: ${denied[1]}`;
+}
+
+/** What a denial looks like in the traits of an error, and the grant that is missing. */
+const DENIALS: readonly (readonly [RegExp, string])[] = [
+  // Threads are allowed together with programs.
+  [
+    /ChildProcess|WorkerThreads|--allow-(child-process|worker)|spawn\S* (\S+ )?(EPERM|EACCES)/,
+    "permission.run names programs",
+  ],
+  [/FileSystemWrite|--allow-fs-write/, "permission.write names files and folders"],
+  [/FileSystemRead|--allow-fs-read/, "permission.read names files and folders"],
+];
+
+/** What an error says about its cause. Who passes it on may have kept the message alone. */
+function traits(error: unknown): string {
+  const { message, permission, resource } = (error ?? {}) as {
+    message?: unknown;
+    permission?: unknown;
+    resource?: unknown;
+  };
+  return [permission, message, resource].map(String).join(" ");
 }
 
 function find({ task, href, at }: TaskSource, module: Module, defined: readonly TaskFunction[]): ServedTask {
