@@ -372,8 +372,10 @@ interface PoolOptions {
     worker?: WorkerOptions | undefined;
     /**
      * Command line flags for the workers' runtime, such as `["--expose-gc"]`. For a process worker they stand before
-     * the script. Default: for Node, the flags of this process that suit a worker, if the same executable runs it; for
-     * Deno and Bun, none. With an empty array Node workers inherit no flags.
+     * the script. Default: for threads and for the Node that runs this process, the flags of this process that suit a
+     * worker, those of `NODE_OPTIONS` included; for another Node, Deno and Bun, the conditions alone
+     * (`--conditions=…`). Preloads, such as `--import`, are never inherited: `createPool` warns of that once. With an
+     * empty array workers inherit no flags.
      */
     workerExecArgv?: readonly string[] | undefined;
     /**
