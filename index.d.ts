@@ -185,7 +185,8 @@ interface WorkerOptions {
     processRuntime?: ProcessRuntime | undefined;
     /**
      * Path of the runtime's executable, or a name to look up on `PATH`. Default: for `"node"` the executable that runs
-     * this program, for `"deno"` and `"bun"` the executable of that name on `PATH`. Process workers only.
+     * this program, for `"deno"` and `"bun"` the executable of that name on `PATH`. In a single executable application,
+     * Electron and the like there is no default for `"node"`. Process workers only.
      *
      * Behind a `processCommandPrefix` with named shared memory, such as a container, it is a path or a name inside that
      * container: this process doesn't look it up, and the default is the plain name.

@@ -23,7 +23,7 @@ import { denoCacheFolder } from "../runtime/deno";
 import { environmentOf, isUnrestricted } from "../runtime/environment";
 import { isElsewhere } from "../runtime/executable";
 import type { ResolvedWorker } from "../runtime/options";
-import type { Program } from "../task/program";
+import { BOOT_VARIABLES, type Program } from "../task/program";
 import { BUN_PERMISSIONS } from "./bun-flags";
 import { canTellDeno, denoPermissions } from "./deno-flags";
 import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
@@ -269,7 +269,9 @@ function versionOf(runtime: ResolvedWorker["runtime"], executable: string): Node
 
 function askVersion(executable: string): NodeVersion {
   try {
-    const options = { encoding: "utf8", timeout: VERSION_MILLIS } as const;
+    // A program that is no Node may create pools. With these variables it ends there, before it asks in its turn.
+    const env = { ...process.env, ...Object.fromEntries(BOOT_VARIABLES.map((name) => [name, ""])) };
+    const options = { encoding: "utf8", timeout: VERSION_MILLIS, stdio: "pipe", env } as const;
     return nodeVersion(execFileSync(executable, ["--version"], options));
   } catch (cause) {
     throw new InvalidOptionError(

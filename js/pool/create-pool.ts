@@ -6,7 +6,7 @@ import { enforce, prepareToEnforce } from "../permission/enforce";
 import { lookingOnce } from "../permission/paths";
 import { tellOfPreloads } from "../runtime/exec-argv";
 import { findRuntime } from "../runtime/executable";
-import { assertNodeHost } from "../runtime/host-program";
+import { assertNodeHost, endIfStartedAsWorker } from "../runtime/host-program";
 import type { ResolvedWorker } from "../runtime/options";
 import { type Definition, definitionOf, type Task } from "../task/definition";
 import { assertImportable } from "../task/module-url";
@@ -50,6 +50,7 @@ function nameOf({ origin }: Definition): string {
 function prepare(
   options: PoolOptions = {},
 ): (tasks: readonly TaskSource[], limits: PoolPlan["limits"], shape: CallShape) => WorkerPool {
+  endIfStartedAsWorker();
   assertNodeHost();
   refusePlugAndPlay();
   const resolved = lookingOnce(() => resolveOptions(options));

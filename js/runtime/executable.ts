@@ -3,6 +3,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
+import { describePacked } from "./host-program";
 import type { ProcessRuntime, ResolvedWorker } from "./options";
 
 const RUNTIMES: readonly ProcessRuntime[] = ["node", "deno", "bun"];
@@ -32,9 +33,12 @@ export function isElsewhere({ prefix, sharedMemory }: ResolvedWorker): boolean {
   return prefix !== undefined && sharedMemory.mode === "named";
 }
 
-/** The default executable of a runtime. */
+/** The default executable of a runtime. This process's own is one if it runs the script that it is given. */
 function locate(runtime: ProcessRuntime): string | undefined {
-  return runtime === "node" ? process.execPath : find(runtime);
+  if (runtime === "node") {
+    return describePacked() === undefined ? process.execPath : undefined;
+  }
+  return find(runtime);
 }
 
 /** The executable at a path, or of a name on PATH; undefined if there is none. */
@@ -58,6 +62,14 @@ export function isExecutable(path: string): boolean {
 }
 
 function missing(runtime: ProcessRuntime): InvalidOptionError {
+  if (runtime === "node") {
+    const other = find("node");
+    return new InvalidOptionError(
+      `createPool: worker.processRuntime is "node", and this program is ${describePacked()}: its executable ` +
+        `${process.execPath} would start the program itself, not a worker. Say by worker.processRuntimePath where ` +
+        `a Node is${other === undefined ? "" : `, such as ${other}`}`,
+    );
+  }
   const byDefault = runtime === "deno" ? " (the default)" : "";
   const found = RUNTIMES.map((other) => [other, locate(other)]).filter(([, path]) => path !== undefined);
   const others = found.map(([other, path]) => `"${other}" (${path})`).join(", ");
