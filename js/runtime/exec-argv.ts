@@ -81,8 +81,10 @@ export function tellOfPreloads(worker: ResolvedWorker): void {
   if (!isNode || worker.execArgv !== undefined || isTold || isTestRunners()) {
     return;
   }
-  const variable = environmentOf(worker).has("NODE_OPTIONS") ? [] : flagsOfVariable();
-  const preloads = selected([...variable, ...process.execArgv], (flag) => PRELOADS.includes(flag));
+  const variable = flagsOfVariable();
+  // Workers that have the variable heed it themselves.
+  const missing = variable.length > 0 && environmentOf(worker).has("NODE_OPTIONS") ? [] : variable;
+  const preloads = selected([...missing, ...process.execArgv], (flag) => PRELOADS.includes(flag));
   if (preloads.length > 0) {
     isTold = true;
     process.emitWarning(
