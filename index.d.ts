@@ -489,7 +489,7 @@ interface PermissionRule {
      *
      * - `"kernel"`: holds for any code in the worker.
      * - `"runtime"`: by flags of Node or Deno, a guardrail for code that uses the runtime's own modules.
-     * - `"host"`: by what the worker is started with.
+     * - `"host"`: by what the worker process is started without, where somebody keeps it from this process in `/proc`.
      * - `"wrapper"`: by `worker.processCommandPrefix`, as far as that wrapper restricts anything.
      */
     readonly enforcedBy: readonly Enforcer[];

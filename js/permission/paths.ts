@@ -61,9 +61,37 @@ export function isWithin(path: string, folder: string): boolean {
   return path === folder || folder === "/" || (path.startsWith(folder) && path[folder.length] === "/");
 }
 
+/**
+ * Folders with everything that is in them. A look costs one step for each folder on the way to a path, however many
+ * folders there are: a policy may have thousands, and asks about thousands.
+ */
+export class Trees {
+  readonly #roots: ReadonlySet<string>;
+
+  constructor(roots: Iterable<string>) {
+    this.#roots = new Set(roots);
+  }
+
+  /** Whether `path` is one of the folders or inside of one. */
+  cover(path: string): boolean {
+    return this.#roots.has(path) || this.coverFolderOf(path);
+  }
+
+  /** Whether `path` is inside of one of the folders, and not only one of them itself. */
+  coverFolderOf(path: string): boolean {
+    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+      if (this.#roots.has(path.slice(0, end))) {
+        return true;
+      }
+    }
+    return path !== "/" && this.#roots.has("/");
+  }
+}
+
 /** The paths that are not inside of another one, without duplicates. */
 export function outermost(paths: readonly string[]): string[] {
-  return unique(paths).filter((path) => !paths.some((other) => other !== path && isWithin(path, other)));
+  const trees = new Trees(paths);
+  return unique(paths).filter((path) => !trees.coverFolderOf(path));
 }
 
 /** The values without duplicates, in order. */

@@ -2,7 +2,7 @@
 import type { KernelLayer } from "../native/addon";
 import type { ResolvedWorker } from "../runtime/options";
 import { limitsNetwork, type NodeVersion } from "./node-flags";
-import { isWithin, real } from "./paths";
+import { real, Trees } from "./paths";
 import { type Grant, isNothing, type Policy } from "./policy";
 import { keepsFromNetwork } from "./sandbox-spec";
 
@@ -34,7 +34,7 @@ export interface PermissionRule {
    *
    * - `"kernel"`: holds for any code in the worker.
    * - `"runtime"`: by flags of Node or Deno, a guardrail for code that uses the runtime's own modules.
-   * - `"host"`: by what the worker is started with.
+   * - `"host"`: by what the worker process is started without, where somebody keeps it from this process in `/proc`.
    * - `"wrapper"`: by `worker.processCommandPrefix`, as far as that wrapper restricts anything.
    */
   readonly enforcedBy: readonly Enforcer[];
@@ -68,7 +68,7 @@ type Answer = true | string;
 export function rulesOf(policy: Policy, enforcers: Enforcers): PermissionRule[] {
   const rules: PermissionRule[] = [];
   const add = (rule: Rule, value: PermissionRule["value"], runtime: Answer, kernel: Answer, note?: string) =>
-    rules.push(judge(rule, value, runtime, kernel, enforcers, note));
+    rules.push(judge(rule, value, runtime, kernel, policy, enforcers, note));
   const { read, write, net, allowImport, run } = policy;
   if (read !== true) {
     add("read", read, ofPaths(enforcers), ofKernel(enforcers, "files"));
@@ -80,10 +80,9 @@ export function rulesOf(policy: Policy, enforcers: Enforcers): PermissionRule[] 
     ["denyRead", policy.denyRead, read === true ? true : [...read, ...enforcers.needs]],
     ["denyWrite", policy.denyWrite, write],
   ] as const) {
-    const inside = denied.filter((path) => isGranted(path, granted));
-    const outside = denied.filter((path) => !inside.includes(path));
-    const future = inside.filter((path) => real(path) === undefined);
-    const present = inside.filter((path) => !future.includes(path));
+    const trees = granted === true ? undefined : new Trees(granted);
+    const [inside, outside] = partition(denied, (path) => trees?.cover(path) ?? true);
+    const [present, future] = partition(inside, (path) => real(path) !== undefined);
     if (outside.length > 0) {
       add(rule, outside, ofPaths(enforcers), ofKernel(enforcers, "files"));
     }
@@ -112,12 +111,64 @@ export function rulesOf(policy: Policy, enforcers: Enforcers): PermissionRule[] 
     add("denyRun", policy.denyRun, ofDenoAlone(enforcers), ofKernel(enforcers, layer));
   }
   if (enforcers.environment !== undefined) {
-    rules.push({ rule: "env", value: enforcers.environment, enforcedBy: ["host"] });
+    rules.push({ rule: "env", value: enforcers.environment, ...ofHost("env", policy, enforcers) });
   }
   if (!policy.console) {
-    rules.push({ rule: "console", value: false, enforcedBy: ["host"] });
+    rules.push({ rule: "console", value: false, ...ofHost("console", policy, enforcers) });
   }
   return rules;
+}
+
+/** What a worker is started without, and ways around that. */
+const KEPT_BACK = {
+  env: {
+    ofThread: "process.env has no others, but process.report and native code show all of the process's",
+    inProcesses: "environ",
+    around: "the worker's own variables are only these, but in /proc it may read those of this process",
+  },
+  console: {
+    ofThread:
+      "console, process.stdout and process.stderr are silent, but descriptors 1 and 2 are the process's",
+    inProcesses: "fd/1",
+    around: "the worker has no output of its own, but in /proc it may open that of this process",
+  },
+};
+
+/**
+ * The enforcers of what the host does by not giving it to the worker. A thread shares its process, which has it. A
+ * worker process finds it in `/proc` unless somebody keeps it from this process's folder there: Landlock does so by
+ * what it does to ptrace.
+ */
+function ofHost(
+  rule: "env" | "console",
+  policy: Policy,
+  { runtime, node, deno, kernel, wrapped }: Enforcers,
+): Pick<PermissionRule, "enforcedBy" | "note"> {
+  const { ofThread, inProcesses, around } = KEPT_BACK[rule];
+  if (runtime === "thread") {
+    return { enforcedBy: [], note: ofThread };
+  }
+  const path = `/proc/${process.pid}/${inProcesses}`;
+  const { read, write, denyRead, denyWrite, run } = policy;
+  const [granted, denied] = rule === "env" ? [read, denyRead] : [write, denyWrite];
+  const byKernel = kernel !== undefined && !kernel.has("files");
+  const byRuntime =
+    isNothing(run) &&
+    (!isGranted(path, granted) ? node !== undefined || deno : deno && isGranted(path, denied));
+  if (byKernel || byRuntime) {
+    return { enforcedBy: ["host"] };
+  }
+  return wrapped ? { enforcedBy: ["host", "wrapper"] } : { enforcedBy: [], note: around };
+}
+
+const LINKS = "a symbolic link in what is granted leads out of it";
+const PROGRAMS = "the programs of run are not limited";
+
+/** What a rule leaves open that the runtime alone enforces. */
+function holesOf(rule: Rule, { run }: Policy): string[] {
+  const links = rule === "read" || rule === "write" ? [LINKS] : [];
+  const programs = isNothing(run) || rule === "allowImport" ? [] : [PROGRAMS];
+  return [...links, ...programs];
 }
 
 const HOSTS = "the kernel knows no names of hosts";
@@ -133,6 +184,7 @@ function judge(
   value: PermissionRule["value"],
   runtime: Answer,
   kernel: Answer,
+  policy: Policy,
   { wrapped }: Enforcers,
   note: string | undefined,
 ): PermissionRule {
@@ -142,13 +194,28 @@ function judge(
     ["wrapper", wrapped ? true : ""],
   ];
   const enforcedBy = answers.flatMap(([enforcer, answer]) => (answer === true ? [enforcer] : []));
-  const reasons = [runtime, kernel].filter((answer) => typeof answer === "string");
-  const told = enforcedBy.length === 0 ? reasons.join("; ") : note;
-  return { rule, value, enforcedBy, ...(told === undefined ? {} : { note: told }) };
+  const notes =
+    enforcedBy.length === 0
+      ? [runtime, kernel].filter((answer) => typeof answer === "string")
+      : [
+          ...(note === undefined ? [] : [note]),
+          ...(enforcedBy.join() === "runtime" ? holesOf(rule, policy) : []),
+        ];
+  return { rule, value, enforcedBy, ...(notes.length === 0 ? {} : { note: notes.join("; ") }) };
 }
 
 function isGranted(path: string, grant: Grant): boolean {
-  return grant === true || grant.some((tree) => isWithin(path, tree));
+  return grant === true || new Trees(grant).cover(path);
+}
+
+/** The values for which the answer is yes, and the others. */
+function partition<T>(values: readonly T[], decide: (value: T) => boolean): [yes: T[], no: T[]] {
+  const yes: T[] = [];
+  const no: T[] = [];
+  for (const value of values) {
+    (decide(value) ? yes : no).push(value);
+  }
+  return [yes, no];
 }
 
 function ofKernel({ kernel, withoutKernel }: Enforcers, ...layers: KernelLayer[]): Answer {
