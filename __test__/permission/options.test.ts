@@ -422,10 +422,53 @@ describe("what nobody enforces", () => {
     expect(options).toEqual({ type: "PermissionWarning", code: "KNITTING_PERMISSION_UNSUPPORTED" });
   });
 
+  test("is for threads said of the rules that were written, and of those alone", async () => {
+    for (const permission of [
+      { console: true },
+      {},
+      { read: ["data"], write: [], run: false },
+      { net: true },
+    ]) {
+      await rulesOf(permission);
+      expect(warn, JSON.stringify(permission)).not.toHaveBeenCalled();
+    }
+    for (const [permission, written] of [
+      [{ denyRead: ["data/numbers.txt"] }, ["data/numbers.txt"]],
+      [{ denyWrite: ["data"], console: true }, ["data"]],
+      [{ run: ["git"] }, ["git"]],
+      [{ denyNet: ["example.org"], net: true }, ["example.org"]],
+      [{ env: { allow: ["PATH"] } }, ["PATH"]],
+      [{ console: false }, ["false"]],
+    ] as const) {
+      warn.mockClear();
+      await rulesOf(permission as PermissionOptions);
+      expect(warn, JSON.stringify(permission)).toHaveBeenCalledTimes(1);
+      const message = String(warn.mock.calls[0]?.[0]);
+      for (const name of written) {
+        expect(message).toContain(name);
+      }
+      expect(message).not.toMatch(/\/\.env|\.git"|node_modules/);
+      expect(message.length).toBeLessThan(350);
+    }
+  });
+
+  test.each(["strict", { mode: "strict" }] as const)(
+    "is for threads said of the whole profile where it is asked for by its name: %j",
+    async (permission) => {
+      await rulesOf(permission);
+      expect(warn).toHaveBeenCalledTimes(1);
+      for (const rule of ["denyRead", "denyWrite", "env", "console"]) {
+        expect(String(warn.mock.calls[0]?.[0])).toContain(`${rule} (`);
+      }
+    },
+  );
+
   test("is an error for threads where that is asked for", () => {
-    expect(() => createPool({ permission: { ...hosts, onUnsupported: "error" } })(tasksOf(project))).toThrow(
-      PermissionUnsupportedError,
-    );
+    for (const permission of [hosts, { console: true }]) {
+      expect(() =>
+        createPool({ permission: { ...permission, onUnsupported: "error" } })(tasksOf(project)),
+      ).toThrow(PermissionUnsupportedError);
+    }
     expect(warn).not.toHaveBeenCalled();
   });
 

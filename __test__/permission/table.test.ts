@@ -8,6 +8,7 @@ import { createPool, type PermissionOptions, type PermissionRule, type WorkerOpt
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
+import { run } from "../support/installed";
 import { makeProject, type Project, tasksOf } from "../support/project";
 
 const root = join(__dirname, "..", "..");
@@ -32,8 +33,10 @@ const onProcess = (processRuntime: "node" | "deno" | "bun", name: string): Worke
   processRuntimePath: paths[name],
 });
 
-const columns: readonly (readonly [head: string, worker: WorkerOptions])[] = [
-  ["thread", { runtime: "thread" }],
+/** Threads run on the Node of their host, so a column for them has a name in `paths`. */
+const columns: readonly (readonly [head: string, worker: WorkerOptions, host?: string])[] = [
+  ["thread, node 20 to 24", { runtime: "thread" }, "24"],
+  ["thread, node 25 and later", { runtime: "thread" }, "26"],
   ["node 20 to 24", onProcess("node", "24")],
   ["node 25 and later", onProcess("node", "26")],
   ["deno", onProcess("deno", "deno")],
@@ -77,10 +80,23 @@ const rows: readonly Row[] = [
   { head: "`console`", policy: nothing, rule: "console" },
 ];
 
-async function cell({ policy, rule, names }: Row, worker: WorkerOptions): Promise<string> {
+async function rulesOf(policy: PermissionOptions, worker: WorkerOptions): Promise<readonly PermissionRule[]> {
   const permission = { ...policy, onUnsupported: "warn" as const };
   await using pool = createPool({ worker, permission })(tasksOf(project));
-  const found = pool.permissions.rules.filter(
+  return pool.permissions.rules;
+}
+
+/** The rules for threads of a host on this Node. */
+async function threadRulesOf(policy: PermissionOptions, host: string): Promise<readonly PermissionRule[]> {
+  const given = JSON.stringify({ project: project.folder, permission: policy });
+  const fixture = join(root, "__test__/fixtures/hosts/rules.mjs");
+  const { status, stdout, stderr } = await run(host, ["--no-warnings", fixture, given], { cwd: root });
+  expect(status, stderr).toBe(0);
+  return JSON.parse(stdout);
+}
+
+function cell({ rule, names }: Row, rules: readonly PermissionRule[]): string {
+  const found = rules.filter(
     (entry) =>
       entry.rule === rule &&
       (names === undefined || [entry.value].flat().includes(join(project.folder, names))),
@@ -94,17 +110,32 @@ async function cell({ policy, rule, names }: Row, worker: WorkerOptions): Promis
   return "nobody";
 }
 
-/** The threads of the table are those of a host before Node 25, which restricts the network of its threads too. */
-const isOfTable = Number.parseInt(process.versions.node, 10) < 25;
-
-test.skipIf(!isOfTable)("the table of docs/permissions.md is what the pools say", async () => {
+test("the table of docs/permissions.md is what the pools say", async () => {
   const lines = [
     ["rule", ...columns.map(([head]) => head)],
     ["---", ...columns.map(() => "---")],
   ];
   for (const row of rows) {
-    lines.push([row.head, ...(await Promise.all(columns.map(([, worker]) => cell(row, worker))))]);
+    const rules = columns.map(([, worker, host]) =>
+      host === undefined ? rulesOf(row.policy, worker) : threadRulesOf(row.policy, paths[host]),
+    );
+    lines.push([row.head, ...(await Promise.all(rules)).map((found) => cell(row, found))]);
   }
   const table = lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
   expect(readFileSync(join(root, "docs", "permissions.md"), "utf8")).toContain(table);
+});
+
+test("no version of Node enforces less for threads than the one before it", async () => {
+  const hosts = [process.execPath, paths[22], paths[24], paths[26]];
+  for (const policy of [nothing, lists]) {
+    const found = await Promise.all(hosts.map((host) => threadRulesOf(policy, host)));
+    const enforced = found.map((rules) =>
+      rules.flatMap(({ rule, value, enforcedBy }) =>
+        enforcedBy.map((by) => JSON.stringify([rule, value, by])),
+      ),
+    );
+    for (const [index, older] of enforced.slice(0, -1).entries()) {
+      expect(enforced[index + 1]).toEqual(expect.arrayContaining(older));
+    }
+  }
 });

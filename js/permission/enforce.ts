@@ -30,7 +30,7 @@ import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs
 import { canTellNode, letsAddonsIn, type NodeVersion, nodePermissions, nodeVersion } from "./node-flags";
 import { unique } from "./paths";
 import { isNothing, type Policy } from "./policy";
-import { report } from "./report";
+import { report, reportDefault, reportRoot } from "./report";
 import { type Enforcers, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
 import { type KernelPlan, kernelPlan, lookAheadFor, missingLayers } from "./sandbox-spec";
 
@@ -114,10 +114,13 @@ export function enforce(
       ...kernelNeeds(kernel).flatMap(({ path, access }) => (access === "list" ? [] : path)),
     ]),
   };
+  if (isHere) {
+    reportRoot(policy, worker);
+  }
   const rules = rulesOf(effective, enforcers);
   const unsupported = rules.filter(({ enforcedBy }) => enforcedBy.length === 0);
-  if (unsupported.length > 0 && mode !== "default") {
-    report(policy, worker, unsupported);
+  if (unsupported.length > 0) {
+    mode === "default" ? reportDefault(worker, unsupported) : report(policy, worker, unsupported);
   }
   let flags: string[] | undefined;
   if (node !== undefined) {
@@ -203,9 +206,10 @@ function asksKernel(policy: Policy, worker: ResolvedWorker, executable: string):
   return true;
 }
 
+/** Empty for a thread, which the kernel can't tell from its process anyway. */
 function whyNoKernel({ kernel }: Policy, { runtime }: ResolvedWorker): string {
   if (runtime === "thread") {
-    return "the kernel can't tell a thread from its process";
+    return "";
   }
   return kernel === false ? '"permission.kernel" is false' : "the kernel is left to the wrapper";
 }

@@ -70,7 +70,8 @@ export interface PermissionOptions {
   kernel?: boolean | undefined;
   /**
    * What happens if a rule can't be enforced. `"error"`: `createPool` throws `PermissionUnsupportedError`. `"warn"`:
-   * the process emits one warning for each pool. Default: `"error"` for process workers, `"warn"` for threads.
+   * the process emits one warning for each pool, for threads only about rules that are named here or by
+   * `mode: "strict"`. Default: `"error"` for process workers, `"warn"` for threads.
    */
   onUnsupported?: "error" | "warn" | undefined;
 }

@@ -30,6 +30,10 @@ export interface Policy {
   /** Whether the kernel enforces the policy; undefined if the user left that open. */
   readonly kernel: boolean | undefined;
   readonly onUnsupported: "error" | "warn" | undefined;
+  /** The rules that the user has written, by their names: `true`, or the paths that are not the profile's. */
+  readonly written: Readonly<Record<string, Grant>>;
+  /** Whether the user has asked for the whole profile by its name. */
+  readonly byName: boolean;
 }
 
 /** A policy that restricts nothing. */
@@ -48,6 +52,8 @@ export const UNSAFE: Policy = {
   console: true,
   kernel: undefined,
   onUnsupported: undefined,
+  written: {},
+  byName: false,
 };
 
 /** Whether a grant grants nothing. */

@@ -68,7 +68,7 @@ export function resolvePermission(given: unknown, subject: () => Subject): Polic
     return UNSAFE;
   }
   if (given === "strict") {
-    return strict({}, subject());
+    return strict({ mode: "strict" }, subject());
   }
   if (!isRecord(given)) {
     refuse(CALLER, OPTION, given, ALLOWED);
@@ -105,12 +105,16 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
   const writing: Grants = { field: "write", entries: write ?? [home] };
   const sensitive = sensitivePaths(cwd).map(asDenial);
   const readable = listed(reading.entries);
+  const denied = { denyRead: spread(denyRead), denyWrite: spread(denyWrite) };
   return {
     mode: "strict",
     read: readable === true ? true : unique([...readable, ...lockFiles(home.real ?? cwd)]),
     write: listed(writing.entries),
-    denyRead: spread([...lift(sensitive, reading, [reading, writing]), ...denyRead]),
-    denyWrite: spread([...lift([...sensitive, asDenial(packagesOf(cwd))], writing, [writing]), ...denyWrite]),
+    denyRead: unique([...spread(lift(sensitive, reading, [reading, writing])), ...denied.denyRead]),
+    denyWrite: unique([
+      ...spread(lift([...sensitive, asDenial(packagesOf(cwd))], writing, [writing])),
+      ...denied.denyWrite,
+    ]),
     net: hosts("net", names("net", given.net)),
     denyNet: hosts("denyNet", list("denyNet", given.denyNet)),
     allowImport: hosts("allowImport", names("allowImport", given.allowImport)),
@@ -122,7 +126,16 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
     onUnsupported: optional(given.onUnsupported, (word) =>
       choice(CALLER, `${OPTION}.onUnsupported`, word, ["error", "warn"]),
     ),
+    written: { ...writtenIn(given), ...denied },
+    byName: given.mode === "strict",
   };
+}
+
+/** The rules that an object names, one of them by an older name. */
+function writtenIn(given: Readonly<Record<string, unknown>>): Record<string, true> {
+  const fields = Object.keys(given).filter((field) => given[field] !== undefined);
+  const rules = fields.map((field) => (field === "node" || field === "deno" ? "run" : field));
+  return Object.fromEntries(rules.map((rule) => [rule, true]));
 }
 
 /** Whether the workers' output is shown. */

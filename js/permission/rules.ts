@@ -51,7 +51,7 @@ export interface Enforcers {
   readonly deno: boolean;
   /** The layers that the kernel can't enforce, each with the reason. `undefined` if the kernel is not asked. */
   readonly kernel: ReadonlyMap<KernelLayer, string> | undefined;
-  /** Why the kernel is not asked. */
+  /** Why the kernel is not asked; empty if that goes without saying. */
   readonly withoutKernel: string;
   readonly wrapped: boolean;
   /** Names of the workers' environment variables. `undefined`: all of the host's. */
@@ -196,7 +196,7 @@ function judge(
   const enforcedBy = answers.flatMap(([enforcer, answer]) => (answer === true ? [enforcer] : []));
   const notes =
     enforcedBy.length === 0
-      ? [runtime, kernel].filter((answer) => typeof answer === "string")
+      ? [runtime, kernel].filter((answer) => answer !== true && answer !== "")
       : [
           ...(note === undefined ? [] : [note]),
           ...(enforcedBy.join() === "runtime" ? holesOf(rule, policy) : []),
