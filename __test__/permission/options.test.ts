@@ -1,7 +1,7 @@
 /**
  * The option `permission`: what is refused, which policy it gives, and what happens to rules that can't be enforced.
  */
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -173,6 +173,74 @@ describe("a wrong policy is refused by name, value and what is allowed", () => {
     const create = () => createPool(options as object);
     expect(create).toThrow(InvalidOptionError);
     expect(create).toThrow(message);
+  });
+
+  describe.each([
+    ["./data/pr*", "a pattern, and none is expanded"],
+    ["data/?.txt", "a pattern"],
+    ["data/[a-z].txt", "a pattern"],
+    ["data/{a,b}", "a pattern"],
+    ["file:///etc/hostname", "a URL: fileURLToPath() of node:url gives its path"],
+    ["https://example.com/data", "a URL"],
+    ["$HOME/.ssh", "a variable, as a shell has them"],
+    ["$(pwd)/data", "a variable"],
+    ["%HOME%/.ssh", "a variable"],
+    ["~root/.ssh", "another user's home folder"],
+    ["!data", "an exception"],
+    [" data", "with blanks or quotation marks"],
+    ['"data"', "with blanks or quotation marks"],
+  ])("%j, which would have to be expanded", (said, form) => {
+    test.each(["denyRead", "denyWrite", "read", "write", "run", "denyRun"] as const)("in %s", (field) => {
+      for (const { worker } of kinds.filter(({ isWrapped }) => !isWrapped)) {
+        const create = () => createPool({ worker, permission: { [field]: ["data", said].slice(-1) } });
+        expect(create).toThrow(InvalidOptionError);
+        expect(create).toThrow(`"permission.${field}[0]" is ${JSON.stringify(said)}, it must be a `);
+        expect(create).toThrow(form);
+      }
+    });
+
+    test("in a list of variables", () => {
+      for (const list of [{ allow: [said] }, { deny: [said] }]) {
+        expect(() => createPool({ permission: { env: list } })).toThrow(form);
+      }
+      expect(() => createPool({ worker: { ...onNode, env: { inherit: [said] } } })).toThrow(form);
+    });
+  });
+
+  test.each(["*", "exa*.com", "*.0.0.1", "$HOST", "{a.com,b.com}", "local?ost", "[a-z]"])(
+    "%j, which is no host of Deno's",
+    (host) => {
+      for (const field of ["net", "denyNet", "allowImport"] as const) {
+        const create = () => createPool({ permission: { [field]: [host] } });
+        expect(create).toThrow(
+          `"permission.${field}[0]" is ${JSON.stringify(host)}, it must be a host such as`,
+        );
+      }
+    },
+  );
+
+  test.each(["git push", "/bin/sh -c"])("the program %j with its arguments", (said) => {
+    for (const field of ["run", "denyRun"]) {
+      expect(() => createPool({ permission: { [field]: [said] } })).toThrow("without arguments");
+    }
+  });
+
+  test("but not a file or folder that has such a name, nor a name that something may get later", async () => {
+    const names = ["pages/[id]", "a {b,c}", "why?", "$cash", "!important"];
+    for (const name of names) {
+      mkdirSync(inProject(name), { recursive: true });
+    }
+    const permission: PermissionOptions = { denyRead: [...names, "later.txt"], denyWrite: names };
+    for (const name of ["process on node", "process on bun"]) {
+      await using pool = createPool({ worker: worker(name), permission })(tasksOf(project));
+      for (const denied of names) {
+        await expect(pool.call.list(inProject(denied)), denied).rejects.toThrow();
+      }
+      expect(saidOf(pool.permissions.rules, "denyRead")).toContain(inProject("later.txt"));
+    }
+    for (const name of names) {
+      rmSync(inProject(name), { recursive: true });
+    }
   });
 
   test("flags of the runtime that would contradict it", () => {

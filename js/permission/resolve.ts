@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import * as util from "node:util";
 import { InvalidOptionError } from "../base/errors";
+import { unexpanded } from "../base/literal";
 import {
   choice,
   describe,
@@ -120,7 +121,7 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
     allowImport: hosts("allowImport", names("allowImport", given.allowImport)),
     env: environment(given.env, subject),
     run: programs(given, subject),
-    denyRun: (list("denyRun", given.denyRun) ?? []).map((program) => programPath(program, cwd)),
+    denyRun: (list("denyRun", given.denyRun) ?? []).map(programPath("denyRun", cwd)),
     console: isSeen(given.console, subject, false),
     kernel: kernel(given.kernel, runtime),
     onUnsupported: optional(given.onUnsupported, (word) =>
@@ -176,7 +177,9 @@ function paths(field: string, value: unknown, cwd: string): true | Entry[] | und
         const path = absolute(entry, cwd);
         const target = real(path);
         if (target === undefined) {
-          refuse(CALLER, `${OPTION}.${field}[${index}]`, entry, `a path that exists (${path} does not)`);
+          const form = unexpanded(entry);
+          const why = form === undefined ? `${path} does not` : `this is ${form}`;
+          refuse(CALLER, `${OPTION}.${field}[${index}]`, entry, `a path that exists (${why})`);
         }
         return { said: entry, path, real: target };
       });
@@ -184,7 +187,19 @@ function paths(field: string, value: unknown, cwd: string): true | Entry[] | und
 
 /** The paths of `denyRead` or `denyWrite`. What is denied may be created later. */
 function denials(field: string, value: unknown, cwd: string): Entry[] {
-  return (list(field, value) ?? []).map((said) => ({ ...asDenial(absolute(said, cwd)), said }));
+  return (list(field, value) ?? []).map((said, index) => {
+    const path = absolute(said, cwd);
+    refuseUnexpanded(`${OPTION}.${field}[${index}]`, said, "a path", () => real(path) !== undefined);
+    return { ...asDenial(path), said };
+  });
+}
+
+/** Throws for what would have to be expanded to be something that exists, unless it exists as it is. */
+function refuseUnexpanded(option: string, said: string, allowed: string, exists: () => boolean): void {
+  const form = unexpanded(said);
+  if (form !== undefined && !exists()) {
+    refuse(CALLER, option, said, `${allowed}. This is ${form}, and there is nothing of that very name`);
+  }
 }
 
 function asDenial(path: string): Entry {
@@ -284,6 +299,7 @@ function variableNames(option: string, value: unknown = []): readonly string[] {
     if (name.includes("=")) {
       refuse(CALLER, `${option}[${index}]`, name, `a variable's name, without "="`);
     }
+    refuseUnexpanded(`${option}[${index}]`, name, "a variable's name", () => name in process.env);
   }
   return given;
 }
@@ -310,7 +326,7 @@ function variablesOf(option: string, said: string, path: string): Record<string,
 /** The programs that may be started, with the switches for the workers' runtime. */
 function programs(given: Readonly<Record<string, unknown>>, { runtime, cwd }: Subject): Grant {
   const said = names("run", given.run);
-  const run = typeof said === "object" ? said.map((program) => programPath(program, cwd)) : said;
+  const run = typeof said === "object" ? said.map(programPath("run", cwd)) : said;
   const ofNode = switchOf(given, "node", "allowChildProcess");
   const ofDeno = switchOf(given, "deno", "allowRun");
   if (runtime === "deno") {
@@ -322,9 +338,19 @@ function programs(given: Readonly<Record<string, unknown>>, { runtime, cwd }: Su
   return ofNode ? (run ?? true) : [];
 }
 
-/** A plain name stays as it is and is looked up on `PATH`. */
-function programPath(program: string, cwd: string): string {
-  return program.includes("/") ? absolute(program, cwd) : program;
+/** A plain name stays as it is and is looked up on `PATH`. A program comes without arguments. */
+function programPath(field: string, cwd: string): (program: string, index: number) => string {
+  return (program, index) => {
+    const isPath = program.includes("/");
+    const path = isPath ? absolute(program, cwd) : program;
+    const option = `${OPTION}.${field}[${index}]`;
+    const exists = (): boolean => isPath && real(path) !== undefined;
+    refuseUnexpanded(option, program, "a program's name or path", exists);
+    if (/\s/.test(program) && !exists()) {
+      refuse(CALLER, option, program, "a program's name or path, without arguments");
+    }
+    return path;
+  };
 }
 
 /** `node.allowChildProcess` or `deno.allowRun`. */
@@ -358,10 +384,10 @@ function list(field: string, value: unknown): readonly string[] | undefined {
 }
 
 /**
- * A host: a name, perhaps with `*` before it, or an address or a range of addresses; and optionally a port. An IPv6
+ * A host: a name, perhaps with `*.` before it, or an address or a range of addresses; and optionally a port. An IPv6
  * address stands in brackets.
  */
-const HOST = /^(\[[\da-f:.]+\]|[^\s,:/[\]]+(\/\d+)?)(:\d{1,5})?$/i;
+const HOST = /^(\[[\da-f:.]+\]|(\*\.(?![\d.]+(:|$)))?[^\s,:/[\]*?${}!'"]+(\/\d+)?)(:\d{1,5})?$/i;
 
 function hosts<G extends Grant>(field: string, granted: G | undefined): G | readonly string[] {
   for (const [index, host] of granted === undefined || granted === true ? [] : granted.entries()) {

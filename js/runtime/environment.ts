@@ -9,6 +9,7 @@
  * ```
  */
 import { InvalidOptionError } from "../base/errors";
+import { unexpanded } from "../base/literal";
 import { describe, isRecord, record, refuse, refuseUnknown, texts } from "../base/validate";
 import { BOOT_VARIABLES } from "../task/program";
 import type { ChosenEnvironment, EnvironmentChoice, ResolvedWorker } from "./options";
@@ -113,6 +114,10 @@ export function resolveEnvironment(given: unknown): ChosenEnvironment {
   const inherit = texts(CALLER, "worker.env.inherit", names, 0);
   for (const [index, name] of inherit.entries()) {
     checkName(`worker.env.inherit[${index}]`, name);
+    const form = unexpanded(name);
+    if (form !== undefined && !(name in process.env)) {
+      refuse(CALLER, `worker.env.inherit[${index}]`, name, `a variable's name. This is ${form}`);
+    }
   }
   return { inherit, set: variables("worker.env.set", set) };
 }
