@@ -87,6 +87,8 @@ export function enforce(
   const kernel = asksKernel(policy, worker, executable)
     ? kernelPlan(policy, worker, executable, own, folders)
     : undefined;
+  // Before the rest, which takes longer.
+  refuseTooLong(kernel === undefined ? [] : [JSON.stringify(kernel.sandbox)]);
   // A container has its own file system and runtime, unless the user says that they are the same.
   const isHere = kernel !== undefined || !isElsewhere(worker);
   const isWrapped = worker.prefix !== undefined;
@@ -132,6 +134,7 @@ export function enforce(
   } else if (runtime === "bun") {
     flags = BUN_PERMISSIONS;
   }
+  refuseTooLong(flags ?? []);
   const permissions: PoolPermissions = {
     mode,
     rules,
@@ -229,6 +232,23 @@ function kernelNeeds(plan: KernelPlan | undefined): PermissionNeed[] {
         ...plan.cache.read.map((path): PermissionNeed => ({ path, access: "read", for: "runtime" })),
         ...plan.cache.write.map((path): PermissionNeed => ({ path, access: "write", for: "runtime" })),
       ];
+}
+
+/** What Linux allows a single argument of a command to have. */
+const MAX_ARGUMENT_BYTES = 128 * 1024;
+/** What the launcher's argument has in addition, such as the path of a worker's memory. */
+const RESERVED_BYTES = 1024;
+
+/** A policy reaches the launcher as one argument, and Deno has one flag for each list. */
+function refuseTooLong(argv: readonly string[]): void {
+  const most = MAX_ARGUMENT_BYTES - RESERVED_BYTES;
+  const longest = argv.find((argument) => Buffer.byteLength(argument) > most);
+  if (longest !== undefined) {
+    throw new InvalidOptionError(
+      `createPool: the lists of "permission" have ${Buffer.byteLength(longest)} bytes, and Linux allows ${most} for ` +
+        "them. Name folders instead of the files in them",
+    );
+  }
 }
 
 /** Flags that the policy sets itself, or that would contradict it. */

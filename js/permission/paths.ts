@@ -1,5 +1,5 @@
 /** The paths of a policy: as they are written, and with symbolic links resolved. */
-import { realpathSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 
@@ -40,11 +40,22 @@ export function real(path: string): string | undefined {
 
 function targetOf(path: string): string | undefined {
   try {
-    const target = realpathSync.native(path);
-    return isWithin(path, PROCESSES) ? path : target;
+    const target = known === undefined ? realpathSync.native(path) : besideKnown(path);
+    return target !== undefined && isWithin(path, PROCESSES) ? path : target;
   } catch {
     return undefined;
   }
+}
+
+/** The same as `realpath`, which looks at each folder on the way, with one look at the path itself. */
+function besideKnown(path: string): string | undefined {
+  const name = basename(path);
+  const folder = name === "" ? path : real(dirname(path));
+  if (folder === undefined || name === "") {
+    return folder;
+  }
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isSymbolicLink() ? realpathSync.native(path) : found && join(folder, name);
 }
 
 /** The same for a path that may not exist yet: the links of its nearest existing folder are resolved. */

@@ -17,7 +17,7 @@ import {
 import type { ChosenEnvironment, EnvironmentPolicy, ResolvedWorker } from "../runtime/options";
 
 import { BOOT_VARIABLES } from "../task/program";
-import { absolute, isWithin, real, realOrFuture, unique } from "./paths";
+import { absolute, isWithin, real, realOrFuture, Trees, unique } from "./paths";
 import { type Grant, type Policy, UNSAFE } from "./policy";
 import { lockFiles, packagesOf, sensitivePaths } from "./profile";
 
@@ -221,7 +221,9 @@ function refuseContradiction(
   denyField: string,
   denied: readonly Entry[],
 ): void {
-  for (const grant of granted === true ? [] : (granted ?? [])) {
+  const trees = new Trees(denied.map(leadsTo));
+  const grant = granted === true ? undefined : granted?.find((entry) => trees.cover(leadsTo(entry)));
+  if (grant !== undefined) {
     const denial = denied.find((entry) => covers(entry, grant));
     if (denial !== undefined) {
       throw new InvalidOptionError(
@@ -269,8 +271,12 @@ function refuseWithin(denial: Entry, { field, entries }: Grants, what: string): 
 }
 
 /** Whether a rule for one path also holds for the other. */
-function covers({ path, real: target = path }: Entry, other: Entry): boolean {
-  return isWithin(other.real ?? other.path, target);
+function covers(entry: Entry, other: Entry): boolean {
+  return isWithin(leadsTo(other), leadsTo(entry));
+}
+
+function leadsTo({ path, real: target = path }: Entry): string {
+  return target;
 }
 
 function environment(given: unknown, { cwd, env }: Subject): EnvironmentPolicy {

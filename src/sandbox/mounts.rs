@@ -26,7 +26,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::aliases::Mounts;
 use super::masks::Masks;
-use super::path::{explain, open, standing};
+use super::path::{Trees, explain, open, standing};
 use super::spec::{PROC, SandboxSpec};
 use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, attach, set_attributes, set_private};
 
@@ -50,10 +50,9 @@ const ROOT: &str = "/";
 /// The paths that need a mask: those that are denied within what is granted or needed, by any of their paths.
 /// If there is Landlock, it denies the rest.
 pub fn masked(spec: &SandboxSpec, mounts: &Mounts, landlocked: bool) -> Vec<PathBuf> {
-    let is_within_granted = |path: &PathBuf| {
-        spec.granted().any(|tree| path.starts_with(tree))
-            || spec.needs.iter().any(|need| path.starts_with(need) && path != need)
-    };
+    let granted = Trees::new(spec.granted());
+    let needs = Trees::new(&spec.needs);
+    let is_within_granted = |path: &PathBuf| granted.cover(path) || needs.cover_folder_of(path);
     let places = spec.deny_read.iter().map(|denied| mounts.everywhere(denied));
     places.filter(|places| !landlocked || places.iter().any(is_within_granted)).flatten().collect()
 }

@@ -1,11 +1,34 @@
 //! Opening the specification's paths. They were canonical when the host resolved them. A symbolic link on the
 //! way has been put there since, maybe by another worker, and is an error.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
+
+/// Files and folders with everything in them. A look costs one step for each folder on the way to a path,
+/// however many there are: a policy may name thousands, and asks about thousands.
+#[derive(Debug)]
+pub struct Trees<'a>(HashSet<&'a Path>);
+
+impl<'a> Trees<'a> {
+    /// Those at these paths.
+    pub fn new(paths: impl IntoIterator<Item = &'a (impl AsRef<Path> + ?Sized + 'a)>) -> Self {
+        Self(paths.into_iter().map(AsRef::as_ref).collect())
+    }
+
+    /// True if the path is one of them or in one of them.
+    pub fn cover(&self, path: &Path) -> bool {
+        path.ancestors().any(|step| self.0.contains(step))
+    }
+
+    /// True if the path is in one of them.
+    pub fn cover_folder_of(&self, path: &Path) -> bool {
+        path.parent().is_some_and(|folder| self.cover(folder))
+    }
+}
 
 /// Opens a path as a reference (`O_PATH`), which can't be read.
 pub fn open(path: &Path) -> Result<OwnedFd, Errno> {

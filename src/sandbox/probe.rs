@@ -5,6 +5,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::aliases::Mounts;
+use super::path::Trees;
 use super::spec::{Layer, SandboxSpec};
 use super::{landlock, mounts, namespaces};
 use crate::sys::rehearsal::rehearse;
@@ -70,10 +71,11 @@ impl Kernel {
         let no_mounts = self.mounts.as_ref().map(|reason| format!("there are no private mounts: {reason}"));
         let no_seccomp = || (!self.seccomp).then(|| "this kernel has no seccomp".to_owned());
 
+        let written = Trees::new(&spec.write);
         // If the mounts can't be read here, the launcher finds out later.
         let mounted = Mounts::read().unwrap_or_default();
         let denied_within = !mounts::masked(spec, &mounted, self.landlock > 0).is_empty()
-            || spec.deny_write.iter().any(|path| spec.write.iter().any(|tree| path.starts_with(tree)));
+            || spec.deny_write.iter().any(|path| written.cover(path));
         // Landlock governs truncation since its version 3. Read-only mounts do too.
         let files = if no_mounts.is_some() { landlock(3, "6.2") } else { landlock(1, "5.13") };
         let signals = if spec.run || !self.seccomp { landlock(6, "6.12") } else { None };

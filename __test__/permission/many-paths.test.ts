@@ -1,0 +1,101 @@
+/** Policies with thousands of paths: what they cost the event loop of the host, and how many a worker can be told of. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createPool, InvalidOptionError, importTask, type PermissionOptions } from "knitting-native";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { onEveryRuntime } from "../support/kinds";
+
+const FEW = 400;
+const MANY = 3_200;
+const TOO_MANY = 12_000;
+/** Quadratic time would be this squared. */
+const FACTOR = MANY / FEW;
+/** Above linear time by what machines do, and far below quadratic time. */
+const MOST = 2.5 * FACTOR;
+const ROUNDS = 5;
+
+const home = process.cwd();
+let folder: string;
+let tasks: Record<"one", ReturnType<typeof importTask<void, number>>>;
+
+beforeAll(() => {
+  vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+  // Short, because all paths together have to fit into an argument.
+  folder = realpathSync(mkdtempSync("/var/tmp/k"));
+  for (const name of ["f", "d"]) {
+    mkdirSync(join(folder, name));
+    for (let index = 0; index < TOO_MANY; index++) {
+      writeFileSync(join(folder, name, String(index)), "");
+    }
+  }
+  writeFileSync(join(folder, "tasks.mjs"), "export const one = () => 1;");
+  tasks = { one: importTask<void, number>({ href: `file://${folder}/tasks.mjs`, name: "one" }) };
+  process.chdir(folder);
+});
+afterAll(() => {
+  process.chdir(home);
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const paths = (name: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `${name}/${index}`);
+
+const shapes: Readonly<Record<string, (count: number) => PermissionOptions>> = {
+  read: (count) => ({ read: paths("f", count) }),
+  write: (count) => ({ read: [], write: paths("f", count) }),
+  denyRead: (count) => ({ denyRead: paths("f", count) }),
+  "read and denyRead": (count) => ({ read: paths("f", count / 2), denyRead: paths("d", count / 2) }),
+  "write and denyWrite": (count) => ({
+    read: [],
+    write: paths("f", count / 2),
+    denyWrite: paths("d", count / 2),
+  }),
+};
+
+onEveryRuntime(({ worker, isProcess }) => {
+  /** The least time of several rounds: that in which the machine did least besides. */
+  async function least(permission: PermissionOptions): Promise<number> {
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const start = performance.now();
+      const pool = createPool({ worker, permission })(tasks);
+      times.push(performance.now() - start);
+      await pool.shutdown();
+    }
+    return Math.min(...times);
+  }
+
+  test.each(Object.entries(shapes))(
+    "createPool takes time in proportion to the paths of %s",
+    async (_, shape) => {
+      const none = await least({});
+      const few = (await least(shape(FEW))) - none;
+      const many = (await least(shape(MANY))) - none;
+      expect(many / Math.max(few, 1)).toBeLessThan(MOST);
+    },
+  );
+
+  test("what is more than a worker can be told is refused by its length", async () => {
+    const permission = { read: paths("f", TOO_MANY), onUnsupported: "warn" } as const;
+    const tell = (kernel: boolean | undefined) =>
+      createPool({ worker, permission: kernel === undefined ? permission : { ...permission, kernel } })(
+        tasks,
+      );
+    const refused = /"permission" have \d+ bytes, and Linux allows \d+ for them\. Name folders instead/;
+    if (!isProcess) {
+      await using pool = tell(undefined);
+      expect(await pool.call.one()).toBe(1);
+      return;
+    }
+    expect(() => tell(undefined)).toThrow(InvalidOptionError);
+    expect(() => tell(undefined)).toThrow(refused);
+    if (worker.processRuntime === "deno") {
+      // Its flags have the same limit.
+      expect(() => tell(false)).toThrow(refused);
+    } else {
+      await using pool = tell(false);
+      expect(await pool.call.one()).toBe(1);
+    }
+  });
+});
