@@ -496,6 +496,7 @@ describe("what nobody enforces", () => {
       {},
       { read: ["data"], write: [], run: false },
       { net: true },
+      { env: { allow: ["PATH"] } },
     ]) {
       await rulesOf(permission);
       expect(warn, JSON.stringify(permission)).not.toHaveBeenCalled();
@@ -505,7 +506,7 @@ describe("what nobody enforces", () => {
       [{ denyWrite: ["data"], console: true }, ["data"]],
       [{ run: ["git"] }, ["git"]],
       [{ denyNet: ["example.org"], net: true }, ["example.org"]],
-      [{ env: { allow: ["PATH"] } }, ["PATH"]],
+      [{ env: { allow: ["PATH"], deny: ["HOME"] } }, ["env"]],
       [{ console: false }, ["false"]],
     ] as const) {
       warn.mockClear();

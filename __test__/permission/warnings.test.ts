@@ -93,13 +93,13 @@ describe.skipIf(missing("bwrap") !== undefined)("where there are no user namespa
       expect(first?.outcome).toBe(SECRET);
       expect(first?.warnings).toEqual([expect.stringContaining(join(project.folder, ".env"))]);
       expect(first?.warnings[0]).toContain("docs/containers.md");
-      expect(second).toEqual({ outcome: SECRET, warnings: [] });
+      expect(second).toMatchObject({ outcome: SECRET, warnings: [] });
       expect(refused?.warnings).toEqual([]);
       expect(refused?.outcome).toContain("docs/containers.md");
       expect(refused?.outcome).toContain('With permission.onUnsupported: "warn" the workers run without it');
       expect(warned?.outcome).toBe(SECRET);
       expect(warned?.warnings).toHaveLength(1);
-      expect(unsafe).toEqual({ outcome: SECRET, warnings: [] });
+      expect(unsafe).toMatchObject({ outcome: SECRET, warnings: [] });
     },
   );
 

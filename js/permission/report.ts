@@ -103,7 +103,7 @@ function adviceFor(rules: readonly PermissionRule[], isThread: boolean, without:
   if (isThread) {
     return 'Process workers have the kernel enforce it: worker: { runtime: "process" }';
   }
-  const isForbidden = rules.some(({ note }) => note?.includes("user namespace"));
+  const isForbidden = rules.some(({ note }) => note?.includes("private mounts"));
   return isForbidden
     ? `docs/containers.md of knitting-native says how a system or a container allows it. ${without}`
     : without;

@@ -132,9 +132,12 @@ function strict(given: Readonly<Record<string, unknown>>, subject: Subject): Pol
   };
 }
 
-/** The rules that an object names, one of them by an older name. */
+/** The rules that an object names, one of them by an older name. Variables that are granted deny no others. */
 function writtenIn(given: Readonly<Record<string, unknown>>): Record<string, true> {
-  const fields = Object.keys(given).filter((field) => given[field] !== undefined);
+  const isDenied = (given.env as { deny?: unknown } | undefined)?.deny !== undefined;
+  const fields = Object.keys(given).filter(
+    (field) => given[field] !== undefined && (field !== "env" || isDenied),
+  );
   const rules = fields.map((field) => (field === "node" || field === "deno" ? "run" : field));
   return Object.fromEntries(rules.map((rule) => [rule, true]));
 }
