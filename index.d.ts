@@ -779,8 +779,9 @@ interface Pool<T extends Tasks> extends Workers {
      * The tasks by name: `pool.call.add([1, 2])` runs `add` in a worker. The argument is copied when you call, the
      * result when it arrives. Options such as `{ timeout, signal }` may follow the argument.
      *
-     * The promise rejects with the error that the task throws, or with `WorkerCrashedError`, `WorkerKilledError`,
-     * `WorkerBootError`, `PoolClosedError`, `TaskTimeoutError`, `UnsupportedPayloadError` or `PayloadTooLargeError`.
+     * A call never throws. The promise rejects with the error that the task throws, or with `InvalidOptionError`,
+     * `WorkerCrashedError`, `WorkerKilledError`, `WorkerBootError`, `PoolClosedError`, `TaskTimeoutError`,
+     * `UnsupportedPayloadError` or `PayloadTooLargeError`. What the host can tell rejects at once.
      */
     readonly call: {
         readonly [Name in keyof T]: TaskCall<T[Name]>;

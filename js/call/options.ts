@@ -22,11 +22,14 @@ export interface AbortablePromise<Result, Progress = unknown> extends CallPromis
   reject(reason?: unknown): void;
 }
 
-/** Validates the time limit and the signal of a call. */
-export function checkCallOptions(
-  task: string,
-  options: unknown,
-): { limit: TimeLimit | undefined; signal: AbortSignal | undefined } {
+/** The options of a call as the pool uses them. */
+export interface CheckedCallOptions {
+  readonly limit: TimeLimit | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Validates the time limit and the signal of a call. Throws `InvalidOptionError`, or what a getter throws. */
+export function checkCallOptions(task: string, options: unknown): CheckedCallOptions {
   const caller = `pool.call.${task}`;
   const { signal, timeout, ...rest } = record(caller, "options", options);
   refuseUnknown(caller, rest, ["signal", "timeout"]);
@@ -39,12 +42,16 @@ export function checkCallOptions(
 /** Accepts signals of any realm. */
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as Partial<AbortSignal> | null;
-  return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
+  return (
+    typeof signal?.aborted === "boolean" &&
+    typeof signal.addEventListener === "function" &&
+    typeof signal.removeEventListener === "function"
+  );
 }
 
 /**
- * Cancels a call when the signal is aborted. Returns false if the signal is aborted already; the call has then
- * rejected.
+ * Cancels a call when the signal is aborted. Returns false if the signal is aborted already, or can't be listened to;
+ * the call has then rejected.
  */
 export function cancelOnAbort(signal: AbortSignal, call: Call): boolean {
   const giveUp = () => call.cancel(() => call.reject(signal.reason));
@@ -52,7 +59,13 @@ export function cancelOnAbort(signal: AbortSignal, call: Call): boolean {
     giveUp();
     return false;
   }
-  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    signal.addEventListener("abort", giveUp, { once: true });
+  } catch (error) {
+    // A signal that is not the runtime's own.
+    call.reject(error);
+    return false;
+  }
   call.whenOver(() => signal.removeEventListener("abort", giveUp));
   return true;
 }

@@ -10,7 +10,13 @@ import { type DebugContext, debugLog, isDebugging } from "../base/debug-log";
 import { PoolClosedError } from "../base/errors";
 import { wholeNumber } from "../base/validate";
 import type { Call } from "../call/call";
-import { Abortables, type CallOptions, cancelOnAbort, checkCallOptions } from "../call/options";
+import {
+  Abortables,
+  type CallOptions,
+  type CheckedCallOptions,
+  cancelOnAbort,
+  checkCallOptions,
+} from "../call/options";
 import { promiseOf } from "../call/promise";
 import type { PoolPermissions } from "../permission/enforce";
 import type { WorkerInfo } from "../runtime/worker-info";
@@ -36,7 +42,7 @@ export type TaskCaller = (argument?: unknown, options?: CallOptions) => Promise<
 /** Builds the pool's member `call` from a caller for each task. */
 export type CallShape = (callers: Record<string, TaskCaller>) => unknown;
 
-const NO_OPTIONS = { limit: undefined, signal: undefined };
+const NO_OPTIONS: CheckedCallOptions = { limit: undefined, signal: undefined };
 
 export class WorkerPool implements Workers {
   readonly call: unknown;
@@ -84,22 +90,35 @@ export class WorkerPool implements Workers {
     return this.#engine.close();
   }
 
+  /** Makes a call. Whatever is wrong with it rejects its promise, and nothing is thrown. */
   #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
     const { task: name, abortable } = this.#tasks[task];
-    const { limit, signal } = options === undefined ? NO_OPTIONS : checkCallOptions(name, options);
+    let { limit, signal } = NO_OPTIONS;
+    let fault: { readonly error: unknown } | undefined;
+    if (options !== undefined) {
+      try {
+        ({ limit, signal } = checkCallOptions(name, options));
+      } catch (error) {
+        fault = { error };
+      }
+    }
     const call = this.#engine.createCall(task, limit ?? this.#plan.limits[task]);
     const promise = promiseOf(call);
-    if (abortable && !this.#abortables.add(call, promise)) {
-      return promise;
+    let isOver = abortable && !this.#abortables.add(call, promise);
+    if (fault !== undefined) {
+      call.reject(fault.error);
+      isOver = true;
     }
-    if (signal !== undefined && !cancelOnAbort(signal, call)) {
-      return promise;
+    if (signal !== undefined && !isOver) {
+      isOver = !cancelOnAbort(signal, call);
     }
-    if (this.#shutdown.begun) {
+    if (this.#shutdown.begun && !isOver) {
       call.reject(new PoolClosedError());
-    } else if (typeof argument === "object" && argument !== null && types.isPromise(argument)) {
-      this.#expect(argument, call);
-    } else {
+      isOver = true;
+    }
+    if (typeof argument === "object" && argument !== null && types.isPromise(argument)) {
+      this.#expect(argument, call, isOver);
+    } else if (!isOver) {
       this.#start(call, argument);
     }
     return promise;
@@ -122,18 +141,29 @@ export class WorkerPool implements Workers {
     this.#engine.start(call);
   }
 
-  #expect(argument: Promise<unknown>, call: Call): void {
-    this.#expecting.add(call);
-    argument.then(
-      (value) => {
-        this.#expecting.delete(call);
+  /**
+   * Starts a call when its argument has settled, unless the call is over already. Even then the argument is the call's,
+   * and its rejection is not left unhandled.
+   */
+  #expect(argument: Promise<unknown>, call: Call, isOver: boolean): void {
+    if (!isOver) {
+      this.#expecting.add(call);
+    }
+    const start = (value: unknown) => {
+      if (this.#expecting.delete(call)) {
         this.#start(call, value);
-      },
-      (error) => {
-        this.#expecting.delete(call);
-        call.reject(error);
-      },
-    );
+      }
+    };
+    const fail = (error: unknown) => {
+      this.#expecting.delete(call);
+      call.reject(error);
+    };
+    try {
+      argument.then(start, fail);
+    } catch (error) {
+      // A promise with a \`then\` of its own.
+      fail(error);
+    }
   }
 
   readonly alloc = (byteLength: number): Uint8Array => {
