@@ -217,6 +217,7 @@ test("whatever is wrong with a call rejects its promise at once, and nothing is 
   expect(
     await refusal("wait", 1, Object.defineProperty({}, "signal", { get: breaks, enumerable: true })),
   ).toBe(broken);
+  // biome-ignore lint/suspicious/noThenProperty: a promise with a method of its own is the point
   expect(await refusal("wait", Object.assign(Promise.resolve(1), { then: breaks }))).toBe(broken);
   expect(await refusal("wait", () => {})).toBeInstanceOf(UnsupportedPayloadError);
   // The argument's own rejection is the call's too: vitest fails for one that is not handled.

@@ -11,6 +11,7 @@ import {
   BINARY,
   END,
   ERROR,
+  EXTENDED,
   INT32,
   LATIN1,
   MAP,
@@ -24,6 +25,7 @@ import {
   UNDEFINED,
   VIEW,
 } from "../../build/payload/format.js";
+import { same } from "../support/same";
 
 const MIB = 1024 * 1024;
 
@@ -227,6 +229,22 @@ describe("hostile bytes", () => {
     }
   });
 
+  test("no bytes make an array's properties elements, a length or a prototype", () => {
+    for (const key of ["length", "0", "1", "7", "4294967294"]) {
+      refused([EXTENDED, ARRAY, 1, NULL, ...text(key), NULL, END])("an element among its other properties");
+      refused([EXTENDED, SPARSE, 9, 1, 3, NULL, ...text(key), INT32, 9, 0, 0, 0, END])("an element among");
+    }
+    refused([EXTENDED, OBJECT, END, END])("has no properties besides its elements");
+    refused([EXTENDED, ARRAY | MARK, 0, END])("has no properties besides its elements");
+    refused([EXTENDED, EXTENDED, ARRAY, 0, END, END])("has no properties besides its elements");
+    refused([EXTENDED, ARRAY, 0])("it ends too early");
+    refused([EXTENDED, ARRAY, 0, ...text("key")])("it ends too early");
+    refused([EXTENDED, ARRAY, 0, NULL, NULL, END])("a string is missing");
+    const sent = decode([EXTENDED, ARRAY, 0, ...text("__proto__"), OBJECT, END, ...text("push"), NULL, END]);
+    expect(Object.getPrototypeOf(sent)).toBe(Array.prototype);
+    expect(Object.keys(sent as object)).toEqual(["__proto__", "push"]);
+  });
+
   test.each([
     ["__proto__", '{"__proto__":{"polluted":1}}'],
     ["constructor", '{"constructor":{"prototype":{"polluted":1}}}'],
@@ -249,6 +267,7 @@ describe("hostile bytes", () => {
       [MAP, 0],
       [SET, 0],
       [SPARSE, 0, 0],
+      [EXTENDED, ARRAY, 0, END],
       [BINARY, 0, 0],
     ]) {
       const head = [ARRAY, ...count(many * (small.length === 1 ? 2 : 1))];
@@ -713,6 +732,61 @@ describe("arrays", () => {
     const sent = roundTrip(array);
     expect(sent).toHaveLength(4_000_000_000);
     expect(Object.entries(sent)).toEqual([["0", "first"]]);
+  });
+});
+
+describe("properties of arrays besides their elements", () => {
+  const short = [1, 2];
+  const long = Array.from({ length: 1_000 }, (_, index) => index);
+  const holes = Object.assign(new Array(5), { 3: "three" });
+
+  test.each([
+    ["short", short],
+    ["long", long],
+    ["empty", []],
+    ["with holes", holes],
+    ["of records", Array.from({ length: 200 }, (_, id) => ({ id }))],
+    ["of a class", Object.assign(new (class List extends Array {})(), { 0: 1 })],
+  ])("an array that is %s keeps them as structuredClone does", (_, array) => {
+    const given = Object.assign(array.slice(), {
+      ...{ groups: Object.assign(Object.create(null), { year: "2020" }), index: 4, "01": 1, "-1": 2 },
+      ...{ 4294967295: "no index", map: null, [Symbol.for("symbol")]: 1 },
+    });
+    Object.defineProperty(given, "raw", { value: "not enumerable" });
+    expect(same(roundTrip(given), structuredClone(given))).toBe(true);
+    expect(same(roundTrip([given, { given }]), structuredClone([given, { given }]))).toBe(true);
+    const bare = array.slice();
+    expect(same(roundTrip(bare), structuredClone(bare))).toBe(true);
+  });
+
+  test("a match has all of them", () => {
+    const match = /(?<year>\d+)-(x)?/d.exec("in 2020-") as RegExpExecArray;
+    const sent = roundTrip(match);
+    expect(sent).toEqual(match);
+    expect(Object.keys(sent)).toEqual(["0", "1", "2", "index", "input", "groups", "indices"]);
+    expect(sent.indices?.groups?.year).toEqual([3, 7]);
+  });
+
+  test("cycles and what is met twice go through them", () => {
+    const array: unknown[] & { self?: unknown; list?: unknown } = [{ id: 1 }];
+    array.self = array;
+    array.list = array[0];
+    const sent = roundTrip(array);
+    expect(sent.self).toBe(sent);
+    expect(sent.list).toBe(sent[0]);
+    expect(same(roundTrip([array, array]), [array, array])).toBe(true);
+  });
+
+  test("what can't be sent is refused with its place", () => {
+    expect(() => encode({ a: [Object.assign([1], { save: () => {} })] })).toThrow(
+      "$.a[0].save is a function",
+    );
+    expect(() => encode(Object.assign([...long], { "no name": () => {} }))).toThrow(
+      '$["no name"] is a function',
+    );
+    expect(() => encode(Object.assign([() => {}], { key: 1 }))).toThrow("$[0] is a function");
+    const read = Object.defineProperty([1], "key", { enumerable: true, get: () => JSON.parse("{") });
+    expect(() => encode(read)).toThrow("$.key can't be read");
   });
 });
 

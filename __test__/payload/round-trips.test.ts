@@ -9,6 +9,7 @@ import { GRAMMAR, pattern, payloads, survey } from "../support/values";
 const href = "../fixtures/tasks/basic.mjs";
 const tasks = {
   echo: importTask<unknown, unknown>({ href, name: "echo" }),
+  yearIn: importTask<string, RegExpExecArray>({ href, name: "yearIn" }),
   hold: importTask<Uint8Array, number>({ href, name: "hold" }),
   heldChecksum: importTask<void, number>({ href, name: "heldChecksum" }),
 };
@@ -53,6 +54,19 @@ onEveryRuntimeInGate(({ worker }) => {
         }
       }
     }
+  });
+
+  test("an array keeps its own properties, as an argument and as a result", async () => {
+    await using pool = createPool({ worker })(tasks);
+    const match = /(?<year>\d+)(-)?/d.exec("in 2020");
+    expect(Object.entries(await pool.call.yearIn("in 2020"))).toEqual(Object.entries(match as object));
+    const rows = Object.assign(
+      Array.from({ length: 1_000 }, (_, id) => ({ id })),
+      { total: 5_000, match },
+    );
+    const sent = (await pool.call.echo(rows)) as typeof rows;
+    expect(same(sent, structuredClone(rows))).toBe(true);
+    expect(sent.total).toBe(5_000);
   });
 
   test("a value that a task keeps stays as it was while others come and go", {

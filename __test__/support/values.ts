@@ -167,6 +167,7 @@ function nested(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
         .map((entries) => Object.fromEntries(entries)),
     },
     { weight: 1, arbitrary: sparse(inner) },
+    { weight: 1, arbitrary: extended(inner) },
     { weight: 1, arbitrary: fc.oneof(errors(inner), aggregates(inner)) },
     {
       weight: 1,
@@ -245,6 +246,31 @@ function sparse(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
     });
 }
 
+/** Arrays, long ones and some with holes among them, with properties besides their elements. */
+function extended(inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
+  const array = fc.oneof(
+    { weight: 3, arbitrary: fc.array(inner, { maxLength: 4 }) },
+    { weight: 1, arbitrary: sparse(inner) },
+    {
+      weight: 1,
+      arbitrary: fc.integer({ min: 120, max: 300 }).map((length) => new Array(length).fill(length)),
+    },
+  );
+  return fc
+    .tuple(array, fc.array(fc.tuple(names, inner), { minLength: 1, maxLength: 4 }))
+    .map(([array, entries]) => {
+      for (const [key, value] of entries) {
+        Object.defineProperty(array, key, { value, enumerable: true, configurable: true, writable: true });
+      }
+      return array;
+    });
+}
+
+/** Keys that are no indices of elements, even if some look like it. */
+const names = fc.constantFrom(
+  ...["index", "groups", "__proto__", "flat", "-1", "01", "1.5", "4294967295", "é", "", "then"],
+);
+
 function errors(inner: fc.Arbitrary<unknown>): fc.Arbitrary<Error> {
   const classes = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError];
   return fc
@@ -301,6 +327,7 @@ export const GRAMMAR = [
     "object with __proto__",
     "array",
     "array with holes",
+    "array with properties",
     "list of records",
     "Map",
     "Set",
@@ -389,6 +416,9 @@ function kindsOfObject(value: object): (typeof GRAMMAR)[number][] {
     const keys = value.map((each) => (isRecord(each) ? JSON.stringify(Object.keys(each)) : undefined));
     if (value.length >= 4 && keys[0] !== undefined && keys.filter((each) => each === keys[0]).length > 2) {
       return ["list of records"];
+    }
+    if (Object.keys(value).some((key) => !(Number(key) < value.length && String(Number(key)) === key))) {
+      return ["array with properties"];
     }
     return [Object.keys(value).length < value.length ? "array with holes" : "array"];
   }

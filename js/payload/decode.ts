@@ -26,6 +26,7 @@ import {
 import { ALIGN_BYTES } from "../shared-memory/mapping";
 import { ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
 import type { Resolver } from "../shared-memory/references";
+import { isIndex } from "./array-keys";
 import { isView, makeView, viewName } from "./binary";
 import { Chains, FEW_KEYS } from "./collisions";
 import { errorPrototype } from "./error-class";
@@ -38,6 +39,7 @@ import {
   END,
   ENVELOPE,
   ERROR,
+  EXTENDED,
   FALSE,
   FLOAT64,
   INT32,
@@ -187,6 +189,8 @@ export class Decoder extends Reader {
         return this.#plain(mark, depth);
       case SPARSE:
         return this.#sparse(mark, depth);
+      case EXTENDED:
+        return this.#extended(mark, depth);
       case ERROR:
         return this.#error(mark, depth);
       case MAP:
@@ -432,6 +436,30 @@ export class Decoder extends Reader {
       }
     } catch (error) {
       throw failureAt(error, `[${last}]`);
+    }
+    return array;
+  }
+
+  /** An array with properties besides its elements. Its mark stands before its inner tag. */
+  #extended(mark: number, depth: number): unknown[] {
+    const tag = this.byte();
+    if (tag !== ARRAY && tag !== SPARSE) {
+      throw new MalformedPayload(`${tag} has no properties besides its elements`);
+    }
+    const array = tag === ARRAY ? this.#array(mark, depth) : this.#sparse(mark, depth);
+    this.spend(OBJECT_BYTES);
+    let key = "";
+    try {
+      while (!this.skips(END)) {
+        key = this.key();
+        if (key === "length" || isIndex(key, MAX_LENGTH)) {
+          throw new MalformedPayload("an array has an element among its other properties");
+        }
+        this.spend(TABLE_PROPERTY_BYTES);
+        define(array, key, this.#value(depth + 1), true);
+      }
+    } catch (error) {
+      throw failureAt(error, property(key));
     }
     return array;
   }

@@ -9,6 +9,7 @@ import { entry, located, property, refused, Unsupported, whatIs } from "../base/
 import type { SharedMapping } from "../shared-memory/mapping";
 import { foreignMemory, openForeign, ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
 import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared-memory/references";
+import { countIndices, unusualKeys } from "./array-keys";
 import { BUFFER_VIEW, binaryOf, isBinary, isShared } from "./binary";
 import { errorClass } from "./error-class";
 import {
@@ -20,6 +21,7 @@ import {
   END,
   ENVELOPE,
   ERROR,
+  EXTENDED,
   FALSE,
   FLOAT64,
   INT32,
@@ -58,6 +60,7 @@ import {
   SET_MEMBER_BYTES,
   SPARSE_BYTES,
   SPARSE_ELEMENT_BYTES,
+  TABLE_PROPERTY_BYTES,
 } from "./heap-cost";
 import { type Region, Regions } from "./overlap";
 import { Seen } from "./seen";
@@ -260,37 +263,92 @@ export class Encoder extends Writer {
   }
 
   #array(array: readonly unknown[], depth: number): void {
+    const keys = unusualKeys(array);
+    if (keys === undefined) {
+      this.#dense(array, depth);
+    } else {
+      this.#unusual(array, keys, depth);
+    }
+  }
+
+  /** An array with holes or with properties besides its elements. */
+  #unusual(array: readonly unknown[], keys: readonly string[], depth: number): void {
+    const { length } = array;
+    const count = countIndices(keys, length);
+    if (count < keys.length) {
+      this.byte(EXTENDED);
+    }
+    if (count < length) {
+      this.#sparse(array, keys, count, depth);
+    } else {
+      this.#dense(array, depth);
+    }
+    if (count < keys.length) {
+      this.#properties(array as unknown as Record<string, unknown>, keys.slice(count), depth);
+    }
+  }
+
+  #dense(array: readonly unknown[], depth: number): void {
     const { length } = array;
     let index = 0;
     try {
-      const keys = hasHole(array) ? elementKeys(array) : undefined;
-      if (keys === undefined) {
-        this.spend(ARRAY_BYTES + length * ELEMENT_BYTES);
-        this.byte(ARRAY);
-        this.count(length);
-        const names = length >= LIST_LENGTH ? this.#first(array[0], depth + 1) : undefined;
-        if (names === undefined) {
-          for (; index < length; index++) {
-            this.#value(array[index], depth + 1);
-          }
-        } else {
-          for (index = 1; index < length; index++) {
-            this.#next(array[index], names, depth + 1);
+      this.spend(ARRAY_BYTES + length * ELEMENT_BYTES);
+      this.byte(ARRAY);
+      this.count(length);
+      const names = length >= LIST_LENGTH ? this.#first(array[0], depth + 1) : undefined;
+      if (names === undefined) {
+        for (; index < length; index++) {
+          const element = array[index];
+          // Most elements are of these two types.
+          if (typeof element === "string") {
+            this.string(element);
+          } else if (typeof element === "number") {
+            this.#number(element);
+          } else {
+            this.#value(element, depth + 1);
           }
         }
-        return;
-      }
-      this.spend(SPARSE_BYTES + keys.length * SPARSE_ELEMENT_BYTES);
-      this.byte(SPARSE);
-      this.count(length);
-      this.count(keys.length);
-      for (index of keys) {
-        this.count(index);
-        this.#value(array[index], depth + 1);
+      } else {
+        for (index = 1; index < length; index++) {
+          this.#next(array[index], names, depth + 1);
+        }
       }
     } catch (error) {
       throw failureAt(error, `[${index}]`);
     }
+  }
+
+  /** An array with holes. The first `count` of the keys are the indices of its elements. */
+  #sparse(array: readonly unknown[], keys: readonly string[], count: number, depth: number): void {
+    this.spend(SPARSE_BYTES + count * SPARSE_ELEMENT_BYTES);
+    this.byte(SPARSE);
+    this.count(array.length);
+    this.count(count);
+    let done = 0;
+    try {
+      for (; done < count; done++) {
+        const index = Number(keys[done]);
+        this.count(index);
+        this.#value(array[index], depth + 1);
+      }
+    } catch (error) {
+      throw failureAt(error, `[${keys[done]}]`);
+    }
+  }
+
+  /** The properties of an array besides its elements. */
+  #properties(array: Record<string, unknown>, names: readonly string[], depth: number): void {
+    this.spend(OBJECT_BYTES + names.length * TABLE_PROPERTY_BYTES);
+    let key = "";
+    try {
+      for (key of names) {
+        this.string(key);
+        this.#value(array[key], depth + 1);
+      }
+    } catch (error) {
+      throw failureAt(error, property(key));
+    }
+    this.byte(END);
   }
 
   #plain(object: Record<string, unknown>, depth: number): void {
@@ -689,29 +747,6 @@ function hasNames(object: object, names: readonly string[]): boolean {
     }
   }
   return count === names.length;
-}
-
-function hasHole(array: readonly unknown[]): boolean {
-  for (let index = 0; index < array.length; index++) {
-    if (array[index] === undefined && !(index in array)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/** The indices at which an array has elements, in order. */
-function elementKeys(array: readonly unknown[]): number[] {
-  const keys: number[] = [];
-  for (const key of Object.keys(array)) {
-    const index = Number(key);
-    // Integer keys come first and named properties after them.
-    if (!Number.isInteger(index) || index < 0 || String(index) !== key) {
-      break;
-    }
-    keys.push(index);
-  }
-  return keys;
 }
 
 function text(value: unknown, otherwise: string): string {

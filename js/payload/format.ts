@@ -8,6 +8,7 @@
  *   LATIN1    count, one byte a code unit       UTF16  count of bytes, two bytes a code unit
  *   SYMBOL    key of Symbol.for: a string value
  *   ARRAY     count, values         SPARSE  length, count, (index, value)...
+ *   EXTENDED  ARRAY or SPARSE with its content, (key: a string value, value)..., END: an array with other properties
  *   OBJECT    (key: a string value, value)..., END
  *   ALIKE     values, of the same keys as the first element of the ARRAY that it stands in, which is an OBJECT
  *   MAP       count, (key: value, value)...     SET  count, values
@@ -50,6 +51,7 @@ export const SYMBOL = 18;
 export const VIEW = 19;
 export const REFERENCE = 20;
 export const ALIKE = 21;
+export const EXTENDED = 22;
 export const SHARED = 24;
 export const MAPPED = 25;
 export const ENVELOPE = 26;
