@@ -291,7 +291,7 @@ describe("what a worker's options come to", () => {
       env: { inherit: ["A"], set: { B: "", C: undefined } },
       bootstrap: { href: "file:///a.mjs", name: "b", data: undefined },
       resolveAfterFinishingAll: true,
-      timers: { spinMicroseconds: 0.5, parkMs: 0 },
+      timers: { spinMicroseconds: 0.5 },
       resourceLimits: { maxOldGenerationSizeMb: 0.5, stackSizeMb: undefined },
       nice: -20,
       cwd: "__test__",
@@ -412,6 +412,10 @@ describe("an option that there is elsewhere, and not here, says why", () => {
       { worker: { timers: { pauseNanoseconds: 1 } } },
       'option "worker.timers.pauseNanoseconds" does not exist here: there is no back-off to tune',
     ],
+    [
+      { worker: { timers: { parkMs: 5 } } },
+      'option "worker.timers.parkMs" does not exist here: a worker that waits for calls never blocks its event loop',
+    ],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(InvalidOptionError);
     expect(create(options)).toThrow(message);
@@ -458,7 +462,6 @@ const accepted: Record<string, unknown[]> = {
   "worker.resolveAfterFinishingAll": [true],
   "worker.timers": [{}],
   "worker.timers.spinMicroseconds": [1],
-  "worker.timers.parkMs": [1],
   "worker.resourceLimits": [{}],
   "worker.resourceLimits.maxOldGenerationSizeMb": [100],
   "worker.resourceLimits.maxYoungGenerationSizeMb": [100],

@@ -142,7 +142,7 @@ export function refuseUnknown(
 }
 
 /** The most similar name, if at most a third of its letters differ. */
-function nearestName(name: string, names: readonly string[]): string | undefined {
+export function nearestName(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of names) {

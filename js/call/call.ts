@@ -2,6 +2,7 @@
  * One call as its caller sees it, from `pool.call` until it has settled. A call doesn't know where it runs: each engine
  * extends this class with what it has to remember of a call.
  */
+import { currentScope } from "../base/async-scope";
 import { queueMicrotask } from "../base/clock";
 import { TaskTimeoutError } from "../base/errors";
 import type { Source } from "../stream/protocol";
@@ -80,10 +81,11 @@ export class Call {
     return this.resultStream?.isAwaited !== false && this.argumentStream?.isPulling !== true;
   }
 
-  /** Calls `listener` with each progress value that the task emits while it runs. */
+  /** Calls `listener` with each progress value that the task emits while it runs, in the stores that hold now. */
   onProgress(listener: (value: unknown) => void): void {
+    const scope = currentScope();
     this.listeners ??= [];
-    this.listeners.push(listener);
+    this.listeners.push((value) => scope(listener, value));
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Creates a pool from options and tasks. All errors in either that can be found at once are thrown here. */
 import { basename } from "node:path";
+import { currentScope } from "../base/async-scope";
 import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
 import { enforce, prepareToEnforce } from "../permission/enforce";
@@ -76,7 +77,9 @@ function prepare(
       traceSetup(debug, resolved, program);
     }
     const enforcement = lookingOnce(() => enforce(permission, worker, executable, program));
-    const plan = { program, limits, worker, executable, enforcement, payload, abortSignalCapacity, debug };
+    const scope = currentScope();
+    const settings = { limits, worker, executable, payload, abortSignalCapacity, debug };
+    const plan = { program, enforcement, scope, ...settings };
     return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners, threads, balancer));
   };
 }

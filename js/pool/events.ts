@@ -1,7 +1,9 @@
 /** The events of a pool. */
 import { EventEmitter } from "node:events";
+import { currentScope } from "../base/async-scope";
 import { queueMicrotask } from "../base/clock";
-import type { WorkerEndReason } from "../base/errors";
+import { InvalidOptionError, type WorkerEndReason } from "../base/errors";
+import { describe, nearestName } from "../base/validate";
 import type { WorkerInfo } from "../runtime/worker-info";
 
 /** The events of {@link Pool.on} and the objects that their listeners get. */
@@ -47,6 +49,14 @@ export interface PoolEvents {
 /** A listener for events of a pool. */
 export type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Name]) => void;
 
+const EVENTS = Object.keys({
+  spawn: true,
+  ready: true,
+  exit: true,
+  restart: true,
+  output: true,
+} satisfies Record<keyof PoolEvents, true>);
+
 /**
  * @internal The listeners of a pool. They run in a microtask, after the pool has finished its current step, so that an
  * error which a listener throws can't disturb the pool.
@@ -54,15 +64,22 @@ export type PoolListener<Name extends keyof PoolEvents> = (event: PoolEvents[Nam
 export class Listeners {
   readonly #emitter = new EventEmitter();
 
+  /** Throws `InvalidOptionError`, as the other two do. */
   on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): void {
-    this.#emitter.on(name, listener);
+    check("on", name, listener);
+    this.#add(name, listener, listener);
   }
 
   once<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): void {
-    this.#emitter.once(name, listener);
+    check("once", name, listener);
+    const added = this.#add(name, listener, (event) => {
+      this.#emitter.off(name, added);
+      listener(event);
+    });
   }
 
   off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): void {
+    check("off", name, listener);
     this.#emitter.off(name, listener);
   }
 
@@ -71,7 +88,34 @@ export class Listeners {
     return this.#emitter.listenerCount(name) > 0;
   }
 
+  /** Adds a function that calls `run` in the stores that hold now. By its member `listener` the emitter finds it. */
+  #add<Name extends keyof PoolEvents>(
+    name: Name,
+    listener: PoolListener<Name>,
+    run: PoolListener<Name>,
+  ): PoolListener<Name> {
+    const scope = currentScope();
+    const added = Object.assign((event: PoolEvents[Name]) => scope(run, event), { listener });
+    this.#emitter.on(name, added);
+    return added;
+  }
+
   emit<Name extends keyof PoolEvents>(name: Name, event: PoolEvents[Name]): void {
     queueMicrotask(() => this.#emitter.emit(name, event));
+  }
+}
+
+function check(method: string, name: unknown, listener: unknown): void {
+  const caller = `pool.${method}`;
+  if (typeof name !== "string" || !EVENTS.includes(name)) {
+    const nearest = typeof name === "string" ? nearestName(name, EVENTS) : undefined;
+    const advice =
+      nearest === undefined
+        ? `the events are ${EVENTS.join(", ")}`
+        : `did you mean ${JSON.stringify(nearest)}?`;
+    throw new InvalidOptionError(`${caller}: there is no event ${describe(name)}, ${advice}`);
+  }
+  if (typeof listener !== "function") {
+    throw new InvalidOptionError(`${caller}: "listener" is ${describe(listener)}, it must be a function`);
   }
 }

@@ -132,11 +132,6 @@ export interface TimerOptions {
    * 50. This process spins for results for the same time, but never more than 5 microseconds.
    */
   spinMicroseconds?: number | undefined;
-  /**
-   * The longest time, in milliseconds from 0 on, for which a worker that waits for calls may block its event loop.
-   * There is no default: these workers wait inside their event loop, so every value is met.
-   */
-  parkMs?: number | undefined;
 }
 
 /** How process workers find the memory that they share with the host. */

@@ -58,7 +58,10 @@ const PROCESS_ONLY = [
 
 const SPIN_MICROSECONDS = 50;
 const LONGEST_SPIN_MICROSECONDS = 1_000;
-const NO_TIMERS = { pauseNanoseconds: "there is no back-off to tune" };
+const NO_TIMERS = {
+  pauseNanoseconds: "there is no back-off to tune",
+  parkMs: "a worker that waits for calls never blocks its event loop, so there is nothing to limit",
+};
 
 const STARTUP_TIMEOUT_MILLIS = 10_000;
 const MAX_BOOT_FAILURES = 3;
@@ -227,12 +230,9 @@ function encoded(option: string, value: unknown): string {
 
 function resolveSpin(given: unknown = {}): number {
   const option = "worker.timers";
-  const timers = record(CALLER, option, given, "an object: { spinMicroseconds, parkMs }");
-  refuseUnknown(CALLER, timers, ["spinMicroseconds", "parkMs"], `${option}.`, NO_TIMERS);
-  const { spinMicroseconds: spin = SPIN_MICROSECONDS, parkMs = 0 } = timers;
-  if (typeof parkMs !== "number" || !(parkMs >= 0)) {
-    refuse(CALLER, `${option}.parkMs`, parkMs, "a number of milliseconds, 0 or more");
-  }
+  const timers = record(CALLER, option, given, "an object: { spinMicroseconds }");
+  refuseUnknown(CALLER, timers, ["spinMicroseconds"], `${option}.`, NO_TIMERS);
+  const { spinMicroseconds: spin = SPIN_MICROSECONDS } = timers;
   if (typeof spin !== "number" || !(spin >= 0 && spin <= LONGEST_SPIN_MICROSECONDS)) {
     refuse(
       CALLER,

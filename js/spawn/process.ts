@@ -20,8 +20,8 @@ const LAUNCHER_FAILED = [125, 126, 127];
 const LAUNCHER_SAYS = "knitting-launcher: ";
 
 /** The command of the wrapper; empty if there is none. Throws `InvalidOptionError` if the user's function fails. */
-export function wrapperFor({ worker: { prefix } }: Plan, start: WorkerStart): readonly string[] {
-  return prefix === undefined ? [] : commandFor("worker.processCommandPrefix", prefix, start);
+export function wrapperFor({ worker: { prefix }, scope }: Plan, start: WorkerStart): readonly string[] {
+  return prefix === undefined ? [] : scope(() => commandFor("worker.processCommandPrefix", prefix, start));
 }
 
 /** Starts a process behind a lane. `info` is the information about the worker for the user's stop command. */
@@ -55,7 +55,7 @@ export function startProcess(
         break;
       case "outlives":
         // After a shutdown of the pool the information has no process id any more.
-        stopBy(worker, { ...info(), pid: lane.native.pid });
+        stopBy(plan, { ...info(), pid: lane.native.pid });
         break;
       default:
         end(exitOf(event));
@@ -109,12 +109,12 @@ function exitOf(event: Extract<WorkerEvent, { kind: "failed" | "exited" }>): Exi
 }
 
 /** Ends a worker that can't be killed from here, with the user's stop command. */
-function stopBy({ stopCommand, cwd }: Plan["worker"], info: WorkerInfo): void {
+function stopBy({ worker: { stopCommand, cwd }, scope }: Plan, info: WorkerInfo): void {
   if (stopCommand === undefined) {
     return;
   }
   try {
-    const [program, ...parameters] = commandFor("worker.stopCommand", stopCommand, info);
+    const [program, ...parameters] = scope(() => commandFor("worker.stopCommand", stopCommand, info));
     // It must run even where the pool's working directory is gone.
     const options = { timeout: STOP_COMMAND_MILLIS, cwd: isDirectory(cwd) ? cwd : "/" };
     execFile(program, parameters, options, (error) => {

@@ -1,4 +1,5 @@
 /** A worker as its run sees it: a thread or a process that is started, may be asked to stop, and ends once. */
+import type { AsyncScope } from "../base/async-scope";
 import type { DebugContext } from "../base/debug-log";
 import type { ResolvedPayload } from "../payload/options";
 import type { Enforcement } from "../permission/enforce";
@@ -17,6 +18,8 @@ export interface Plan {
   /** How the workers' permissions are enforced. */
   readonly enforcement: Enforcement;
   readonly payload: ResolvedPayload;
+  /** The stores of `createPool`, in which the functions among its options run. */
+  readonly scope: AsyncScope;
   /** The debug context of the pool. `program.debug` is that of a worker. */
   readonly debug: DebugContext | undefined;
 }

@@ -1,4 +1,5 @@
 /** The sending end of a stream, see protocol.ts. */
+import { type AsyncScope, currentScope } from "../base/async-scope";
 import { now, setImmediate } from "../base/clock";
 import { FLAG_REJECTED } from "../native/layout";
 import { iteratorOf, type Source } from "./protocol";
@@ -18,6 +19,8 @@ const TURN_MILLIS = 1;
 
 export class StreamSender {
   readonly #source: Source;
+  /** The stores in which the iterator runs: those of the call. What follows an item in them needs no other entry. */
+  readonly #scope: AsyncScope = currentScope();
   #lane: SenderLane | undefined;
   #iterator: AsyncIterator<unknown, unknown> | undefined;
   #credit = 0;
@@ -45,14 +48,14 @@ export class StreamSender {
   grant(units: number): void {
     this.#credit += units;
     this.#turnBegan = now();
-    this.#pull();
+    this.#scope(this.#pull);
   }
 
   /**
    * Ends the iterator because no more items are wanted, and then the stream with what the iterator returns for `value`.
    */
   cancel(value: unknown): void {
-    this.#close(
+    this.#closeInScope(
       value,
       (returned) => this.#end(0, returned),
       (error) => this.#end(FLAG_REJECTED, error),
@@ -62,11 +65,15 @@ export class StreamSender {
   /** Ends the iterator because the call is over, and reports nothing. */
   stop(): void {
     const done = () => {};
-    this.#close(undefined, done, done);
+    this.#closeInScope(undefined, done, done);
+  }
+
+  #closeInScope(value: unknown, returned: (value: unknown) => void, failed: (error: unknown) => void): void {
+    this.#scope(() => this.#close(value, returned, failed));
   }
 
   /** Requests the next item, if that is allowed. */
-  #pull(): void {
+  readonly #pull = (): void => {
     if (this.isPulling || this.#isOver) {
       return;
     }
@@ -82,7 +89,7 @@ export class StreamSender {
     } catch (error) {
       this.#fail(error);
     }
-  }
+  };
 
   /** The next item has come. */
   readonly #take = (step: IteratorResult<unknown, unknown>): void => {

@@ -1,4 +1,5 @@
 /** The toolkit of one call, which its task gets as the second argument. */
+import { type AsyncScope, currentScope } from "../../base/async-scope";
 import { now } from "../../base/clock";
 import { ABORTS_AT } from "../../native/layout";
 import type { TaskToolkit } from "../../task/toolkit";
@@ -18,6 +19,8 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
   readonly #listening: Set<CallToolkit<never>>;
   readonly #emitProgress: (value: unknown) => void;
   #controller: AbortController | undefined;
+  /** The stores in which the task has asked for its signal. */
+  #scope: AsyncScope | undefined;
   /** The abort state when the call was answered. After that the bit may belong to another call. */
   #last: boolean | undefined;
 
@@ -48,6 +51,7 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      this.#scope = currentScope();
       if (this.#last === undefined) {
         this.#listening.add(this);
       }
@@ -60,7 +64,7 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
   look(): void {
     if (this.hasAborted()) {
       this.#listening.delete(this);
-      this.#controller?.abort();
+      this.#scope?.(() => this.#controller?.abort());
     }
   }
 
