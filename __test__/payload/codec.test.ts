@@ -604,7 +604,7 @@ describe("what can't be sent", () => {
   test.each<[string, unknown, string]>([
     ["an instance", { a: { b: [0, 0, 0, new Point()] } }, "$.a.b[3] is an instance of Point"],
     ["an instance of a derived class", [new Url("data:x")], "$[0] is an instance of Url"],
-    ["a prototype without class", [Object.create({})], "$[0] is an object with a prototype of its own"],
+    ["a prototype without class", [Object.create({ a: 1 })], "$[0] is an object with a prototype of its own"],
     ["a number object", { n: Object(1) }, "$.n is a boxed primitive, only what is in it can be sent"],
     ["a symbol object", Object(Symbol.for("x")), "$ is a boxed primitive, only what is in it can be sent"],
     ["a WeakMap", { "my key": new WeakMap() }, '$["my key"] is a WeakMap'],

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { parse } from "node:querystring";
 import { createPool, importTask, PayloadTooLargeError, UnsupportedPayloadError } from "knitting-native";
 import { expect, test } from "vitest";
 import { onEveryRuntimeInGate } from "../support/kinds";
@@ -7,6 +9,7 @@ const tasks = {
   rejects: importTask<string, never>({ href: "../fixtures/tasks/errors.mjs", name: "rejects" }),
   unsendable: importTask<string, unknown>({ href: "../fixtures/tasks/basic.mjs", name: "unsendable" }),
   echo: importTask<unknown, unknown>({ href: "../fixtures/tasks/basic.mjs", name: "echo" }),
+  environment: importTask<void, unknown>({ href: "../fixtures/tasks/basic.mjs", name: "environment" }),
 };
 
 onEveryRuntimeInGate(({ worker, isProcess }) => {
@@ -50,8 +53,83 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     const error = await pool.call.throws("unsendable").catch((error: unknown) => error);
     expect(error).toMatchObject({ message: "kept", kept: 1 });
     expect(error).not.toHaveProperty("callback");
+    expect(error).toHaveProperty("unsent", ["$.callback is a function"]);
     const other = await pool.call.throws("function").catch((error: unknown) => error);
     expect(other).toBeInstanceOf(UnsupportedPayloadError);
+  });
+
+  test("whatever is thrown keeps its name, message and stack, and says what is left out", async () => {
+    await using pool = createPool({ worker, payload: { maxPayloadBytes: 100_000 } })(tasks);
+    const caught = (kind: string) =>
+      pool.call.throws(kind).catch((error: unknown) => error) as Promise<never>;
+
+    const object: Error = await caught("object");
+    expect(object).toBeInstanceOf(Error);
+    const { name, message, stack, ...rest } = object;
+    expect([name, message, stack]).toEqual(["HttpError", "plain object", "where"]);
+    expect(rest).toEqual({ status: 500, unsent: ["$.retry is a function"] });
+
+    const instance: Error = await caught("instance");
+    expect(instance.message).toBe("no Error");
+    expect({ ...instance }).toEqual({
+      status: 404,
+      unsent: ["$ is an instance of Thrown, send its own data as { ...value }"],
+    });
+
+    const bare: Error = await caught("bare object");
+    expect(bare.message).toBe("what was thrown can't be sent: $.retry.again is a function");
+    expect({ ...bare }).toEqual({ status: 500, unsent: ["$.retry.again is a function"] });
+
+    const outer: Error = await caught("nested");
+    expect(outer).not.toHaveProperty("unsent");
+    expect(outer.cause).toMatchObject({ message: "inner", port: 1, unsent: ["$.socket is a WeakMap"] });
+
+    expect(await caught("deep part")).toMatchObject({
+      message: "kept",
+      unsent: [
+        "$.details.list[1] is a function",
+        '$["no name"] is a symbol, only those of Symbol.for can be sent',
+      ],
+    });
+
+    const getters: Error & { unsent: string[] } = await caught("getters");
+    expect(getters.message).toBe("kept");
+    // An engine that makes the stack when it is read needs the name for that.
+    for (const start of [/^\$\.name can't be read: /, /^\$\.part can't be read: /]) {
+      expect(getters.unsent).toContainEqual(expect.stringMatching(start));
+    }
+
+    for (const [kind, start] of [
+      ["large", /^l{8000,}…$/],
+      ["large part", /^kept$/],
+    ] as const) {
+      const large: Error & { unsent: string[] } = await caught(kind);
+      expect([large.name, large.message]).toEqual(["RangeError", expect.stringMatching(start)]);
+      expect(large.stack).toContain("RangeError: ");
+      expect(large.unsent[0]).toMatch(/the value takes [36]\d{5} bytes, at most 100000 are possible/);
+    }
+  });
+
+  test("objects whose prototypes have nothing are sent, and others name the way", async () => {
+    await using pool = createPool({ worker, permission: "unsafe" })(tasks);
+    const { PATH } = process.env;
+    expect(await pool.call.echo(process.env)).toEqual({ ...process.env });
+    expect(await pool.call.environment()).toMatchObject({ PATH });
+    const query = parse("a=1&b=2&a=3");
+    expect(await pool.call.echo([query, { query }])).toEqual([
+      { a: ["1", "3"], b: "2" },
+      { query: { a: ["1", "3"], b: "2" } },
+    ]);
+    const stats = statSync(__filename);
+    await expect(pool.call.echo({ stats })).rejects.toThrow(
+      "$.stats is an instance of Stats, send its own data as { ...value }",
+    );
+    expect(await pool.call.echo({ ...stats })).toEqual({ ...stats });
+    class Empty {
+      data = 1;
+    }
+    await expect(pool.call.echo(new Empty())).rejects.toThrow("$ is an instance of Empty");
+    await expect(pool.call.echo(Object.create({ inherited: 1 }))).rejects.toThrow(UnsupportedPayloadError);
   });
 
   test("a result that can't be encoded rejects that call alone, with its path", async () => {

@@ -75,7 +75,7 @@ export function whatIs(value: object): string {
 }
 
 /** Whether a class is built into the runtime: only built-in classes have no source. */
-function isNative(made: object): boolean {
+export function isNative(made: object): boolean {
   return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(made));
 }
 

@@ -2,6 +2,9 @@
  * Sends values for calls in flight, in order. A value is staged at once if there is space; otherwise it is kept encoded
  * until there is.
  */
+import { PayloadTooLargeError } from "../base/errors";
+import { FLAG_REJECTED } from "../native/layout";
+import { essenceOf } from "../payload/thrown";
 import type { EncodedValue } from "./encoded-value";
 import type { Outbox } from "./outbox";
 
@@ -74,6 +77,13 @@ export class SendQueue {
   clear(): void {
     this.#waiting = [];
   }
+}
+
+/** Why a value could not be sent. A thrown error that is too large keeps what it is known by. */
+export function reasonFor(flags: number, value: unknown, error: unknown): unknown {
+  return (flags & FLAG_REJECTED) !== 0 && error instanceof PayloadTooLargeError
+    ? essenceOf(value, error)
+    : error;
 }
 
 /** Sends the reason why something could not be sent: the thrown error if it can be sent, otherwise a description. */

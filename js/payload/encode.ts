@@ -5,7 +5,7 @@
  */
 import { types } from "node:util";
 import { PayloadTooLargeError } from "../base/errors";
-import { entry, located, property, refused, Unsupported, whatIs } from "../base/payload-errors";
+import { entry, isNative, located, property, refused, Unsupported, whatIs } from "../base/payload-errors";
 import type { SharedMapping } from "../shared-memory/mapping";
 import { foreignMemory, openForeign, ProcessSharedBuffer } from "../shared-memory/process-shared-buffer";
 import { NothingShared, type Reference, type Referrer, type SharedMemory } from "../shared-memory/references";
@@ -64,6 +64,7 @@ import {
 } from "./heap-cost";
 import { type Region, Regions } from "./overlap";
 import { Seen } from "./seen";
+import { standInFor, UNSENT, Unsent } from "./thrown";
 import { Envelope, foreignEnvelope } from "./value";
 import { type Progress, Writer } from "./writer";
 
@@ -79,6 +80,8 @@ export interface Binary {
 export class Encoder extends Writer {
   /** A thrown value loses what can't be sent. Any other value is refused as a whole. */
   #lenient = false;
+  /** The error in place of a thrown value, and what is left out of it already. */
+  #unsentOf: { readonly error: Error; readonly unsent: Unsent } | undefined;
   /** Objects by the scratch positions of their tags. */
   readonly #seen = new Seen();
   /** The bytes of all binary values. */
@@ -98,12 +101,27 @@ export class Encoder extends Writer {
   }
 
   /**
-   * Encodes a value. An error in a `thrown` value keeps only the parts that can be sent. Throws `Unsupported` or
-   * `PayloadTooLargeError`.
+   * Encodes a value. An error in a `thrown` value keeps only the parts that can be sent, and so does any other object
+   * that is thrown. Throws `Unsupported` or `PayloadTooLargeError`.
    */
   encode(value: unknown, thrown: boolean, referrer: Referrer): void {
     this.#lenient = thrown;
     this.#referrer = referrer;
+    try {
+      this.#whole(value);
+    } catch (error) {
+      const unsent = new Unsent();
+      const standIn = thrown && error instanceof Unsupported ? standInFor(value, error, unsent) : undefined;
+      if (standIn === undefined) {
+        throw error;
+      }
+      this.reset();
+      this.#unsentOf = { error: standIn, unsent };
+      this.#whole(standIn);
+    }
+  }
+
+  #whole(value: unknown): void {
     this.#value(value, 0);
     if (this.#binaries.length > 1) {
       const regions = new Regions(this.#binaries, this.#buffers ?? new Set());
@@ -128,6 +146,7 @@ export class Encoder extends Writer {
     this.#seen.clear();
     this.references = undefined;
     this.#hasEnvelope = false;
+    this.#unsentOf = undefined;
   }
 
   #value(value: unknown, depth: number): void {
@@ -233,7 +252,10 @@ export class Encoder extends Writer {
     }
   }
 
-  /** An object that another copy of this package has made. Any other object is refused here. */
+  /**
+   * An object that another copy of this package has made, or one with prototypes that have nothing. Any other object is
+   * refused here.
+   */
   #foreign(value: object, depth: number): void {
     const envelope = foreignEnvelope(value);
     if (envelope !== undefined) {
@@ -247,10 +269,13 @@ export class Encoder extends Writer {
     } catch (cause) {
       throw new Unsupported(`can't be shared: ${(cause as Error).message}`, { cause });
     }
-    if (buffer === undefined) {
-      throw new Unsupported(`is ${whatIs(value)}`);
+    if (buffer !== undefined) {
+      this.#mapped(buffer);
+    } else if (inheritsNothing(value)) {
+      this.#plain(value as Record<string, unknown>, depth);
+    } else {
+      throw new Unsupported(`is ${whatIs(value)}${adviceFor(value)}`);
     }
-    this.#mapped(buffer);
   }
 
   /** Refers to the object whose tag is at this position of the scratch memory. */
@@ -566,13 +591,16 @@ export class Encoder extends Writer {
   }
 
   #error(error: Error, depth: number): void {
-    const name = text(error.name, "Error");
+    const unsent = this.#unsentOf?.error === error ? this.#unsentOf.unsent : new Unsent();
+    const read = (key: "name" | "message" | "stack") =>
+      this.#lenient ? unsent.text(`.${key}`, () => error[key]) : text(error[key]);
+    const name = read("name") ?? "Error";
     this.spend(ERROR_BYTES);
     this.byte(ERROR);
     this.string(errorClass(error, name));
     this.string(name);
-    this.string(text(error.message, ""));
-    this.#value(typeof error.stack === "string" ? error.stack : undefined, depth + 1);
+    this.string(read("message") ?? "");
+    this.#value(read("stack"), depth + 1);
 
     const parts: [part: number, key: string][] = [];
     if (hides(error, "cause")) {
@@ -608,7 +636,15 @@ export class Encoder extends Writer {
           throw failureAt(failure, property(key));
         }
         this.#forgetSince(before, binaries, references);
+        unsent.add(property(key), failure);
       }
+    }
+    if (unsent.entries.length > 0 && !Object.hasOwn(error, UNSENT)) {
+      this.spend(ERROR_PART_BYTES);
+      this.byte(1);
+      this.byte(PART_PROPERTY);
+      this.string(UNSENT);
+      this.#value(unsent.entries, depth + 1);
     }
     this.byte(0);
   }
@@ -718,6 +754,33 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null || isForeignObjectPrototype(prototype);
 }
 
+/**
+ * Whether an object's prototypes have nothing that the object could inherit, so that it is the same without them. A
+ * prototype may name the runtime's own constructor, as that of `process.env` does, but no class of a user.
+ */
+function inheritsNothing(value: object): boolean {
+  for (
+    let prototype = Object.getPrototypeOf(value);
+    prototype !== null && prototype !== Object.prototype && !isForeignObjectPrototype(prototype);
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    for (const key of Reflect.ownKeys(prototype)) {
+      const made: unknown = key === "constructor" ? prototype.constructor : undefined;
+      if (typeof made !== "function" || !isNative(made)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+/** What to do with an object whose class is not sent, in words that follow what it is. */
+function adviceFor(value: object): string {
+  const { constructor: made } = value as { constructor?: unknown };
+  const isOfUser = typeof made !== "function" || !isNative(made);
+  return isOfUser && Object.keys(value).length > 0 ? ", send its own data as { ...value }" : "";
+}
+
 function isForeignObjectPrototype(prototype: object): boolean {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
 }
@@ -749,6 +812,6 @@ function hasNames(object: object, names: readonly string[]): boolean {
   return count === names.length;
 }
 
-function text(value: unknown, otherwise: string): string {
-  return typeof value === "string" ? value : otherwise;
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

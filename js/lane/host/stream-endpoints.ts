@@ -10,7 +10,7 @@ import {
 } from "../../native/layout";
 import { StreamReceiver } from "../../stream/receiver";
 import type { StreamSender } from "../../stream/sender";
-import { sendReason } from "../send-queue";
+import { reasonFor, sendReason } from "../send-queue";
 import type { LaneCall } from "./lane-call";
 
 /** The lane that carries the streams. */
@@ -109,7 +109,8 @@ export class StreamEndpoints {
         try {
           this.#lane.send(call, ROLE_END | flags, value);
         } catch (error) {
-          sendReason(error, (reason) => this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason));
+          const why = reasonFor(flags, value, error);
+          sendReason(why, (reason) => this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason));
         }
       },
     });

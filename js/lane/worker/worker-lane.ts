@@ -46,7 +46,7 @@ import { Idle, KEEP_WARM_BYTES } from "../idle";
 import { Inbox, type Payloads } from "../inbox";
 import { hold } from "../keep-alive";
 import { Outbox } from "../outbox";
-import { type QueuedValue, SendQueue, sendReason } from "../send-queue";
+import { type QueuedValue, reasonFor, SendQueue, sendReason } from "../send-queue";
 import { WorkerShares } from "./shared-memory";
 import { CallToolkit, isAborted } from "./toolkit";
 
@@ -572,7 +572,8 @@ export class WorkerLane {
       this.#queue.send(call, generation, flags, value);
     } catch (error) {
       // A result that can't be sent rejects only its own call.
-      sendReason(error, (reason) => this.#queue.send(call, generation, FLAG_REJECTED, reason));
+      const why = reasonFor(flags, value, error);
+      sendReason(why, (reason) => this.#queue.send(call, generation, FLAG_REJECTED, reason));
     }
   }
 
