@@ -47,6 +47,23 @@ onEveryRuntime(({ worker }) => {
       expect(await within(pool.call.echo(href))).toBe(href);
     }
   });
+
+  test.each(["compiled", "assigned", "bundled", "function"])(
+    "default and named exports of CommonJS are found as compilers write them: %s.cjs",
+    async (name) => {
+      const href = `../fixtures/tasks/${name}.cjs`;
+      await using pool = createPool({ worker })({
+        first: importTask<string, string>({ href }),
+        later: importTask<string, string>({ href, name: "later" }),
+        none: importTask<void, void>({ href, name: "bind" }),
+        mark: importTask<void, void>({ href, name: "__esModule" }),
+      });
+      expect(await within(pool.call.first("it"))).toBe("default of it");
+      expect(await within(pool.call.later("it"))).toBe("later it");
+      await expect(within(pool.call.none())).rejects.toThrow(TaskNotFoundError);
+      await expect(within(pool.call.mark())).rejects.toThrow(TaskNotFoundError);
+    },
+  );
 });
 
 describe("https", () => {

@@ -200,15 +200,24 @@ function find({ task, href, at }: TaskSource, module: Module, defined: readonly 
 }
 
 function exportOf(module: Module, name: string): unknown {
-  // Exports of a CommonJS module that Node did not see in its text are on the module's default export.
-  const fallback = module.default as Module | undefined;
-  return name in module ? module[name] : isObject(fallback) ? fallback[name] : undefined;
+  // What a CommonJS module has assigned to `module.exports`; of an ES module its own default export.
+  const whole = module.default;
+  if (name === "default") {
+    // Compilers turn a default export into `exports.default`, with a mark beside it.
+    return isObject(whole) && whole.__esModule === true && "default" in whole ? whole.default : whole;
+  }
+  if (name in module) {
+    return module[name];
+  }
+  // Exports that the runtime did not see in the text of a CommonJS module.
+  const isThere = isObject(whole) || (typeof whole === "function" && Object.hasOwn(whole, name));
+  return isThere ? (whole as Module)[name] : undefined;
 }
 
 function complaint(name: string, found: unknown, wanted: string): string {
   return found === undefined ? `has no export "${name}"` : `exports "${name}", but it is no ${wanted}`;
 }
 
-function isObject(value: unknown): value is object {
+function isObject(value: unknown): value is Module {
   return typeof value === "object" && value !== null;
 }
