@@ -15,7 +15,7 @@ const tasks = {
     abortSignal: true,
   }),
   tellLater: of<unknown[], number>("tellLater"),
-  tellUnsendable: of<void, { name: string; path: string }>("tellUnsendable"),
+  tellUnsendable: of<void, { name: string; path: string; message: string }>("tellUnsendable"),
   flood: of<number, number>("flood"),
   keepTelling: of<void, void>("keepTelling"),
   tellTooLate: of<void, boolean>("tellTooLate"),
@@ -76,7 +76,11 @@ onEveryRuntimeInGate(({ worker }) => {
   test("what can't be sent is an error in the task", async () => {
     await using pool = open();
     expect(await heard(pool.call.tellUnsendable())).toEqual({
-      result: { name: "UnsupportedPayloadError", path: "$.step.run" },
+      result: {
+        name: "UnsupportedPayloadError",
+        path: "$.step.run",
+        message: '$.step.run is a function (progress of task "tellUnsendable")',
+      },
       told: ["sendable"],
     });
   });

@@ -169,7 +169,7 @@ onEveryRuntime(({ worker }) => {
     }
     const failure = await within(pool.call.failureOf(unsendable()));
     expect(failure).toMatchObject({ got: [1], name: "UnsupportedPayloadError" });
-    expect(failure.message).toContain("$.deep[0] is a function");
+    expect(failure.message).toContain('$.deep[0] is a function (item of the argument of task "failureOf")');
     expect(isEnded).toBe(true);
   });
 

@@ -237,7 +237,10 @@ onEveryRuntime(({ worker, isProcess }) => {
     const { items, error } = await failing(pool.call.unsendable());
     expect(items).toEqual([1]);
     expect(error).toBeInstanceOf(UnsupportedPayloadError);
-    expect(error).toMatchObject({ path: "$.deep[0]" });
+    expect(error).toMatchObject({
+      path: "$.deep[0]",
+      message: expect.stringContaining('(item of the result of task "unsendable")'),
+    });
     expect(await within(pool.call.endedSoFar())).toEqual(["unsendable"]);
   });
 

@@ -106,7 +106,9 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
       const large: Error & { unsent: string[] } = await caught(kind);
       expect([large.name, large.message]).toEqual(["RangeError", expect.stringMatching(start)]);
       expect(large.stack).toContain("RangeError: ");
-      expect(large.unsent[0]).toMatch(/the value takes [36]\d{5} bytes, at most 100000 are possible/);
+      expect(large.unsent[0]).toMatch(
+        /the error of task "throws" takes [36]\d{5} bytes, at most 100000 are possible/,
+      );
     }
   });
 
@@ -136,13 +138,13 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = createPool({ worker })(tasks);
     const others = Array.from({ length: 100 }, (_, index) => pool.call.echo(index));
     const refused = (kind: string) => expect(pool.call.unsendable(kind)).rejects;
-    await refused("function").toThrow("$.a.b[1] is a function");
+    await refused("function").toThrow('$.a.b[1] is a function (result of task "unsendable")');
     await refused("function").toThrow(UnsupportedPayloadError);
     await refused("symbol").toThrow("$ is a symbol");
     await refused("weakMap").toThrow("$ is a WeakMap");
     await refused("promise").toThrow("$.later is a Promise");
     await refused("instance").toThrow("$.point is an instance of Point");
-    await refused("deep").toThrow(/^\$(\[0\]){500} is nested more than 500 levels deep$/);
+    await refused("deep").toThrow(/^\$(\[0\]){500} is nested more than 500 levels deep \(result/);
     await refused("getter").toThrow("$.x can't be read: from the getter");
     await expect(pool.call.unsendable("getter").catch(({ cause }) => cause)).resolves.toBeInstanceOf(
       RangeError,
@@ -162,7 +164,9 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
   test("an argument that can't be encoded rejects that call alone, with its path", async () => {
     await using pool = createPool({ worker })(tasks);
     const refused = (value: unknown) => expect(pool.call.echo(value)).rejects;
-    await refused({ user: { callback() {} } }).toThrow("$.user.callback is a function");
+    await refused({ user: { callback() {} } }).toThrow(
+      '$.user.callback is a function (argument of task "echo")',
+    );
     await refused({ "a-b": [{ c: Symbol("x") }] }).toThrow('$["a-b"][0].c is a symbol');
     await refused(new WeakSet()).toThrow("$ is a WeakSet");
     if (isProcess) {

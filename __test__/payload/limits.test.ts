@@ -140,7 +140,9 @@ onEveryKind(({ worker }) => {
     expect(error).toMatchObject({
       byteLength: 256 * KIB + 1,
       maxByteLength: 256 * KIB,
-      message: "the value takes 262145 bytes, at most 262144 are possible",
+      message:
+        'the argument of task "size" takes 262145 bytes, at most 262144 are possible: ' +
+        "payload.maxPayloadBytes, which is payload.payloadMaxByteLength unless it is set",
     });
     await expect(pool.call.size("x".repeat(256 * KIB))).rejects.toBeInstanceOf(PayloadTooLargeError);
     expect(await pool.call.size(new Uint8Array(256 * KIB))).toBe(256 * KIB);
@@ -153,7 +155,12 @@ onEveryKind(({ worker }) => {
     for (const too of [pool.call.bytes(256 * KIB + 1), pool.call.bytes(8 * MIB)]) {
       const error = await too.catch((error: unknown) => error);
       expect(error).toBeInstanceOf(PayloadTooLargeError);
-      expect(error).toMatchObject({ maxByteLength: 256 * KIB });
+      expect(error).toMatchObject({
+        maxByteLength: 256 * KIB,
+        message: expect.stringMatching(
+          /^the result of task "bytes" takes \d+ bytes.*payload\.maxPayloadBytes/,
+        ),
+      });
     }
     for (const how of ["text", "later"] as const) {
       await expect(pool.call[how](256 * KIB)).rejects.toMatchObject({
@@ -187,7 +194,14 @@ onEveryKind(({ worker }) => {
     await expect(pool.call.size("x".repeat(65))).rejects.toBeInstanceOf(PayloadTooLargeError);
     await expect(pool.call.bytes(65)).rejects.toMatchObject({ byteLength: 65, maxByteLength: 64 });
     await expect(pool.call.throws(10_000)).rejects.toThrow(new RangeError("y".repeat(10_000)));
-    await expect(pool.call.throws(100_000)).rejects.toBeInstanceOf(PayloadTooLargeError);
+    const large = await pool.call.throws(100_000).catch((error: unknown) => error);
+    expect(large).toBeInstanceOf(RangeError);
+    expect(large).toMatchObject({
+      message: `${"y".repeat(8192)}…`,
+      unsent: [
+        expect.stringMatching(/^the error of task "throws" takes \d+ bytes, at most 65536 are possible/),
+      ],
+    });
   });
 
   test("the smallest arena serves many calls that each fill it, in order", async () => {

@@ -182,6 +182,9 @@ export class ProtocolViolationError extends KnittingError {
   }
 }
 
+/** What bounds the bytes of a value. */
+const BOUND = "payload.maxPayloadBytes, which is payload.payloadMaxByteLength unless it is set";
+
 /**
  * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
  */
@@ -195,7 +198,7 @@ export class PayloadTooLargeError extends KnittingError {
   constructor(
     byteLength: number,
     maxByteLength: number,
-    message = `the value takes ${byteLength} bytes, at most ${maxByteLength} are possible`,
+    message = `the value takes ${byteLength} bytes, at most ${maxByteLength} are possible: ${BOUND}`,
   ) {
     super("KNITTING_PAYLOAD_TOO_LARGE", message);
     this.byteLength = byteLength;
@@ -205,7 +208,8 @@ export class PayloadTooLargeError extends KnittingError {
 
 /**
  * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
- * in Node 20. `message` begins with the path of that part: `$.user.callback is a function`. Only this call rejects.
+ * in Node 20. `message` begins with the path of that part, and names the task:
+ * `$.user.callback is a function (argument of task "save")`. Only this call rejects.
  */
 export class UnsupportedPayloadError extends KnittingError {
   /** Path of the part that can't be sent. `"$"` is the value itself. */

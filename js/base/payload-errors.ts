@@ -3,7 +3,7 @@
  * encoding.
  */
 import { types } from "node:util";
-import { UnsupportedPayloadError } from "./errors";
+import { PayloadTooLargeError, UnsupportedPayloadError } from "./errors";
 
 /** Thrown while a value is encoded. The path grows as the error passes each level of the value. */
 export class Unsupported extends Error {
@@ -37,6 +37,34 @@ export function asUnsupported(error: unknown, failure: string): Unsupported {
 /** The error that the user gets. */
 export function refused({ path, reason, cause }: Unsupported): UnsupportedPayloadError {
   return new UnsupportedPayloadError(`$${path}`, reason, cause === undefined ? undefined : { cause });
+}
+
+/** What of a call a value is. */
+export type Part =
+  | "argument"
+  | "item of the argument"
+  | "result"
+  | "item of the result"
+  | "progress"
+  | "error";
+
+/** The error of a value that is this part of a call of this task. An error that is not about values stays as it is. */
+export function errorOfPart(error: unknown, part: Part, task: string): unknown {
+  const named = `${part} of task ${JSON.stringify(task)}`;
+  if (error instanceof UnsupportedPayloadError) {
+    const { path, message, cause } = error;
+    const reason = `${message.slice(path.length + 1)} (${named})`;
+    return new UnsupportedPayloadError(path, reason, cause === undefined ? undefined : { cause });
+  }
+  if (error instanceof PayloadTooLargeError) {
+    const { byteLength, maxByteLength, message } = error;
+    return new PayloadTooLargeError(
+      byteLength,
+      maxByteLength,
+      message.replace("value", () => named),
+    );
+  }
+  return error;
 }
 
 /** Step from an object to its property. */

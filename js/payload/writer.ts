@@ -124,7 +124,8 @@ export class Writer {
       throw new PayloadTooLargeError(
         this.#heapBytes,
         MAX_HEAP_BYTES,
-        `the value takes ${this.#heapBytes} bytes of memory or more, at most ${MAX_HEAP_BYTES} are possible`,
+        `the value takes ${this.#heapBytes} bytes of memory or more, at most ${MAX_HEAP_BYTES} are possible, and ` +
+          "no option changes that",
       );
     }
   }

@@ -120,7 +120,7 @@ export class SupervisedWorker {
         this.#run.lane.submit(call);
         break;
       case "restarting":
-        if (call.encode(this.#run.lane.shares)) {
+        if (call.encode(this.#run.lane.shares, this.#supervisor.plan.program.tasks)) {
           this.#keep(call);
         }
         break;

@@ -98,6 +98,7 @@ export class WorkerRun {
     this.lane = new HostLane(
       {
         ...plan.payload,
+        tasks: plan.program.tasks,
         namePrefix: named?.namePrefix,
         isThread: runtime === "thread",
         hardTimeoutMs,

@@ -10,7 +10,7 @@
  * may depend on the calls in flight being answered.
  */
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
-import { MalformedPayload } from "../../base/payload-errors";
+import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
 import { type Exchange, type NativeHostLane, native, VIOLATED } from "../../native/addon";
 import {
   FLAG_NOT_RUN,
@@ -24,6 +24,7 @@ import {
   STAGING_MORE,
 } from "../../native/layout";
 import { Decoder } from "../../payload/decode";
+import type { TaskSource } from "../../task/program";
 import { Idle, KEEP_WARM_BYTES } from "../idle";
 import { Inbox, leftInArena } from "../inbox";
 import { Outbox } from "../outbox";
@@ -38,6 +39,8 @@ import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
 
 /** The options of a lane. */
 export interface LaneOptions {
+  /** The tasks, for messages. A call has the index of its task. */
+  readonly tasks: readonly TaskSource[];
   /** Bytes of each arena. */
   readonly arenaBytes: number;
   /** Bytes that one encoded value may take. */
@@ -68,6 +71,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly shares: HostShares;
   readonly inFlight = new InFlight(this);
   readonly #events: LaneEvents;
+  readonly #tasks: readonly TaskSource[];
   readonly #exchange: Exchange;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
@@ -103,6 +107,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
     this.#initialBytes = options.initialBytes;
     this.#events = events;
+    this.#tasks = options.tasks;
     this.native = new (native().HostLane)(arenaBytes, namePrefix, () => this.#poller.wake());
     this.#exchange = this.native.exchangeFunction();
     const staging = this.native.staging();
@@ -159,12 +164,12 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         waits = !this.#stage(call);
       } catch (error) {
         if (!this.#isLost(error)) {
-          call.reject(error);
+          call.reject(this.explain(call, "argument", error));
           return;
         }
       }
     }
-    if (waits && !call.encode(this.shares)) {
+    if (waits && !call.encode(this.shares, this.#tasks)) {
       return;
     }
     if (this.#abandoned) {
@@ -318,7 +323,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
           break;
         }
       } catch (error) {
-        call.reject(error);
+        call.reject(this.explain(call, "argument", error));
       }
       this.#waitingFrom++;
     }
@@ -407,6 +412,10 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return units;
   }
 
+  explain(call: LaneCall, part: Part, error: unknown): unknown {
+    return errorOfPart(error, part, this.#tasks[call.task].task);
+  }
+
   flushEarly(): void {
     if (this.#outbox.staged >= EARLY_SLOTS) {
       this.#poller.turnNow();
@@ -433,6 +442,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       let value: unknown;
       const flags = inbox.flags(index);
       let rejected = (flags & FLAG_REJECTED) !== 0;
+      let isLost = false;
       try {
         value = inbox.value(index);
       } catch (error) {
@@ -443,6 +453,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         // An error such as a lack of memory affects only this call.
         value = error;
         rejected = true;
+        isLost = true;
       }
       if (kind === KIND_ATTACHED) {
         this.#events.attached();
@@ -464,6 +475,9 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       }
       const call = this.inFlight.get(inbox.call(index));
       const role = flags & ROLE_MASK;
+      if (isLost) {
+        value = this.explain(call, role === 0 ? "result" : "item of the result", value);
+      }
       if (role !== 0) {
         this.#streams.receive(call, role, value, inbox.units(index), rejected);
         continue;

@@ -1,10 +1,12 @@
 /**
  * A call on the lanes of a host, with what they remember of it while it waits, is in flight, or moves to another lane.
  */
+import { errorOfPart } from "../../base/payload-errors";
 import { Call } from "../../call/call";
 import type { NativeHostLane } from "../../native/addon";
 import { KIND_NUMBER, ROLE_STREAM } from "../../native/layout";
 import { NothingShared, type Reference, type Referrer } from "../../shared-memory/references";
+import type { TaskSource } from "../../task/program";
 import type { TimeLimit } from "../../task/time-limit";
 import { EncodedValue, encodeValue } from "../encoded-value";
 
@@ -51,8 +53,11 @@ export class LaneCall extends Call {
     return this.argument instanceof EncodedValue ? this.argument : undefined;
   }
 
-  /** Encodes the argument in its current state. Returns false if it can't be sent; the call has then rejected. */
-  encode(referrer: Referrer): boolean {
+  /**
+   * Encodes the argument in its current state. Returns false if it can't be sent; the call has then rejected with an
+   * error that names one of the `tasks`.
+   */
+  encode(referrer: Referrer, tasks: readonly TaskSource[]): boolean {
     if (this.encoded !== undefined) {
       return true;
     }
@@ -60,7 +65,7 @@ export class LaneCall extends Call {
       this.argument = encodeValue(0, this.argument, referrer);
       return true;
     } catch (error) {
-      this.reject(error);
+      this.reject(errorOfPart(error, "argument", tasks[this.task].task));
       return false;
     }
   }

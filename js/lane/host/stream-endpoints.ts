@@ -1,4 +1,5 @@
 /** The host's ends of the streams of calls: the sender of an argument, and the receiver of a result. */
+import type { Part } from "../../base/payload-errors";
 import {
   FLAG_REJECTED,
   ROLE_CANCEL,
@@ -17,6 +18,8 @@ import type { LaneCall } from "./lane-call";
 export interface StreamLane {
   /** Sends a value for a call in flight. Returns the units that the value takes. Throws if it can't be sent. */
   send(call: LaneCall, flags: number, value: unknown): number;
+  /** The error of a value that is this part of a call, with the name of the task. */
+  explain(call: LaneCall, part: Part, error: unknown): unknown;
   /** Publishes what is staged, if enough is staged. */
   flushEarly(): void;
   /** Records whether somebody waits for the call or for the next item of its stream. */
@@ -101,15 +104,19 @@ export class StreamEndpoints {
     source.connect({
       send: (item) => {
         call.startedAt = 0;
-        const units = this.#lane.send(call, ROLE_ITEM, item);
-        this.#lane.flushEarly();
-        return units;
+        try {
+          const units = this.#lane.send(call, ROLE_ITEM, item);
+          this.#lane.flushEarly();
+          return units;
+        } catch (error) {
+          throw this.#lane.explain(call, "item of the argument", error);
+        }
       },
       end: (flags, value) => {
         try {
           this.#lane.send(call, ROLE_END | flags, value);
         } catch (error) {
-          const why = reasonFor(flags, value, error);
+          const why = reasonFor(flags, value, this.#lane.explain(call, "argument", error));
           sendReason(why, (reason) => this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason));
         }
       },

@@ -14,6 +14,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { now, queueMicrotask, setImmediate } from "../../base/clock";
 import type { TaskNotFoundError } from "../../base/errors";
+import { errorOfPart, type Part } from "../../base/payload-errors";
 import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../../native/addon";
 import {
   FLAG_NOT_RUN,
@@ -41,7 +42,7 @@ import { StreamReceiver } from "../../stream/receiver";
 import { StreamSender } from "../../stream/sender";
 import { ReadStream } from "../../stream/task-stream";
 import type { TaskFunction } from "../../task/definition";
-import type { BootFault, Program } from "../../task/program";
+import type { BootFault, Program, TaskSource } from "../../task/program";
 import { Idle, KEEP_WARM_BYTES } from "../idle";
 import { Inbox, type Payloads } from "../inbox";
 import { hold } from "../keep-alive";
@@ -78,6 +79,8 @@ const RUNNING = WORD_RUNNING >> 2;
 
 /** A call that is running. */
 interface Task {
+  /** Index of the task. */
+  readonly task: number;
   readonly call: number;
   readonly generation: number;
   readonly toolkit: CallToolkit | undefined;
@@ -101,6 +104,7 @@ export class WorkerLane {
   readonly #words: Uint32Array;
   readonly #idle: Idle;
   #tasks: readonly ServedTask[] = [];
+  #sources: readonly TaskSource[] = [];
   /** Which tasks get a toolkit. */
   #equipped: readonly boolean[] = [];
   /** How often the host has aborted a call, as far as this side has seen. */
@@ -167,6 +171,7 @@ export class WorkerLane {
   serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos, maxPayloadBytes }: Program): void {
     this.#outbox.maxPayloadBytes = maxPayloadBytes;
     this.#tasks = tasks;
+    this.#sources = sources;
     this.#equipped = tasks.map(
       (task, index) => typeof task === "function" && (sources[index].abortable || task.length >= 2),
     );
@@ -366,7 +371,7 @@ export class WorkerLane {
       }
       flags = 0;
       if (this.#equipped[task]) {
-        toolkit = this.#toolkit(call, generation);
+        toolkit = this.#toolkit(task, call, generation);
         result = served(argument, toolkit);
       } else {
         result = (served as (argument: unknown) => unknown)(argument);
@@ -374,22 +379,22 @@ export class WorkerLane {
       if (isThenable(result)) {
         // Foreign thenables may call back twice, or throw; a native promise does neither.
         Promise.resolve(result).then(
-          (value) => this.#settle({ call, generation, toolkit }, value),
-          (error) => this.#settle({ call, generation, toolkit }, error, FLAG_REJECTED),
+          (value) => this.#settle({ task, call, generation, toolkit }, value),
+          (error) => this.#settle({ task, call, generation, toolkit }, error, FLAG_REJECTED),
         );
         this.#pending++;
         return;
       }
       if (isStream(result)) {
-        this.#open({ call, generation, toolkit }, result);
+        this.#open({ task, call, generation, toolkit }, result);
         return;
       }
     } catch (error) {
       Atomics.store(this.#words, STARTED, started);
-      result = error;
+      result = flags === 0 ? error : this.#explain(task, "argument", error);
       flags |= FLAG_REJECTED;
     }
-    this.#finish(call, generation, flags, result, toolkit);
+    this.#finish(task, call, generation, flags, result, toolkit);
   }
 
   /** Handles a slot for a running call. The call may be over by now. */
@@ -435,10 +440,14 @@ export class WorkerLane {
     }
   }
 
-  #toolkit(call: number, generation: number): CallToolkit {
+  #toolkit(task: number, call: number, generation: number): CallToolkit {
     let waiting: QueuedValue | undefined;
     return new CallToolkit(this.#words, call, this.#listening, (value) => {
-      waiting = this.#emitProgress(call, generation, value, waiting);
+      try {
+        waiting = this.#emitProgress(call, generation, value, waiting);
+      } catch (error) {
+        throw this.#explain(task, "progress", error);
+      }
     });
   }
 
@@ -484,7 +493,13 @@ export class WorkerLane {
     const { call, generation } = task;
     const sender = new StreamSender(source);
     sender.connect({
-      send: (item) => this.#send(call, generation, ROLE_ITEM, item),
+      send: (item) => {
+        try {
+          return this.#send(call, generation, ROLE_ITEM, item);
+        } catch (error) {
+          throw this.#explain(task.task, "item of the result", error);
+        }
+      },
       end: (flags, value) => this.#end(task, flags, value),
       busy: this.#busy,
     });
@@ -521,8 +536,8 @@ export class WorkerLane {
   }
 
   /** Ends a task that did not end synchronously. */
-  #end({ call, generation, toolkit }: Task, flags: number, value: unknown): void {
-    this.#finish(call, generation, flags, value, toolkit);
+  #end({ task, call, generation, toolkit }: Task, flags: number, value: unknown): void {
+    this.#finish(task, call, generation, flags, value, toolkit);
     this.#serveSoon();
   }
 
@@ -535,6 +550,7 @@ export class WorkerLane {
   };
 
   #finish(
+    task: number,
     call: number,
     generation: number,
     flags: number,
@@ -546,7 +562,7 @@ export class WorkerLane {
       this.#streams.get(call)?.argument?.finish(undefined);
       this.#streams.delete(call);
     }
-    this.#reply(call, generation, flags, value);
+    this.#reply(task, call, generation, flags, value);
   }
 
   /** Publishes what is staged, after the promises of this turn. */
@@ -567,14 +583,20 @@ export class WorkerLane {
     return units;
   }
 
-  #reply(call: number, generation: number, flags: number, value: unknown): void {
+  #reply(task: number, call: number, generation: number, flags: number, value: unknown): void {
     try {
       this.#queue.send(call, generation, flags, value);
     } catch (error) {
       // A result that can't be sent rejects only its own call.
-      const why = reasonFor(flags, value, error);
+      const part = (flags & FLAG_REJECTED) === 0 ? "result" : "error";
+      const why = reasonFor(flags, value, this.#explain(task, part, error));
       sendReason(why, (reason) => this.#queue.send(call, generation, FLAG_REJECTED, reason));
     }
+  }
+
+  /** The error of a value that is this part of a call, with the name of the task. */
+  #explain(task: number, part: Part, error: unknown): unknown {
+    return errorOfPart(error, part, this.#sources[task].task);
   }
 
   /** Stages results that had to wait, as far as there is space now. */
