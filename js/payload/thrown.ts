@@ -85,6 +85,10 @@ function namedAfter(thrown: object, why: string, unsent: Unsent): Error {
     unsent.text(`.${key}`, () => (thrown as Record<string, unknown>)[key]),
   );
   const error = new Error(message ?? `what was thrown can't be sent: ${why}`);
+  if (thrown instanceof Error) {
+    // The encoder finds its class by that.
+    Object.setPrototypeOf(error, Object.getPrototypeOf(thrown));
+  }
   if (name !== undefined) {
     define(error, "name", name, false);
   }
