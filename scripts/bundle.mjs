@@ -58,7 +58,7 @@ export async function bundles(write = false) {
   return {
     host: await bundleOf("host", HOST, write),
     worker: await bundleOf("worker", WORKER, write),
-    cli: await bundleOf("cli", COMMAND, write, "#!/usr/bin/env node"),
+    cli: await bundleOf("cli", COMMAND, write, "#!/usr/bin/env node\n"),
   };
 }
 
@@ -72,7 +72,8 @@ async function bundleOf(name, contents, write, banner = "") {
     platform: "node",
     target: "node20.9",
     format: "cjs",
-    banner: { js: banner },
+    // esbuild leaves it out: an assignment that a frozen prototype forbids would then fail in silence.
+    banner: { js: `${banner}"use strict";` },
     metafile: true,
     logLevel: "warning",
   });

@@ -111,7 +111,8 @@ export class Host {
   readonly #exit: Promise<[code: number | null, signal: string | null]>;
 
   constructor(script: string, ...args: string[]) {
-    this.process = spawn(process.execPath, [join(__dirname, "..", "fixtures", "hosts", script), ...args], {
+    const path = join(__dirname, "..", "fixtures", "hosts", script);
+    this.process = spawn(process.execPath, [...Host.#flags, path, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.process.stdout?.on("data", (data) => {
@@ -121,6 +122,18 @@ export class Host {
       this.stderr += data;
     });
     this.#exit = once(this.process, "exit") as Promise<[number | null, string | null]>;
+  }
+
+  static #flags: readonly string[] = [];
+
+  /** A host that runs with these flags of Node. */
+  static with(flags: readonly string[], script: string, ...args: string[]): Host {
+    Host.#flags = flags;
+    try {
+      return new Host(script, ...args);
+    } finally {
+      Host.#flags = [];
+    }
   }
 
   get pid(): number {

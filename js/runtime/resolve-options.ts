@@ -207,7 +207,7 @@ function resolveBootstrap(given: unknown): BootstrapSource {
     refuse(CALLER, `${option}.name`, name, "the name of an export");
   }
   return {
-    href: moduleHref(CALLER, `${option}.href`, href, callerFile()),
+    href: moduleHref(CALLER, `${option}.href`, href, callerFile(resolveWorker)),
     name,
     data: encoded(`${option}.data`, data),
   };

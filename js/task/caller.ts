@@ -3,6 +3,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import * as util from "node:util";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import { codeFolder } from "../native/package";
@@ -12,9 +13,17 @@ const ours = new Set([`${codeFolder}/`, `${pathToFileURL(codeFolder).href}/`]);
 /** The URLs that `setModuleUrl` has declared, by file. */
 const declared = new Map<string | undefined, string>();
 
-/** URL of the nearest module on the stack that is not part of this package; `undefined` for code without a file. */
-export function callerFile(): string | undefined {
-  const file = fileOnStack();
+/** A function on the stack. */
+// biome-ignore lint/suspicious/noExplicitAny: any function
+type OnStack = (...parameters: any[]) => unknown;
+
+/**
+ * URL of the nearest module on the stack that is not part of this package; `undefined` for code without a file. A caller
+ * that is more than five functions below the public one names a function that is nearer to it: where `Error` is frozen,
+ * only ten frames can be seen.
+ */
+export function callerFile(above: OnStack = callerFile): string | undefined {
+  const file = fileOnStack(above);
   return declared.get(file) ?? file;
 }
 
@@ -38,7 +47,7 @@ export function mayBeBundled(href: string): boolean {
  * export const double = task({ f: (x: number) => x * 2 });
  */
 export function setModuleUrl(url?: string | URL): void {
-  const file = fileOnStack();
+  const file = fileOnStack(setModuleUrl);
   const href = url === undefined ? file : canonical(String(url));
   const running = file === undefined ? "the calling code has no file" : `the file that runs is ${file}`;
   if (href === undefined) {
@@ -73,28 +82,53 @@ export function canonical(file: string): string | undefined {
   }
 }
 
-function fileOnStack(): string | undefined {
+function fileOnStack(above: OnStack): string | undefined {
+  const file = filesOnStack(above).find((each) => !each.startsWith("node:") && !isOurs(each));
+  return file === undefined ? undefined : canonical(file);
+}
+
+/** Enough frames for a call through a few functions of this package. A limit that the caller has set is not used. */
+const FRAMES = 20;
+
+/** The files of the functions on the stack, the innermost first. */
+function filesOnStack(above: OnStack): string[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
-  let frames: NodeJS.CallSite[] = [];
-  try {
-    // Enough frames for a call through a few functions of this package. A limit that the caller has set is not used.
-    Error.stackTraceLimit = 20;
-    // Test runners install a function here that returns source-mapped positions. The raw frames are needed.
-    Error.prepareStackTrace = (_error, callSites) => {
-      frames = callSites;
-    };
-    void new Error().stack;
-  } finally {
-    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
-  }
-  for (const frame of frames) {
-    const file = frame.getFileName() ?? frame.getScriptNameOrSourceURL();
-    // A native frame is a function of the language, such as Array.prototype.map. In Bun its file is "[unknown]".
-    if (typeof file === "string" && !frame.isNative() && !file.startsWith("node:") && !isOurs(file)) {
-      return canonical(file);
+  let files: string[] | undefined;
+  // Test runners install a function here that returns source-mapped positions. The raw frames are needed.
+  const prepare = (_error: Error, frames: NodeJS.CallSite[]) => {
+    files = frames.flatMap((frame) => {
+      const file = frame.getFileName() ?? frame.getScriptNameOrSourceURL();
+      // A native frame is a function of the language, such as Array.prototype.map. In Bun its file is "[unknown]".
+      return typeof file === "string" && !frame.isNative() ? [file] : [];
+    });
+  };
+  // Unlike assignments, these don't throw where `Error` is frozen.
+  if (Reflect.set(Error, "prepareStackTrace", prepare)) {
+    try {
+      Reflect.set(Error, "stackTraceLimit", FRAMES);
+      void new Error().stack;
+    } finally {
+      Reflect.set(Error, "prepareStackTrace", prepareStackTrace);
+      Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
     }
   }
-  return undefined;
+  return files ?? filesOfCallSites() ?? filesInText(above);
+}
+
+/** The same by a function of the runtime: Node has one from 22.9 on. */
+function filesOfCallSites(): string[] | undefined {
+  const { getCallSites } = util as { getCallSites?: (frames: number) => { scriptName: string }[] };
+  return getCallSites?.(FRAMES).map(({ scriptName }) => scriptName);
+}
+
+/** The same from the text of the stack. */
+function filesInText(above: OnStack): string[] {
+  const holder = { stack: "" };
+  Error.captureStackTrace(holder, above);
+  return Array.from(
+    holder.stack.matchAll(/^ +at (?:.*\()?((?:file:|node:|data:|\/).*?)(?::\d+){1,2}\)?$/gm),
+    ([, file]) => file,
+  );
 }
 
 function isOurs(file: string): boolean {
