@@ -118,7 +118,12 @@ function filesOnStack(above: OnStack): string[] {
 /** The same by a function of the runtime: Node has one from 22.9 on. */
 function filesOfCallSites(): string[] | undefined {
   const { getCallSites } = util as { getCallSites?: (frames: number) => { scriptName: string }[] };
-  return getCallSites?.(FRAMES).map(({ scriptName }) => scriptName);
+  try {
+    return getCallSites?.(FRAMES).map(({ scriptName }) => scriptName);
+  } catch {
+    // Those of Deno and Bun assign to `Error` as well.
+    return undefined;
+  }
 }
 
 /** The same from the text of the stack. */
