@@ -71,7 +71,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly shares: HostShares;
   readonly inFlight = new InFlight(this);
   readonly #events: LaneEvents;
-  readonly #tasks: readonly TaskSource[];
+  readonly #tasks: LaneOptions["tasks"];
   readonly #exchange: Exchange;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
@@ -441,7 +441,6 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       const kind = inbox.kind(index);
       let value: unknown;
       const flags = inbox.flags(index);
-      let rejected = (flags & FLAG_REJECTED) !== 0;
       let isLost = false;
       try {
         value = inbox.value(index);
@@ -452,7 +451,6 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         }
         // An error such as a lack of memory affects only this call.
         value = error;
-        rejected = true;
         isLost = true;
       }
       if (kind === KIND_ATTACHED) {
@@ -475,9 +473,8 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       }
       const call = this.inFlight.get(inbox.call(index));
       const role = flags & ROLE_MASK;
-      if (isLost) {
-        value = this.explain(call, role === 0 ? "result" : "item of the result", value);
-      }
+      value = isLost ? this.explain(call, role === 0 ? "result" : "item of the result", value) : value;
+      const rejected = isLost || (flags & FLAG_REJECTED) !== 0;
       if (role !== 0) {
         this.#streams.receive(call, role, value, inbox.units(index), rejected);
         continue;
