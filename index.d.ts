@@ -297,11 +297,6 @@ interface TimerOptions {
      * 50. This process spins for results for the same time, but never more than 5 microseconds.
      */
     spinMicroseconds?: number | undefined;
-    /**
-     * The longest time, in milliseconds from 0 on, for which a worker that waits for calls may block its event loop.
-     * There is no default: these workers wait inside their event loop, so every value is met.
-     */
-    parkMs?: number | undefined;
 }
 /** How process workers find the memory that they share with the host. */
 interface SharedMemoryOptions {
@@ -667,7 +662,8 @@ declare class PayloadTooLargeError extends KnittingError {
 }
 /**
  * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
- * in Node 20. `message` begins with the path of that part: `$.user.callback is a function`. Only this call rejects.
+ * in Node 20. `message` begins with the path of that part, and names the task:
+ * `$.user.callback is a function (argument of task "save")`. Only this call rejects.
  */
 declare class UnsupportedPayloadError extends KnittingError {
     /** Path of the part that can't be sent. `"$"` is the value itself. */
