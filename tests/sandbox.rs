@@ -580,6 +580,7 @@ fn nothing() -> SandboxSpec {
         execute: Vec::new(),
         needs: Vec::new(),
         devices: Vec::new(),
+        names: Vec::new(),
         memory: None,
         deny_read: Vec::new(),
         deny_write: Vec::new(),

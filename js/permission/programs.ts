@@ -24,7 +24,7 @@ export function programsOf(
   const denied = denyRun.flatMap((program) => findPrograms(program, [...folders, ...PROGRAM_FOLDERS]));
   if (run === true) {
     const execute = unique([...folders, ...PROGRAM_TREES].flatMap((folder) => real(folder) ?? []));
-    return { read: [], execute, devices: [], denied };
+    return { read: [], execute, devices: [], names: [], denied };
   }
   const programs = run.map((program, index) => {
     const [path] = findPrograms(program, folders);
@@ -41,6 +41,7 @@ export function programsOf(
     read: needs.flatMap(({ read }) => read),
     execute: needs.flatMap(({ execute }) => execute),
     devices: needs.flatMap(({ devices }) => devices),
+    names: needs.flatMap(({ names }) => names),
     denied: [],
   };
 }

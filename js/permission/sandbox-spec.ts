@@ -23,6 +23,7 @@ export interface SandboxSpec {
   readonly execute: readonly string[];
   readonly needs: readonly string[];
   readonly devices: readonly string[];
+  readonly names: readonly string[];
   readonly denyRead: readonly string[];
   readonly denyWrite: readonly string[];
   readonly net: boolean;
@@ -95,6 +96,7 @@ export function kernelPlan(
     execute: unique([...runtime.execute, ...programs.execute]),
     needs: unique([...runtime.read, ...programs.read, ...canonical(own)]),
     devices: unique([...runtime.devices, ...programs.devices]),
+    names: unique([...runtime.names, ...programs.names]),
     denyRead: unique([...denied, ...programs.denied]),
     denyWrite: canonical(policy.denyWrite).filter((path) => !isWithin(path, PROCESSES)),
     net: online,

@@ -236,8 +236,8 @@ export interface MissingLayer {
 }
 
 /**
- * What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means
- * the worker.
+ * What a program must be granted to start. All paths but `names` are there and have no symbolic links;
+ * `/proc/self` means the worker.
  */
 export interface ProgramNeeds {
   /** Files and trees that it reads. */
@@ -246,6 +246,8 @@ export interface ProgramNeeds {
   execute: string[];
   /** Devices that it reads and writes. */
   devices: string[];
+  /** Symbolic links on the way to these files, and names under which it looks for files that are not there. */
+  names: string[];
 }
 
 /**

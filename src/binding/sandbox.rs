@@ -51,8 +51,8 @@ pub struct MissingLayer {
     pub reason: String,
 }
 
-/// What a program must be granted to start: paths without symbolic links that are there. `/proc/self` means
-/// the worker.
+/// What a program must be granted to start. All paths but `names` are there and have no symbolic links;
+/// `/proc/self` means the worker.
 #[napi(object)]
 pub struct ProgramNeeds {
     /// Files and trees that it reads.
@@ -61,6 +61,8 @@ pub struct ProgramNeeds {
     pub execute: Vec<String>,
     /// Devices that it reads and writes.
     pub devices: Vec<String>,
+    /// Symbolic links on the way to these files, and names under which it looks for files that are not there.
+    pub names: Vec<String>,
 }
 
 static KERNELS: Lookahead<std::result::Result<Kernel, String>> = Lookahead::new();
@@ -134,7 +136,8 @@ impl From<Layer> for KernelLayer {
 
 impl From<Needs> for ProgramNeeds {
     fn from(needs: Needs) -> Self {
-        Self { read: texts(needs.read), execute: texts(needs.execute), devices: texts(needs.devices) }
+        let Needs { read, execute, devices, names } = needs;
+        Self { read: texts(read), execute: texts(execute), devices: texts(devices), names: texts(names) }
     }
 }
 

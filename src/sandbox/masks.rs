@@ -2,14 +2,15 @@
 //! file system that is mounted nowhere else. Without capabilities not even its owner can read it, and because
 //! the mount is read-only, its owner can't change its mode.
 //!
-//! Files that the runtime needs may lie in a denied folder. Then the mask is a folder that can be entered but
-//! not listed, with an empty place for each file that must be visible. A folder that may be listed, although
-//! not all that it holds may be read, has such a mask too, and shows its places.
+//! Files that the runtime needs may lie in a denied folder, or be looked for in it. Then the mask is a folder that
+//! can be entered but not listed, with an empty place for each file that must be visible and with the symbolic
+//! links that lead to such files. What the runtime looks for in vain is not there. A folder that may be listed,
+//! although not all that it holds may be read, has such a mask too, and shows its places.
 
 use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, mkdirat, openat, symlinkat};
 use rustix::io::Errno;
@@ -21,6 +22,9 @@ use rustix::mount::{
 use super::path::{explain, open};
 use super::spec::OWN_PROC;
 use crate::sys::mounts::attach;
+
+/// A name under which the runtime looks for something, and what the symbolic link there says if it is one.
+pub type Name = (PathBuf, Option<PathBuf>);
 
 /// Nobody can open, read or enter it.
 const CLOSED: Mode = Mode::empty();
@@ -38,13 +42,14 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// A mask for `path` in which `holes` have a place, and can be listed if `shown`. The error is a sentence.
-    pub fn make<'a>(
+    /// A mask for `path` in which `holes` have a place, and `names` are what they say. It can be listed if `shown`.
+    /// The error is a sentence.
+    pub fn make(
         &mut self,
         path: &Path,
-        holes: impl Iterator<Item = &'a Path>,
+        holes: &[&Path],
+        names: &[&Name],
         shown: bool,
-        own_proc: &Path,
     ) -> Result<OwnedFd, String> {
         let passable = if shown { LISTABLE } else { PASSABLE };
         let failed = |error: &dyn Display| format!("a mask for {} cannot be made: {error}", path.display());
@@ -57,23 +62,20 @@ impl Masks {
         let name = self.made.to_string();
         self.made += 1;
 
-        let mut holes = holes.peekable();
+        let mask = Path::new(&name);
         if !is_folder {
-            make_file(empty, &name).map_err(|errno| failed(&errno))?;
-        } else if holes.peek().is_none() {
-            mkdirat(&*empty, &name, CLOSED).map_err(|errno| failed(&errno))?;
+            make_file(empty, mask).map_err(|errno| failed(&errno))?;
+        } else if holes.is_empty() && names.is_empty() {
+            mkdirat(&*empty, mask, CLOSED).map_err(|errno| failed(&errno))?;
         } else {
-            mkdirat(&*empty, &name, passable).map_err(|errno| failed(&errno))?;
+            mkdirat(&*empty, mask, passable).map_err(|errno| failed(&errno))?;
+            let place = |of: &Path| mask.join(of.strip_prefix(path).unwrap_or(of));
             for hole in holes {
-                let within = hole.strip_prefix(path).unwrap_or(hole);
-                make_place(empty, &name, within, passable, self::is_folder(hole)?)
-                    .map_err(|errno| failed(&errno))?;
+                let is_folder = self::is_folder(hole)?;
+                make_place(empty, &place(hole), passable, is_folder).map_err(|errno| failed(&errno))?;
             }
-            // Programs know their own entry in procfs by this name.
-            if let (Ok(entry), Ok(link)) =
-                (own_proc.strip_prefix(path), Path::new(OWN_PROC).strip_prefix(path))
-            {
-                symlinkat(entry, &*empty, Path::new(&name).join(link)).map_err(|errno| failed(&errno))?;
+            for (link, target) in names.iter().filter_map(|(link, target)| Some((link, target.as_ref()?))) {
+                make_link(empty, &place(link), passable, target).map_err(|errno| failed(&errno))?;
             }
         }
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
@@ -102,22 +104,26 @@ fn mount_empty() -> io::Result<OwnedFd> {
 }
 
 /// Makes an empty file or folder to mount something on, and the folders that lead to it.
-fn make_place(
-    folder: &OwnedFd,
-    name: &str,
-    within: &Path,
-    passable: Mode,
-    is_folder: bool,
-) -> Result<(), Errno> {
-    let path = Path::new(name).join(within);
+fn make_place(root: &OwnedFd, path: &Path, passable: Mode, is_folder: bool) -> Result<(), Errno> {
+    make_folders_above(root, path, passable)?;
+    if is_folder { mkdirat(root, path, CLOSED) } else { make_file(root, path) }
+}
+
+/// Makes a symbolic link, and the folders that lead to it.
+fn make_link(root: &OwnedFd, path: &Path, passable: Mode, target: &Path) -> Result<(), Errno> {
+    make_folders_above(root, path, passable)?;
+    symlinkat(target, root, path)
+}
+
+fn make_folders_above(root: &OwnedFd, path: &Path, passable: Mode) -> Result<(), Errno> {
     let above: Vec<_> = path.ancestors().skip(1).filter(|step| !step.as_os_str().is_empty()).collect();
     for step in above.iter().rev() {
-        match mkdirat(folder, *step, passable) {
+        match mkdirat(root, *step, passable) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }
     }
-    if is_folder { mkdirat(folder, &path, CLOSED) } else { make_file(folder, &path) }
+    Ok(())
 }
 
 fn make_file(folder: &OwnedFd, name: impl rustix::path::Arg) -> Result<(), Errno> {

@@ -5,7 +5,7 @@
 //!   write              a mount of its own, writable; noexec if processes may be started, so that none runs what
 //!                      was written
 //!   denyWrite, what the runtime needs, what may be executed: within these a mount of its own, read-only
-//!   denyRead           a mask, see `masks`. What the runtime needs shows through
+//!   denyRead           a mask, see `masks`. What the runtime needs shows through, under its usual names
 //!   list               a mask that can be listed, in which all that is granted shows through, and nothing else
 //!   needs in procfs    a mount of its own: Landlock ties a rule to an inode, and procfs makes a new inode for a name
 //!                      that the kernel has forgotten; the kernel does not forget mount points
@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::aliases::Mounts;
-use super::masks::Masks;
-use super::path::{Trees, explain, open, standing};
-use super::spec::{PROC, SandboxSpec};
+use super::masks::{Masks, Name};
+use super::path::{Trees, explain, link, open, standing};
+use super::spec::{OWN_PROC, PROC, SandboxSpec};
 use crate::sys::mounts::{NO_DEVICES, NO_EXECUTE, NO_SUID, READ_ONLY, attach, set_attributes, set_private};
 
 /// What a file or tree becomes.
@@ -68,12 +68,17 @@ pub fn arrange(spec: &SandboxSpec, own_proc: &Path, landlocked: bool) -> Result<
     let folder =
         env::current_dir().map_err(|error| format!("the working directory is not known: {error}"))?;
     let plan = Plan::new(spec, own_proc, &folder, &Mounts::read()?, landlocked)?;
+    let mut names: Vec<Name> = spec.names.iter().map(|name| (name.clone(), link(name))).collect();
+    // Programs know their own entry in procfs by this name.
+    names.push((OWN_PROC.into(), own_proc.strip_prefix(PROC).ok().map(Path::to_owned)));
     let mut trees = Vec::with_capacity(plan.0.len());
     let mut masks = Masks::default();
     for (path, kind) in &plan.0 {
         let tree = match kind {
             Kind::Masked | Kind::Listed => {
-                masks.make(path, plan.directly_in(path), *kind == Kind::Listed, own_proc)?
+                let names: Vec<_> =
+                    names.iter().filter(|(name, _)| plan.nearest(name) == Some(path)).collect();
+                masks.make(path, &plan.directly_in(path), &names, *kind == Kind::Listed)?
             }
             Kind::Writable | Kind::ReadOnly if path == Path::new(ROOT) => continue,
             Kind::Writable | Kind::ReadOnly => clone(path)?,
@@ -172,13 +177,14 @@ impl Plan {
         path.ancestors().skip(1).find_map(|above| self.0.get(above)).copied().unwrap_or(Kind::ReadOnly)
     }
 
+    /// The path in the plan that decides what a path which is not in the plan becomes.
+    fn nearest<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        path.ancestors().skip(1).find(|above| self.0.contains_key(*above))
+    }
+
     /// The paths in the plan whose nearest parent in the plan is `path`.
-    fn directly_in(&self, path: &Path) -> impl Iterator<Item = &Path> {
-        let is_direct = move |inner: &&Path| {
-            let nearest = inner.ancestors().skip(1).find(|above| self.0.contains_key(*above));
-            nearest == Some(path)
-        };
-        self.0.keys().map(PathBuf::as_path).filter(is_direct)
+    fn directly_in(&self, path: &Path) -> Vec<&Path> {
+        self.0.keys().map(PathBuf::as_path).filter(|inner| self.nearest(inner) == Some(path)).collect()
     }
 }
 
@@ -209,6 +215,7 @@ mod tests {
             execute: Vec::new(),
             needs: Vec::new(),
             devices: Vec::new(),
+            names: Vec::new(),
             memory: None,
             deny_read: Vec::new(),
             deny_write: Vec::new(),

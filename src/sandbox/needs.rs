@@ -4,22 +4,22 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use object::elf::{self, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, StringTable};
 use object::{Endianness, ReadRef};
 
-use super::spec::OWN_PROC;
+use super::spec::{OWN_PROC, PROC};
 
-/// Files that something needs. Every path exists and has no symbolic links; `/proc/self` means whoever has
-/// the need.
+/// Files that something needs. `/proc/self` means whoever has the need. Every path but those of `names` exists
+/// and has no symbolic links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Files and trees it reads.
@@ -28,10 +28,16 @@ pub struct Needs {
     pub execute: BTreeSet<PathBuf>,
     /// Devices it reads and writes.
     pub devices: BTreeSet<PathBuf>,
+    /// What it meets on its way to them: symbolic links, and names under which there is nothing. No folder above
+    /// is a symbolic link.
+    pub names: BTreeSet<PathBuf>,
 }
 
 /// The files that a runtime reads in its own entry of procfs.
 const OWN: &[&str] = &["cgroup", "maps", "stat", "statm", "status"];
+/// Other names of what is in its own entry of procfs. They lead there and grant nothing.
+const OWN_NAMES: &[&str] =
+    &["/dev/fd", "/dev/stderr", "/dev/stdin", "/dev/stdout", "/etc/mtab", "/proc/mounts", "/proc/net"];
 /// The files in which a runtime finds the machine's memory, cores and time.
 const MACHINE: &[&str] = &[
     "/dev/random",
@@ -89,7 +95,8 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// Folders in which every dynamic linker looks, beside those of its configuration.
 const LIBRARY_FOLDERS: &[&str] = &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"];
 const LINKER_CONFIGURATION: &str = "/etc/ld.so.conf";
-const LINKER_FILES: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload"];
+/// The last is a folder of links, through which programs and libraries that have several versions are found.
+const LINKER_FILES: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/alternatives"];
 /// How many interpreters may be scripts themselves, one after the other.
 const MAX_INTERPRETERS: usize = 4;
 
@@ -99,7 +106,10 @@ pub fn of_runtime(executable: &Path) -> io::Result<Needs> {
     let own = OWN.iter().map(|name| Path::new(OWN_PROC).join(name));
     // These files are the worker's, so their paths must not be resolved in this process.
     needs.read.extend(own.filter(|path| path.exists()));
-    needs.read.extend([MACHINE, OPENSSL].into_iter().flatten().filter_map(existing));
+    needs.names.extend(OWN_NAMES.iter().flat_map(|name| follow(Path::new(name)).names));
+    for name in [MACHINE, OPENSSL].into_iter().flatten() {
+        needs.add_read(name);
+    }
     needs.read.extend(cgroup_limits());
     needs.devices.extend(existing("/dev/null"));
     Ok(needs)
@@ -107,7 +117,25 @@ pub fn of_runtime(executable: &Path) -> io::Result<Needs> {
 
 /// Adds what it takes to use the network.
 pub fn add_network(needs: &mut Needs) {
-    needs.read.extend(NETWORK.iter().filter_map(existing));
+    for name in NETWORK {
+        needs.add_read(name);
+    }
+}
+
+impl Needs {
+    /// Adds what is read under this name, and the name itself if it is not the file's own.
+    fn add_read(&mut self, name: impl AsRef<Path>) {
+        let Followed { file, names } = follow(name.as_ref());
+        self.read.extend(file);
+        self.names.extend(names);
+    }
+
+    /// Adds what is executed under this name, and the name itself if it is not the file's own.
+    fn add_execute(&mut self, name: impl AsRef<Path>) {
+        let Followed { file, names } = follow(name.as_ref());
+        self.execute.extend(file);
+        self.names.extend(names);
+    }
 }
 
 /// The needs of any program: an executable file or a script.
@@ -115,21 +143,25 @@ pub fn of_program(executable: &Path) -> io::Result<Needs> {
     let mut needs = Needs::default();
     let mut next = Some(executable.to_owned());
     for _ in 0..MAX_INTERPRETERS {
-        let Some(path) = next.take() else { break };
-        let path = fs::canonicalize(path)?;
+        let Some(name) = next.take() else { break };
+        let path = fs::canonicalize(&name)?;
         let mut head = [0; 256];
         let length = File::open(&path)?.read(&mut head)?;
         next = if let Some(Interpreter { program, searched }) = script_interpreter(&head[..length]) {
-            needs.execute.extend(searched.is_some().then(|| existing(&program)).flatten());
+            if searched.is_some() {
+                needs.add_execute(&program);
+            }
             Some(searched.unwrap_or(program))
         } else {
             add_libraries(&path, &mut needs)?;
             None
         };
-        needs.execute.insert(path);
+        needs.add_execute(name);
     }
     if !needs.execute.is_empty() {
-        needs.read.extend(LINKER_FILES.iter().filter_map(existing));
+        for name in LINKER_FILES {
+            needs.add_read(name);
+        }
     }
     Ok(needs)
 }
@@ -177,18 +209,23 @@ fn add_libraries(program: &Path, needs: &mut Needs) -> io::Result<()> {
     let mut files = vec![program.to_owned()];
     while let Some(file) = files.pop() {
         let Some(linkage) = linkage(&file)? else { continue };
-        needs.execute.extend(linkage.interpreter.as_ref().and_then(existing));
+        if let Some(interpreter) = linkage.interpreter {
+            needs.add_execute(interpreter);
+        }
         for name in linkage.libraries {
-            let found =
-                linkage.folders.iter().chain(&folders).map(|folder| folder.join(&name)).find_map(existing);
+            let places = linkage.folders.iter().chain(&folders).map(|folder| folder.join(&name));
+            let found = places.map(|place| follow(&place)).find(|found| found.file.is_some());
             // The linker reports that better than this code could.
-            let Some(library) = found else { continue };
+            let Some(Followed { file: Some(library), names }) = found else { continue };
+            needs.names.extend(names);
             if seen.insert(library.clone()) {
                 needs.read.extend(library.parent().map(Path::to_owned));
                 files.push(library);
             }
         }
     }
+    // What is in such a folder is there by all of its names.
+    needs.names.retain(|name| !needs.read.iter().any(|folder| name.starts_with(folder)));
     Ok(())
 }
 
@@ -242,7 +279,28 @@ fn read_linkage<'data>(file: impl ReadRef<'data>, origin: &Path) -> Option<Linka
 fn library_folders() -> Vec<PathBuf> {
     let mut folders = configured_folders(Path::new(LINKER_CONFIGURATION), MAX_INTERPRETERS);
     folders.extend(LIBRARY_FOLDERS.iter().map(PathBuf::from));
+    let maps = fs::read_to_string(Path::new(OWN_PROC).join("maps")).unwrap_or_default();
+    folders.extend(built_in_folders(&maps));
     folders
+}
+
+/// The folders that are built into the linker, such as /lib/x86_64-linux-gnu. A small container has no file that
+/// names them, but this process's C library is in one of them. The other one has the same name in /usr, or outside
+/// of it. `maps` are the lines of proc_pid_maps(5).
+fn built_in_folders(maps: &str) -> Vec<PathBuf> {
+    let files =
+        maps.lines().filter_map(|line| line.split_once('/')).map(|(_, path)| Path::new("/").join(path));
+    let is_libc = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libc.so.") || (name.starts_with("libc-2.") && name.ends_with(".so"))
+    };
+    let Some(libc) = files.into_iter().find(is_libc) else { return Vec::new() };
+    let Some(folder) = libc.parent() else { return Vec::new() };
+    let other = folder.strip_prefix("/usr").map_or_else(
+        |_| Path::new("/usr").join(folder.strip_prefix("/").unwrap_or(folder)),
+        |within| Path::new("/").join(within),
+    );
+    vec![folder.to_owned(), other]
 }
 
 /// The folders that a file of the linker's configuration names, itself or by `include`.
@@ -300,7 +358,136 @@ fn cgroup_limits() -> Vec<PathBuf> {
     found
 }
 
+/// How many symbolic links may stand on the way to a file. It is the kernel's limit.
+const MAX_LINKS: usize = 40;
+
+/// Where a path leads.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Followed {
+    /// The path without symbolic links, if it is there.
+    file: Option<PathBuf>,
+    /// The symbolic links on the way, and the first name on it under which there is nothing.
+    names: Vec<PathBuf>,
+}
+
+/// Follows an absolute path link by link. The links of procfs to a process's own entry are not followed: they
+/// lead this process elsewhere than the worker.
+fn follow(path: &Path) -> Followed {
+    let mut names = Vec::new();
+    let mut reached = PathBuf::new();
+    let mut ahead = steps(path);
+    while let Some(step) = ahead.pop() {
+        reached.push(&step);
+        if step == ".." {
+            reached = reached.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
+            continue;
+        }
+        let target = match fs::symlink_metadata(&reached) {
+            Ok(status) if !status.is_symlink() => continue,
+            Ok(_) => fs::read_link(&reached),
+            Err(error) => Err(error),
+        };
+        let is_own = reached.parent() == Some(Path::new(PROC))
+            && ["self", "thread-self"].iter().any(|own| step == *own);
+        match target {
+            Ok(_) if is_own => return Followed { file: None, names },
+            Ok(target) if names.len() < MAX_LINKS => {
+                names.push(reached.clone());
+                reached.pop();
+                ahead.extend(steps(&target));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                names.push(reached);
+                return Followed { file: None, names };
+            }
+            Ok(_) | Err(_) => return Followed { file: None, names },
+        }
+    }
+    Followed { file: Some(reached), names }
+}
+
+/// The parts of a path, the last one first. The root is one of them if the path is absolute.
+fn steps(path: &Path) -> Vec<OsString> {
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    parts.rev().map(|part| part.as_os_str().to_owned()).collect()
+}
+
 /// The path without symbolic links, if it is there.
 fn existing(path: impl AsRef<Path>) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// A folder with files and links, gone at the end.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let folder = env::temp_dir().join(format!("knitting-needs-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(fs::canonicalize(folder).unwrap())
+        }
+
+        fn path(&self, within: &str) -> PathBuf {
+            self.0.join(within)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_path_is_followed_link_by_link_as_the_kernel_does() {
+        let place = Place::new("links");
+        fs::create_dir_all(place.path("run/resolver")).unwrap();
+        fs::write(place.path("run/resolver/stub"), "").unwrap();
+        fs::create_dir(place.path("etc")).unwrap();
+        symlink("../run", place.path("etc/run")).unwrap();
+        symlink(place.path("etc/run/resolver/../resolver/./stub"), place.path("etc/resolv")).unwrap();
+        let found = follow(&place.path("etc/resolv"));
+        assert_eq!(found.file, Some(place.path("run/resolver/stub")));
+        assert_eq!(found.file, existing(place.path("etc/resolv")));
+        assert_eq!(found.names, [place.path("etc/resolv"), place.path("etc/run")]);
+        let plain = follow(&place.path("run/resolver"));
+        assert_eq!(plain, Followed { file: Some(place.path("run/resolver")), names: vec![] });
+    }
+
+    #[test]
+    fn what_is_not_there_is_a_name_too() {
+        let place = Place::new("absent");
+        symlink("nowhere/at/all", place.path("link")).unwrap();
+        symlink("loop", place.path("loop")).unwrap();
+        let nowhere = vec![place.path("nowhere")];
+        assert_eq!(follow(&place.path("nowhere/at/all")), Followed { file: None, names: nowhere });
+        let names = vec![place.path("link"), place.path("nowhere")];
+        assert_eq!(follow(&place.path("link")), Followed { file: None, names });
+        assert_eq!(follow(&place.path("loop")).file, None);
+    }
+
+    #[test]
+    fn the_own_entry_of_procfs_is_not_taken_for_the_workers() {
+        for name in ["/proc/self", "/proc/self/fd/0", "/proc/thread-self/stat"] {
+            assert_eq!(follow(Path::new(name)), Followed::default());
+        }
+        assert_eq!(follow(Path::new("/proc/mounts")).names, [Path::new("/proc/mounts")]);
+    }
+
+    #[test]
+    fn built_in_folders_are_those_of_the_c_library() {
+        let at = |path: &str| {
+            format!("7f00-7f10 r-xp 00028000 fe:00 1057 {path}\n7ffd-7ffe rw-p 00000000 00:00 0 [stack]\n")
+        };
+        let folders = |path: &str| built_in_folders(&at(path));
+        let both = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"].map(PathBuf::from);
+        assert_eq!(folders("/lib/x86_64-linux-gnu/libc.so.6"), both);
+        assert_eq!(folders("/usr/lib/x86_64-linux-gnu/libc-2.31.so"), [both[1].clone(), both[0].clone()]);
+        assert!(folders("/home/somebody/libc-client.so.2007").is_empty());
+    }
 }

@@ -2,10 +2,12 @@
 //! way has been put there since, maybe by another worker, and is an error.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
 
 /// Files and folders with everything in them. A look costs one step for each folder on the way to a path,
@@ -33,6 +35,13 @@ impl<'a> Trees<'a> {
 /// Opens a path as a reference (`O_PATH`), which can't be read.
 pub fn open(path: &Path) -> Result<OwnedFd, Errno> {
     openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+}
+
+/// What a symbolic link says; `None` if there is no link at this path.
+pub fn link(path: &Path) -> Option<PathBuf> {
+    let folder = open(path.parent()?).ok()?;
+    let target = readlinkat(folder, path.file_name()?, Vec::new()).ok()?;
+    Some(OsString::from_vec(target.into_bytes()).into())
 }
 
 /// The path that a mask for `path` has to cover: the path itself, or `None` if nothing is there. If a folder

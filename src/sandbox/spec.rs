@@ -37,6 +37,10 @@ pub struct SandboxSpec {
     pub needs: Vec<PathBuf>,
     /// Devices that the runtime itself reads and writes, also if they are denied.
     pub devices: Vec<PathBuf>,
+    /// Names under which the runtime looks for all this: symbolic links, and paths at which nothing is. They are
+    /// so also in a folder that is denied, and grant nothing.
+    #[serde(default)]
+    pub names: Vec<PathBuf>,
     /// The file of the worker's memory, if that has a name. It may be read and written, also if it is denied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<PathBuf>,
@@ -201,8 +205,8 @@ impl SandboxSpec {
 
     fn paths(&self) -> impl Iterator<Item = &Path> {
         let denied = [&self.deny_read, &self.deny_write].into_iter().flatten().map(PathBuf::as_path);
-        let listed = self.list.iter().map(PathBuf::as_path);
-        self.granted().chain(self.essential()).chain(denied).chain(listed)
+        let others = [&self.list, &self.names].into_iter().flatten().map(PathBuf::as_path);
+        self.granted().chain(self.essential()).chain(denied).chain(others)
     }
 }
 
