@@ -31,7 +31,7 @@ import {
 import { tmpdir, userInfo } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 // @ts-expect-error the scripts are plain JavaScript
-import { ensureNodes } from "../../scripts/runtimes.mjs";
+import { ensureNodes, ensureRuntimes } from "../../scripts/runtimes.mjs";
 import { scope } from "./repetitions";
 
 export interface Containers {
@@ -47,7 +47,7 @@ export interface Containers {
 }
 
 /** Change this number when the steps below change. */
-const RECIPE = 2;
+const RECIPE = 3;
 const IMAGE = "localhost/knitting-test:latest";
 const CLIENT_MILLIS = 120_000;
 
@@ -177,7 +177,10 @@ function hasOverlay(): boolean {
   return /\boverlay$/m.test(readFileSync("/proc/filesystems", "utf8"));
 }
 
-/** The image: Node 24, the libraries it is linked with, and the folders that programs expect. */
+/**
+ * The image: Node 24, the libraries that each runtime is linked with, and the folders that programs expect. It has no
+ * configuration of the dynamic linker and none of OpenSSL, as the smallest images that people use.
+ */
 function importImage(): void {
   const node = ensureNodes()[24];
   const staged = join(base, "root");
@@ -187,7 +190,9 @@ function importImage(): void {
     symlinkSync(source, join(staged, path));
   };
   put(node, "usr/local/bin/node");
-  for (const library of new Set(output("ldd", [node]).match(/\/\S+/g))) {
+  const programs: string[] = Object.values(ensureRuntimes());
+  const libraries = programs.flatMap((program) => output("ldd", [program]).match(/(?<=\s)\/\S+/g) ?? []);
+  for (const library of new Set(libraries)) {
     put(realpathSync(library), library);
   }
   for (const folder of ["tmp", "etc", "dev", "proc", "sys", "run", "root", "var/tmp"]) {
