@@ -1,4 +1,6 @@
 /** A policy as flags of Deno's command line. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import { type Grant, isNothing, type Policy } from "./policy";
@@ -33,6 +35,35 @@ export function denoPermissions(
     // Without this flag Deno would allow imports from its own default hosts.
     ...(isNothing(policy.allowImport) ? ["--no-remote"] : allow("--allow-import", policy.allowImport)),
   ];
+}
+
+/** Files by which Deno takes a folder for a project. */
+const PROJECT_FILES = ["package.json", "deno.json", "deno.jsonc"];
+
+/**
+ * The flag for a Deno that could not start with a project's configuration. Deno looks for a project in the folders
+ * above its program, and does not start if it can read `package.json` or `deno.json` there, but not the `.npmrc` or the
+ * members of a workspace that belong to it. Without the configuration it reads neither, and resolves packages all the
+ * same. A configuration that the user names in `execArgv` stays.
+ */
+export function configurationFlags(
+  entry: string,
+  execArgv: readonly string[],
+  isReadable: (path: string) => boolean,
+): string[] {
+  const isPresent = (path: string): boolean => existsSync(path) && isReadable(path);
+  const isInPart = (folder: string): boolean => {
+    const npmrc = join(folder, ".npmrc");
+    const isClosed = !isReadable(folder) || (existsSync(npmrc) && !isReadable(npmrc));
+    return isClosed && PROJECT_FILES.some((name) => isPresent(join(folder, name)));
+  };
+  const isNamed = execArgv.some((flag) => /^(-c|--config|--no-config)/.test(flag));
+  return !isNamed && foldersAbove(entry).some(isInPart) ? ["--no-config"] : [];
+}
+
+function foldersAbove(path: string): string[] {
+  const folder = dirname(path);
+  return folder === path ? [] : [folder, ...foldersAbove(folder)];
 }
 
 function allow(flag: string, grant: Grant): string[] {

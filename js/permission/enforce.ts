@@ -17,6 +17,7 @@ import { isAbsolute } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import type { KernelLayer, ProgramNeeds } from "../native/addon";
+import { workerEntry } from "../native/package";
 import { addonPath } from "../native/platform";
 import { bunPackagePath } from "../runtime/bun";
 import { denoCacheFolder } from "../runtime/deno";
@@ -25,10 +26,10 @@ import { isElsewhere } from "../runtime/executable";
 import type { ResolvedWorker } from "../runtime/options";
 import { BOOT_VARIABLES, type Program } from "../task/program";
 import { BUN_PERMISSIONS } from "./bun-flags";
-import { canTellDeno, denoPermissions } from "./deno-flags";
-import { modulesOf, ownFolders, type PermissionNeed, taskFolders } from "./needs";
+import { canTellDeno, configurationFlags, denoPermissions } from "./deno-flags";
+import { modulesOf, ownFolders, type PermissionNeed, refuseUnimportable, taskFolders } from "./needs";
 import { canTellNode, letsAddonsIn, type NodeVersion, nodePermissions, nodeVersion } from "./node-flags";
-import { unique } from "./paths";
+import { isWithin, real, unique } from "./paths";
 import { isNothing, type Policy } from "./policy";
 import { report, reportDefault, reportRoot } from "./report";
 import { type Enforcers, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
@@ -81,8 +82,10 @@ export function enforce(
   refuseFlags(worker, mode);
   const { runtime } = worker;
   const own = ownFolders();
-  const folders = taskFolders(modulesOf(program), policy);
-  const needs = [...own, ...folders.roots, ...folders.packages];
+  const modules = modulesOf(program);
+  const folders = taskFolders(modules, policy);
+  const ofTasks = [...folders.roots, ...folders.packages, ...folders.manifests];
+  const needs = [...own, ...ofTasks];
   const readable = executable === "" ? needs : unique([...needs, executable]);
   const kernel = asksKernel(policy, worker, executable)
     ? kernelPlan(policy, worker, executable, own, folders)
@@ -96,6 +99,9 @@ export function enforce(
   // is missing.
   const missing: ReadonlyMap<KernelLayer, string> =
     kernel === undefined || isWrapped ? new Map() : missingLayers(kernel.sandbox);
+  if (kernel !== undefined && runtime !== "thread" && !missing.has("files")) {
+    refuseUnimportable(modules, policy, folders, runtime);
+  }
   const effective = { ...policy, denyRead: unique([...policy.denyRead, ...folders.denied]) };
   // In the default mode a runtime whose flags can't express one of the folders gets no flags.
   const isTold = (can: (path: string) => boolean): boolean =>
@@ -131,6 +137,9 @@ export function enforce(
     const libraries = kernel === undefined ? [] : [...folders.roots, ...folders.packages];
     const net = leavesNetworkToKernel(policy, enforcers) ? true : policy.net;
     flags = denoPermissions({ ...effective, net }, readable, [addonPath(), ...libraries]);
+    if (kernel !== undefined) {
+      flags.push(...configurationFlags(workerEntry, worker.execArgv ?? [], canRead(effective, readable)));
+    }
   } else if (runtime === "bun") {
     flags = BUN_PERMISSIONS;
   }
@@ -140,9 +149,7 @@ export function enforce(
     rules,
     needs: [
       ...own.map((path): PermissionNeed => ({ path, access: "read", for: "knitting-native" })),
-      ...[...folders.roots, ...folders.packages].map(
-        (path): PermissionNeed => ({ path, access: "read", for: "tasks" }),
-      ),
+      ...ofTasks.map((path): PermissionNeed => ({ path, access: "read", for: "tasks" })),
       ...kernelNeeds(kernel),
     ],
   };
@@ -189,6 +196,17 @@ function unrestricted(policy: Policy, { runtime }: ResolvedWorker): Enforcement 
 
 function pathsOf({ read, write, denyRead, denyWrite }: Policy): string[] {
   return [read, write, denyRead, denyWrite].flatMap((paths) => (paths === true ? [] : paths));
+}
+
+/** Whether the kernel lets a worker read a path. Files in `needs` can be read in addition. */
+function canRead({ read, denyRead }: Policy, needs: readonly string[]): (path: string) => boolean {
+  const granted = read === true ? ["/"] : [...read, ...needs];
+  return (path) => {
+    const target = real(path) ?? path;
+    return (
+      granted.some((tree) => isWithin(target, tree)) && !denyRead.some((denied) => isWithin(target, denied))
+    );
+  };
 }
 
 function runsNode(runtime: ResolvedWorker["runtime"]): boolean {

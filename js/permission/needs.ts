@@ -7,7 +7,9 @@ import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../base/errors";
+import { describe } from "../base/validate";
 import { workerParts } from "../native/package";
+import type { ProcessRuntime } from "../runtime/options";
 import type { Program } from "../task/program";
 import { isWithin, real, unique } from "./paths";
 import type { Grant, Policy } from "./policy";
@@ -36,6 +38,11 @@ export interface TaskFolders {
   readonly roots: readonly string[];
   /** The folders from which the modules import: package folders, and the targets of links in them. */
   readonly packages: readonly string[];
+  /**
+   * The files `package.json` above these folders that say how to read modules in them, as in a home folder. Node and
+   * Deno import no module if they can't read the nearest one.
+   */
+  readonly manifests: readonly string[];
   /** Files in all of these folders that a project keeps private and that the user has not granted by name. */
   readonly denied: readonly string[];
 }
@@ -67,6 +74,10 @@ export function taskFolders(modules: readonly NamedModule[], policy: Policy): Ta
   const readable = (path: string): boolean => !policy.denyRead.some((denied) => isWithin(path, denied));
   const packages = packagesFor(places);
   const isNew = (path: string): boolean => !roots.some((root) => isWithin(path, root));
+  const linked = packages.filter((path) => basename(path) !== PACKAGES);
+  const manifests = unique([...places, ...linked.map(manifestIn)].flatMap(nearestManifest)).filter(
+    (path) => isNew(path) && !packages.some((folder) => isWithin(path, folder)),
+  );
   const sensitive = [...roots, ...packages].flatMap(sensitiveInProject).flatMap(existing);
   const denied = sensitive.filter((path) => !isNamed(path, policy.read));
   const torn = denied.find((path) => isNamed(path, policy.write));
@@ -79,6 +90,7 @@ export function taskFolders(modules: readonly NamedModule[], policy: Policy): Ta
   return {
     roots: roots.filter(readable),
     packages: packages.filter((path) => readable(path) && isNew(path)),
+    manifests: manifests.flatMap(existing).filter(readable),
     denied,
   };
 }
@@ -118,11 +130,45 @@ function refuseUnreachable({ what, href }: NamedModule, { denyRead, allowImport 
 }
 
 /**
+ * Throws `InvalidOptionError` if the kernel keeps a runtime from what it reads to import a module, beside the module
+ * itself: Node and Deno the nearest `package.json`, Bun the module's folder.
+ */
+export function refuseUnimportable(
+  modules: readonly NamedModule[],
+  { read, denyRead }: Policy,
+  { roots, packages }: TaskFolders,
+  runtime: ProcessRuntime,
+): void {
+  const readable = read === true ? ["/"] : [...read, ...roots, ...packages];
+  for (const { what, href } of modules.filter(({ href }) => href.startsWith("file:"))) {
+    const file = resolve(fileURLToPath(href));
+    const folder = dirname(real(file) ?? file);
+    if (runtime === "bun" && !readable.some((tree) => isWithin(folder, tree))) {
+      throw new InvalidOptionError(
+        `createPool: the module of ${what} is ${file}, and Bun imports a module only if it can list its folder, ` +
+          `which holds much else and is not granted. Move the module into a folder of its own, or add ` +
+          `${describe(folder)} to "permission.read"`,
+      );
+    }
+    for (const manifest of runtime === "bun" ? [] : nearestManifest(file).flatMap(existing)) {
+      const denial = denyRead.find((denied) => isWithin(manifest, denied));
+      if (denial !== undefined) {
+        throw new InvalidOptionError(
+          `createPool: the module of ${what} is ${file}, and "permission.denyRead" denies ${denial}: a worker could ` +
+            `not import the module, since its runtime reads ${manifest} before. Take that out of the denial`,
+        );
+      }
+    }
+  }
+}
+
+/**
  * The folder of the package that a file belongs to. For a file outside of any package, its own folder; if that folder
  * holds much else, the file itself.
  */
 function packageRoot(file: string): string {
-  const found = ancestors(file).find((folder) => existsSync(join(folder, "package.json")));
+  const [manifest] = nearestManifest(file);
+  const found = manifest === undefined ? undefined : dirname(manifest);
   const folder = found === undefined || isTooWide(found) ? dirname(file) : found;
   return isTooWide(folder) ? file : folder;
 }
@@ -134,6 +180,18 @@ function packageRoot(file: string): string {
 export function foldersOfPackages({ packages }: TaskFolders): string[] {
   const folders = packages.filter((path) => basename(path) === PACKAGES).map((path) => dirname(path));
   return unique(folders).filter((folder) => !isTooWide(folder));
+}
+
+/** The nearest `package.json` of a file, which says how the file is read if it is a module. Empty if there is none. */
+function nearestManifest(file: string): string[] {
+  const found = ancestors(file)
+    .map(manifestIn)
+    .find((path) => existsSync(path));
+  return found === undefined ? [] : [found];
+}
+
+function manifestIn(folder: string): string {
+  return join(folder, "package.json");
 }
 
 /** Whether a folder holds much more than a package. */
@@ -159,9 +217,7 @@ function packagesFor(files: readonly string[]): string[] {
     for (const target of linksIn(folder)) {
       if (!isTooWide(target) && ![...folders, ...linked].some((known) => isWithin(target, known))) {
         linked.push(target);
-        folders.push(
-          ...packageFolders(join(target, "package.json")).filter((found) => !folders.includes(found)),
-        );
+        folders.push(...packageFolders(manifestIn(target)).filter((found) => !folders.includes(found)));
       }
     }
   }

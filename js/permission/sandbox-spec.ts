@@ -86,7 +86,8 @@ export function kernelPlan(
   const denied = canonical([...policy.denyRead, ...tasks.denied, ...cache.private]).filter(
     (path) => path === PROCESSES || !isWithin(path, PROCESSES),
   );
-  const read = canonical([...everything(policy.read), ...tasks.roots, ...tasks.packages, ...cache.read]);
+  const ofTasks = [...tasks.roots, ...tasks.packages, ...tasks.manifests];
+  const read = canonical([...everything(policy.read), ...ofTasks, ...cache.read]);
   const write = canonical([...everything(policy.write), ...cache.write]);
   const parents = worker.runtime === "bun" ? canonical(foldersOfPackages(tasks)) : [];
   const sandbox: SandboxSpec = {
