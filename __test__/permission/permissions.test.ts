@@ -652,7 +652,7 @@ test("what other programs keep in Deno's cache is denied", () => {
   } as const;
   const policy = resolvePermission("strict", () => subject);
   const worker = { runtime: "deno", cwd: project.folder } as Parameters<typeof kernelPlan>[1];
-  const nothing = { roots: [], packages: [], denied: [] };
+  const nothing = { roots: [], packages: [], manifests: [], denied: [] };
   const { read, denyRead } = kernelPlan(policy, worker, process.execPath, [], nothing).sandbox;
   expect(read).toContain(cache);
   expect(denyRead).toEqual(

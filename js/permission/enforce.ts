@@ -15,6 +15,7 @@
 import { execFileSync } from "node:child_process";
 import { isAbsolute } from "node:path";
 import { InvalidOptionError } from "../base/errors";
+import { homeFolder } from "../base/home";
 import { describe } from "../base/validate";
 import type { KernelLayer, ProgramNeeds } from "../native/addon";
 import { workerEntry } from "../native/package";
@@ -66,6 +67,12 @@ export function prepareToEnforce({ mode, kernel }: Policy, worker: ResolvedWorke
   if (mode !== "unsafe" && isAsked && isAbsolute(executable)) {
     lookAheadFor(executable);
   }
+}
+
+/** The home folder, for workers that the kernel may keep from looking it up. */
+export function homeFor({ mode }: Policy, worker: ResolvedWorker): string | undefined {
+  const isHere = worker.runtime !== "thread" && !isElsewhere(worker);
+  return mode !== "unsafe" && isHere ? homeFolder() : undefined;
 }
 
 /** Decides. Throws `PermissionUnsupportedError` or warns of what nobody enforces. */

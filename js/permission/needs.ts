@@ -3,10 +3,10 @@
  * tasks' modules and what these can import. They are derived, and `pool.permissions` shows them.
  */
 import { type Dirent, existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
-import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../base/errors";
+import { homeFolder } from "../base/home";
 import { describe } from "../base/validate";
 import { workerParts } from "../native/package";
 import type { ProcessRuntime } from "../runtime/options";
@@ -196,7 +196,7 @@ function manifestIn(folder: string): string {
 
 /** Whether a folder holds much more than a package. */
 function isTooWide(folder: string): boolean {
-  return ["/", ...existing(homedir())].includes(folder);
+  return ["/", ...existing(homeFolder())].includes(folder);
 }
 
 /** The folders that contain a file, innermost first. */

@@ -1,12 +1,12 @@
 /** The paths of a policy: as they are written, and with symbolic links resolved. */
 import { lstatSync, realpathSync } from "node:fs";
-import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { homeFolder } from "../base/home";
 
 /** The absolute path for what a user has written. `~/` is the home folder, and a relative path starts at `cwd`. */
 export function absolute(path: string, cwd: string): string {
   const inHome = path === "~" || path.startsWith("~/");
-  return inHome ? resolve(homedir(), `.${path.slice(1)}`) : resolve(cwd, path);
+  return inHome ? resolve(homeFolder(), `.${path.slice(1)}`) : resolve(cwd, path);
 }
 
 /** The links in this folder differ for each process. */

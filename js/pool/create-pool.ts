@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { currentScope } from "../base/async-scope";
 import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
-import { enforce, prepareToEnforce } from "../permission/enforce";
+import { enforce, homeFor, prepareToEnforce } from "../permission/enforce";
 import { lookingOnce } from "../permission/paths";
 import { tellOfPreloads } from "../runtime/exec-argv";
 import { findRuntime } from "../runtime/executable";
@@ -70,6 +70,7 @@ function prepare(
       bootstrap: worker.bootstrap,
       spinNanos: worker.spinMicroseconds * 1_000,
       maxPayloadBytes: payload.maxPayloadBytes,
+      home: homeFor(permission, worker),
       debug: undefined,
     };
     const debug = debugContextOf(resolved);

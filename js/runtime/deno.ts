@@ -1,6 +1,6 @@
 /** Deno as the runtime of workers: its flags and its cache. */
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { homeFolder } from "../base/home";
 import { environmentOf } from "./environment";
 import { inheritedConditions } from "./exec-argv";
 import type { ResolvedWorker } from "./options";
@@ -40,7 +40,7 @@ export function denoFlags(
  * there too.
  */
 export function denoCacheFolder(worker: ResolvedWorker, isFetching: boolean): string {
-  const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const caches = process.env.XDG_CACHE_HOME || join(homeFolder(), ".cache");
   const variable = environmentOf(worker).get("DENO_DIR");
   const said = variable?.source === "set" || variable?.source === "files" ? variable.value : undefined;
   if (said !== undefined || !isFetching) {

@@ -39,6 +39,8 @@ export interface Program {
   readonly spinNanos: number;
   /** Bytes that an encoded result may take. */
   readonly maxPayloadBytes: number;
+  /** The home folder, for a worker that a policy may keep from looking it up. */
+  readonly home: string | undefined;
   /** What the worker logs about itself. */
   readonly debug: DebugContext | undefined;
 }

@@ -14,6 +14,7 @@ import { WorkerLane } from "../lane/worker/worker-lane";
 import { native } from "../native/addon";
 import type { BootFault, Program, ThreadData } from "../task/program";
 import { forgetBootData } from "./boot-data";
+import { answerDeniedLookUps } from "./denied-look-ups";
 import { installGuards } from "./exit-guards";
 import { reportFatalErrors } from "./fatal-errors";
 import { loadTasks, runBootstrap } from "./load";
@@ -36,11 +37,14 @@ export async function main(): Promise<void> {
 
 /** Returns the fault if the boot has failed. */
 async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
-  const { bootstrap, tasks, debug } = program;
+  const { bootstrap, tasks, home, debug } = program;
   let retryable = true;
   try {
     reportFatalErrors(end);
     installGuards();
+    if (home !== undefined) {
+      answerDeniedLookUps(home);
+    }
     if (bootstrap !== undefined) {
       retryable = false;
       await runBootstrap(bootstrap, debug);
