@@ -73,6 +73,13 @@ describe.skipIf(missing("bwrap") !== undefined)("under a policy that reads the w
       });
     });
 
+    test("a program starts that is found by a link in a denied folder", async () => {
+      // As on Debian and Fedora, where it is one of several.
+      const links = { "/etc/alternatives/tool": "/bin/echo" };
+      const permission = { read: true, run: ["/etc/alternatives/tool"] };
+      expect(await found(withEtc(links), worker, permission)).toMatchObject({ written: "written\n" });
+    });
+
     test("what is not there looks absent, and the worker boots", async () => {
       expect(await found(withEtc({}), worker, { read: true })).toEqual({
         offset: 0,

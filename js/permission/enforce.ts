@@ -28,7 +28,7 @@ import type { ResolvedWorker } from "../runtime/options";
 import { BOOT_VARIABLES, type Program } from "../task/program";
 import { BUN_PERMISSIONS } from "./bun-flags";
 import { canTellDeno, configurationFlags, denoPermissions } from "./deno-flags";
-import { modulesOf, ownFolders, type PermissionNeed, refuseUnimportable, taskFolders } from "./needs";
+import { modulesOf, ownFolders, type PermissionNeed, refuseNotImportable, taskFolders } from "./needs";
 import { canTellNode, letsAddonsIn, type NodeVersion, nodePermissions, nodeVersion } from "./node-flags";
 import { isWithin, real, unique } from "./paths";
 import { isNothing, type Policy } from "./policy";
@@ -107,7 +107,7 @@ export function enforce(
   const missing: ReadonlyMap<KernelLayer, string> =
     kernel === undefined || isWrapped ? new Map() : missingLayers(kernel.sandbox);
   if (kernel !== undefined && runtime !== "thread" && !missing.has("files")) {
-    refuseUnimportable(modules, policy, folders, runtime);
+    refuseNotImportable(modules, policy, folders, runtime);
   }
   const effective = { ...policy, denyRead: unique([...policy.denyRead, ...folders.denied]) };
   // In the default mode a runtime whose flags can't express one of the folders gets no flags.

@@ -133,7 +133,7 @@ function refuseUnreachable({ what, href }: NamedModule, { denyRead, allowImport 
  * Throws `InvalidOptionError` if the kernel keeps a runtime from what it reads to import a module, beside the module
  * itself: Node and Deno the nearest `package.json`, Bun the module's folder.
  */
-export function refuseUnimportable(
+export function refuseNotImportable(
   modules: readonly NamedModule[],
   { read, denyRead }: Policy,
   { roots, packages }: TaskFolders,

@@ -213,8 +213,8 @@ fn add_libraries(program: &Path, needs: &mut Needs) -> io::Result<()> {
             needs.add_execute(interpreter);
         }
         for name in linkage.libraries {
-            let places = linkage.folders.iter().chain(&folders).map(|folder| folder.join(&name));
-            let found = places.map(|place| follow(&place)).find(|found| found.file.is_some());
+            let mut places = linkage.folders.iter().chain(&folders).map(|folder| folder.join(&name));
+            let found = places.find(|place| place.exists()).map(|place| follow(&place));
             // The linker reports that better than this code could.
             let Some(Followed { file: Some(library), names }) = found else { continue };
             needs.names.extend(names);
@@ -379,7 +379,8 @@ fn follow(path: &Path) -> Followed {
     while let Some(step) = ahead.pop() {
         reached.push(&step);
         if step == ".." {
-            reached = reached.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
+            reached.pop();
+            reached.pop();
             continue;
         }
         let target = match fs::symlink_metadata(&reached) {
