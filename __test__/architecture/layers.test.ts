@@ -36,7 +36,9 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   "js/payload/encode.ts": "the grammar of values on the way out, in one place",
   "js/payload/decode.ts": "the grammar of values on the way in, in one place",
   "js/lane/worker/worker-lane.ts": "the worker's loop: its parts share one turn",
+  "js/lane/host/host-lane.ts": "the host's end: the state of its calls, on the way out and on the way in",
   "src/transport/sigbus.rs": "half of it are tests",
+  "src/transport/arena.rs": "half of it are tests",
 };
 
 interface Import {

@@ -1,7 +1,8 @@
 import { importTask } from "knitting-native";
-import { expect, test } from "vitest";
-import { onEveryRuntime } from "../support/kinds";
-import { until } from "../support/processes";
+import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
+import { describe, expect, test } from "vitest";
+import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { until, WATCHDOG_MILLIS, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
 const href = "../fixtures/tasks/deadly.mjs";
@@ -51,5 +52,35 @@ onEveryRuntime(({ worker }) => {
     await until("the server has answered", () => answered);
     expect(await answer).toBe("still here");
     await calls;
+  });
+});
+
+describe("a host that blocks its event loop right after a call", () => {
+  const add = importTask<{ memory: ProcessSharedBuffer; times: number }, number>({
+    href: "../fixtures/tasks/shared.mjs",
+    name: "add",
+  });
+
+  onEveryKind(({ worker }) => {
+    test("sees the call run meanwhile, and the answers of all its calls after that", async () => {
+      // Each kind of worker can open memory that has a name.
+      const name = `knitting-test-blocking-${process.pid}`;
+      using memory = ProcessSharedBuffer.create({ size: 64, name });
+      try {
+        const words = memory.view(Int32Array);
+        await using pool = createPool({ worker })({ add });
+        expect(await pool.call.add({ memory, times: 1 })).toBe(0);
+        for (let round = 1; round <= 20; round++) {
+          const before = Atomics.load(words, 0);
+          const calls = [1, 2].map(() => pool.call.add({ memory, times: 1 }));
+          const end = Date.now() + WATCHDOG_MILLIS;
+          while (Atomics.load(words, 0) === before && Date.now() < end) {}
+          expect(Atomics.load(words, 0)).toBeGreaterThan(before);
+          expect(await within(Promise.all(calls))).toEqual([before, before + 1]);
+        }
+      } finally {
+        getDefaultProcessSharedBufferPrimitives().unlinkSharedMemory(name);
+      }
+    });
   });
 });

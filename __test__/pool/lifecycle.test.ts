@@ -44,6 +44,12 @@ describe.concurrent("a host that is a process of its own", () => {
       expect(host.stdout).toContain("gave up: WorkerBootError");
     });
 
+    test("a call whose worker turns out to have broken the protocol keeps the process alive until it rejects", async () => {
+      const host = start("overwritten");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      expect(host.stdout).toContain("rejected KNITTING_PROTOCOL_VIOLATION");
+    });
+
     test("a pool that is booting when its worker thread is terminated leaves nothing", async () => {
       const host = start("outer-boot");
       expect(await host.exit()).toEqual({ code: 0, signal: null });

@@ -28,6 +28,7 @@ const tasks = {
   sleepBusily: of<number, number>("sleepBusily"),
   never: of<void, never>("never"),
   large: of<number, Uint8Array>("large"),
+  nap: of<number, void>("nap"),
   scribble: of<{ offset: number; value: number; millis: number }, void>("scribble"),
 };
 
@@ -329,6 +330,23 @@ onChildren(({ worker }) => {
     expect(isAlive(pid)).toBe(true);
     await within(pool.shutdown());
     await until("the worker's child is gone", () => !isAlive(pid));
+  });
+
+  test("a worker that finds its memory overwritten says so once, however many tasks it has, and ends", async () => {
+    await using pool = createPool({ worker: { ...worker, stdio: "pipe" } })(tasks);
+    const lines: string[] = [];
+    pool.on("output", ({ line }) => lines.push(line));
+    const ended = new Promise((resolve) => pool.once("exit", resolve));
+    const naps = Array.from({ length: 200 }, () => pool.call.nap(200));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // All naps are over when the worker reads the submission tail again. What it has published by then counts.
+    const scribbling = pool.call.scribble({ offset: 1024, value: 0x7fff_ffff, millis: 300 });
+    for (const outcome of await within(Promise.allSettled([scribbling, ...naps]))) {
+      expect(outcome.status === "fulfilled" || outcome.reason instanceof WorkerCrashedError).toBe(true);
+    }
+    await within(ended);
+    expect(lines.filter((line) => line.includes("is gone or was overwritten"))).toHaveLength(1);
+    expect(await within(pool.call.echo("served"))).toBe("served");
   });
 
   test("a worker that lies in the shared memory is killed and replaced, the host lives", async () => {

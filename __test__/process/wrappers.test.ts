@@ -356,8 +356,7 @@ describe("memory with a name", () => {
           }
         }
       }
-      // The last code is that of a call that waited for space.
-      const codes = ["KNITTING_WORKER_CRASHED", "KNITTING_PROTOCOL_VIOLATION", "KNITTING_NO_MEMORY"];
+      const codes = ["KNITTING_WORKER_CRASHED", "KNITTING_PROTOCOL_VIOLATION"];
       for (const failure of failures) {
         expect(codes).toContain((failure as KnittingError).code);
       }

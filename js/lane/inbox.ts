@@ -6,6 +6,7 @@ import {
   FLAG_FETCH,
   KIND_BINARY,
   KIND_ENVELOPE,
+  KIND_NO_MEMORY,
   KIND_NUMBER,
   SLOT_BYTES,
   SLOT_CALL,
@@ -25,6 +26,7 @@ import { Envelope, type EnvelopePayload, type Payload } from "../payload/value";
 import type { Shares } from "../shared-memory/references";
 import { unitsOf } from "../stream/protocol";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
+import { noMemory } from "./no-memory";
 
 /** Where the payloads of arrived slots are found. */
 export interface Payloads {
@@ -92,6 +94,9 @@ export class Inbox {
       return this.#f64[(slot + SLOT_INLINE) >> 3];
     }
     const flags = this.#u8[slot + SLOT_FLAGS];
+    if (kind === KIND_NO_MEMORY) {
+      throw noMemory(this.#f64[(slot + SLOT_INLINE) >> 3], this.#u16[(slot + SLOT_VIEW) >> 1]);
+    }
     const length = this.#u32[(slot + SLOT_LENGTH) >> 2];
     if ((flags & FLAG_ARENA) === 0) {
       return this.#inline.decode(slot + SLOT_INLINE, length);

@@ -6,7 +6,7 @@
  * reserved space.
  */
 
-import { KnittingError, PayloadTooLargeError, UnsupportedPayloadError } from "../base/errors";
+import { PayloadTooLargeError, UnsupportedPayloadError } from "../base/errors";
 import { FULL, type NativeLane, native, type Reserve, TOO_LARGE } from "../native/addon";
 import {
   FLAG_ARENA,
@@ -51,6 +51,7 @@ import {
   INLINE_BINARY_BYTES,
 } from "./encoded-value";
 import { headerAfter, TAIL_BYTES } from "./envelope-layout";
+import { noMemory } from "./no-memory";
 
 /** Payloads of envelopes up to this size are encoded with the header. */
 const ENVELOPE_BYTES = 4096;
@@ -112,7 +113,7 @@ export class Outbox {
 
   /**
    * Stages a value. There must be a free slot. Returns undefined, or the encoded value if the arena has no space for it
-   * now. Throws if the value can't be encoded or never fits.
+   * now. Throws if the value can't be encoded or never fits, or if the system has no memory for it.
    */
   stage(
     call: number,
@@ -253,14 +254,17 @@ export class Outbox {
     return unitsOf(this.#u8[slot + SLOT_FLAGS], this.#u32[(slot + SLOT_LENGTH) >> 2]);
   }
 
-  /** Stages an encoded value. There must be a free slot. Returns false if the arena has no space for the value yet. */
+  /**
+   * Stages an encoded value. There must be a free slot. Returns false if the arena has no space for the value yet.
+   * Throws if the system has no memory for it.
+   */
   stageEncoded(call: number, generation: number, task: number, value: EncodedValue): boolean {
     const { kind, flags, view, content, references } = value;
     if (references !== undefined && !this.#shares.send(call, references)) {
       return false;
     }
     if (typeof content === "number") {
-      const slot = this.#header(call, generation, task, kind, flags, 0, 8, 0);
+      const slot = this.#header(call, generation, task, kind, flags, view, 8, 0);
       this.#f64[(slot + SLOT_INLINE) >> 3] = content;
     } else if (kind === KIND_INLINE) {
       const slot = this.#header(call, generation, task, kind, flags, 0, content.length, 0);
@@ -324,7 +328,7 @@ export class Outbox {
 
   /**
    * Reserves space for a payload. Returns its offset in the arena, or -1 if there is no space now. Throws if the
-   * payload never fits.
+   * payload never fits, or if the system has no memory for it.
    */
   #allocate(bytes: number, flags: number): number {
     if (bytes > this.maxPayloadBytes) {
@@ -345,10 +349,7 @@ export class Outbox {
       if (offset === TOO_LARGE) {
         throw new PayloadTooLargeError(bytes, this.maxPayloadBytes);
       }
-      throw new KnittingError(
-        "KNITTING_NO_MEMORY",
-        `the system has no memory for a payload of ${bytes} bytes`,
-      );
+      throw noMemory(bytes, flags);
     }
     this.#widen();
     return offset;

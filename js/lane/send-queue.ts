@@ -1,11 +1,12 @@
 /**
  * Sends values for calls in flight, in order. A value is staged at once if there is space; otherwise it is kept encoded
- * until there is.
+ * until there is. A lack of memory affects only the call that the value belongs to.
  */
 import { PayloadTooLargeError } from "../base/errors";
 import { FLAG_REJECTED } from "../native/layout";
 import { essenceOf } from "../payload/thrown";
 import type { EncodedValue } from "./encoded-value";
+import { lackOf, placeholder } from "./no-memory";
 import type { Outbox } from "./outbox";
 
 /** A value that waits for space. */
@@ -53,6 +54,33 @@ export class SendQueue {
     return encoded.units;
   }
 
+  /**
+   * Sends the reason why a value can't be sent, in its place: the error that `send` has thrown for it, or a description
+   * if that can't be sent either. Something is sent in any case.
+   */
+  sendReason(call: number, generation: number, flags: number, value: unknown, error: unknown): void {
+    let lack = lackOf(value) ?? lackOf(error);
+    const rejected = flags | FLAG_REJECTED;
+    for (const reason of lack === undefined ? reasonsFor(reasonFor(flags, value, error)) : []) {
+      try {
+        this.send(call, generation, rejected, reason());
+        return;
+      } catch (failure) {
+        lack ??= lackOf(failure);
+      }
+    }
+    this.#put(call, generation, placeholder(lack ?? { bytes: 0, flags: rejected }, rejected));
+  }
+
+  /** Stages a value that needs no space in the arena, or keeps it. */
+  #put(call: number, generation: number, value: EncodedValue): void {
+    if (this.#waiting.length > 0 || !this.#outbox.hasRoom) {
+      this.#waiting.push({ call, generation, value, isStaged: false });
+    } else {
+      this.#outbox.stageEncoded(call, generation, 0, value);
+    }
+  }
+
   /** Stages waiting values as far as there is space now. */
   stageWaiting(): void {
     if (this.#waiting.length === 0) {
@@ -63,7 +91,7 @@ export class SendQueue {
     for (const queued of this.#waiting) {
       const { call, generation, value } = queued;
       if (this.#isCurrent(call, generation)) {
-        if (!outbox.hasRoom || !outbox.stageEncoded(call, generation, 0, value)) {
+        if (!outbox.hasRoom || !this.#stage(call, generation, value)) {
           break;
         }
         queued.isStaged = true;
@@ -73,24 +101,36 @@ export class SendQueue {
     this.#waiting.splice(0, done);
   }
 
+  /** Stages a value, or what takes its place if there is no memory for it. Returns false if there is no space yet. */
+  #stage(call: number, generation: number, value: EncodedValue): boolean {
+    try {
+      return this.#outbox.stageEncoded(call, generation, 0, value);
+    } catch (error) {
+      const lack = lackOf(error);
+      if (lack === undefined) {
+        throw error;
+      }
+      return this.#outbox.stageEncoded(call, generation, 0, placeholder(lack, value.flags));
+    }
+  }
+
   /** Drops all waiting values. */
   clear(): void {
     this.#waiting = [];
   }
 }
 
+/** The errors that say why something can't be sent, best first: what was thrown, and a description of that. */
+export function reasonsFor(error: unknown): (() => Error)[] {
+  return [
+    () => (error instanceof Error ? error : new Error(String(error))),
+    () => new Error("something was thrown that can't be sent"),
+  ];
+}
+
 /** Why a value could not be sent. A thrown error that is too large keeps what it is known by. */
-export function reasonFor(flags: number, value: unknown, error: unknown): unknown {
+function reasonFor(flags: number, value: unknown, error: unknown): unknown {
   return (flags & FLAG_REJECTED) !== 0 && error instanceof PayloadTooLargeError
     ? essenceOf(value, error)
     : error;
-}
-
-/** Sends the reason why something could not be sent: the thrown error if it can be sent, otherwise a description. */
-export function sendReason(error: unknown, send: (reason: Error) => void): void {
-  try {
-    send(error instanceof Error ? error : new Error(String(error)));
-  } catch {
-    send(new Error("something was thrown that can't be sent"));
-  }
 }

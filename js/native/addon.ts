@@ -4,6 +4,7 @@
  */
 import { UnsupportedPlatformError } from "../base/errors";
 import { addonPath, BUILD_ADVICE, platformName } from "./platform";
+import { tooManyFiles } from "./system-error";
 
 export type {
   Exchange,
@@ -24,6 +25,8 @@ type Native = typeof import("../../src/binding/addon");
 export const VIOLATED = -2;
 export const FULL = -1;
 export const TOO_LARGE = -2;
+/** In the place of `spinNanos` this makes `exchange` publish and receive nothing. */
+export const PUBLISH_ONLY = -1;
 
 let loaded: Native | undefined;
 
@@ -34,6 +37,10 @@ export function native(): Native {
     try {
       loaded = require(path) as Native;
     } catch (cause) {
+      const limit = tooManyFiles(cause);
+      if (limit !== undefined) {
+        throw limit;
+      }
       throw new UnsupportedPlatformError(
         `knitting-native has no addon for ${platformName()} (${path}): ${(cause as Error).message}\n${BUILD_ADVICE}`,
         { cause },

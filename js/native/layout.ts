@@ -24,6 +24,7 @@ export const KIND_READY = 5;
 export const KIND_BOOT_FAILED = 6;
 export const KIND_ATTACHED = 7;
 export const KIND_FATAL = 8;
+export const KIND_NO_MEMORY = 9;
 export const KIND_ENVELOPE = 16;
 export const FLAG_REJECTED = 1;
 export const FLAG_ARENA = 2;

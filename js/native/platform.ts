@@ -1,5 +1,5 @@
 /** The native parts for this platform, and the checks for whether it is supported. */
-import { accessSync, chmodSync, constants, existsSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedPlatformError } from "../base/errors";
 import { installScript, nativeParts } from "./package";
@@ -34,9 +34,14 @@ function nameFor(libc: string): string {
 }
 
 function libc(): string {
-  // Loaded only here, where the answer is in doubt: it loads child_process, and a policy may deny what it asks.
-  const { familySync, MUSL } = require("detect-libc") as typeof import("detect-libc");
-  return familySync() === MUSL ? "musl" : "gnu";
+  // What is mapped into this process is the truth. A policy may deny the file to a worker, and there may be no /proc.
+  try {
+    return /\/(ld-musl-|libc\.musl-)/.test(readFileSync("/proc/self/maps", "latin1")) ? "musl" : "gnu";
+  } catch {
+    // The report contains glibc's version if this runtime uses glibc.
+    const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+    return report?.header === undefined || report.header.glibcVersionRuntime !== undefined ? "gnu" : "musl";
+  }
 }
 
 /** The folder of the native parts: the one that is there, or this platform's by its name. */

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { currentScope } from "../base/async-scope";
 import { UnsupportedPlatformError } from "../base/errors";
 import { native } from "../native/addon";
+import { systemError } from "../native/system-error";
 import { enforce, homeFor, prepareToEnforce } from "../permission/enforce";
 import { lookingOnce } from "../permission/paths";
 import { tellOfPreloads } from "../runtime/exec-argv";
@@ -77,12 +78,21 @@ function prepare(
     if (debug !== undefined) {
       traceSetup(debug, resolved, program);
     }
-    const enforcement = lookingOnce(() => enforce(permission, worker, executable, program));
+    const enforcement = lookingOnce(() => explained(() => enforce(permission, worker, executable, program)));
     const scope = currentScope();
     const settings = { limits, worker, executable, payload, abortSignalCapacity, debug };
     const plan = { program, enforcement, scope, ...settings };
     return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners, threads, balancer));
   };
+}
+
+/** Throws what `action` throws, errors of the system as the user gets them. */
+function explained<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw systemError(error);
+  }
 }
 
 /**

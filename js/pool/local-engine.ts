@@ -7,6 +7,7 @@
 import { KnittingError } from "../base/errors";
 import { laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
+import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
 import type { Plan } from "../spawn/worker";
 import type { TimeLimit } from "../task/time-limit";
@@ -32,7 +33,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
       }
     } catch (error) {
       void this.close();
-      throw error;
+      throw systemError(error);
     }
     this.#pick = balancer(strategy, this.#workers);
   }

@@ -15,6 +15,7 @@ import { allocate } from "../lane/arena-buffers";
 import type { LaneCall } from "../lane/host/lane-call";
 import { hold, release } from "../lane/keep-alive";
 import type { NativeHostLane } from "../native/addon";
+import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
 import { MAX_MOVES } from "../spawn/exit-error";
 import type { Plan } from "../spawn/worker";
@@ -293,7 +294,7 @@ export class SupervisedWorker {
       this.#start();
     } catch (error) {
       if (this.#state !== "closed") {
-        this.#bootEnded(error as Error, true, [], false);
+        this.#bootEnded(systemError(error) as Error, true, [], false);
       }
     }
   }

@@ -8,6 +8,7 @@ import { MessageChannel, Worker as Thread, type WorkerOptions } from "node:worke
 import { afterRunning } from "../base/clock";
 import type { HostLane } from "../lane/host/host-lane";
 import { workerEntry } from "../native/package";
+import { systemError } from "../native/system-error";
 import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment";
 import { inheritedFlags } from "../runtime/exec-argv";
 import type { ThreadData } from "../task/program";
@@ -55,7 +56,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
   let cause: unknown;
   thread.on("online", () => events.spawned());
   thread.on("error", (error) => {
-    cause = error;
+    cause = systemError(error);
   });
   const exitCode = new Promise<number>((resolve) => {
     thread.on("exit", (code) => {

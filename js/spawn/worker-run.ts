@@ -184,6 +184,11 @@ export class WorkerRun {
   }
 
   #bootFailed(fault: unknown): void {
+    if (fault === undefined) {
+      // The worker had no memory to report it, and has printed it.
+      this.#worker.stop();
+      return;
+    }
     const { error, retryable } = isRecord(fault) ? fault : { error: fault, retryable: true };
     this.#facts.bootFault = {
       error: error instanceof Error ? error : new Error(String(error)),

@@ -11,7 +11,8 @@ export interface TaskToolkit<Progress = unknown> {
    * found no free memory is kept. Returns false, and sends nothing, if the call has its result already or nobody
    * waits for it any more.
    *
-   * @throws UnsupportedPayloadError or PayloadTooLargeError if the value can't be sent
+   * @throws UnsupportedPayloadError or PayloadTooLargeError if the value can't be sent, and KnittingError with the code
+   * `KNITTING_NO_MEMORY` if the system has no memory for it
    */
   readonly progress: (value: Progress) => boolean;
   /**

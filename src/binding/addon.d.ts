@@ -40,7 +40,10 @@ export declare class HostLane {
   staging(): ArrayBuffer;
   /** The part of the outgoing arena that may be in use. It grows: the word `STAGING_WINDOW` tells its size. */
   outgoing(): ArrayBuffer;
-  /** A private copy of a payload that `exchange` has left in the arena. */
+  /**
+   * A private copy of a payload that `exchange` has left in the arena. Throws if this process has no memory
+   * for it. If the segment's memory is gone, `violation` says so.
+   */
   copyOut(offset: number, bytes: number): ArrayBuffer;
   /** Goes to sleep: `wake` is called once something arrives. False if something has arrived already. */
   arm(): boolean;
@@ -72,7 +75,7 @@ export declare class HostLane {
    * `reserve`. It stays until a slot that brings it to the worker is released, or until `free`.
    */
   allocate(bytes: number): number;
-  /** The bytes of such room. They stay where they are when the lane is closed. */
+  /** The bytes of such room. They stay where they are when the lane is closed, as private memory. */
   arenaBuffer(offset: number, bytes: number): ArrayBuffer;
   /** Frees the room at `offset`, from which nothing was sent. */
   free(offset: number): void;
@@ -82,7 +85,7 @@ export declare class HostLane {
    * says so.
    */
   trim(keep: number): boolean;
-  /** What the worker did wrong, as a sentence, after `exchange` has said that it did something wrong. */
+  /** What the worker did wrong, as a sentence, if it did: `exchange`, `copyOut` and `trim` find out. */
   violation(): string | null;
   /**
    * A token with which one thread of this process can attach as the worker. `onEvent` hears of what the

@@ -12,7 +12,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
-use super::error::{failed, system};
+use super::error::{failed, system, unavailable};
 use super::launch::{WorkerEvent, WorkerStdio, event_handler};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
@@ -27,6 +27,7 @@ use crate::process::worker_memory::{self, WorkerMemory};
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::Geometry;
 use crate::transport::segment::Identity;
+use crate::transport::violation::Violation;
 
 /// The host's end of a lane, and the worker behind it.
 #[napi]
@@ -96,15 +97,15 @@ impl HostLane {
         let geometry = Geometry::new(arena_bytes as usize).ok_or_else(|| {
             Error::new(Status::InvalidArg, format!("no arena can have {arena_bytes} bytes"))
         })?;
-        let (segment, memory, name) =
-            worker_memory::create(geometry, name_prefix.as_deref()).map_err(system("shared memory"))?;
+        let (segment, memory, name) = worker_memory::create(geometry, name_prefix.as_deref())
+            .map_err(unavailable("set up shared memory"))?;
         let identity = segment.identity().clone();
         let mut end = lane::HostLane::new(Arc::new(segment));
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         end.watch(move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         })
-        .map_err(system("the lane's thread"))?;
+        .map_err(unavailable("set up the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
         let worker = Rc::new(RefCell::new(Worker::None));
         let name = Rc::new(RefCell::new(name));
@@ -173,11 +174,16 @@ impl HostLane {
         })
     }
 
-    /// A private copy of a payload that `exchange` has left in the arena.
+    /// A private copy of a payload that `exchange` has left in the arena. Throws if this process has no memory
+    /// for it. If the segment's memory is gone, `violation` says so.
     #[napi]
     pub fn copy_out(&self, env: Env, offset: u32, bytes: u32) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
-            let block = end.copy_out(offset as usize, bytes as usize).map_err(system("a payload's copy"))?;
+            let block = end.copy_out(offset as usize, bytes as usize);
+            if end.segment().lost() {
+                self.cell.violation.set(Some(Violation::Lost));
+            }
+            let block = block.map_err(system("a payload's copy"))?;
             raw::block_buffer(&env, block)
         })
     }
@@ -246,7 +252,7 @@ impl HostLane {
         self.with(|end| Ok(raw::offset_of(&end.allocate(bytes as usize))))
     }
 
-    /// The bytes of such room. They stay where they are when the lane is closed.
+    /// The bytes of such room. They stay where they are when the lane is closed, as private memory.
     #[napi]
     pub fn arena_buffer(&self, env: Env, offset: f64, bytes: f64) -> Result<ArrayBuffer<'static>> {
         self.with(|end| {
@@ -277,10 +283,10 @@ impl HostLane {
         })
     }
 
-    /// What the worker did wrong, as a sentence, after `exchange` has said that it did something wrong.
+    /// What the worker did wrong, as a sentence, if it did: `exchange`, `copyOut` and `trim` find out.
     #[napi(ts_return_type = "string | null")]
     pub fn violation(&self) -> Option<&'static str> {
-        self.cell.violation.get().map(super::super::transport::violation::Violation::explain)
+        self.cell.violation.get().map(Violation::explain)
     }
 
     /// A token with which one thread of this process can attach as the worker. `onEvent` hears of what the
@@ -296,7 +302,7 @@ impl HostLane {
         };
         let id = spawn::next_id();
         let output = thread_output::listen(id, stdio.into(), event_handler(on_event, None)?)
-            .map_err(system("the thread's output"))?;
+            .map_err(unavailable("set up the thread's output"))?;
         let shelf = Shelf::default();
         let token = thread_tokens::issue((descriptor, identity, shelf.clone(), output));
         self.giver.replace(Some(Giver::Shelf(shelf)));
@@ -389,7 +395,9 @@ impl HostLane {
 }
 
 fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
-    drop(cell.end.take());
+    if let Some(end) = cell.end.take() {
+        end.close();
+    }
     match worker.replace(Worker::None) {
         Worker::None => {}
         Worker::Thread { token, id } => {

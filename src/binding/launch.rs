@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
-use super::error::{refused, system};
+use super::error::{refused, unavailable};
 use super::host_lane::HostLane;
 use crate::process::boot;
 use crate::process::handover::Giver;
@@ -193,7 +193,7 @@ pub(super) fn event_handler(
 fn not_started(error: StartError) -> Error {
     match error {
         StartError::Refused(message) => refused(message),
-        StartError::System { what, error } => system(what)(error),
+        StartError::System { what, error } => unavailable(format!("set up {what}"))(error),
     }
 }
 

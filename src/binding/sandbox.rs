@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use napi::{Error, Result};
 use napi_derive::napi;
 
-use super::error::refused;
+use super::error::{refused, unavailable};
 use crate::sandbox::lookahead::Lookahead;
 use crate::sandbox::needs::{self, Needs};
 use crate::sandbox::probe::{Kernel, Missing};
@@ -65,12 +65,8 @@ pub struct ProgramNeeds {
     pub names: Vec<String>,
 }
 
-static KERNELS: Lookahead<std::result::Result<Kernel, String>> = Lookahead::new();
+static KERNELS: Lookahead<std::io::Result<Kernel>> = Lookahead::new();
 static RUNTIMES: Lookahead<std::io::Result<Needs>> = Lookahead::new();
-
-fn ask_kernel(launcher: &Path) -> std::result::Result<Kernel, String> {
-    Kernel::ask(&launcher.to_string_lossy())
-}
 
 /// Begins to look up, in threads of their own, what `runtimeNeeds` and `probeSandbox` will be asked: the first for
 /// `executable`, the second for `launcher`, which is left out where that is known already.
@@ -78,15 +74,15 @@ fn ask_kernel(launcher: &Path) -> std::result::Result<Kernel, String> {
 pub fn look_ahead(executable: String, launcher: Option<String>) {
     RUNTIMES.begin(executable.into(), needs::of_runtime);
     if let Some(launcher) = launcher {
-        KERNELS.begin(launcher.into(), ask_kernel);
+        KERNELS.begin(launcher.into(), Kernel::ask);
     }
 }
 
 /// Asks the launcher at this path what this kernel can enforce. It takes a few milliseconds.
 #[napi]
 pub fn probe_sandbox(launcher: String) -> Result<SandboxProbe> {
-    let Kernel { landlock, mounts, seccomp } =
-        KERNELS.take(Path::new(&launcher), ask_kernel).map_err(refused)?;
+    let kernel = KERNELS.take(Path::new(&launcher), Kernel::ask);
+    let Kernel { landlock, mounts, seccomp } = kernel.map_err(unavailable(format!("execute {launcher}")))?;
     Ok(SandboxProbe { landlock, mounts, seccomp })
 }
 
@@ -107,7 +103,7 @@ pub fn sandbox_missing(sandbox: String, probe: SandboxProbe) -> Result<Vec<Missi
 #[napi]
 pub fn runtime_needs(executable: String, net: bool) -> Result<ProgramNeeds> {
     let found = RUNTIMES.take(Path::new(&executable), needs::of_runtime);
-    let mut needs = found.map_err(|error| unreadable(&executable, &error))?;
+    let mut needs = found.map_err(|error| unreadable(&executable, error))?;
     if net {
         needs::add_network(&mut needs);
     }
@@ -117,7 +113,7 @@ pub fn runtime_needs(executable: String, net: bool) -> Result<ProgramNeeds> {
 /// What any program must be granted to start.
 #[napi]
 pub fn program_needs(executable: String) -> Result<ProgramNeeds> {
-    needs::of_program(Path::new(&executable)).map(Into::into).map_err(|error| unreadable(&executable, &error))
+    needs::of_program(Path::new(&executable)).map(Into::into).map_err(|error| unreadable(&executable, error))
 }
 
 impl From<Layer> for KernelLayer {
@@ -145,6 +141,6 @@ fn texts(paths: BTreeSet<PathBuf>) -> Vec<String> {
     paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }
 
-fn unreadable(executable: &str, error: &std::io::Error) -> Error {
-    refused(format!("cannot find out what {executable} needs: {error}"))
+fn unreadable(executable: &str, error: std::io::Error) -> Error {
+    unavailable(format!("find out what {executable} needs"))(error)
 }

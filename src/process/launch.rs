@@ -17,6 +17,7 @@ use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::sys::limits::explain;
 use crate::sys::pidfd;
 
 /// Everything a worker is started with.
@@ -92,7 +93,7 @@ impl LaunchError {
     /// An error that says that `what` could not be done because of `error`.
     pub fn new(what: &str, error: &io::Error) -> Self {
         let retryable = matches!(error.raw_os_error(), Some(EAGAIN | ENOMEM | EMFILE | ENFILE));
-        Self { message: format!("cannot {what}: {error}"), retryable }
+        Self { message: format!("cannot {what}: {}", explain(error)), retryable }
     }
 
     /// Why a process can't run in this folder, if it can't. A folder that was deleted may be made again.

@@ -70,7 +70,7 @@ pub fn create(prefix: &str, geometry: Geometry) -> io::Result<(Segment, Named)> 
         .open(FOLDER)
         .map_err(|error| io::Error::new(error.kind(), format!("{FOLDER}: {error}")))?;
     owner_lock::hold(&lock, Owner::Host)?;
-    let segment = Segment::create_in(&lock, geometry)?;
+    let segment = Segment::create_in(&lock, owner_lock::reopen(&lock)?, geometry)?;
     let random: [u8; RANDOM_BYTES] = random::bytes()?;
     let path = Path::new(FOLDER).join(format!("{prefix}-{:032x}{SUFFIX}", u128::from_ne_bytes(random)));
     let unnamed = format!("/proc/self/fd/{}", lock.as_raw_fd());

@@ -1,5 +1,7 @@
 //! What a kernel can enforce, and which layers of a sandbox it can't.
 
+use std::io;
+use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -35,14 +37,13 @@ pub struct Missing {
 }
 
 impl Kernel {
-    /// Asks the launcher at this path. The error is a sentence.
-    pub fn ask(launcher: &str) -> Result<Self, String> {
-        let output = Command::new(launcher)
-            .arg(PROBE)
-            .output()
-            .map_err(|error| format!("cannot execute {launcher}: {error}"))?;
-        serde_json::from_slice(&output.stdout)
-            .map_err(|error| format!("{launcher} {PROBE} has not answered ({}): {error}", output.status))
+    /// Asks the launcher at this path. The error says why it could not be executed, or what came instead of an
+    /// answer.
+    pub fn ask(launcher: &Path) -> io::Result<Self> {
+        let output = Command::new(launcher).arg(PROBE).output()?;
+        serde_json::from_slice(&output.stdout).map_err(|error| {
+            io::Error::other(format!("it has not answered {PROBE} ({}): {error}", output.status))
+        })
     }
 
     /// Finds out what this kernel can enforce, and enters namespaces if that is possible. It is for a process

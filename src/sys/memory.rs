@@ -4,12 +4,12 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
+use nix::sys::mman::{MRemapFlags, MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 
 /// An empty file in memory that can be sealed. It can't be executed, so a worker can't write a program into
 /// it, which Landlock would let it run. (Before Linux 6.3 it can be executed.)
@@ -62,6 +62,30 @@ pub unsafe fn replace(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller vouches for the range.
     unsafe { mmap_anonymous(Some(start.addr()), length, access, flags) }?;
     Ok(())
+}
+
+/// Puts private memory with the same bytes in the place of what is mapped at `[start, start + bytes)`, which
+/// is mapped for other threads at every moment.
+///
+/// # Safety
+/// As for [`replace`], and the bytes can be read.
+pub unsafe fn make_private(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
+    let length = NonZero::new(bytes).ok_or(Errno::EINVAL)?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+    // SAFETY: a new mapping, in nobody's place.
+    let copy = unsafe { mmap_anonymous(None, length, access, flags) }?;
+    let there = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED;
+    // SAFETY: the caller vouches for the range, and the copy is as long. It moves to its place as a whole.
+    let moved = unsafe {
+        ptr::copy_nonoverlapping(start.as_ptr(), copy.cast().as_ptr(), bytes);
+        mremap(copy, bytes, bytes, there, Some(start.cast()))
+    };
+    if moved.is_err() {
+        // SAFETY: the mapping from above, which nobody has got.
+        let _ = unsafe { munmap(copy, bytes) };
+    }
+    moved.map(drop).map_err(Into::into)
 }
 
 /// An error if the system has not `bytes` bytes of memory now: if they were taken, the kernel would kill

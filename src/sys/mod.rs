@@ -6,6 +6,7 @@ pub mod environ;
 pub mod exit;
 pub mod fork;
 pub mod futex;
+pub mod limits;
 pub mod memory;
 pub mod mounts;
 pub mod pidfd;

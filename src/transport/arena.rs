@@ -12,6 +12,8 @@
 //! [`Arena::trim`].
 
 use std::io;
+use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::layout::{CHUNK_BYTES, INITIAL_WINDOW_BYTES, PAYLOAD_ALIGN, SMALL_BYTES};
@@ -158,6 +160,23 @@ impl Arena {
         true
     }
 
+    /// The parts of the segment, in bytes and in their order, that JavaScript may hold: spans that no slot refers
+    /// to.
+    pub fn lent(&self) -> Vec<Range<usize>> {
+        let mut lent = Vec::new();
+        let mut index = 0;
+        while index < self.chunks.len() {
+            let chunk = self.chunks[index];
+            let count = if chunk.used { chunk.span as usize } else { 1 };
+            if chunk.used && chunk.refs == 0 && self.leased != Some(index) {
+                let start = self.at + index * CHUNK_BYTES;
+                lent.push(start..start + count * CHUNK_BYTES);
+            }
+            index += count;
+        }
+        lent
+    }
+
     /// True while a published slot refers to anything here.
     pub fn in_use(&self) -> bool {
         self.chunks.iter().any(|chunk| chunk.refs > 0)
@@ -171,9 +190,8 @@ impl Arena {
             if chunk.used || !chunk.populated {
                 continue;
             }
-            let start = self.segment.at(self.at + index * CHUNK_BYTES);
             // SAFETY: a whole chunk of the live mapping; nothing refers to it.
-            if unsafe { memory::punch_out(start, CHUNK_BYTES) }.is_ok() {
+            if unsafe { memory::punch_out(self.chunk(index), CHUNK_BYTES) }.is_ok() {
                 self.chunks[index].populated = false;
                 given += CHUNK_BYTES;
             }
@@ -213,22 +231,43 @@ impl Arena {
         None
     }
 
-    /// Populates those of the chunks that are not populated yet, with one call for each gap.
+    /// Populates those of the chunks that are not populated yet, with one call for each gap. A failed attempt
+    /// gives back to the system what it has touched.
     fn populate(&mut self, first: usize, count: usize) -> io::Result<()> {
-        let mut index = first;
-        while index < first + count {
-            let end = (index..first + count)
-                .find(|&i| self.chunks[i].populated != self.chunks[index].populated)
-                .unwrap_or(first + count);
-            if !self.chunks[index].populated {
-                let start = self.segment.at(self.at + index * CHUNK_BYTES);
-                // SAFETY: whole chunks of the live mapping.
-                unsafe { memory::populate(start, (end - index) * CHUNK_BYTES) }?;
-                self.chunks[index..end].iter_mut().for_each(|chunk| chunk.populated = true);
+        let gaps = self.gaps(first, count);
+        for gap in &gaps {
+            // SAFETY: whole chunks of the live mapping.
+            let populated = unsafe { memory::populate(self.chunk(gap.start), gap.len() * CHUNK_BYTES) };
+            if let Err(error) = populated {
+                for gap in &gaps {
+                    // SAFETY: whole chunks of the live mapping; nothing has been written there. If it fails, they
+                    // are as if somebody else had populated them.
+                    let _ = unsafe { memory::punch_out(self.chunk(gap.start), gap.len() * CHUNK_BYTES) };
+                }
+                return Err(error);
             }
-            index = end;
+        }
+        for gap in gaps {
+            self.chunks[gap].iter_mut().for_each(|chunk| chunk.populated = true);
         }
         Ok(())
+    }
+
+    /// Those of the chunks that are not populated, each run of them as one range.
+    fn gaps(&self, first: usize, count: usize) -> Vec<Range<usize>> {
+        let mut gaps: Vec<Range<usize>> = Vec::new();
+        for index in (first..first + count).filter(|&index| !self.chunks[index].populated) {
+            match gaps.last_mut() {
+                Some(gap) if gap.end == index => gap.end += 1,
+                _ => gaps.push(index..index + 1),
+            }
+        }
+        gaps
+    }
+
+    /// Where a chunk begins.
+    fn chunk(&self, index: usize) -> NonNull<u8> {
+        self.segment.at(self.at + index * CHUNK_BYTES)
     }
 
     fn free_if_unused(&mut self, first: usize) {
@@ -246,6 +285,7 @@ impl Arena {
 mod tests {
     use super::*;
     use crate::transport::layout::Geometry;
+    use std::os::unix::fs::MetadataExt;
 
     const CHUNKS: usize = 64;
 
@@ -364,6 +404,39 @@ mod tests {
         // SAFETY: as above.
         let (kept, fresh) = unsafe { (start.read(), start.add(2 * CHUNK_BYTES).read()) };
         assert_eq!((kept, fresh), (0xaa, 0));
+    }
+
+    #[test]
+    fn a_failed_attempt_gives_back_what_it_has_touched() {
+        let (segment, file) = Segment::create_unsealed(Geometry::new(CHUNKS * CHUNK_BYTES).unwrap());
+        let (at, whole) = (segment.geometry().submission_arena(), segment.geometry().segment_bytes());
+        let mut arena = Arena::new(Arc::new(segment), at);
+        let taken = || file.metadata().unwrap().blocks();
+        let kept = arena.reserve(2 * CHUNK_BYTES).unwrap();
+        let before = taken();
+        // The system can give the first chunks, and then no more.
+        file.set_len((at + 6 * CHUNK_BYTES) as u64).unwrap();
+        assert!(matches!(arena.reserve(8 * CHUNK_BYTES), Err(Reserve::NoMemory(_))));
+        arena.charge(kept);
+        arena.release(kept);
+        assert!(arena.prepare(8 * CHUNK_BYTES).is_err());
+        assert_eq!((taken(), used(&arena)), (before, 0));
+        file.set_len(whole as u64).unwrap();
+        assert_eq!(arena.reserve(8 * CHUNK_BYTES).unwrap(), 0);
+        assert!(taken() > before);
+    }
+
+    #[test]
+    fn what_is_lent_is_known_by_its_place() {
+        let mut arena = arena();
+        let (small, lent) = (arena.reserve(10).unwrap(), arena.allocate(3 * CHUNK_BYTES).unwrap());
+        let sent = arena.reserve(2 * CHUNK_BYTES).unwrap();
+        arena.charge(small);
+        arena.charge(sent);
+        let at = arena.at + lent;
+        assert_eq!(arena.lent(), vec![at..at + 3 * CHUNK_BYTES; 1]);
+        arena.free(lent);
+        assert_eq!(arena.lent(), []);
     }
 
     #[test]

@@ -164,6 +164,9 @@ pub enum Kind {
     /// Worker to host, once: an error outside of any call is about to end the worker. An encoded value as for
     /// [`Self::Ready`].
     Fatal = 8,
+    /// A value for which its sender had no memory. The inline bytes are a float64: how many bytes it has. The
+    /// value is the error that says so, and that error needs no memory either.
+    NoMemory = 9,
     /// An envelope in the arena: its payload, whose class is `view`, then the encoded header, then the
     /// payload's length. JavaScript alone reads it, see `js/lane/envelope-layout.ts`.
     Envelope = 16,
@@ -181,6 +184,7 @@ impl Kind {
             6 => Self::BootFailed,
             7 => Self::Attached,
             8 => Self::Fatal,
+            9 => Self::NoMemory,
             16 => Self::Envelope,
             _ => return None,
         })
@@ -396,6 +400,7 @@ fn typescript() -> String {
     constant("KIND_BOOT_FAILED", Kind::BootFailed as usize);
     constant("KIND_ATTACHED", Kind::Attached as usize);
     constant("KIND_FATAL", Kind::Fatal as usize);
+    constant("KIND_NO_MEMORY", Kind::NoMemory as usize);
     constant("KIND_ENVELOPE", Kind::Envelope as usize);
     constant("FLAG_REJECTED", FLAG_REJECTED as usize);
     constant("FLAG_ARENA", FLAG_ARENA as usize);

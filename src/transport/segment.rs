@@ -8,11 +8,12 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -79,6 +80,8 @@ pub struct Segment {
     geometry: Geometry,
     identity: Identity,
     sealed: bool,
+    /// The file, if this side has created it and a peer can truncate it: to ask how long it is.
+    file: Mutex<Option<File>>,
 }
 
 impl Segment {
@@ -93,10 +96,12 @@ impl Segment {
         Ok((Self::fresh(&file, geometry)?, file.into()))
     }
 
-    /// Creates a segment in an empty file that nobody else has yet.
-    pub fn create_in(file: &File, geometry: Geometry) -> io::Result<Self> {
+    /// Creates a segment in an empty file that nobody else has yet. `same` is the same file, opened once more so
+    /// that no lock is held by it.
+    pub fn create_in(file: &File, same: File, geometry: Geometry) -> io::Result<Self> {
         file.set_len(geometry.segment_bytes() as u64)?;
-        Self::fresh(file, geometry)
+        let segment = Self::fresh(file, geometry)?;
+        Ok(Self { file: Mutex::new(Some(same)), ..segment })
     }
 
     /// A guarded segment over `file`, which is as long as it has to be and has never been used.
@@ -158,7 +163,7 @@ impl Segment {
             fcntl(file, FcntlArg::F_GET_SEALS).map_or(SealFlag::empty(), SealFlag::from_bits_truncate);
         let sealed = seals.contains(SealFlag::F_SEAL_SHRINK);
         let map = MmapOptions::new().len(geometry.segment_bytes()).no_reserve_swap().map_raw(file)?;
-        Ok(Self { guard: None, map, geometry, identity, sealed })
+        Ok(Self { guard: None, map, geometry, identity, sealed, file: Mutex::new(None) })
     }
 
     /// The same segment under a guard, so that this process lives on when the memory goes away. It is for
@@ -173,6 +178,38 @@ impl Segment {
     /// and before you believe it.
     pub fn lost(&self) -> bool {
         self.guard.as_ref().is_some_and(Guard::lost)
+    }
+
+    /// True if somebody has truncated the memory, which is lost then. Ask when the system refuses memory: it says
+    /// the same of memory that is used up and of memory that was taken away.
+    pub fn is_truncated(&self) -> bool {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = file.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        let truncated = bytes.is_some_and(|bytes| bytes < self.geometry.segment_bytes() as u64);
+        if truncated && let Some(guard) = &self.guard {
+            guard.give_up();
+        }
+        truncated
+    }
+
+    /// Gives the memory back to the system as far as this side has it, also if buffers over it are not collected
+    /// yet. They get private memory in its place: the same bytes in the ranges of `kept`, which are in order, and
+    /// zeros elsewhere. No other thread may use the segment any more.
+    pub fn let_go(&self, kept: &[Range<usize>]) {
+        drop(self.file.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let end = self.geometry.segment_bytes();
+        let mut from = 0;
+        for range in kept.iter().cloned().chain(std::iter::once(end..end)) {
+            if from < range.start {
+                // SAFETY: whole pages of this mapping, of which nobody needs the bytes.
+                let _ = unsafe { memory::replace(self.at(from), range.start - from) };
+            }
+            if !range.is_empty() {
+                // SAFETY: whole pages of this mapping.
+                let _ = unsafe { memory::make_private(self.at(range.start), range.len()) };
+            }
+            from = range.end;
+        }
     }
 
     /// True if nobody can truncate the memory.
@@ -258,7 +295,7 @@ impl Segment {
     /// A segment that its peer can truncate, as one with a name, and its memory.
     pub(super) fn create_unsealed(geometry: Geometry) -> (Self, File) {
         let file = memory::anonymous_file("unsealed").unwrap();
-        let segment = Self::create_in(&file, geometry).unwrap();
+        let segment = Self::create_in(&file, file.try_clone().unwrap(), geometry).unwrap();
         assert!(!segment.is_sealed());
         (segment, file)
     }
@@ -288,6 +325,42 @@ mod tests {
         assert!(segment.is_sealed());
         assert!(file.set_len(0).is_err());
         assert!(file.set_len(1 << 40).is_err());
+    }
+
+    #[test]
+    fn what_is_let_go_is_given_back_although_it_stays_mapped_and_what_is_kept_keeps_its_bytes() {
+        let (segment, file) = small();
+        let (start, end) = (segment.geometry().submission_arena(), segment.geometry().completion_arena());
+        let whole = start..segment.geometry().segment_bytes();
+        // SAFETY: inside the mapping; nobody else has it.
+        unsafe { segment.at(whole.start).write_bytes(7, whole.len()) };
+        segment.let_go(std::slice::from_ref(&(start..end)));
+        // SAFETY: inside the mapping.
+        let read = |at: usize| unsafe { segment.at(at).read_volatile() };
+        assert_eq!((read(0), read(start), read(end - 1), read(end)), (0, 7, 7, 0));
+        // SAFETY: inside the mapping.
+        unsafe { segment.at(start).write(8) };
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, start as u64).unwrap();
+        assert_eq!((read(start), byte), (8, [7]), "the memory is still shared");
+        let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let here = |line: &&str| {
+            let (from, _) = line.split_once('-').unwrap();
+            let from = usize::from_str_radix(from, 16).unwrap();
+            (segment.at(0).addr().get()..segment.at(0).addr().get() + whole.end).contains(&from)
+        };
+        let mut lines = mapped.lines().filter(here).peekable();
+        assert!(lines.peek().is_some());
+        assert!(lines.all(|line| !line.contains("memfd")), "{mapped}");
+    }
+
+    #[test]
+    fn truncated_memory_is_known_before_anybody_touches_it() {
+        let (segment, file) = Segment::create_unsealed(Geometry::new(1).unwrap());
+        assert!(!segment.is_truncated() && !segment.lost());
+        file.set_len(segment.geometry().segment_bytes() as u64 - 1).unwrap();
+        assert!(segment.is_truncated() && segment.lost());
+        assert!(!small().0.is_truncated());
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Guard {
         fence(Ordering::Acquire);
         self.0.lost.load(Ordering::Relaxed)
     }
+
+    /// Marks the mapping as lost because it is known to miss memory, although nobody has touched that yet.
+    pub fn give_up(&self) {
+        self.0.lost.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Guard {

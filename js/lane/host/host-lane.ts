@@ -11,7 +11,7 @@
  */
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
-import { type Exchange, type NativeHostLane, native, VIOLATED } from "../../native/addon";
+import { type Exchange, type NativeHostLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
 import {
   FLAG_NOT_RUN,
   FLAG_REJECTED,
@@ -163,10 +163,8 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       try {
         waits = !this.#stage(call);
       } catch (error) {
-        if (!this.#isLost(error)) {
-          call.reject(this.explain(call, "argument", error));
-          return;
-        }
+        call.reject(this.explain(call, "argument", error));
+        return;
       }
     }
     if (waits && !call.encode(this.shares, this.#tasks)) {
@@ -181,6 +179,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       this.#waiting.push(call);
     }
     if (!this.isOpen) {
+      this.#awaitEnd();
       return;
     }
     this.#deadlines.watch(call);
@@ -256,22 +255,18 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#outbox.close();
   }
 
+  /** Keeps the process alive for the calls, until they are abandoned because the worker has ended. */
+  #awaitEnd(): void {
+    if (this.isAttended) {
+      this.#poller.keepAlive();
+    }
+  }
+
   #end(): void {
     this.isOpen = false;
     this.#poller.release();
     this.#idle.stop();
     this.#deadlines.stop();
-  }
-
-  /**
-   * Whether there was no space because the memory itself is gone, which an exchange finds out. Another worker then gets
-   * the call.
-   */
-  #isLost(error: unknown): boolean {
-    if (error instanceof KnittingError && error.code === "KNITTING_NO_MEMORY") {
-      this.catchUp();
-    }
-    return !this.isOpen;
   }
 
   #hasRoom(): boolean {
@@ -354,6 +349,10 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return this.#exchange(this.#outbox.takeStaged(), spinNanos);
   }
 
+  publish(): void {
+    this.#exchange(this.#outbox.takeStaged(), PUBLISH_ONLY);
+  }
+
   takeIn(arrived: number): boolean {
     if (!this.#receive(arrived)) {
       return false;
@@ -412,6 +411,13 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return units;
   }
 
+  sendReason(call: LaneCall, flags: number, value: unknown, error: unknown): void {
+    if (call.carrier === this) {
+      this.#queue.sendReason(call.id, this.inFlight.generationOf(call), flags, value, error);
+      this.#poller.flushLater();
+    }
+  }
+
   explain(call: LaneCall, part: Part, error: unknown): unknown {
     return errorOfPart(error, part, this.#tasks[call.task].task);
   }
@@ -449,6 +455,12 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
           this.#violated(`a value can't be decoded: ${error.message}`);
           return false;
         }
+        const violation = this.native.violation();
+        if (violation !== null) {
+          // The value is gone with the memory.
+          this.#violated(violation);
+          return false;
+        }
         // An error such as a lack of memory affects only this call.
         value = error;
         isLost = true;
@@ -468,6 +480,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       }
       if (kind === KIND_BOOT_FAILED) {
         this.isOpen = false;
+        this.#awaitEnd();
         this.#events.bootFailed(value);
         return false;
       }
@@ -494,6 +507,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   #violated(what: string): void {
     this.isOpen = false;
     this.#isViolated = true;
+    this.#awaitEnd();
     this.#events.violated(new ProtocolViolationError(`a worker broke the protocol of its lane: ${what}`));
   }
 }

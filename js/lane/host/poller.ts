@@ -2,7 +2,8 @@
  * How the host waits for what is in flight on a lane.
  *
  * ```text
- *   flush -> [microtask] exchange, spinning a few microseconds -> result in the same tick
+ *   flush -> publish, for the first call
+ *         -> [microtask] exchange, spinning a few microseconds -> result in the same tick
  *              nothing yet: setImmediate, some times over -> exchange
  *              nothing yet: arm the doorbell; a native thread wakes the event loop
  * ```
@@ -29,6 +30,8 @@ export interface PolledLane {
    * Publishes what is staged and receives what has arrived. Returns the number of slots that arrived, or an error code.
    */
   exchange(spinNanos: number): number;
+  /** Publishes what is staged and receives nothing. The next exchange reports an error. */
+  publish(): void;
   /** Settles what arrived, and stages what has waited for space. Returns true if another exchange is due at once. */
   takeIn(arrived: number): boolean;
   /** Called when there is nothing to wait for. */
@@ -57,13 +60,16 @@ const SLOW_PROBE = 32;
 /** How long the host may receive results before its event loop gets a turn. */
 const TURN_MILLIS = 1;
 
+/** When what is staged is published: at the end of the microtask, or before the event loop's next turn. */
+type Flush = "none" | "soon" | "later";
+
 export class Poller {
   readonly #lane: PolledLane;
   readonly #words: Uint32Array;
   readonly #spinNanos: number;
   /** True until the worker has reported that it is ready. A boot takes long, so the host doesn't poll for it. */
   booting = true;
-  #flushScheduled = false;
+  #flush: Flush = "none";
   #pollScheduled = false;
   #asleep = false;
   #holding = false;
@@ -84,11 +90,15 @@ export class Poller {
     this.#spinNanos = Math.min(SPIN_NANOS, spinMicroseconds * NANOS_PER_MICRO);
   }
 
-  /** Publishes a staged call at the end of the microtask, and spins for its answer. */
+  /**
+   * Publishes a staged call: the first one at once, so that it runs even if this thread blocks before the microtask,
+   * and those that follow it together at the end of the microtask, which also spins for an answer.
+   */
   flush(): void {
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
-      queueMicrotask(this.#flush);
+    if (this.#flush !== "soon") {
+      this.#flush = "soon";
+      this.#lane.publish();
+      queueMicrotask(this.#flushNow);
     }
   }
 
@@ -96,8 +106,8 @@ export class Poller {
    * Publishes what was staged for a call in flight later in this turn of the event loop, together with what follows.
    */
   flushLater(): void {
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
+    if (this.#flush === "none") {
+      this.#flush = "later";
       nextTick(this.#flushQuietly);
     }
   }
@@ -109,9 +119,8 @@ export class Poller {
 
   /** Somebody waits for a call again, perhaps while the lane sleeps. */
   attended(): void {
-    if (this.#asleep && !this.#holding) {
-      this.#holding = true;
-      hold();
+    if (this.#asleep) {
+      this.keepAlive();
     }
   }
 
@@ -128,6 +137,14 @@ export class Poller {
     }
   };
 
+  /** Keeps the process alive until `release`. */
+  keepAlive(): void {
+    if (!this.#holding) {
+      this.#holding = true;
+      hold();
+    }
+  }
+
   /** Arms the doorbell, and keeps the process alive if somebody waits for an answer. */
   sleep(): void {
     const { native, waitsForRoom, isAttended } = this.#lane;
@@ -137,9 +154,8 @@ export class Poller {
     }
     if (!isAttended) {
       this.release();
-    } else if (!this.#holding) {
-      this.#holding = true;
-      hold();
+    } else {
+      this.keepAlive();
     }
     if (!this.#asleep) {
       this.#asleep = native.arm();
@@ -157,8 +173,8 @@ export class Poller {
     }
   }
 
-  readonly #flush = (): void => {
-    this.#flushScheduled = false;
+  readonly #flushNow = (): void => {
+    this.#flush = "none";
     if (this.#lane.isOpen) {
       this.#turn(this.#spinBudget());
     }
@@ -166,9 +182,12 @@ export class Poller {
 
   /** Publishes without spinning, because messages for calls in flight get no answer at once. */
   readonly #flushQuietly = (): void => {
-    this.#flushScheduled = false;
-    if (this.#lane.isOpen) {
-      this.#turn(0);
+    // Otherwise they have gone, or go, with a call.
+    if (this.#flush === "later") {
+      this.#flush = "none";
+      if (this.#lane.isOpen) {
+        this.#turn(0);
+      }
     }
   };
 
@@ -215,7 +234,7 @@ export class Poller {
 
   /** Decides how to wait for what is in flight. */
   #rest(progress: boolean): void {
-    if (this.#flushScheduled || this.#pollScheduled) {
+    if (this.#flush !== "none" || this.#pollScheduled) {
       return;
     }
     if (this.booting) {

@@ -11,13 +11,14 @@ import {
 } from "../../native/layout";
 import { StreamReceiver } from "../../stream/receiver";
 import type { StreamSender } from "../../stream/sender";
-import { reasonFor, sendReason } from "../send-queue";
 import type { LaneCall } from "./lane-call";
 
 /** The lane that carries the streams. */
 export interface StreamLane {
   /** Sends a value for a call in flight. Returns the units that the value takes. Throws if it can't be sent. */
   send(call: LaneCall, flags: number, value: unknown): number;
+  /** Sends the reason why a value can't be sent, in its place. */
+  sendReason(call: LaneCall, flags: number, value: unknown, error: unknown): void;
   /** The error of a value that is this part of a call, with the name of the task. */
   explain(call: LaneCall, part: Part, error: unknown): unknown;
   /** Publishes what is staged, if enough is staged. */
@@ -36,8 +37,8 @@ export class StreamEndpoints {
   }
 
   /**
-   * Handles a slot that belongs to a call but doesn't end it. `isLost`: the value could not be decoded, and `value` is
-   * the reason.
+   * Handles a slot that belongs to a call but doesn't end it. `isLost`: the value could not be sent or decoded, and
+   * `value` is the reason.
    */
   receive(call: LaneCall, role: number, value: unknown, units: number, isLost: boolean): void {
     switch (role) {
@@ -60,10 +61,12 @@ export class StreamEndpoints {
         }
         break;
       case ROLE_CANCEL:
-        this.#sender(call).cancel(value);
+        this.#sender(call).cancel(isLost ? undefined : value);
         break;
       case ROLE_PROGRESS:
-        if (!isLost) {
+        if (isLost) {
+          call.cancel(() => call.reject(value));
+        } else {
           call.emitProgress(value);
         }
     }
@@ -76,7 +79,16 @@ export class StreamEndpoints {
     }
     if (call.argumentStream !== undefined) {
       const reason = new DOMException("nobody waits for this call any more", "AbortError");
-      this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason);
+      this.#end(call, FLAG_REJECTED, reason);
+    }
+  }
+
+  /** Ends the argument of a call. Something is sent in any case. */
+  #end(call: LaneCall, flags: number, value: unknown): void {
+    try {
+      this.#lane.send(call, ROLE_END | flags, value);
+    } catch (error) {
+      this.#lane.sendReason(call, ROLE_END | flags, value, this.#lane.explain(call, "argument", error));
     }
   }
 
@@ -112,14 +124,7 @@ export class StreamEndpoints {
           throw this.#lane.explain(call, "item of the argument", error);
         }
       },
-      end: (flags, value) => {
-        try {
-          this.#lane.send(call, ROLE_END | flags, value);
-        } catch (error) {
-          const why = reasonFor(flags, value, this.#lane.explain(call, "argument", error));
-          sendReason(why, (reason) => this.#lane.send(call, ROLE_END | FLAG_REJECTED, reason));
-        }
-      },
+      end: (flags, value) => this.#end(call, flags, value),
     });
     return source;
   }

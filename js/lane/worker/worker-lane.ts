@@ -11,11 +11,11 @@
  * Each argument is decoded before its task is marked as started, and each task is marked as started before it runs. The
  * host relies on these marks when the worker dies.
  */
-import type { MessagePort } from "node:worker_threads";
+import { isMainThread, type MessagePort } from "node:worker_threads";
 import { now, queueMicrotask, setImmediate } from "../../base/clock";
 import type { TaskNotFoundError } from "../../base/errors";
 import { errorOfPart, type Part } from "../../base/payload-errors";
-import { type Exchange, type NativeWorkerLane, native, VIOLATED } from "../../native/addon";
+import { type Exchange, type NativeWorkerLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
 import {
   FLAG_NOT_RUN,
   FLAG_REJECTED,
@@ -46,16 +46,15 @@ import type { BootFault, Program, TaskSource } from "../../task/program";
 import { Idle, KEEP_WARM_BYTES } from "../idle";
 import { Inbox, type Payloads } from "../inbox";
 import { hold } from "../keep-alive";
+import { lackOf } from "../no-memory";
 import { Outbox } from "../outbox";
-import { type QueuedValue, reasonFor, SendQueue, sendReason } from "../send-queue";
+import { type QueuedValue, reasonsFor, SendQueue } from "../send-queue";
 import { WorkerShares } from "./shared-memory";
 import { CallToolkit, isAborted } from "./toolkit";
 
 /** A task, or the error with which each call of a missing task rejects. */
 export type ServedTask = TaskFunction | { readonly missing: TaskNotFoundError };
 
-/** With this argument `exchange` publishes and receives nothing. */
-const PUBLISH_ONLY = -1;
 /** How long tasks may follow one another before the event loop gets a turn. */
 const TURN_MILLIS = 1;
 /** Results are published before a task that took longer than this the last time, and at least this often. */
@@ -184,7 +183,16 @@ export class WorkerLane {
 
   /** Reports to the host that the boot has failed, and why. */
   fail(fault: BootFault): void {
-    this.#outbox.stageReport(KIND_BOOT_FAILED, fault);
+    try {
+      this.#outbox.stageReport(KIND_BOOT_FAILED, fault);
+    } catch (error) {
+      if (lackOf(error) === undefined) {
+        throw error;
+      }
+      // The host shows the end of stderr instead.
+      console.error(fault.error);
+      this.#outbox.stageReport(KIND_BOOT_FAILED, undefined);
+    }
     this.#exchange(this.#outbox.takeStaged(), 0);
   }
 
@@ -197,11 +205,14 @@ export class WorkerLane {
       return;
     }
     this.#isFatal = true;
-    try {
-      sendReason(error, (reason) => this.#outbox.stageReport(KIND_FATAL, reason));
-      this.#publish();
-    } catch {
-      // There is no memory for it either.
+    for (const reason of reasonsFor(error)) {
+      try {
+        this.#outbox.stageReport(KIND_FATAL, reason());
+        this.#publish();
+        return;
+      } catch {
+        // It can't be sent, or there is no memory for it.
+      }
     }
   }
 
@@ -268,8 +279,7 @@ export class WorkerLane {
     }
     if (arrived < 0) {
       if (arrived === VIOLATED) {
-        // The worker can report this to the host only by ending.
-        throw new Error("the memory that this worker shares with its host is gone");
+        endWithoutMemory();
       }
       return false;
     }
@@ -311,7 +321,7 @@ export class WorkerLane {
       return;
     }
     if (this.#native.stopped()) {
-      exit();
+      exit(0);
     }
     this.#schedule(setImmediate, this.#turn);
   }
@@ -589,8 +599,7 @@ export class WorkerLane {
     } catch (error) {
       // A result that can't be sent rejects only its own call.
       const part = (flags & FLAG_REJECTED) === 0 ? "result" : "error";
-      const why = reasonFor(flags, value, this.#explain(task, part, error));
-      sendReason(why, (reason) => this.#queue.send(call, generation, FLAG_REJECTED, reason));
+      this.#queue.sendReason(call, generation, flags, value, this.#explain(task, part, error));
     }
   }
 
@@ -612,7 +621,20 @@ export class WorkerLane {
 }
 
 /** Kept before any task can replace it. */
-const exit = process.exit.bind(process, 0) as () => never;
+const exit = process.exit.bind(process) as (code: number) => never;
+
+/**
+ * Ends the worker, which has no other way to report this to its host. A process doesn't throw, because Bun would go on
+ * with everything that is due, and print the same error for each task that ends.
+ */
+function endWithoutMemory(): never {
+  const what = "the memory that this worker shares with its host is gone or was overwritten";
+  if (isMainThread) {
+    process.stderr.write(`knitting-native worker: ${what}\n`);
+    exit(1);
+  }
+  throw new Error(what);
+}
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

@@ -154,15 +154,6 @@ impl End {
         }
     }
 
-    /// Publishes the first `staged` slots of staging, and takes note of what was released.
-    pub fn publish_only(&mut self, staged: u32) -> Result<(), Violation> {
-        self.publish(staged, |_| ());
-        let released = self.reap();
-        self.unless_lost(released)?;
-        self.tell_staging();
-        Ok(())
-    }
-
     /// Wakes the other side; true if it slept.
     pub fn ring_other(&self) -> bool {
         doorbell::ring(self.segment.word(self.side.other_doorbell))
@@ -227,8 +218,11 @@ impl End {
             self.staging.set_word(StagingWord::LeaseEnd, 0);
             reserved = how(&mut self.arena, bytes);
         }
-        if self.segment.lost() {
-            return Err(Reserve::NoMemory(io::Error::other(Violation::Lost)));
+        if self.segment.lost()
+            || (matches!(reserved, Err(Reserve::NoMemory(_))) && self.segment.is_truncated())
+        {
+            // No room until the next exchange, which says why.
+            return Err(Reserve::Full);
         }
         self.staging.set_word(StagingWord::Window, self.arena.window_bytes() as u32);
         reserved
@@ -307,9 +301,7 @@ pub trait LaneEnd {
 
     /// Publishes the first `staged` slots of staging and copies nothing into it: the slots that the last
     /// exchange brought stay.
-    fn publish(&mut self, staged: u32) -> Result<(), Violation> {
-        self.end_mut().publish_only(staged)
-    }
+    fn publish(&mut self, staged: u32) -> Result<(), Violation>;
 
     /// Goes to sleep. False if something has arrived already.
     fn arm(&mut self) -> bool {

@@ -137,7 +137,7 @@ impl HostLane {
         }
         let in_arena = slot.flags & FLAG_ARENA != 0;
         let fits = match kind {
-            Kind::Number => !in_arena,
+            Kind::Number | Kind::NoMemory => !in_arena,
             Kind::Inline => !in_arena && slot.length as usize <= INLINE_BYTES,
             Kind::Encoded | Kind::Binary | Kind::Envelope => in_arena,
             Kind::Ready | Kind::BootFailed | Kind::Attached | Kind::Fatal => {
@@ -160,6 +160,8 @@ impl HostLane {
             {
                 false
             }
+            // The worker may have no memory because somebody has taken it away.
+            Some(Kind::NoMemory) if self.end.segment.is_truncated() => return Err(Violation::Lost),
             Some(Kind::Attached) => self.booting && !std::mem::replace(&mut self.attached, true),
             Some(Kind::Ready | Kind::BootFailed) => std::mem::replace(&mut self.booting, false),
             Some(Kind::Fatal) => self.attached && !std::mem::replace(&mut self.fatal, true),
@@ -228,6 +230,15 @@ impl HostLane {
         self.end.arena.free(offset);
     }
 
+    /// Lets go of the memory now, and not when the last buffer over it is collected. What was lent by
+    /// [`Self::allocate`] stays where it is, as private memory.
+    pub fn close(self) {
+        let (segment, lent) = (self.end.segment.clone(), self.end.arena.lent());
+        // With it goes the thread that sleeps on the memory.
+        drop(self);
+        segment.let_go(&lent);
+    }
+
     /// Tells the worker that nobody waits for a call any more, which is in flight or staged. If it is staged, the
     /// worker does not enter its task.
     pub fn abort(&mut self, call: u32) {
@@ -267,6 +278,15 @@ impl LaneEnd for HostLane {
     fn exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         let count = self.try_exchange(staged, spin);
         self.end.unless_lost(count)
+    }
+
+    fn publish(&mut self, staged: u32) -> Result<(), Violation> {
+        // The exchange that follows takes the answer, so nobody has to be woken for it.
+        self.end.disarm();
+        let calls = &mut self.calls;
+        self.end.publish(staged, |slot| calls.sent(slot));
+        self.end.tell_staging();
+        self.end.unless_lost(Ok(()))
     }
 
     fn arm(&mut self) -> bool {

@@ -79,4 +79,12 @@ impl LaneEnd for WorkerLane {
         let count = self.try_exchange(staged, spin);
         self.end.unless_lost(count)
     }
+
+    fn publish(&mut self, staged: u32) -> Result<(), Violation> {
+        self.end.publish(staged, |_| ());
+        let released = self.end.reap();
+        self.end.unless_lost(released)?;
+        self.end.tell_staging();
+        Ok(())
+    }
 }
