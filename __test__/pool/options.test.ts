@@ -616,3 +616,35 @@ test("a module may be named by a URL object", async () => {
 test("isMain is true here, inside a worker of a test runner", () => {
   expect(isMain).toBe(true);
 });
+
+test("what somebody has put on Object.prototype is no option", async () => {
+  const polluted: Record<string, unknown> = {
+    threads: 3,
+    workerExecArgv: ["--expose-gc"],
+    worker: { env: { POLLUTED: "yes" } },
+    env: { POLLUTED: "yes" },
+    hardTimeoutMs: 1,
+    read: true,
+    mode: "unsafe",
+    timeout: 1,
+    maxPayloadBytes: 1,
+  };
+  const before = createPool()({ echo });
+  const expected = before.permissions.rules;
+  await before.shutdown();
+  for (const [key, value] of Object.entries(polluted)) {
+    Object.defineProperty(Object.prototype, key, { value, configurable: true, writable: true });
+  }
+  let pool: typeof before;
+  try {
+    pool = createPool({ worker: {}, payload: {} })({ echo });
+  } finally {
+    for (const key of Object.keys(polluted)) {
+      Reflect.deleteProperty(Object.prototype, key);
+    }
+  }
+  expect(pool.workers).toHaveLength(1);
+  expect(pool.permissions.rules).toEqual(expected);
+  expect(await pool.call.echo({ answer: 42 })).toEqual({ answer: 42 });
+  await pool.shutdown();
+});

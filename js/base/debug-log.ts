@@ -5,7 +5,7 @@
  *   2026-11-21T16:30:00.123Z knitting:lifecycle p1/w0 ready after 41 ms
  * ```
  */
-import { choice, flag, isRecord, refuse, refuseUnknown } from "./validate";
+import { choice, flag, record, refuseUnknown } from "./validate";
 
 /** The namespaces of the log, see {@link PoolOptions.debug}. */
 export type DebugNamespace = "host" | "lifecycle" | "imports" | "globals" | "signals";
@@ -40,13 +40,10 @@ function ofOption(caller: string, option: unknown): readonly DebugNamespace[] {
   if (Array.isArray(option)) {
     return Array.from(option, (name, index) => choice(caller, `debug[${index}]`, name, NAMESPACES));
   }
-  if (!isRecord(option)) {
-    refuse(caller, "debug", option, "true, false, an array of namespaces or an object: { lifecycle: true }");
-  }
-  refuseUnknown(caller, option, NAMESPACES, "debug.");
-  return NAMESPACES.filter(
-    (name) => option[name] !== undefined && flag(caller, `debug.${name}`, option[name]),
-  );
+  const allowed = "true, false, an array of namespaces or an object: { lifecycle: true }";
+  const said = record(caller, "debug", option, allowed);
+  refuseUnknown(caller, said, NAMESPACES, "debug.");
+  return NAMESPACES.filter((name) => said[name] !== undefined && flag(caller, `debug.${name}`, said[name]));
 }
 
 function ofVariable(caller: string): readonly DebugNamespace[] {

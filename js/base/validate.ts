@@ -98,7 +98,10 @@ export function texts(caller: string, option: string, value: unknown, least: 0 |
   return Array.from(value, (element, index) => text(caller, `${option}[${index}]`, element));
 }
 
-/** Checks that a value is an object whose keys can be read. */
+/**
+ * Checks that a value is an object, and returns its own properties without a prototype. What some library has put on
+ * `Object.prototype` is no option that anybody has chosen.
+ */
 export function record(
   caller: string,
   option: string,
@@ -108,7 +111,12 @@ export function record(
   if (!isRecord(value)) {
     refuse(caller, option, value, allowed);
   }
-  return value;
+  return own(value);
+}
+
+/** The own properties of an object, in an object without a prototype. */
+export function own<T extends object>(value: T): T {
+  return Object.assign(Object.create(null), value);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -7,8 +7,8 @@ import {
   choice,
   describe,
   flag,
-  isRecord,
   optional,
+  own,
   record,
   refuse,
   refuseUnknown,
@@ -63,22 +63,20 @@ export interface Subject {
 /** Validates the option and fills in the defaults. */
 export function resolvePermission(given: unknown, subject: () => Subject): Policy {
   if (given === undefined) {
-    return { ...strict({ allowImport: true }, subject()), mode: "default" };
+    return { ...strict(own({ allowImport: true }), subject()), mode: "default" };
   }
   if (given === "unsafe") {
     return UNSAFE;
   }
   if (given === "strict") {
-    return strict({ mode: "strict" }, subject());
+    return strict(own({ mode: "strict" }), subject());
   }
-  if (!isRecord(given)) {
-    refuse(CALLER, OPTION, given, ALLOWED);
-  }
-  refuseUnknown(CALLER, given, KNOWN, `${OPTION}.`);
-  const { mode = "strict" } = given;
+  const said = record(CALLER, OPTION, given, ALLOWED);
+  refuseUnknown(CALLER, said, KNOWN, `${OPTION}.`);
+  const { mode = "strict" } = said;
   return choice(CALLER, `${OPTION}.mode`, mode, ["strict", "unsafe"]) === "strict"
-    ? strict(given, subject())
-    : unsafe(given, subject());
+    ? strict(said, subject())
+    : unsafe(said, subject());
 }
 
 function unsafe(given: Readonly<Record<string, unknown>>, subject: Subject): Policy {

@@ -1,7 +1,7 @@
 /** `ProcessSharedBuffer`: memory that several processes map, found by its name or received in a call. */
 import { constants } from "node:buffer";
 import { InvalidOptionError, SharedMemoryError } from "../base/errors";
-import { choice, describe, isRecord, refuse, refuseUnknown } from "../base/validate";
+import { choice, describe, record, refuse, refuseUnknown } from "../base/validate";
 import { native } from "../native/addon";
 import { ALIGN_BYTES, SharedMapping as Mapping } from "./mapping";
 import { opened } from "./opened";
@@ -265,12 +265,11 @@ export function openForeign(
 const CREATE = "ProcessSharedBuffer.create";
 
 const primitives: ProcessSharedBufferPrimitives = Object.freeze({
-  mapSharedMemory(options: ProcessSharedBufferOptions): SharedMapping {
-    if (!isRecord(options)) {
-      refuse(CREATE, "options", options, "a size in bytes, or an object such as { size, name, mode }");
-    }
+  mapSharedMemory(given: ProcessSharedBufferOptions): SharedMapping {
+    const allowed = "a size in bytes, or an object such as { size, name, mode }";
+    const options: ProcessSharedBufferOptions = record(CREATE, "options", given, allowed);
     refuseUnknown(CREATE, options as Record<string, unknown>, ["size", "name", "mode"]);
-    const { size } = options as ProcessSharedBufferOptions;
+    const { size } = options;
     const mode =
       options.mode === undefined ? "create" : choice(CREATE, "mode", options.mode, ["create", "open"]);
     const name = options.name === undefined ? undefined : fileName(CREATE, options.name);

@@ -1,7 +1,7 @@
 /** The time limit of a task, as users give it and as calls use it. */
 import { LONGEST_TIMER_MILLIS } from "../base/clock";
 import { InvalidOptionError } from "../base/errors";
-import { describe, isRecord, positiveNumber, refuse, refuseUnknown } from "../base/validate";
+import { describe, positiveNumber, record, refuseUnknown } from "../base/validate";
 
 /**
  * How long a task may take from its start, in milliseconds, and how its call ends after that. With a number, the call
@@ -35,21 +35,19 @@ export function timeLimitOf(caller: string, option: string, value: unknown): Tim
     const millis = positiveNumber(caller, option, value, "a number of milliseconds", LONGEST_TIMER_MILLIS);
     return { millis, outcome: undefined };
   }
-  if (!isRecord(value)) {
-    refuse(caller, option, value, FORMS);
-  }
-  refuseUnknown(caller, value, ["time", "default", "maybe", "error"], `${option}.`);
+  const said = record(caller, option, value, FORMS);
+  refuseUnknown(caller, said, ["time", "default", "maybe", "error"], `${option}.`);
   const millis = positiveNumber(
     caller,
     `${option}.time`,
-    value.time,
+    said.time,
     "a number of milliseconds",
     LONGEST_TIMER_MILLIS,
   );
-  const forms = ["default", "maybe", "error"].filter((form) => form in value);
-  if (forms.length !== 1 || (forms[0] === "maybe" && value.maybe !== true)) {
-    const given = forms.map((form) => `${form}: ${describe(value[form])}`).join(", ") || "none of them";
+  const forms = ["default", "maybe", "error"].filter((form) => form in said);
+  if (forms.length !== 1 || (forms[0] === "maybe" && said.maybe !== true)) {
+    const given = forms.map((form) => `${form}: ${describe(said[form])}`).join(", ") || "none of them";
     throw new InvalidOptionError(`${caller}: "${option}" has ${given}, it must be ${FORMS}`);
   }
-  return { millis, outcome: "error" in value ? { reject: value.error } : { resolve: value.default } };
+  return { millis, outcome: "error" in said ? { reject: said.error } : { resolve: said.default } };
 }
