@@ -49,10 +49,15 @@ onEveryRuntime(({ worker }) => {
         {
           reason: {
             path: "$[0].numbers",
-            message: `$[0].numbers is a Float16Array, which ${here} doesn't have`,
+            message: `$[0].numbers is a Float16Array, which ${here} doesn't have (result of task "float16")`,
           },
         },
-        { reason: { path: "$", message: `$ is a Float16Array, which ${here} doesn't have` } },
+        {
+          reason: {
+            path: "$",
+            message: `$ is a Float16Array, which ${here} doesn't have (result of task "float16")`,
+          },
+        },
         { reason: { path: "$.detail" } },
       ]);
       expect((results[1] as PromiseRejectedResult).reason).toBeInstanceOf(UnsupportedPayloadError);

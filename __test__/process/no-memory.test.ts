@@ -1,8 +1,8 @@
 /** Named memory when the system has no more of it. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { type Kind, onProcesses } from "../support/kinds";
+import { describe, expect, test } from "vitest";
+import { type Kind, kinds } from "../support/kinds";
 import { inNamespace, noNamespace } from "../support/namespace";
 import { WATCHDOG_MILLIS } from "../support/processes";
 
@@ -23,34 +23,36 @@ function reportOf({ worker }: Kind) {
 
 const lacking = (what: string) => `KnittingError KNITTING_NO_MEMORY the system has no memory for ${what}`;
 
-onProcesses((kind) => {
-  const reason = kind.name.includes("container")
-    ? "podman has its images outside of the namespace"
-    : noNamespace;
-  const name = `a lack of memory costs one call alone${reason === undefined ? "" : ` (skipped: ${reason})`}`;
-  test.skipIf(reason !== undefined)(name, () => {
-    const report = reportOf(kind);
-    expect(report.full).toEqual({
-      bytes: lacking("a payload of 1000000 bytes"),
-      text: lacking("a payload of 1003 bytes"),
-      throws: expect.stringMatching(
-        /^KnittingError KNITTING_NO_MEMORY the system has no memory for an error of \d+ bytes$/,
-      ),
-      items: lacking("an item of a stream of 1003 bytes"),
-      progress: lacking("a progress value of 1003 bytes"),
-      argument: lacking("a payload of 1003 bytes"),
-      argumentItems: "KNITTING_NO_MEMORY",
+// Podman has its images outside of the namespace.
+const meant = kinds.filter(({ isProcess, name }) => isProcess && !name.includes("container"));
+
+describe.skipIf(noNamespace !== undefined).each(meant)(
+  `$name (${noNamespace ?? "with little memory"})`,
+  (kind) => {
+    test("a lack of memory costs one call alone", () => {
+      const report = reportOf(kind);
+      expect(report.full).toEqual({
+        bytes: lacking("a payload of 1000000 bytes"),
+        text: lacking("a payload of 1003 bytes"),
+        throws: expect.stringMatching(
+          /^KnittingError KNITTING_NO_MEMORY the system has no memory for an error of \d+ bytes$/,
+        ),
+        items: lacking("an item of a stream of 1003 bytes"),
+        progress: lacking("a progress value of 1003 bytes"),
+        argument: lacking("a payload of 1003 bytes"),
+        argumentItems: "KNITTING_NO_MEMORY",
+      });
+      expect(report.manyResults).toEqual([lacking("a payload of 1003 bytes")]);
+      expect(report.manyArguments).toEqual([lacking("a payload of 1003 bytes")]);
+      expect(report).toMatchObject({ other: "waited", inline: "x".repeat(10), exitsBeforeShutdown: 0 });
+      expect(report.freed).toEqual({ bytes: 1_000_000, text: "x".repeat(1000) });
+      // What a failed attempt has touched is free again, and so is everything after the shutdown.
+      expect(report.keptOfIt).toBe(0);
+      expect(report.after).toBe(report.before);
+      expect(report.kept).toBe(true);
+      // A worker that boots quickly reports it while there is still memory.
+      expect(report.boot).toMatch(/^WorkerBootError KNITTING_WORKER_BOOT /);
+      expect(report.boot).toContain("no such luck");
     });
-    expect(report.manyResults).toEqual([lacking("a payload of 1003 bytes")]);
-    expect(report.manyArguments).toEqual([lacking("a payload of 1003 bytes")]);
-    expect(report).toMatchObject({ other: "waited", inline: "x".repeat(10), exitsBeforeShutdown: 0 });
-    expect(report.freed).toEqual({ bytes: 1_000_000, text: "x".repeat(1000) });
-    // What a failed attempt has touched is free again, and so is everything after the shutdown.
-    expect(report.keptOfIt).toBe(0);
-    expect(report.after).toBe(report.before);
-    expect(report.kept).toBe(true);
-    // A worker that boots quickly reports it while there is still memory.
-    expect(report.boot).toMatch(/^WorkerBootError KNITTING_WORKER_BOOT /);
-    expect(report.boot).toContain("no such luck");
-  });
-});
+  },
+);

@@ -1,8 +1,9 @@
 /** A policy as flags of Deno's command line. */
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
+import type { ResolvedWorker } from "../runtime/options";
 import { type Grant, isNothing, type Policy } from "./policy";
 
 /** Whether Deno's flags can express a path. Their lists are separated by commas. */
@@ -37,6 +38,16 @@ export function denoPermissions(
   ];
 }
 
+/** Whether this process, and with it a worker, may use names in a folder. */
+function canEnter(folder: string): boolean {
+  try {
+    accessSync(folder, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Files by which Deno takes a folder for a project. */
 const PROJECT_FILES = ["package.json", "deno.json", "deno.jsonc"];
 
@@ -44,11 +55,12 @@ const PROJECT_FILES = ["package.json", "deno.json", "deno.jsonc"];
  * The flag for a Deno that could not start with a project's configuration. Deno looks for a project in the folders
  * above its program, and does not start if it can read `package.json` or `deno.json` there, but not the `.npmrc` or the
  * members of a workspace that belong to it. Without the configuration it reads neither, and resolves packages all the
- * same. A configuration that the user names in `execArgv` stays.
+ * same: it then takes the working directory for the project, so it must be able to enter that. A configuration that the
+ * user names in `execArgv` stays.
  */
 export function configurationFlags(
   entry: string,
-  execArgv: readonly string[],
+  { cwd, execArgv = [] }: ResolvedWorker,
   isReadable: (path: string) => boolean,
 ): string[] {
   const isPresent = (path: string): boolean => existsSync(path) && isReadable(path);
@@ -58,7 +70,7 @@ export function configurationFlags(
     return isClosed && PROJECT_FILES.some((name) => isPresent(join(folder, name)));
   };
   const isNamed = execArgv.some((flag) => /^(-c|--config|--no-config)/.test(flag));
-  return !isNamed && foldersAbove(entry).some(isInPart) ? ["--no-config"] : [];
+  return !isNamed && canEnter(cwd) && foldersAbove(entry).some(isInPart) ? ["--no-config"] : [];
 }
 
 function foldersAbove(path: string): string[] {

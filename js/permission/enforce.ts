@@ -145,7 +145,7 @@ export function enforce(
     const net = leavesNetworkToKernel(policy, enforcers) ? true : policy.net;
     flags = denoPermissions({ ...effective, net }, readable, [addonPath(), ...libraries]);
     if (kernel !== undefined) {
-      flags.push(...configurationFlags(workerEntry, worker.execArgv ?? [], canRead(effective, readable)));
+      flags.push(...configurationFlags(workerEntry, worker, canRead(effective, readable)));
     }
   } else if (runtime === "bun") {
     flags = BUN_PERMISSIONS;
