@@ -440,6 +440,16 @@ export class Encoder extends Writer {
     this.byte(ALIKE);
     let index = 0;
     try {
+      // As in `#plain`. A getter that removes or adds properties ends this loop early.
+      for (const key in object) {
+        if (isOwn.call(object, key)) {
+          if (key !== names[index]) {
+            break;
+          }
+          this.#value(object[key], depth + 1);
+          index++;
+        }
+      }
       for (; index < names.length; index++) {
         this.#value(object[names[index]], depth + 1);
       }
