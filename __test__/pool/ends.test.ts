@@ -1,9 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { importTask, type PoolEvents, WorkerCrashedError, WorkerKilledError } from "knitting-native";
+import {
+  importTask,
+  type PoolEvents,
+  WorkerCrashedError,
+  WorkerKilledError,
+  type WorkerOptions,
+} from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime, pidOf, testIf } from "../support/kinds";
+import { onEveryKind, onEveryRuntime, onEveryRuntimeInGate, pidOf, testIf } from "../support/kinds";
 import { descendantsOf, Host, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -21,14 +27,16 @@ const tasks = {
 
 const failure = (promise: Promise<unknown>) => within(promise.catch((error: unknown) => error));
 
+/** A pool of one worker that records how its workers end. */
+function recordingPool(worker: WorkerOptions, options: WorkerOptions = {}) {
+  const ends: PoolEvents["exit"][] = [];
+  const pool = createPool({ worker: { ...worker, stdio: "ignore", ...options } })(tasks);
+  pool.on("exit", (event) => ends.push(event));
+  return { pool, ends };
+}
+
 onEveryKind(({ worker, isProcess, isWrapped }) => {
-  /** A pool of one worker that records how its workers end. */
-  const recording = (options: object = {}) => {
-    const ends: PoolEvents["exit"][] = [];
-    const pool = createPool({ worker: { ...worker, stdio: "ignore", ...options } })(tasks);
-    pool.on("exit", (event) => ends.push(event));
-    return { pool, ends };
-  };
+  const recording = () => recordingPool(worker);
 
   test("an error outside of any call is the cause of its worker's end", async () => {
     const { pool, ends } = recording();
@@ -57,22 +65,6 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     await pool.shutdown();
   });
 
-  test("calls that such an error took with them reject with it as their cause", async () => {
-    const { pool } = recording();
-    const [, error] = await Promise.all([pool.call.late(), failure(pool.call.io(60_000))]);
-    expect(error).toBeInstanceOf(WorkerCrashedError);
-    expect((error as Error).cause).toMatchObject({ name: "TypeError", message: "thrown too late" });
-    await pool.shutdown();
-  });
-
-  test("an error that a listener of the task's own handles ends nothing", async () => {
-    const { pool, ends } = recording();
-    expect(await within(pool.call.handled())).toEqual(["handled"]);
-    await pool.shutdown();
-    await until("the worker's end is told", () => ends.length === 1);
-    expect(ends[0]).toMatchObject({ reason: "shutdown", cause: undefined });
-  });
-
   test("a shutdown ends a worker with status 0", async () => {
     const { pool, ends } = recording();
     await pool.call.pid();
@@ -91,6 +83,29 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
       expect(ends[0]).toMatchObject({ exitCode: null, signal: "SIGKILL" });
     }
     await pool.shutdown();
+  });
+});
+
+onEveryRuntimeInGate(({ worker }) => {
+  const recording = (options?: WorkerOptions) => recordingPool(worker, options);
+
+  test("calls that such an error took with them reject with it as their cause", async () => {
+    const { pool } = recording();
+    // The worker starts its calls in their order.
+    const lost = failure(pool.call.io(60_000));
+    await pool.call.late();
+    const error = await lost;
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect((error as Error).cause).toMatchObject({ name: "TypeError", message: "thrown too late" });
+    await pool.shutdown();
+  });
+
+  test("an error that a listener of the task's own handles ends nothing", async () => {
+    const { pool, ends } = recording();
+    expect(await within(pool.call.handled())).toEqual(["handled"]);
+    await pool.shutdown();
+    await until("the worker's end is told", () => ends.length === 1);
+    expect(ends[0]).toMatchObject({ reason: "shutdown", cause: undefined });
   });
 
   test("the task that holds a worker up is blamed, not one that waits behind it", async () => {
