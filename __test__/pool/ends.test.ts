@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -165,8 +165,8 @@ onEveryRuntime(({ worker, isProcess }) => {
   });
 
   describe.concurrent("a host that is a process of its own", () => {
-    const start = (what: string, options: object = {}) =>
-      new Host("ends-host.mjs", JSON.stringify({ ...worker, ...options }), what);
+    const start = (what: string, options: object = {}, ...more: string[]) =>
+      new Host("ends-host.mjs", JSON.stringify({ ...worker, ...options }), what, ...more);
 
     test.each(["late", "floating"])("prints a fatal error if nobody listens (%s)", async (what) => {
       const host = start(what);
@@ -195,12 +195,16 @@ onEveryRuntime(({ worker, isProcess }) => {
     });
 
     testIf(isProcess)("gives a worker that was stopped alone no more time than any other", async () => {
-      const host = start("slow", { hardTimeoutMs: 3_000 });
+      const folder = mkdtempSync(join(tmpdir(), "knitting-stopped-"));
+      const host = start("slow", { hardTimeoutMs: 3_000 }, join(folder, "file"));
       await host.says("begun");
       const workers = descendantsOf(host.pid);
       workers.forEach((pid) => void process.kill(pid, "SIGSTOP"));
+      // A worker that runs would answer now.
+      writeFileSync(join(folder, "file"), "");
       expect(await host.exit()).toEqual({ code: 0, signal: null });
       expect(host.stdout).toContain("WorkerKilledError");
+      rmSync(folder, { recursive: true });
     });
   });
 });
