@@ -26,7 +26,7 @@ function repetitions(fast: number, gate: number, soak: number): number {
 }
 
 /** Random values that are sent to a worker of each kind and come back. */
-export const RANDOM_VALUES = repetitions(1_000, 5_000, 100_000);
+export const RANDOM_VALUES = repetitions(1_000, 10_000, 100_000);
 /** Random values from which those are drawn. Fewer values don't cover the grammar. */
 export const DRAWN_VALUES = repetitions(10_000, 20_000, 20_000);
 /** Runs of the decoder over each of the four sorts of hostile bytes. */
@@ -44,4 +44,4 @@ export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
 /** Calls at once in a lane that has space for a thousand. */
 export const CALLS_AT_ONCE = repetitions(20_000, 200_000, 1_000_000);
 /** Hosts that are killed in each phase of their workers' lives, for the common transports and for the others. */
-export const KILLED_HOSTS = { common: repetitions(1, 2, 10), others: repetitions(1, 1, 3) };
+export const KILLED_HOSTS = { common: repetitions(1, 3, 10), others: repetitions(1, 1, 3) };
