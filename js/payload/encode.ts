@@ -364,11 +364,16 @@ export class Encoder extends Writer {
   /** The properties of an array besides its elements. */
   #properties(array: Record<string, unknown>, names: readonly string[], depth: number): void {
     this.spend(OBJECT_BYTES + names.length * TABLE_PROPERTY_BYTES);
+    this.#named(array, names, depth);
+  }
+
+  /** The properties of these names, up to their end. */
+  #named(object: Record<string, unknown>, names: readonly string[], depth: number): void {
     let key = "";
     try {
       for (key of names) {
         this.string(key);
-        this.#value(array[key], depth + 1);
+        this.#value(object[key], depth + 1);
       }
     } catch (error) {
       throw failureAt(error, property(key));
@@ -411,16 +416,7 @@ export class Encoder extends Writer {
     const object = element as Record<string, unknown>;
     const names = namesOf(object);
     this.byte(OBJECT);
-    let key = "";
-    try {
-      for (key of names) {
-        this.string(key);
-        this.#value(object[key], depth + 1);
-      }
-    } catch (error) {
-      throw failureAt(error, property(key));
-    }
-    this.byte(END);
+    this.#named(object, names, depth);
     this.spendObject(names.length);
     return names;
   }
