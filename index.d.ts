@@ -149,12 +149,14 @@ interface WorkerInfo {
      *
      * - `"booting"`: started, not ready yet.
      * - `"ready"`: runs calls.
+     * - `"spare"`: ready, and takes no calls until it replaces another worker.
+     * - `"retiring"`: takes no more calls, and ends when those that it has are finished.
      * - `"restarting"`: ended, and waits for its next start.
      * - `"broken"`: given up, after `worker.maxBootFailures` consecutive failed boots or after one that would only fail
      *   again.
      * - `"closed"`: the pool was shut down.
      */
-    readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
+    readonly state: "booting" | "ready" | "spare" | "retiring" | "restarting" | "broken" | "closed";
     /** Number of calls that the worker has answered since its start. */
     readonly served: number;
     /** When the worker was started; `null` while none runs. */
@@ -348,10 +350,283 @@ interface ResourceLimits {
 /** The strategies, as the option `balancer` names them. */
 type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
 
+/** The base class of all errors of this package. */
+declare class KnittingError extends Error {
+    /** A stable identifier for programs, such as `"KNITTING_POOL_CLOSED"`. */
+    readonly code: string;
+}
+/** An option has an invalid value, or no option has that name. */
+declare class InvalidOptionError extends KnittingError {
+}
+/** The pool was shut down before the call or while the call was in flight. The message is `"Thread closed"`. */
+declare class PoolClosedError extends KnittingError {
+}
+/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
+declare class TaskTimeoutError extends KnittingError {
+}
+/** More abortable calls are pending than `abortSignalCapacity` allows. */
+declare class AbortCapacityError extends KnittingError {
+}
+/** A call would have to wait, and as many calls, or as many bytes of arguments, wait as the pool's limits allow. */
+declare class QueueFullError extends KnittingError {
+    /** The option that is the limit: `"maxQueueSize"` (calls) or `"maxQueueBytes"`. */
+    readonly limit: "maxQueueSize" | "maxQueueBytes";
+    /** The task's name in the pool. */
+    readonly task: string;
+}
+/** A call has waited for a worker for as long as `workerPoolConfig.queueTimeout` allows. It was never sent. */
+declare class QueueTimeoutError extends KnittingError {
+    /** The task's name in the pool. */
+    readonly task: string;
+    /** How long the call could wait, in milliseconds. */
+    readonly queueTimeout: number;
+}
+/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
+declare class TaskNotFoundError extends KnittingError {
+}
+/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
+declare class WorkerBootError extends KnittingError {
+    /** The worker's command line; empty for a worker thread. */
+    readonly argv: readonly string[];
+    /** Exit status; `null` if the worker did not exit by itself. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed the worker; `null` if none did. */
+    readonly signal: string | null;
+    /** The last 8 KiB that the worker wrote to stderr. */
+    readonly stderrTail: string;
+}
+/**
+ * The worker that had the call died. A call that the worker had not started goes to another worker and doesn't reject
+ * with this error.
+ */
+declare class WorkerCrashedError extends KnittingError {
+    /** Exit status; `null` if the worker did not exit by itself. */
+    readonly exitCode: number | null;
+    /** Name of the signal that killed the worker, such as `"SIGSEGV"`; `null` if none did. */
+    readonly signal: string | null;
+    /** Process id of the worker; `null` for a worker thread. */
+    readonly pid: number | null;
+    /** The last 8 KiB that the worker wrote to stderr. */
+    readonly stderrTail: string;
+    /** The task's name in the pool. */
+    readonly task: string;
+    /** Whether the task had been started. If `false`, the workers that got the call died several times in a row. */
+    readonly started: boolean;
+}
+/**
+ * Why a worker has ended:
+ *
+ * - `"natural"`: by itself, with status 0.
+ * - `"shutdown"`: the pool was shut down.
+ * - `"crash"`: by a signal or with another status, because it broke the protocol, or because it could not boot.
+ * - `"fatalError"`: by an error outside of any call, such as a late throw or a rejection that nobody handled.
+ * - `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`, and the pool killed it.
+ * - `"timeout"`: a call's time was over, and its `timeout` has `kill: true`.
+ * - `"abort"`: a call was given up by `call.kill()`, or by its `signal` with `kill: true`.
+ * - `"memory"`: it used more memory than `workerPoolConfig.memoryLimitPerWorker`, or its runtime ran out of memory.
+ * - `"messages"`: it sent more messages than `workerPoolConfig.maxMessagesPerSecond`.
+ * - `"executions"`: it has run `workerPoolConfig.maxExecutionsPerWorker` calls.
+ * - `"idle"`: it had no call for `workerPoolConfig.idleTimeout`.
+ * - `"recycled"`: `pool.recycle` was called.
+ * - `"killed"`: `pool.kill` was called.
+ */
+type WorkerEndReason = "natural" | "shutdown" | "crash" | "fatalError" | "hardTimeout" | "timeout" | "abort" | "memory" | "messages" | "executions" | "idle" | "recycled" | "killed";
+/** Why the pool itself has replaced a worker. */
+type RecycleReason = Extract<WorkerEndReason, "hardTimeout" | "timeout" | "abort" | "memory" | "messages" | "executions" | "recycled" | "killed">;
+/** The pool killed the worker while it was running the call. The worker is replaced. */
+declare class WorkerKilledError extends KnittingError {
+    /** Why the worker was killed. */
+    readonly reason: RecycleReason | "idle";
+    /** The task's name in the pool. */
+    readonly task: string;
+}
+/**
+ * A task called a function that would end its worker, such as `process.exit`. The function did nothing. Unless the task
+ * catches this error, its call rejects with it. The worker goes on to its next call.
+ */
+declare class GuardedCallError extends KnittingError {
+}
+/**
+ * A worker wrote something into the shared memory that a correct worker never writes. The worker was killed and
+ * replaced.
+ */
+declare class ProtocolViolationError extends KnittingError {
+}
+/**
+ * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
+ */
+declare class PayloadTooLargeError extends KnittingError {
+    /** Bytes of the encoded value. */
+    readonly byteLength: number;
+    /** Largest allowed number of bytes. */
+    readonly maxByteLength: number;
+}
+/**
+ * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
+ * in Node 20. `message` begins with the path of that part, and names the task:
+ * `$.user.callback is a function (argument of task "save")`. Only this call rejects.
+ */
+declare class UnsupportedPayloadError extends KnittingError {
+    /** Path of the part that can't be sent. `"$"` is the value itself. */
+    readonly path: string;
+}
+/** Shared memory can't be created, opened or used. */
+declare class SharedMemoryError extends KnittingError {
+    /**
+     * The reason:
+     *
+     * - `"exists"`: the name exists already.
+     * - `"missing"`: nothing has the name.
+     * - `"foreign"`: what has the name is not shared memory, or not the memory that was meant.
+     * - `"size"`: the memory has fewer bytes than requested, or its size is not a multiple of a view's element size.
+     * - `"closed"`: the memory is closed in this process.
+     * - `"lost"`: somebody has truncated the memory.
+     * - `"unreachable"`: the memory has no name, and the worker's wrapper passes no descriptors on.
+     * - `"refused"`: the system refused, or a call brings more buffers than it may.
+     */
+    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
+}
+/** A rule of the option `permission` can't be enforced for the pool's workers. `message` says why, and what to do. */
+declare class PermissionUnsupportedError extends KnittingError {
+    /** The fields of the option that can't be enforced, such as `"net"`. */
+    readonly rules: readonly string[];
+}
+/**
+ * This package can't run here: the system is not Linux, the host runs on Bun or Deno, the native parts for the platform
+ * are missing or can't be executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
+ */
+declare class UnsupportedPlatformError extends KnittingError {
+}
+
+/** A snapshot of a pool. */
+interface PoolStats {
+    /** Number of workers that run at least one call now. */
+    readonly activeWorkers: number;
+    /** Number of calls that wait for a worker. */
+    readonly queueDepth: number;
+    /** Bytes of the copied arguments of the calls that wait. */
+    readonly queueBytes: number;
+    /** For how long the first of them has waited, in milliseconds; 0 if none waits. */
+    readonly oldestWaitMs: number;
+    /** Number of workers in each state. */
+    readonly workers: Readonly<Record<WorkerInfo["state"], number>>;
+    /** The workers that run or are being started. */
+    readonly perWorker: readonly WorkerStats[];
+    /** Number of calls that were given to a worker so far. A call that has moved to another worker counts once. */
+    readonly started: number;
+    /** Number of calls that have resolved, or whose worker has answered them with a result. */
+    readonly finished: number;
+    /** Number of calls that have rejected, those that timed out included. */
+    readonly failed: number;
+    /** Number of calls whose time limit was over, or that have waited for too long. */
+    readonly timedOut: number;
+    /** How often a worker was replaced by the pool, by reason. Reasons that did not occur are missing. */
+    readonly recycled: Readonly<Partial<Record<RecycleReason, number>>>;
+}
+/** What one worker does. */
+interface WorkerStats {
+    readonly worker: WorkerInfo;
+    /** Number of calls that it has and has not answered. */
+    readonly running: number;
+    /** The names of their tasks, each once. */
+    readonly tasks: readonly string[];
+    /**
+     * Bytes of memory that it uses, as `workerPoolConfig.memoryLimitPerWorker` counts them; `null` where that is not
+     * known: of threads on a Node without `worker.getHeapStatistics` that have not reported it yet.
+     */
+    readonly memoryBytes: number | null;
+    /** Milliseconds of processor time that it has used; `null` where that is not known. */
+    readonly cpuMs: number | null;
+}
+
+/**
+ * Size and limits of a pool. Each limit that is not set is off. `WorkerPoolPresets` has sets of them to spread.
+ */
+interface WorkerPoolConfig {
+    /**
+     * Number of workers that are kept, from 0 to 1024. With 0 the first call starts a worker. Default: 1, or `maxWorkers`
+     * if that is less.
+     */
+    minWorkers?: number | undefined;
+    /**
+     * Number of workers that take calls at most, from 1 to 1024. Workers are added while calls wait. Default: the number
+     * of cores, or `minWorkers` if that is more; without either option the pool has `threads` workers.
+     */
+    maxWorkers?: number | undefined;
+    /**
+     * Bytes of memory that a worker may use. Above it the worker gets no more calls, finishes those that it has and is
+     * replaced. Above one and a half times as much, or if it grows too fast for that, it is killed: its calls reject with
+     * `WorkerKilledError`, `reason` `"memory"`. Of a process its own memory counts, swapped memory and the programs that
+     * it has started included; of a thread, its heap and its buffers, from Node 22.16 and 24.1 on also while it is busy.
+     */
+    memoryLimitPerWorker?: number | undefined;
+    /** Milliseconds between two looks at the workers' memory. Default 100. */
+    memoryCheckInterval?: number | undefined;
+    /** Number of calls after which a worker is replaced. The replacement is ready before it ends. */
+    maxExecutionsPerWorker?: number | undefined;
+    /** Number of calls that may wait for a worker. A further one rejects with `QueueFullError`. */
+    maxQueueSize?: number | undefined;
+    /** Milliseconds that a call may wait for a worker. After that it rejects with `QueueTimeoutError`. */
+    queueTimeout?: number | undefined;
+    /**
+     * Number of messages that a worker may send in a second: progress values, and lines of output unless that is
+     * ignored. A worker that sends more is killed: its calls reject with `WorkerKilledError`, `reason` `"messages"`.
+     */
+    maxMessagesPerSecond?: number | undefined;
+    /**
+     * Milliseconds without a call after which a worker ends, if there are more than `minWorkers`. Default 30 000.
+     */
+    idleTimeout?: number | undefined;
+    /**
+     * Milliseconds that calls may take to finish when the pool is shut down, unless `shutdown(ms)` says otherwise, and
+     * when their worker is replaced. After that they are cut off. Default: `shutdown()` waits for no call, and a worker
+     * that is replaced finishes its calls.
+     */
+    gracefulShutdownTimeout?: number | undefined;
+    /** Called when the pool has replaced a worker, with the reason and with the worker that has ended. */
+    onWorkerRecycled?: ((reason: RecycleReason, worker: WorkerInfo) => void) | undefined;
+    /** Called every `statsInterval` with what `pool.stats()` returns. */
+    onStatsUpdate?: ((stats: PoolStats) => void) | undefined;
+    /** Milliseconds between two calls of `onStatsUpdate`. Default 1000. */
+    statsInterval?: number | undefined;
+}
+
 /** The options of `createPool`. */
 interface PoolOptions {
-    /** Number of workers, from 1 to 1024. Default 1. */
-    threads?: number | undefined;
+    /**
+     * Number of workers, from 1 to 1024. Default 1. `{ min, max }` is the short form of `workerPoolConfig.minWorkers` and
+     * `maxWorkers`: the pool starts workers while calls wait, and ends idle ones.
+     */
+    threads?: number | {
+        min?: number | undefined;
+        max?: number | undefined;
+    } | undefined;
+    /**
+     * Number of calls that a worker may have begun and not settled, at least 1. Further calls wait in the pool. Default:
+     * no limit. With 1, a worker that waits for a promise of its task takes no other call meanwhile.
+     */
+    concurrency?: number | undefined;
+    /**
+     * Bytes of copied arguments that may wait for a worker, in sum. A call that would make them more rejects with
+     * `QueueFullError`; with the call option `copy: false` nothing is copied until the call is sent. Default 1 GiB.
+     */
+    maxQueueBytes?: number | undefined;
+    /**
+     * How often a call is tried in all if its worker dies after the call was started, at least 1. Default 1, which is no
+     * second attempt: a task may have done something before its worker died. A call whose last attempt fails too rejects
+     * with an `AggregateError`, whose `errors` are those of the attempts, the first one first. A call with a stream is
+     * not tried again, nor one whose time limit, signal or `kill` has ended its worker.
+     */
+    retry?: {
+        attempts: number;
+    } | undefined;
+    /**
+     * Number of workers in addition to `threads` or `maxWorkers` that are ready to take the place of one that ends, and
+     * take no calls before. Default 0, and 1 if `workerPoolConfig.maxExecutionsPerWorker` is set.
+     */
+    spareWorkers?: number | undefined;
+    /** Size of the pool, and limits of its workers and its queue. */
+    workerPoolConfig?: WorkerPoolConfig | undefined;
     /**
      * Decides which worker gets a call:
      *
@@ -572,130 +847,6 @@ declare const ABORTABLE: unique symbol;
 interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
     readonly [SIGNATURE]: (argument: Argument) => Result;
     readonly [ABORTABLE]: Abortable;
-}
-
-/** The base class of all errors of this package. */
-declare class KnittingError extends Error {
-    /** A stable identifier for programs, such as `"KNITTING_POOL_CLOSED"`. */
-    readonly code: string;
-}
-/** An option has an invalid value, or no option has that name. */
-declare class InvalidOptionError extends KnittingError {
-}
-/** The pool was shut down before the call or while the call was in flight. The message is `"Thread closed"`. */
-declare class PoolClosedError extends KnittingError {
-}
-/** A task took longer than its `timeout`. The message is `"Task timeout"`. */
-declare class TaskTimeoutError extends KnittingError {
-}
-/** More abortable calls are pending than `abortSignalCapacity` allows. */
-declare class AbortCapacityError extends KnittingError {
-}
-/** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
-declare class TaskNotFoundError extends KnittingError {
-}
-/** A worker could not be started. `message` holds its command line and what it wrote to stderr. */
-declare class WorkerBootError extends KnittingError {
-    /** The worker's command line; empty for a worker thread. */
-    readonly argv: readonly string[];
-    /** Exit status; `null` if the worker did not exit by itself. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed the worker; `null` if none did. */
-    readonly signal: string | null;
-    /** The last 8 KiB that the worker wrote to stderr. */
-    readonly stderrTail: string;
-}
-/**
- * The worker that had the call died. A call that the worker had not started goes to another worker and doesn't reject
- * with this error.
- */
-declare class WorkerCrashedError extends KnittingError {
-    /** Exit status; `null` if the worker did not exit by itself. */
-    readonly exitCode: number | null;
-    /** Name of the signal that killed the worker, such as `"SIGSEGV"`; `null` if none did. */
-    readonly signal: string | null;
-    /** Process id of the worker; `null` for a worker thread. */
-    readonly pid: number | null;
-    /** The last 8 KiB that the worker wrote to stderr. */
-    readonly stderrTail: string;
-    /** The task's name in the pool. */
-    readonly task: string;
-    /** Whether the task had been started. If `false`, the workers that got the call died several times in a row. */
-    readonly started: boolean;
-}
-/**
- * Why a worker has ended:
- *
- * - `"natural"`: by itself, with status 0.
- * - `"shutdown"`: the pool was shut down.
- * - `"crash"`: by a signal or with another status, because it broke the protocol, or because it could not boot.
- * - `"fatalError"`: by an error outside of any call, such as a late throw or a rejection that nobody handled.
- * - `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`, and the pool killed it.
- */
-type WorkerEndReason = "natural" | "shutdown" | "crash" | "fatalError" | "hardTimeout";
-/** The pool killed the worker while it was running the call. The worker is replaced. */
-declare class WorkerKilledError extends KnittingError {
-    /** Why the worker was killed. */
-    readonly reason: Extract<WorkerEndReason, "hardTimeout">;
-    /** The task's name in the pool. */
-    readonly task: string;
-}
-/**
- * A task called a function that would end its worker, such as `process.exit`. The function did nothing. Unless the task
- * catches this error, its call rejects with it. The worker goes on to its next call.
- */
-declare class GuardedCallError extends KnittingError {
-}
-/**
- * A worker wrote something into the shared memory that a correct worker never writes. The worker was killed and
- * replaced.
- */
-declare class ProtocolViolationError extends KnittingError {
-}
-/**
- * A value is larger than the option `payload.maxPayloadBytes` allows, or would take too much memory when it is decoded.
- */
-declare class PayloadTooLargeError extends KnittingError {
-    /** Bytes of the encoded value. */
-    readonly byteLength: number;
-    /** Largest allowed number of bytes. */
-    readonly maxByteLength: number;
-}
-/**
- * A value contains something that can't be sent, or that the receiving runtime can't create, such as a `Float16Array`
- * in Node 20. `message` begins with the path of that part, and names the task:
- * `$.user.callback is a function (argument of task "save")`. Only this call rejects.
- */
-declare class UnsupportedPayloadError extends KnittingError {
-    /** Path of the part that can't be sent. `"$"` is the value itself. */
-    readonly path: string;
-}
-/** Shared memory can't be created, opened or used. */
-declare class SharedMemoryError extends KnittingError {
-    /**
-     * The reason:
-     *
-     * - `"exists"`: the name exists already.
-     * - `"missing"`: nothing has the name.
-     * - `"foreign"`: what has the name is not shared memory, or not the memory that was meant.
-     * - `"size"`: the memory has fewer bytes than requested, or its size is not a multiple of a view's element size.
-     * - `"closed"`: the memory is closed in this process.
-     * - `"lost"`: somebody has truncated the memory.
-     * - `"unreachable"`: the memory has no name, and the worker's wrapper passes no descriptors on.
-     * - `"refused"`: the system refused, or a call brings more buffers than it may.
-     */
-    readonly reason: "exists" | "missing" | "foreign" | "size" | "closed" | "lost" | "unreachable" | "refused";
-}
-/** A rule of the option `permission` can't be enforced for the pool's workers. `message` says why, and what to do. */
-declare class PermissionUnsupportedError extends KnittingError {
-    /** The fields of the option that can't be enforced, such as `"net"`. */
-    readonly rules: readonly string[];
-}
-/**
- * This package can't run here: the system is not Linux, the host runs on Bun or Deno, the native parts for the platform
- * are missing or can't be executed, the package was bundled, or it runs under Yarn's Plug'n'Play.
- */
-declare class UnsupportedPlatformError extends KnittingError {
 }
 
 /** The events of {@link Pool.on} and the objects that their listeners get. */
@@ -938,6 +1089,26 @@ declare function task<Argument = void, Result = unknown>(definition: TaskDefinit
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & Abortable): DefinedTask<Argument, Result, true>;
 declare function task<Argument = void, Result = unknown>(definition: TaskDefinition<Argument, Result> & NotAbortable): DefinedTask<Argument, Result, false>;
 
+/** The settings that each preset has. Each is the option of `workerPoolConfig` with that name. */
+interface WorkerPoolPreset {
+    readonly minWorkers: number;
+    readonly maxWorkers: number;
+    /** In bytes. */
+    readonly memoryLimitPerWorker: number;
+    readonly maxExecutionsPerWorker: number;
+    readonly maxQueueSize: number;
+    /** In milliseconds, like the other times. */
+    readonly queueTimeout: number;
+    readonly maxMessagesPerSecond: number;
+    readonly idleTimeout: number;
+    readonly gracefulShutdownTimeout: number;
+}
+/**
+ * Sets of limits, from the tightest to the widest: `createPool({ workerPoolConfig: WorkerPoolPresets.SECURE })`, or
+ * `{ ...WorkerPoolPresets.SECURE, maxWorkers: 16 }` to change some. All are frozen.
+ */
+declare const WorkerPoolPresets: Readonly<Record<"STRICT" | "SECURE" | "STANDARD" | "PERMISSIVE", WorkerPoolPreset>>;
+
 /**
  * `true` in your program, `false` in the workers of a pool.
  *
@@ -1000,5 +1171,5 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
  */
 declare function setModuleUrl(url?: string | URL): void;
 
-export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerInfo, WorkerOptions, WorkerStart, Workers };
+export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, QueueFullError, QueueTimeoutError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, WorkerPoolPresets, createPool, importTask, isMain, setModuleUrl, task };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };

@@ -19,6 +19,9 @@ export {
   PermissionUnsupportedError,
   PoolClosedError,
   ProtocolViolationError,
+  QueueFullError,
+  QueueTimeoutError,
+  type RecycleReason,
   SharedMemoryError,
   TaskNotFoundError,
   TaskTimeoutError,
@@ -29,6 +32,7 @@ export {
   type WorkerEndReason,
   WorkerKilledError,
 } from "./base/errors";
+export { type WorkerPoolPreset, WorkerPoolPresets } from "./base/presets";
 export { isMain } from "./base/side";
 export type { AbortablePromise, CallOptions } from "./call/options";
 export type { CallPromise } from "./call/promise";
@@ -37,8 +41,10 @@ export type { PoolPermissions } from "./permission/enforce";
 export type { PermissionNeed } from "./permission/needs";
 export type { EnvironmentPermission, PermissionOptions } from "./permission/options";
 export type { Enforcer, PermissionRule } from "./permission/rules";
+export type { WorkerPoolConfig } from "./pool/config";
 export type { PoolEvents, PoolListener } from "./pool/events";
 export type { PoolOptions } from "./pool/options";
+export type { PoolStats, WorkerStats } from "./pool/stats";
 export type { Pool, TaskCall, TaskPool, Tasks, Workers } from "./pool/types";
 export type {
   BootstrapOptions,

@@ -57,6 +57,40 @@ export class AbortCapacityError extends KnittingError {
   }
 }
 
+/** A call would have to wait, and as many calls, or as many bytes of arguments, wait as the pool's limits allow. */
+export class QueueFullError extends KnittingError {
+  /** The option that is the limit: `"maxQueueSize"` (calls) or `"maxQueueBytes"`. */
+  readonly limit: "maxQueueSize" | "maxQueueBytes";
+  /** The task's name in the pool. */
+  readonly task: string;
+
+  /** @internal */
+  constructor(message: string, limit: QueueFullError["limit"], task: string) {
+    super("KNITTING_QUEUE_FULL", message);
+    this.limit = limit;
+    this.task = task;
+  }
+}
+
+/** A call has waited for a worker for as long as `workerPoolConfig.queueTimeout` allows. It was never sent. */
+export class QueueTimeoutError extends KnittingError {
+  /** The task's name in the pool. */
+  readonly task: string;
+  /** How long the call could wait, in milliseconds. */
+  readonly queueTimeout: number;
+
+  /** @internal */
+  constructor(task: string, queueTimeout: number) {
+    super(
+      "KNITTING_QUEUE_TIMEOUT",
+      `a call of task "${task}" has waited for a worker for workerPoolConfig.queueTimeout, which is ` +
+        `${queueTimeout} milliseconds: allow more workers, shorter tasks or a longer wait`,
+    );
+    this.task = task;
+    this.queueTimeout = queueTimeout;
+  }
+}
+
 /** The module or the export of a task, or of `worker.bootstrap`, doesn't exist. */
 export class TaskNotFoundError extends KnittingError {
   /** @internal */
@@ -142,19 +176,46 @@ export interface CrashDetails {
  * - `"crash"`: by a signal or with another status, because it broke the protocol, or because it could not boot.
  * - `"fatalError"`: by an error outside of any call, such as a late throw or a rejection that nobody handled.
  * - `"hardTimeout"`: a task ran longer than `worker.hardTimeoutMs`, and the pool killed it.
+ * - `"timeout"`: a call's time was over, and its `timeout` has `kill: true`.
+ * - `"abort"`: a call was given up by `call.kill()`, or by its `signal` with `kill: true`.
+ * - `"memory"`: it used more memory than `workerPoolConfig.memoryLimitPerWorker`, or its runtime ran out of memory.
+ * - `"messages"`: it sent more messages than `workerPoolConfig.maxMessagesPerSecond`.
+ * - `"executions"`: it has run `workerPoolConfig.maxExecutionsPerWorker` calls.
+ * - `"idle"`: it had no call for `workerPoolConfig.idleTimeout`.
+ * - `"recycled"`: `pool.recycle` was called.
+ * - `"killed"`: `pool.kill` was called.
  */
-export type WorkerEndReason = "natural" | "shutdown" | "crash" | "fatalError" | "hardTimeout";
+export type WorkerEndReason =
+  | "natural"
+  | "shutdown"
+  | "crash"
+  | "fatalError"
+  | "hardTimeout"
+  | "timeout"
+  | "abort"
+  | "memory"
+  | "messages"
+  | "executions"
+  | "idle"
+  | "recycled"
+  | "killed";
+
+/** Why the pool itself has replaced a worker. */
+export type RecycleReason = Extract<
+  WorkerEndReason,
+  "hardTimeout" | "timeout" | "abort" | "memory" | "messages" | "executions" | "recycled" | "killed"
+>;
 
 /** The pool killed the worker while it was running the call. The worker is replaced. */
 export class WorkerKilledError extends KnittingError {
   /** Why the worker was killed. */
-  readonly reason: Extract<WorkerEndReason, "hardTimeout">;
+  readonly reason: RecycleReason | "idle";
   /** The task's name in the pool. */
   readonly task: string;
 
   /** @internal */
-  constructor(message: string, reason: WorkerKilledError["reason"], task: string) {
-    super("KNITTING_WORKER_KILLED", message);
+  constructor(message: string, reason: WorkerKilledError["reason"], task: string, options?: ErrorOptions) {
+    super("KNITTING_WORKER_KILLED", message, options);
     this.reason = reason;
     this.task = task;
   }
@@ -275,6 +336,8 @@ export const KNITTING_ERRORS = {
   PoolClosedError,
   TaskTimeoutError,
   AbortCapacityError,
+  QueueFullError,
+  QueueTimeoutError,
   TaskNotFoundError,
   WorkerBootError,
   WorkerCrashedError,

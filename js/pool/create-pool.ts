@@ -56,7 +56,7 @@ function prepare(
   assertNodeHost();
   refusePlugAndPlay();
   const resolved = lookingOnce(() => resolveOptions(options));
-  const { threads, balancer, worker, abortSignalCapacity, payload, permission } = resolved;
+  const { config, balancer = "roundRobin", worker, abortSignalCapacity, payload, permission } = resolved;
   checkBootstrap(worker);
   tellOfPreloads(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
@@ -82,7 +82,11 @@ function prepare(
     const scope = currentScope();
     const settings = { limits, worker, executable, payload, abortSignalCapacity, debug };
     const plan = { program, enforcement, scope, ...settings };
-    return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners, threads, balancer));
+    return new WorkerPool(
+      plan,
+      shape,
+      (listeners) => new LocalEngine(plan, listeners, config.maxWorkers, balancer),
+    );
   };
 }
 

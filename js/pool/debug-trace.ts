@@ -21,13 +21,13 @@ export function workerContextOf(pool: DebugContext, index: number): DebugContext
 /** Logs what the pool is made of. */
 export function traceSetup(
   debug: DebugContext,
-  { threads, balancer, worker }: ResolvedOptions,
+  { config, balancer, worker }: ResolvedOptions,
   program: Program,
 ): void {
   debugLog(
     debug,
     "host",
-    `has ${threads} workers (${worker.runtime}), ${balancer}, in process ${process.pid}`,
+    `has ${config.minWorkers} to ${config.maxWorkers} workers (${worker.runtime}), ${balancer ?? "roundRobin"}, in process ${process.pid}`,
   );
   for (const source of program.tasks) {
     debugLog(debug, "host", `task "${source.task}" is ${placeOf(source)} of ${moduleName(source.href)}`);

@@ -1,6 +1,7 @@
 /** The options of a pool, validated in one place. Each error names the option, its value and the allowed values. */
 import { type DebugNamespace, resolveDebug } from "../base/debug-log";
-import { choice, record, refuseUnknown, wholeNumber } from "../base/validate";
+import { InvalidOptionError } from "../base/errors";
+import { choice, optional, record, refuseUnknown, wholeNumber } from "../base/validate";
 import { MAX_CALLS } from "../native/layout";
 import { type PayloadOptions, type ResolvedPayload, resolvePayload } from "../payload/options";
 import type { PermissionOptions } from "../permission/options";
@@ -9,11 +10,39 @@ import { resolvePermission } from "../permission/resolve";
 import type { ResolvedWorker, WorkerOptions } from "../runtime/options";
 import { resolveWorker } from "../runtime/resolve-options";
 import { STRATEGIES, type Strategy } from "./balancer";
+import { MAX_WORKERS, type ResolvedConfig, resolveConfig, type WorkerPoolConfig } from "./config";
 
 /** The options of `createPool`. */
 export interface PoolOptions {
-  /** Number of workers, from 1 to 1024. Default 1. */
-  threads?: number | undefined;
+  /**
+   * Number of workers, from 1 to 1024. Default 1. `{ min, max }` is the short form of `workerPoolConfig.minWorkers` and
+   * `maxWorkers`: the pool starts workers while calls wait, and ends idle ones.
+   */
+  threads?: number | { min?: number | undefined; max?: number | undefined } | undefined;
+  /**
+   * Number of calls that a worker may have begun and not settled, at least 1. Further calls wait in the pool. Default:
+   * no limit. With 1, a worker that waits for a promise of its task takes no other call meanwhile.
+   */
+  concurrency?: number | undefined;
+  /**
+   * Bytes of copied arguments that may wait for a worker, in sum. A call that would make them more rejects with
+   * `QueueFullError`; with the call option `copy: false` nothing is copied until the call is sent. Default 1 GiB.
+   */
+  maxQueueBytes?: number | undefined;
+  /**
+   * How often a call is tried in all if its worker dies after the call was started, at least 1. Default 1, which is no
+   * second attempt: a task may have done something before its worker died. A call whose last attempt fails too rejects
+   * with an `AggregateError`, whose `errors` are those of the attempts, the first one first. A call with a stream is
+   * not tried again, nor one whose time limit, signal or `kill` has ended its worker.
+   */
+  retry?: { attempts: number } | undefined;
+  /**
+   * Number of workers in addition to `threads` or `maxWorkers` that are ready to take the place of one that ends, and
+   * take no calls before. Default 0, and 1 if `workerPoolConfig.maxExecutionsPerWorker` is set.
+   */
+  spareWorkers?: number | undefined;
+  /** Size of the pool, and limits of its workers and its queue. */
+  workerPoolConfig?: WorkerPoolConfig | undefined;
   /**
    * Decides which worker gets a call:
    *
@@ -71,8 +100,14 @@ export interface PoolOptions {
 
 /** The validated options. */
 export interface ResolvedOptions {
-  threads: number;
-  balancer: Strategy;
+  config: ResolvedConfig;
+  /** `undefined`: the user has chosen none. */
+  balancer: Strategy | undefined;
+  concurrency: number;
+  maxQueueBytes: number;
+  /** How often a call is tried in all. */
+  attempts: number;
+  spareWorkers: number;
   worker: ResolvedWorker;
   abortSignalCapacity: number;
   payload: ResolvedPayload;
@@ -82,11 +117,16 @@ export interface ResolvedOptions {
 }
 
 const CALLER = "createPool";
-const MAX_WORKERS = 1024;
+const MAX_QUEUE_BYTES = 1024 ** 3;
 const ABORT_SIGNAL_CAPACITY = 258;
 
 const KNOWN = [
   "threads",
+  "concurrency",
+  "maxQueueBytes",
+  "retry",
+  "spareWorkers",
+  "workerPoolConfig",
   "balancer",
   "worker",
   "workerExecArgv",
@@ -106,19 +146,28 @@ const LEFT_OUT = {
 export function resolveOptions(options: unknown): ResolvedOptions {
   const pool = record(CALLER, "options", options);
   refuseUnknown(CALLER, pool, KNOWN, "", LEFT_OUT);
-  const { threads = 1, balancer = "roundRobin" } = pool;
-  const count = wholeNumber(CALLER, "threads", threads, 1, MAX_WORKERS);
+  const config = resolveConfig(pool.workerPoolConfig, pool.threads);
   const worker = resolveWorker(pool.worker, pool.workerExecArgv);
   const debug = resolveDebug(CALLER, pool.debug);
   const { runtime, cwd, stdio, env } = worker;
   const debugged = debug.length > 0;
   const permission = resolvePermission(pool.permission, () => ({ runtime, cwd, stdio, env, debugged }));
-  const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY } = pool;
+  const { abortSignalCapacity = ABORT_SIGNAL_CAPACITY, maxQueueBytes = MAX_QUEUE_BYTES } = pool;
+  refuseTwoPatiences(config, worker.resolveAfterFinishingAll);
   return {
-    threads: count,
-    balancer: resolveBalancer(balancer),
+    config,
+    balancer: optional(pool.balancer, resolveBalancer),
+    concurrency:
+      optional(pool.concurrency, (value) => wholeNumber(CALLER, "concurrency", value, 1)) ??
+      Number.POSITIVE_INFINITY,
+    maxQueueBytes: wholeNumber(CALLER, "maxQueueBytes", maxQueueBytes, 1),
+    attempts: optional(pool.retry, resolveAttempts) ?? 1,
+    spareWorkers:
+      optional(pool.spareWorkers, (value) => wholeNumber(CALLER, "spareWorkers", value, 0, MAX_WORKERS)) ??
+      (config.maxExecutions === Number.POSITIVE_INFINITY ? 0 : 1),
     worker: {
       ...worker,
+      limits: config.workerLimits,
       stdio: stdio ?? (permission.console ? "inherit" : "ignore"),
       environmentPolicy: permission.mode === "unsafe" ? undefined : permission.env,
     },
@@ -127,6 +176,23 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     permission,
     debug: debugged ? debug : undefined,
   };
+}
+
+/** Both options say how long a shutdown waits for calls. */
+function refuseTwoPatiences({ gracefulShutdownMs }: ResolvedConfig, resolveAfterFinishingAll: boolean): void {
+  if (gracefulShutdownMs !== undefined && resolveAfterFinishingAll) {
+    throw new InvalidOptionError(
+      `${CALLER}: "workerPoolConfig.gracefulShutdownTimeout" is ${gracefulShutdownMs} and ` +
+        '"worker.resolveAfterFinishingAll" is true: both say how long a shutdown waits for calls, leave out ' +
+        "one of them",
+    );
+  }
+}
+
+function resolveAttempts(retry: unknown): number {
+  const given = record(CALLER, "retry", retry, "{ attempts }");
+  refuseUnknown(CALLER, given, ["attempts"], "retry.");
+  return wholeNumber(CALLER, "retry.attempts", given.attempts, 1);
 }
 
 function resolveBalancer(balancer: unknown): Strategy {

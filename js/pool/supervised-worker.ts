@@ -193,6 +193,7 @@ export class SupervisedWorker {
         listeners.emit("ready", { worker: this.info() });
       },
       refused: (call) => this.submit(call),
+      exceeded: ({ reason, why }) => run.halt({ reason, why }),
       ended: (end) => this.#runEnded(run, end),
     });
     this.#starts++;

@@ -208,10 +208,22 @@ export interface ResolvedWorker {
   /** The absolute path of a directory: for threads, of the one in which this process was when the pool was created. */
   cwd: string;
   stopCommand: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;
+  /** `undefined`: the worker has no limits. */
+  limits: WorkerLimits | undefined;
+}
+
+/** What a worker may use. Each limit is off if it is `undefined`. */
+export interface WorkerLimits {
+  /** Bytes of memory. */
+  readonly memoryBytes: number | undefined;
+  /** Milliseconds between two looks at the memory. */
+  readonly memoryCheckMillis: number;
+  /** Progress values and lines of output in one second. */
+  readonly messagesPerSecond: number | undefined;
 }
 
 /** The options before the permission policy has filled in the defaults that depend on it. */
-export interface GivenWorker extends Omit<ResolvedWorker, "stdio" | "environmentPolicy"> {
+export interface GivenWorker extends Omit<ResolvedWorker, "stdio" | "environmentPolicy" | "limits"> {
   stdio: ResolvedWorker["stdio"] | undefined;
 }
 

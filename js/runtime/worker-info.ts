@@ -17,12 +17,14 @@ export interface WorkerInfo {
    *
    * - `"booting"`: started, not ready yet.
    * - `"ready"`: runs calls.
+   * - `"spare"`: ready, and takes no calls until it replaces another worker.
+   * - `"retiring"`: takes no more calls, and ends when those that it has are finished.
    * - `"restarting"`: ended, and waits for its next start.
    * - `"broken"`: given up, after `worker.maxBootFailures` consecutive failed boots or after one that would only fail
    *   again.
    * - `"closed"`: the pool was shut down.
    */
-  readonly state: "booting" | "ready" | "restarting" | "broken" | "closed";
+  readonly state: "booting" | "ready" | "spare" | "retiring" | "restarting" | "broken" | "closed";
   /** Number of calls that the worker has answered since its start. */
   readonly served: number;
   /** When the worker was started; `null` while none runs. */

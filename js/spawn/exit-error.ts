@@ -13,6 +13,13 @@ import type { Exit, Plan, Worker } from "./worker";
 /** Number of workers that may die before they start a call, until the call rejects. */
 export const MAX_MOVES = 3;
 
+/** Why the pool has killed a worker. */
+export interface Halt {
+  readonly reason: WorkerKilledError["reason"];
+  /** The reason as a clause, for messages: `task "f" ran longer than …`. */
+  readonly why: string;
+}
+
 /** What is known about a run. */
 export interface RunFacts {
   readonly plan: Plan;
@@ -24,16 +31,16 @@ export interface RunFacts {
   readonly violation: ProtocolViolationError | undefined;
   /** What the worker reports about its failed boot, and whether another start may succeed. */
   readonly bootFault: { readonly error: Error; readonly retryable: boolean } | undefined;
-  /** The tasks of which one ran for too long, so that the worker was killed. */
-  readonly suspects: readonly string[];
+  /** Why the pool has killed the worker, if it has. */
+  readonly halt: Halt | undefined;
   /** The error that the worker was about to end by, as it reports itself. */
   readonly fatal: { readonly error: unknown } | undefined;
 }
 
 /** Why a worker has ended that nobody had stopped. */
 export function endReason(facts: RunFacts, { exitCode, signal, cause }: Exit): WorkerEndReason {
-  if (facts.suspects.length > 0) {
-    return "hardTimeout";
+  if (facts.halt !== undefined) {
+    return facts.halt.reason;
   }
   if (facts.violation !== undefined || facts.bootFault !== undefined || signal !== null) {
     return "crash";
@@ -46,18 +53,14 @@ export function endReason(facts: RunFacts, { exitCode, signal, cause }: Exit): W
 
 /** The error of a call whose worker has ended. `started`: whether the worker had started the call. */
 export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Call, started: boolean): Error {
-  const { violation, suspects, plan } = facts;
+  const { violation, halt, plan } = facts;
   if (violation !== undefined) {
     return violation;
   }
   const { task } = plan.program.tasks[call.task];
-  if (suspects.length > 0 && started) {
-    return new WorkerKilledError(
-      `the worker of task "${task}" was killed: ${blame(suspects)} ran longer than ` +
-        `worker.hardTimeoutMs, which is ${plan.worker.hardTimeoutMs}`,
-      "hardTimeout",
-      task,
-    );
+  if (halt !== undefined && started) {
+    const { reason, why } = halt;
+    return new WorkerKilledError(`the worker of task "${task}" was killed: ${why}`, reason, task);
   }
   const { exitCode, signal, stderrTail, cause } = exit;
   const { pid } = worker;
@@ -72,7 +75,8 @@ export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Ca
   );
 }
 
-function blame(suspects: readonly string[]): string {
+/** The tasks of which one ran for too long. */
+export function blame(suspects: readonly string[]): string {
   const names = suspects.map((task) => `"${task}"`);
   return names.length === 1
     ? `task ${names[0]}`

@@ -14,7 +14,7 @@ import { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
 import { native } from "../native/addon";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
-import { bootError, crashError, endReason, type RunFacts } from "./exit-error";
+import { blame, bootError, crashError, endReason, type Halt, type RunFacts } from "./exit-error";
 import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
@@ -25,8 +25,19 @@ export interface RunEvents extends WorkerEvents {
   ready(): void;
   /** The run was abandoned while this call was being made. */
   refused(call: LaneCall): void;
+  /** The worker has exceeded one of its limits. */
+  exceeded(excess: Excess): void;
   /** The worker has ended, and not because `stop` was called. */
   ended(end: RunEnd): void;
+}
+
+/** A limit that a worker has exceeded. */
+export interface Excess {
+  readonly reason: "memory" | "messages";
+  /** Whether the worker has to be killed at once. Otherwise it may finish its calls. */
+  readonly isFar: boolean;
+  /** What the worker has used and what it may use, as the predicate of a sentence, for messages. */
+  readonly why: string;
 }
 
 /** How a worker that was started has ended. */
@@ -92,7 +103,7 @@ export class WorkerRun {
       tooSlow: false,
       violation: undefined,
       bootFault: undefined,
-      suspects: [],
+      halt: undefined,
       fatal: undefined,
     };
     this.lane = new HostLane(
@@ -202,9 +213,18 @@ export class WorkerRun {
     this.#worker.kill();
   }
 
-  #overdue(suspects: readonly string[]): void {
-    this.#facts.suspects = suspects;
+  /** Kills the worker. The calls that it has started reject with a `WorkerKilledError` that says why. */
+  halt(halt: Halt): void {
+    this.#facts.halt ??= halt;
     this.#worker.kill();
+  }
+
+  #overdue(suspects: readonly string[]): void {
+    const { hardTimeoutMs } = this.#facts.plan.worker;
+    this.halt({
+      reason: "hardTimeout",
+      why: `${blame(suspects)} ran longer than worker.hardTimeoutMs, which is ${hardTimeoutMs}`,
+    });
   }
 
   #bootOverdue(): void {

@@ -15,6 +15,8 @@ export {
   PermissionUnsupportedError,
   PoolClosedError,
   ProtocolViolationError,
+  QueueFullError,
+  QueueTimeoutError,
   SharedMemoryError,
   TaskNotFoundError,
   TaskTimeoutError,
@@ -24,6 +26,7 @@ export {
   WorkerCrashedError,
   WorkerKilledError,
 } from "../base/errors";
+export { WorkerPoolPresets } from "../base/presets";
 export { isMain } from "../base/side";
 export { Envelope } from "../payload/value";
 export { setModuleUrl } from "../task/caller";
