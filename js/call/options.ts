@@ -26,17 +26,37 @@ export interface AbortablePromise<Result, Progress = unknown> extends CallPromis
 export interface CheckedCallOptions {
   readonly limit: TimeLimit | undefined;
   readonly signal: AbortSignal | undefined;
+  /** `undefined`: the defaults. */
+  readonly terms: CallTerms | undefined;
+}
+
+/** How a call waits, and which worker it gets. */
+export interface CallTerms {
+  /** Whether the argument is copied when the call is made, also if the call has to wait. */
+  readonly copy: boolean;
+  /** Calls with the same word go to the same worker while it lives. */
+  readonly affinity: string | undefined;
+  /** Waiting calls with a lower number go first. */
+  readonly priority: number;
 }
 
 /** Validates the time limit and the signal of a call. Throws `InvalidOptionError`, or what a getter throws. */
 export function checkCallOptions(task: string, options: unknown): CheckedCallOptions {
   const caller = `pool.call.${task}`;
-  const { signal, timeout, ...rest } = record(caller, "options", options);
+  const { signal, timeout, copy, affinity, priority, ...rest } = record(caller, "options", options);
   refuseUnknown(caller, rest, ["signal", "timeout"]);
   if (signal !== undefined && !isSignal(signal)) {
     throw new InvalidOptionError(`${caller}: "signal" is ${describe(signal)}, it must be an AbortSignal`);
   }
-  return { limit: timeLimitOf(caller, "timeout", timeout), signal };
+  const terms =
+    copy === undefined && affinity === undefined && priority === undefined
+      ? undefined
+      : {
+          copy: copy !== false,
+          affinity: affinity as string | undefined,
+          priority: (priority as number) ?? 0,
+        };
+  return { limit: timeLimitOf(caller, "timeout", timeout), signal, terms };
 }
 
 /** Accepts signals of any realm. */

@@ -30,6 +30,11 @@ export class EncodedValue {
     readonly references: readonly Reference[] | undefined,
   ) {}
 
+  /** Bytes of memory that it takes by itself. */
+  get byteLength(): number {
+    return typeof this.content === "number" ? 0 : this.content.length;
+  }
+
   /** Units of its stream's credit that the value takes. */
   get units(): number {
     const { kind, content } = this;

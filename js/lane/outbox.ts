@@ -248,6 +248,11 @@ export class Outbox {
     return undefined;
   }
 
+  /** Sets a flag of the last staged slot. */
+  mark(flag: number): void {
+    this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_FLAGS] |= flag;
+  }
+
   /** Units of its stream's credit that the last staged slot takes. */
   get units(): number {
     const slot = STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES;

@@ -12,6 +12,7 @@ export type {
   KernelLayer,
   Lane as NativeLane,
   ProgramNeeds,
+  Recovered,
   Reserve,
   SandboxProbe,
   SharedBuffer as NativeSharedBuffer,

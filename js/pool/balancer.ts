@@ -1,4 +1,4 @@
-/** Chooses the worker that gets the next call. */
+/** Chooses the worker that gets a call, among those that are free for it. */
 
 /** The strategies, as the option `balancer` names them. */
 export type Strategy = "roundRobin" | "firstIdle" | "randomLane" | "firstIdleOrRandom";
@@ -7,107 +7,68 @@ export const STRATEGIES: readonly Strategy[] = ["roundRobin", "firstIdle", "rand
 
 /** What a strategy chooses from: a supervised worker of the pool. */
 export interface Candidate {
-  /** Whether a worker runs or is being started. */
-  readonly available: boolean;
-  /** Whether the worker was given up, so that no worker will be started any more. */
-  readonly broken: boolean;
-  /** Whether calls are answered now. */
-  readonly ready: boolean;
+  /** Whether the worker can have a call of this task now. */
+  isFree(task: number): boolean;
   /** Number of calls that the worker has and has not answered. */
   readonly load: number;
 }
 
 /**
- * Returns a function that chooses the next of `candidates`, a list of at least one. A candidate that is still booting
- * is chosen only if none is ready, or if all ready ones are busy and the strategy prefers idle ones. A candidate that
- * is not available is chosen only if none is available, and a broken one only if all are broken: it knows the error to
- * reject with.
+ * Returns a function that chooses one of `candidates` for a call of a task. It returns undefined if none is free for it:
+ * the call then waits. The list may change between two calls.
  */
-export function balancer<T extends Candidate>(strategy: Strategy, candidates: readonly T[]): () => T {
-  if (candidates.length === 1) {
-    return () => candidates[0];
-  }
+export function balancer<T extends Candidate>(
+  strategy: Strategy,
+  candidates: readonly T[],
+): (task: number) => T | undefined {
   switch (strategy) {
     case "roundRobin":
       return roundRobin(candidates);
     case "firstIdle":
-      return () => firstIdle(candidates) ?? leastLoaded(candidates) ?? lastResort(candidates);
+      return (task) => firstIdle(candidates, task) ?? leastLoaded(candidates, task);
     case "randomLane":
-      return () => anyOf(candidates);
+      return (task) => anyOf(candidates, task);
     case "firstIdleOrRandom":
-      return () => firstIdle(candidates) ?? anyOf(candidates);
+      return (task) => firstIdle(candidates, task) ?? anyOf(candidates, task);
   }
 }
 
-function roundRobin<T extends Candidate>(candidates: readonly T[]): () => T {
+function roundRobin<T extends Candidate>(candidates: readonly T[]): (task: number) => T | undefined {
   let next = 0;
-  const turn = (): T => {
-    const candidate = candidates[next];
-    next = (next + 1) % candidates.length;
-    return candidate;
-  };
-  const search = (state: "ready" | "available"): T | undefined => {
-    for (let tries = 0; tries < candidates.length; tries++) {
-      const candidate = turn();
-      if (candidate[state]) {
+  return (task) => {
+    for (let tries = candidates.length; tries > 0; tries--) {
+      next = next < candidates.length ? next : 0;
+      const candidate = candidates[next++];
+      if (candidate.isFree(task)) {
         return candidate;
       }
     }
     return undefined;
   };
-  return () => {
-    const found = search("ready") ?? search("available");
-    if (found === undefined) {
-      turn();
-    }
-    return found ?? lastResort(candidates, next);
-  };
 }
 
-/** The first idle candidate. A ready one comes before one that is still booting. */
-function firstIdle<T extends Candidate>(candidates: readonly T[]): T | undefined {
-  let onItsWay: T | undefined;
-  for (const candidate of candidates) {
-    if (candidate.available && candidate.load === 0) {
-      if (candidate.ready) {
-        return candidate;
-      }
-      onItsWay ??= candidate;
-    }
-  }
-  return onItsWay;
+function firstIdle<T extends Candidate>(candidates: readonly T[], task: number): T | undefined {
+  return candidates.find((candidate) => candidate.load === 0 && candidate.isFree(task));
 }
 
-/** The first of the candidates with the fewest calls. */
-function leastLoaded<T extends Candidate>(candidates: readonly T[]): T | undefined {
+/** The first of the free candidates with the fewest calls. */
+function leastLoaded<T extends Candidate>(candidates: readonly T[], task: number): T | undefined {
   let least: T | undefined;
   for (const candidate of candidates) {
-    if (candidate.available && (least === undefined || candidate.load < least.load)) {
+    if ((least === undefined || candidate.load < least.load) && candidate.isFree(task)) {
       least = candidate;
     }
   }
   return least;
 }
 
-function anyOf<T extends Candidate>(candidates: readonly T[]): T {
+function anyOf<T extends Candidate>(candidates: readonly T[], task: number): T | undefined {
   const candidate = oneOf(candidates);
-  if (candidate.ready) {
-    return candidate;
-  }
-  const ready = candidates.filter(({ ready }) => ready);
-  const others = ready.length > 0 ? ready : candidates.filter(({ available }) => available);
-  return others.length === 0 ? lastResort(candidates) : oneOf(others);
+  return candidate?.isFree(task) === true
+    ? candidate
+    : oneOf(candidates.filter((candidate) => candidate.isFree(task)));
 }
 
-function oneOf<T>(candidates: readonly T[]): T {
+function oneOf<T>(candidates: readonly T[]): T | undefined {
   return candidates[Math.floor(Math.random() * candidates.length)];
-}
-
-/**
- * If none is available: the first, counted from `first`, that will have a worker; otherwise a broken one, which knows
- * why.
- */
-function lastResort<T extends Candidate>(candidates: readonly T[], first = 0): T {
-  const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
-  return turned.find(({ broken }) => !broken) ?? turned[0];
 }

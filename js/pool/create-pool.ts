@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { currentScope } from "../base/async-scope";
 import { UnsupportedPlatformError } from "../base/errors";
+import { Pace } from "../lane/host/pace";
 import { native } from "../native/addon";
 import { systemError } from "../native/system-error";
 import { enforce, homeFor, prepareToEnforce } from "../permission/enforce";
@@ -56,7 +57,8 @@ function prepare(
   assertNodeHost();
   refusePlugAndPlay();
   const resolved = lookingOnce(() => resolveOptions(options));
-  const { config, balancer = "roundRobin", worker, abortSignalCapacity, payload, permission } = resolved;
+  const { config, worker, abortSignalCapacity, payload, permission } = resolved;
+  const isElastic = config.minWorkers < config.maxWorkers;
   checkBootstrap(worker);
   tellOfPreloads(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
@@ -80,13 +82,28 @@ function prepare(
     }
     const enforcement = lookingOnce(() => explained(() => enforce(permission, worker, executable, program)));
     const scope = currentScope();
-    const settings = { limits, worker, executable, payload, abortSignalCapacity, debug };
-    const plan = { program, enforcement, scope, ...settings };
-    return new WorkerPool(
-      plan,
-      shape,
-      (listeners) => new LocalEngine(plan, listeners, config.maxWorkers, balancer),
-    );
+    const { concurrency, maxQueueBytes, attempts, spareWorkers } = resolved;
+    const plan: PoolPlan = {
+      program,
+      enforcement,
+      scope,
+      limits,
+      worker,
+      executable,
+      payload,
+      abortSignalCapacity,
+      debug,
+      config,
+      // Round robin would keep every worker of an elastic pool in use.
+      strategy: resolved.balancer ?? (isElastic ? "firstIdle" : "roundRobin"),
+      concurrency,
+      maxQueueBytes,
+      attempts,
+      spareWorkers,
+      shared: config.maxWorkers + spareWorkers > 1,
+      pace: new Pace(tasks.length),
+    };
+    return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners));
   };
 }
 

@@ -1,79 +1,402 @@
 /**
- * The engine of a pool on this machine: its supervised workers, and the choice of the worker for each call.
+ * The engine of a pool on this machine: its workers, and the queue of calls for which none is free.
  *
- * A call goes to the lane in whose memory its argument already lies, otherwise to the worker that the balancer chooses.
- * If the worker dies before it has started the call, the call moves to another worker.
+ * ```text
+ *   start -> a worker is free: its lane                    (the balancer chooses among the free ones)
+ *       '--> the queue ------> the first worker that is    (asked whenever a lane has heard from its worker)
+ *                 ^  free
+ *                 '--- calls that a worker has not begun: it has died, it retires, or it is late and another is idle
+ * ```
+ *
+ * A call whose argument lies in the memory of a lane goes there in any case, because then nothing is copied.
  */
-import { KnittingError } from "../base/errors";
+import {
+  KnittingError,
+  PoolClosedError,
+  QueueFullError,
+  QueueTimeoutError,
+  type RecycleReason,
+} from "../base/errors";
+import type { CheckedCallOptions } from "../call/options";
 import { laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
+import { HostReferrer } from "../lane/host/shared-memory";
 import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
 import type { Plan } from "../spawn/worker";
+import type { EndedExit } from "../spawn/worker-run";
 import type { TimeLimit } from "../task/time-limit";
+import { Affinities } from "./affinities";
+import { Attempts } from "./attempts";
 import { balancer, type Strategy } from "./balancer";
+import { CallQueue } from "./call-queue";
+import type { ResolvedConfig } from "./config";
 import type { Engine } from "./engine";
 import type { Listeners } from "./events";
-import { SupervisedWorker, type Supervisor } from "./supervised-worker";
+import { Sizer } from "./sizer";
+import { statsOf } from "./snapshot";
+import type { PoolStats } from "./stats";
+import { SupervisedWorker, type SupervisionLimits, type Supervisor } from "./supervised-worker";
+
+/** What an engine is created from. */
+export interface EnginePlan extends Plan {
+  readonly config: ResolvedConfig;
+  readonly strategy: Strategy;
+  readonly maxQueueBytes: number;
+  /** How often a call is tried in all. */
+  readonly attempts: number;
+  readonly spareWorkers: number;
+}
 
 export class LocalEngine implements Engine<LaneCall>, Supervisor {
+  readonly limits: SupervisionLimits;
+  /** All places, spare ones included. */
   readonly #workers: SupervisedWorker[] = [];
-  readonly #pick: () => SupervisedWorker;
+  /** The places whose workers take calls. */
+  readonly #active: SupervisedWorker[] = [];
+  readonly #pick: (task: number) => SupervisedWorker | undefined;
+  readonly #queue: CallQueue;
+  readonly #affinities = new Affinities<SupervisedWorker>();
+  readonly #attempts: Attempts;
+  readonly #referrer: HostReferrer;
+  readonly #sizer: Sizer;
+  /** Workers that have not answered for a while, and have calls that they have not begun. */
+  readonly #late = new Set<SupervisedWorker>();
+  /** Whether the lanes tell when they have heard from their workers. */
+  #wanted = false;
+  #isClosed = false;
+  #calls = 0;
+  readonly #counts = { failed: 0, timedOut: 0, sent: 0, served: 0 };
+  readonly #recycled: Partial<Record<RecycleReason, number>> = {};
 
   /** Starts the workers. Throws if one can't be started at all, after it has ended those before. */
   constructor(
-    readonly plan: Plan,
+    readonly plan: EnginePlan,
     readonly listeners: Listeners,
-    threads: number,
-    strategy: Strategy,
   ) {
+    const { config, strategy, spareWorkers, attempts, worker } = plan;
+    this.limits = { maxExecutions: config.maxExecutions, drainMs: config.gracefulShutdownMs };
+    this.#referrer = new HostReferrer(worker.runtime === "thread");
+    this.#attempts = new Attempts(attempts, plan.program.tasks);
+    this.#pick = balancer(strategy, this.#active);
+    this.#queue = new CallQueue(config.queueTimeoutMs, (call) => this.#overdue(call));
+    this.#sizer = new Sizer(config, this.#active, this.#queue, {
+      grow: () => this.#add(false),
+      shrink: (worker) => this.#remove(worker),
+    });
     try {
-      while (this.#workers.length < threads) {
-        this.#workers.push(new SupervisedWorker(this, this.#workers.length));
+      for (let count = 0; count < config.minWorkers + spareWorkers; count++) {
+        this.#add(count >= config.minWorkers);
       }
     } catch (error) {
-      void this.close();
+      void this.close(() => {});
       throw systemError(error);
     }
-    this.#pick = balancer(strategy, this.#workers);
   }
 
-  createCall(task: number, limit: TimeLimit | undefined): LaneCall {
-    return new LaneCall(task, limit);
+  createCall(task: number, limit: TimeLimit | undefined, options: CheckedCallOptions | undefined): LaneCall {
+    return new LaneCall(task, limit, options?.terms, this.#calls++);
   }
 
   start(call: LaneCall): void {
-    const { argument } = call;
-    const worker =
-      typeof argument === "object" && argument !== null ? this.#workerFor(argument) : this.#pick();
-    worker.submit(call);
+    const { argument, terms } = call;
+    if (typeof argument === "object" && argument !== null && this.#startInPlace(call, argument)) {
+      return;
+    }
+    if (terms?.affinity !== undefined || this.#attempts.areKept) {
+      this.#startBound(call);
+      return;
+    }
+    if (this.#queue.size === 0 && this.#pick(call.task)?.submit(call) === true) {
+      return;
+    }
+    this.#enqueue(call);
   }
 
-  #workerFor(argument: object): SupervisedWorker {
+  /** Gives a call to the worker in whose memory its argument lies. Returns false if there is none. */
+  #startInPlace(call: LaneCall, argument: object): boolean {
     const lane = laneOf(argument);
-    return (
-      (lane === undefined ? undefined : this.#workers.find((worker) => worker.has(lane))) ?? this.#pick()
-    );
+    const worker = lane && this.#active.find((worker) => worker.has(lane));
+    return worker?.submit(call) === true;
   }
 
-  reroute(call: LaneCall, from: SupervisedWorker): void {
-    const others = this.#workers.filter((worker) => worker !== from && !worker.broken);
-    const available = others.filter((worker) => worker.available);
-    const ready = available.filter((worker) => worker.ready);
-    const candidates = [ready, from.available ? [from] : available, from.broken ? others : []];
-    const places = candidates.find(({ length }) => length > 0) ?? [from];
-    places[call.sequence % places.length].submit(call);
+  /** Starts a call whose argument is kept, or that goes to a certain worker. */
+  #startBound(call: LaneCall): void {
+    if (this.#attempts.areKept && (!this.#encode(call) || !this.#attempts.keep(call))) {
+      return;
+    }
+    const word = call.terms?.affinity;
+    if (word === undefined) {
+      if (this.#queue.size > 0 || this.#pick(call.task)?.submit(call) !== true) {
+        this.#enqueue(call);
+      }
+      return;
+    }
+    const worker = this.#affinities.workerOf(word) ?? this.#pick(call.task);
+    if (worker !== undefined && this.#queue.next(worker) === undefined && worker.isFree(call.task)) {
+      this.#affinities.bind(word, worker);
+      if (worker.submit(call)) {
+        return;
+      }
+    }
+    this.#enqueue(call);
   }
 
-  hasReady(except: SupervisedWorker): boolean {
-    return this.#workers.some((worker) => worker !== except && worker.ready);
+  /** Has a call wait, if it may. */
+  #enqueue(call: LaneCall): void {
+    if (call.cancelled || this.#refuse(call)) {
+      return;
+    }
+    const { config, maxQueueBytes, program } = this.plan;
+    const { task } = program.tasks[call.task];
+    if (this.#queue.size >= config.maxQueueSize) {
+      const message =
+        `${this.#queue.size} calls wait for a worker, as many as workerPoolConfig.maxQueueSize allows: the ` +
+        `call of task "${task}" was not accepted. Try it again later`;
+      this.#fail(call, new QueueFullError(message, "maxQueueSize", task));
+      return;
+    }
+    if (call.terms?.copy !== false && !this.#encode(call)) {
+      return;
+    }
+    // A getter of the argument may have shut the pool down.
+    if (call.cancelled || this.#refuse(call)) {
+      return;
+    }
+    const bytes = this.#queue.bytes + (call.encoded?.byteLength ?? 0);
+    if (bytes > maxQueueBytes) {
+      const message =
+        `the arguments of the calls that wait for a worker would take ${bytes} bytes with that of task ` +
+        `"${task}", more than maxQueueBytes allows, which is ${maxQueueBytes}. With the call option ` +
+        "`copy: false` an argument is not copied before it is sent";
+      this.#fail(call, new QueueFullError(message, "maxQueueBytes", task));
+      return;
+    }
+    this.#wait(call);
+  }
+
+  #encode(call: LaneCall): boolean {
+    return call.encode(this.#referrer, this.plan.program.tasks);
+  }
+
+  /** Has calls wait that were accepted already, before those that were made later. */
+  #return(calls: readonly LaneCall[]): void {
+    for (const call of calls) {
+      if (!call.cancelled && !this.#refuse(call)) {
+        this.#wait(call);
+      }
+    }
+  }
+
+  #wait(call: LaneCall): void {
+    const word = call.terms?.affinity;
+    this.#queue.add(call, word === undefined ? undefined : this.#affinities.workerOf(word));
+    this.#sizer.waits();
+    this.#want();
+    for (const worker of this.#active) {
+      if (this.#queue.size === 0) {
+        break;
+      }
+      worker.look();
+    }
+  }
+
+  /** Rejects a call that no worker will ever take. Returns false if there may be one. */
+  #refuse(call: LaneCall): boolean {
+    if (this.#isClosed) {
+      call.reject(new PoolClosedError());
+      return true;
+    }
+    const broken = this.#brokenBy();
+    if (broken !== undefined) {
+      this.#fail(call, broken);
+    }
+    return broken !== undefined;
+  }
+
+  /** Why no worker will ever take a call; undefined if one may. */
+  #brokenBy(): Error | undefined {
+    const isHopeless = this.#workers.length > 0 && this.#workers.every(({ state }) => state === "broken");
+    return isHopeless ? this.#workers[0].bootError : undefined;
+  }
+
+  #fail(call: LaneCall, error: unknown): void {
+    this.#counts.failed++;
+    call.reject(error);
+  }
+
+  #overdue(call: LaneCall): void {
+    this.#counts.timedOut++;
+    const { task } = this.plan.program.tasks[call.task];
+    this.#fail(call, new QueueTimeoutError(task, this.plan.config.queueTimeoutMs as number));
+  }
+
+  /** Has the lanes tell when they have heard from their workers, as long as somebody wants to know. */
+  #want(): void {
+    const wanted = this.#queue.size > 0 || this.#late.size > 0;
+    if (wanted !== this.#wanted) {
+      this.#wanted = wanted;
+      for (const worker of this.#active) {
+        worker.want(wanted);
+      }
+    }
+  }
+
+  // Members for the workers.
+
+  room(worker: SupervisedWorker): void {
+    if (this.#late.size > 0) {
+      this.#relieve(worker);
+    }
+    this.#fill(worker);
+    this.#want();
+  }
+
+  /** Gives a worker the calls that wait, as far as it can take them now. */
+  #fill(worker: SupervisedWorker): void {
+    const queue = this.#queue;
+    for (let call = queue.next(worker); call !== undefined; call = queue.next(worker)) {
+      if (!worker.takesNow(call.task)) {
+        return;
+      }
+      queue.take(call);
+      const word = call.terms?.affinity;
+      if (word !== undefined) {
+        this.#affinities.bind(word, worker);
+      }
+      if (!worker.submit(call)) {
+        this.#return([call]);
+        return;
+      }
+    }
+  }
+
+  /** Gives an idle worker calls that a late one has not begun. */
+  #relieve(idle: SupervisedWorker): void {
+    for (const late of this.#late) {
+      if (!idle.isIdle) {
+        return;
+      }
+      if (late !== idle) {
+        this.#move(late.takeBack(true), idle);
+      }
+    }
+  }
+
+  #move(calls: readonly LaneCall[], to: SupervisedWorker): void {
+    this.#return(calls.filter((call) => !to.submit(call)));
+  }
+
+  late(worker: SupervisedWorker): void {
+    this.#late.add(worker);
+    this.#want();
+    for (const other of this.#active) {
+      if (other !== worker && other.load === 0 && other.isIdle) {
+        this.#move(worker.takeBack(true), other);
+      } else {
+        other.look();
+      }
+    }
+  }
+
+  caughtUp(worker: SupervisedWorker): void {
+    this.#late.delete(worker);
+  }
+
+  ready(worker: SupervisedWorker): void {
+    if (worker.state === "ready") {
+      worker.want(this.#wanted);
+      this.room(worker);
+    }
+    this.#sizer.waits();
+  }
+
+  gone(worker: SupervisedWorker, calls: readonly LaneCall[]): void {
+    this.#late.delete(worker);
+    this.#affinities.release(worker);
+    this.#queue.unbind(worker);
+    this.#replace(worker);
+    this.#return(calls);
+    this.#want();
+  }
+
+  /** A spare worker takes the place of one that takes no more calls. */
+  #replace(worker: SupervisedWorker): void {
+    const at = this.#active.indexOf(worker);
+    const spare = this.#workers.find(({ state }) => state === "spare");
+    if (at >= 0 && spare !== undefined) {
+      worker.demote();
+      this.#active[at] = spare;
+      spare.activate();
+    }
+  }
+
+  unfilled(worker: SupervisedWorker, error: Error | undefined, tooSlow: boolean): void {
+    const isHopeless = this.#brokenBy() !== undefined;
+    const isServed = this.#workers.some(({ state }) => state === "ready" || state === "spare");
+    if (isHopeless || (tooSlow && !isServed)) {
+      for (const call of this.#queue.clear()) {
+        this.#fail(call, error);
+      }
+      this.#want();
+    }
+    if (worker.isSpare || isHopeless) {
+      return;
+    }
+    this.#replace(worker);
+  }
+
+  left(worker: SupervisedWorker): void {
+    this.#counts.sent += worker.totals.sent;
+    this.#counts.served += worker.totals.served;
+    remove(this.#workers, worker);
+  }
+
+  crashed(call: LaneCall, error: Error, exit: EndedExit): void {
+    const failure = this.#attempts.failed(call, error, exit);
+    if (failure === undefined) {
+      this.#return([call]);
+    } else {
+      this.#fail(call, failure);
+    }
+  }
+
+  recycled(worker: WorkerInfo, reason: RecycleReason): void {
+    this.#recycled[reason] = (this.#recycled[reason] ?? 0) + 1;
+    const { onWorkerRecycled } = this.plan.config;
+    if (onWorkerRecycled !== undefined) {
+      this.plan.scope(() => queueMicrotask(() => onWorkerRecycled(reason, worker)));
+    }
+  }
+
+  // The workers that the pool has.
+
+  /** Adds a place. Throws if no worker can be started. */
+  #add(isSpare: boolean): void {
+    const taken = new Set(this.#workers.map(({ index }) => index));
+    let index = 0;
+    while (taken.has(index)) {
+      index++;
+    }
+    const worker = new SupervisedWorker(this, index, isSpare);
+    this.#workers.push(worker);
+    this.#workers.sort((a, b) => a.index - b.index);
+    if (!isSpare) {
+      this.#active.push(worker);
+    }
+  }
+
+  /** Ends an idle worker, whose place is not filled again. */
+  #remove(worker: SupervisedWorker): void {
+    remove(this.#active, worker);
+    worker.leave();
+    void worker.retire("idle");
   }
 
   alloc(byteLength: number): Uint8Array {
-    const picked = this.#pick();
-    const workers = [picked, ...this.#workers.filter((worker) => worker !== picked)].filter(
-      (worker) => worker.available,
-    );
+    const picked = this.#pick(0);
+    const others = this.#active.filter((worker) => worker !== picked && worker.takesSoon);
+    const workers = picked === undefined ? others : [picked, ...others];
     for (const worker of workers) {
       const array = worker.alloc(byteLength);
       if (array !== undefined) {
@@ -87,19 +410,52 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
           "allocated and not sent take room until they are collected",
       );
     }
-    // Between two workers there is no arena, so this array will be copied.
+    // Without a worker there is no arena, so this array will be copied.
     return new Uint8Array(byteLength);
   }
 
   get calls(): LaneCall[] {
-    return this.#workers.flatMap((worker) => worker.calls);
+    return this.#workers.flatMap((worker) => worker.calls).concat(this.#queue.calls);
   }
 
   get workers(): readonly WorkerInfo[] {
     return this.#workers.map((worker) => worker.info());
   }
 
-  close(): Promise<unknown> {
-    return Promise.all(this.#workers.map((worker) => worker.close()));
+  stats(): PoolStats {
+    const { tasks } = this.plan.program;
+    return statsOf(this.#workers, this.#queue, tasks, this.#counts, this.#recycled);
+  }
+
+  kill(info: WorkerInfo): Promise<void> {
+    const worker = this.#find(info);
+    return worker?.halt({ reason: "killed", why: "pool.kill was called for it" }) ?? Promise.resolve();
+  }
+
+  async recycle(info: WorkerInfo | undefined): Promise<void> {
+    const found = info === undefined ? undefined : this.#find(info);
+    const workers = info === undefined ? [...this.#workers] : found === undefined ? [] : [found];
+    await Promise.all(workers.map((worker) => worker.retire("recycled")));
+  }
+
+  /** The worker that this is a snapshot of, if it still runs. */
+  #find({ index, startedAt }: WorkerInfo): SupervisedWorker | undefined {
+    const worker = this.#workers.find((worker) => worker.index === index);
+    return worker?.info().startedAt?.getTime() === startedAt?.getTime() ? worker : undefined;
+  }
+
+  async close(cut: (calls: readonly LaneCall[]) => void): Promise<void> {
+    this.#isClosed = true;
+    this.#sizer.stop();
+    const ends = this.#workers.map((worker) => worker.close());
+    cut(ends.flatMap(({ calls }) => calls).concat(this.#queue.clear()));
+    await Promise.all(ends.map(({ ended }) => ended));
+  }
+}
+
+function remove<T>(list: T[], element: T): void {
+  const at = list.indexOf(element);
+  if (at >= 0) {
+    list.splice(at, 1);
   }
 }

@@ -1,25 +1,30 @@
 /**
- * A worker of a pool that is replaced when it ends.
+ * A place in a pool: a worker that is replaced when it ends.
  *
  * ```text
- *   booting --ready--> ready --ends--> booting (at once, if it had been of use)
- *      |                 '--or soon, and of no use-------> restarting --delay--> booting
+ *   booting --ready--> ready (or spare) --ends--> booting (at once, if it had been of use)
+ *      |                 |  |  '--or soon, and of no use--> restarting --delay--> booting
+ *      |                 |  '--retire--> retiring --its calls are over--> ends
+ *      |                 '--halt--> is killed, and ends
  *      '--ends or fails--> restarting --delay--> booting   maxBootFailures in a row, or not retryable: broken
  * ```
+ *
+ * A spare worker takes no calls until another worker ends and it takes that one's role. The other place then boots a
+ * spare. A place that leaves is not filled again.
  */
 import { inspect } from "node:util";
-import { clearTimeout, setTimeout } from "../base/clock";
+import { clearTimeout, now, setTimeout } from "../base/clock";
 import { debugLog } from "../base/debug-log";
-import { PoolClosedError } from "../base/errors";
+import type { RecycleReason, WorkerEndReason } from "../base/errors";
 import { allocate } from "../lane/arena-buffers";
-import type { LaneCall } from "../lane/host/lane-call";
+import type { KillOrder, LaneCall } from "../lane/host/lane-call";
 import { hold, release } from "../lane/keep-alive";
 import type { NativeHostLane } from "../native/addon";
 import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
-import { MAX_MOVES } from "../spawn/exit-error";
+import { type Halt, MAX_MOVES } from "../spawn/exit-error";
 import type { Plan } from "../spawn/worker";
-import { type EndedExit, type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
+import { type EndedExit, type Excess, type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
 import { workerContextOf } from "./debug-trace";
 import type { Listeners } from "./events";
 
@@ -29,43 +34,85 @@ const LONGEST_RESTART_MILLIS = 5_000;
 /** A worker that had been ready for this long before it died without a call is considered sound. */
 const STEADY_MILLIS = 10_000;
 
+/** Reasons for which the pool itself ends a worker. */
+export type RetireReason = RecycleReason | "idle";
+
 /** What a supervised worker needs from its engine. */
 export interface Supervisor {
   readonly plan: Plan;
   readonly listeners: Listeners;
-  /** Finds another worker for a call that its worker had not started. */
-  reroute(call: LaneCall, from: SupervisedWorker): void;
-  /** Whether another worker runs calls now. */
-  hasReady(except: SupervisedWorker): boolean;
+  readonly limits: SupervisionLimits;
+  /** The worker takes calls from now on. */
+  ready(worker: SupervisedWorker): void;
+  /** The worker takes no more calls: it ends, or has ended. `calls` are those that it had not begun, in their order. */
+  gone(worker: SupervisedWorker, calls: readonly LaneCall[]): void;
+  /** The worker's place has no worker now, and gets none, or not at once. */
+  unfilled(worker: SupervisedWorker, error: Error | undefined, tooSlow: boolean): void;
+  /** The worker has ended, and its place is not filled again. */
+  left(worker: SupervisedWorker): void;
+  /** A call was refused by a lane that is being abandoned. */
+  start(call: LaneCall): void;
+  /** The worker has died with a call that it had begun. */
+  crashed(call: LaneCall, error: Error, exit: EndedExit): void;
+  /** The lane of the worker may have room while calls wait. */
+  room(worker: SupervisedWorker): void;
+  /** The worker has not answered for a while, and has calls that it has not begun. */
+  late(worker: SupervisedWorker): void;
+  /** The worker has answered again. */
+  caughtUp(worker: SupervisedWorker): void;
+  /** The pool has replaced the worker. */
+  recycled(worker: WorkerInfo, reason: RecycleReason): void;
+}
+
+/** The limits that a place keeps. */
+export interface SupervisionLimits {
+  /** Number of calls after which a worker is replaced. */
+  readonly maxExecutions: number;
+  /** Milliseconds that the calls of a worker which retires may take. `undefined`: as long as they want. */
+  readonly drainMs: number | undefined;
 }
 
 export class SupervisedWorker {
   readonly #supervisor: Supervisor;
-  readonly #index: number;
+  readonly index: number;
+  /** Whether the worker takes no calls until it replaces another. */
+  #isSpare: boolean;
+  /** Whether the place is not filled again. */
+  #leaves = false;
   #run!: WorkerRun;
   #state: WorkerInfo["state"] = "booting";
   #starts = 0;
   #bootFailures = 0;
   /** Number of consecutive workers that died soon after they were ready, without having done anything. */
   #shortLives = 0;
-  #bootError: unknown;
-  /** Encoded calls that wait for the next worker. */
-  #backlog: LaneCall[] = [];
+  /** Why the place was given up. */
+  bootError: Error | undefined;
   #restart: NodeJS.Timeout | undefined;
+  #drain: NodeJS.Timeout | undefined;
+  /** Why the worker retires. */
+  #retirement: RetireReason | undefined;
+  /** Resolves when the worker that runs now has ended. */
+  #gone!: Promise<void>;
+  #markGone!: () => void;
   #ended: Promise<unknown> = Promise.resolve();
+  /** Number of calls of the workers that have ended: given to them, answered. */
+  readonly past = { sent: 0, served: 0 };
+  /** What the worker had been sent when it was last looked at, and how long nothing has changed since, for `idleFor`. */
+  #seen = { sent: -1, since: 0 };
 
   /** Starts a worker. Throws if none can be started. */
-  constructor(supervisor: Supervisor, index: number) {
+  constructor(supervisor: Supervisor, index: number, isSpare: boolean) {
     this.#supervisor = supervisor;
-    this.#index = index;
+    this.index = index;
+    this.#isSpare = isSpare;
     this.#start();
   }
 
   /** A snapshot of the worker's current state. */
   readonly info = (): WorkerInfo => {
-    const run = this.available ? this.#run : undefined;
+    const run = this.isRunning ? this.#run : undefined;
     return {
-      index: this.#index,
+      index: this.index,
       // The function may be called while the run is being made, when there is no process yet.
       pid: run?.pid ?? null,
       runtime: this.#supervisor.plan.worker.runtime,
@@ -75,24 +122,46 @@ export class SupervisedWorker {
     };
   };
 
+  get state(): WorkerInfo["state"] {
+    return this.#state;
+  }
+
+  get isSpare(): boolean {
+    return this.#isSpare;
+  }
+
   /** Whether a worker runs or is being started. */
-  get available(): boolean {
+  get isRunning(): boolean {
+    return this.takesSoon || this.#state === "spare" || this.#state === "retiring";
+  }
+
+  /** Whether a worker takes calls, or will when it has booted. */
+  get takesSoon(): boolean {
     return this.#state === "booting" || this.#state === "ready";
   }
 
-  /** Whether calls are answered now. */
-  get ready(): boolean {
-    return this.#state === "ready";
+  /** Whether the worker can have a call of this task now. */
+  isFree(task: number): boolean {
+    return this.#takes && this.#run.lane.isFree(task);
   }
 
-  /** Whether the worker was given up, so that no worker will be started any more. */
-  get broken(): boolean {
-    return this.#state === "broken";
+  /** Whether the worker can have a call of this task, as of the exchange that its lane has just made. */
+  takesNow(task: number): boolean {
+    return this.#takes && this.#run.lane.takesNow(task);
   }
 
-  /** Whether this is the lane of the current worker. */
+  /** Whether the worker has nothing to do, as of that exchange. */
+  get isIdle(): boolean {
+    return this.#takes && this.#run.lane.isIdle;
+  }
+
+  get #takes(): boolean {
+    return this.#state === "ready" && this.#run.lane.sent < this.#supervisor.limits.maxExecutions;
+  }
+
+  /** Whether this is the lane of the current worker, and the worker takes calls or will. */
   has(lane: NativeHostLane): boolean {
-    return this.available && this.#run.lane.native === lane;
+    return this.takesSoon && this.#run.lane.native === lane;
   }
 
   /** Allocates an array in the worker's memory. Returns undefined if there is no space now. */
@@ -102,67 +171,191 @@ export class SupervisedWorker {
 
   /** Number of calls that the worker has and has not answered. */
   get load(): number {
-    return this.available ? this.#run.lane.load : this.#backlog.length;
+    return this.isRunning ? this.#run.lane.load : 0;
   }
 
   /** The calls that the worker has and has not answered. */
   get calls(): LaneCall[] {
-    return this.available ? this.#run.lane.calls : this.#backlog;
+    return this.isRunning ? this.#run.lane.calls : [];
   }
 
-  /** Takes over a call. The call's promise rejects if its argument can't be sent. */
-  submit(call: LaneCall): void {
-    if (call.cancelled) {
-      return;
+  /** Number of calls that the workers of this place were given and have answered. */
+  get totals(): { readonly sent: number; readonly served: number } {
+    const { sent, served } = this.past;
+    const lane = this.isRunning ? this.#run.lane : undefined;
+    return { sent: sent + (lane?.sent ?? 0), served: served + (lane?.served ?? 0) };
+  }
+
+  /** Takes over a call. Returns false if there is no space for it now. */
+  submit(call: LaneCall): boolean {
+    const { lane } = this.#run;
+    if (!lane.submit(call)) {
+      return false;
     }
-    switch (this.#state) {
-      case "booting":
-      case "ready":
-        this.#run.lane.submit(call);
-        break;
-      case "restarting":
-        if (call.encode(this.#run.lane.shares, this.#supervisor.plan.program.tasks)) {
-          this.#keep(call);
+    if (lane.sent >= this.#supervisor.limits.maxExecutions) {
+      this.retire("executions");
+    }
+    return true;
+  }
+
+  /** Takes back calls that the worker has not begun: half of them if `isHalf` is set. */
+  takeBack(isHalf: boolean): LaneCall[] {
+    return this.isRunning ? this.#run.lane.takeBack(isHalf) : [];
+  }
+
+  /** Says whether calls wait that this worker could get. */
+  want(wanted: boolean): void {
+    if (this.#state === "ready") {
+      this.#run.lane.want(wanted);
+    }
+  }
+
+  /** Looks at what the worker does, if nobody looks before it rings. */
+  look(): void {
+    if (this.#state === "ready") {
+      this.#run.lane.look();
+    }
+  }
+
+  /** For how long the worker has had no calls, in milliseconds, as far as is known from the times of asking. */
+  idleFor(): number {
+    const { sent } = this.#run.lane;
+    if (this.#state !== "ready" || this.load > 0 || sent !== this.#seen.sent) {
+      this.#seen = { sent, since: now() };
+    }
+    return now() - this.#seen.since;
+  }
+
+  /** Lets a spare worker take calls. */
+  activate(): void {
+    this.#isSpare = false;
+    if (this.#state === "spare") {
+      this.#state = "ready";
+      this.#supervisor.ready(this);
+    }
+  }
+
+  /** From now on this place has spare workers. */
+  demote(): void {
+    this.#isSpare = true;
+  }
+
+  /** The place is not filled again. */
+  leave(): void {
+    this.#leaves = true;
+  }
+
+  /**
+   * Replaces the worker as soon as its calls are over. Calls that it has not begun go elsewhere. Resolves when the worker
+   * is gone. A worker that boots is new, and stays.
+   */
+  retire(reason: RetireReason): Promise<void> {
+    if (this.#state === "ready" || this.#state === "spare") {
+      this.#state = "retiring";
+      this.#retirement = reason;
+      const { lane } = this.#run;
+      this.#supervisor.gone(this, lane.takeBack(false));
+      const { drainMs } = this.#supervisor.limits;
+      if (drainMs !== undefined) {
+        const why = `it was to be replaced (${reason}), and its calls took longer than workerPoolConfig.gracefulShutdownTimeout, which is ${drainMs}`;
+        this.#drain = setTimeout(() => this.halt({ reason, why }), drainMs).unref();
+      }
+      lane.isLeaving = true;
+      if (!lane.isAttended) {
+        this.#rested();
+      }
+    }
+    return this.#state === "retiring" ? this.#gone : Promise.resolve();
+  }
+
+  /**
+   * Kills the worker. Calls that it has begun reject with a `WorkerKilledError`, the others go elsewhere. Resolves when
+   * the worker is gone.
+   */
+  halt(halt: Halt): Promise<void> {
+    if (!this.isRunning) {
+      return Promise.resolve();
+    }
+    const run = this.#run;
+    if (this.#state === "ready") {
+      this.#state = "retiring";
+      this.#supervisor.gone(this, run.lane.takeBack(false));
+    }
+    run.halt(halt);
+    return this.#gone;
+  }
+
+  /** Ends the worker of this call, once `graceMs` have passed and its task has not settled by then. */
+  #kill(run: WorkerRun, call: LaneCall, { reason, why, graceMs }: KillOrder): void {
+    const { lane } = run;
+    const isRunning = lane.watch(call);
+    const kill = (): void => {
+      if (run === this.#run && isRunning()) {
+        void this.halt({ reason, why });
+      }
+    };
+    if (graceMs === 0) {
+      kill();
+    } else {
+      setTimeout(kill, graceMs).unref();
+    }
+  }
+
+  /** A worker that retires has no calls any more for which somebody waits. */
+  #rested(): void {
+    const run = this.#run;
+    // The lane that reports it is not finished yet.
+    queueMicrotask(() => {
+      if (run === this.#run && this.#state === "retiring") {
+        this.#stop(this.#retirement as RetireReason);
+      }
+    });
+  }
+
+  /** Ends a worker in order. */
+  #stop(reason: RetireReason): void {
+    const run = this.#run;
+    const info = this.info();
+    clearTimeout(this.#drain);
+    const { exited } = run.stop();
+    this.#state = "restarting";
+    this.#count(run);
+    this.#ended = holding(
+      exited.then((exit) => {
+        this.#emitExit(info, { ...exit, reason });
+        this.#markGone();
+        if (reason !== "idle") {
+          this.#supervisor.recycled(info, reason);
         }
-        break;
-      case "broken":
-        call.reject(this.#bootError);
-        break;
-      case "closed":
-        call.reject(new PoolClosedError());
-    }
+        if (this.#state !== "closed") {
+          this.#next();
+        }
+      }),
+    );
   }
 
-  /** Keeps a call for the next worker. */
-  #keep(call: LaneCall): void {
-    if (this.#state !== "restarting") {
-      // A getter of the argument has shut the pool down.
-      this.submit(call);
-      return;
-    }
-    this.#backlog.push(call);
-    // Somebody waits for the restart now.
-    this.#restart?.ref();
-  }
-
-  /** Rejects every call, ends the worker, and resolves when it is gone. */
-  async close(): Promise<void> {
+  /** Rejects every call, ends the worker, and resolves when it is gone. Returns the calls. */
+  close(): { readonly calls: readonly LaneCall[]; readonly ended: Promise<unknown> } {
+    let calls: readonly LaneCall[] = [];
     if (this.#state !== "closed") {
-      const running = this.available;
+      const { isRunning } = this;
       const info = { ...this.info(), state: "closed" as const };
       this.#state = "closed";
       clearTimeout(this.#restart);
-      let calls = this.#takeBacklog();
-      if (running) {
+      clearTimeout(this.#drain);
+      if (isRunning) {
         const stopped = this.#run.stop();
-        this.#ended = holding(stopped.exited.then((exit) => this.#emitExit(info, exit)));
-        calls = calls.concat(stopped.calls);
-      }
-      for (const call of calls) {
-        call.reject(new PoolClosedError());
+        this.#count(this.#run);
+        this.#ended = holding(
+          stopped.exited.then((exit) => {
+            this.#emitExit(info, exit);
+            this.#markGone();
+          }),
+        );
+        calls = stopped.calls;
       }
     }
-    await this.#ended;
+    return { calls, ended: this.#ended };
   }
 
   /** What this worker is started with. */
@@ -170,16 +363,17 @@ export class SupervisedWorker {
     const { plan } = this.#supervisor;
     return plan.debug === undefined
       ? plan
-      : { ...plan, program: { ...plan.program, debug: workerContextOf(plan.debug, this.#index) } };
+      : { ...plan, program: { ...plan.program, debug: workerContextOf(plan.debug, this.index) } };
   }
 
   /** Starts a worker. Throws if none can be started now. */
   #start(): void {
-    const { listeners } = this.#supervisor;
+    const supervisor = this.#supervisor;
+    const { listeners } = supervisor;
     const plan = this.#plan();
     // The user's function may make calls and shut the pool down, so it is called before anything of the new worker
     // exists.
-    const wrapper = wrapperOf(plan, this.#index, this.#starts);
+    const wrapper = wrapperOf(plan, this.index, this.#starts);
     if (this.#state === "closed") {
       return;
     }
@@ -187,83 +381,125 @@ export class SupervisedWorker {
     const run = new WorkerRun(plan, wrapper, this.info, {
       spawned: () => listeners.emit("spawn", { worker: this.info() }),
       output: (stream, line) => listeners.emit("output", { worker: this.info(), stream, line }),
-      ready: () => {
-        this.#state = "ready";
-        this.#bootFailures = 0;
-        listeners.emit("ready", { worker: this.info() });
-      },
-      refused: (call) => this.submit(call),
-      exceeded: ({ reason, why }) => run.halt({ reason, why }),
+      ready: () => this.#ready(),
+      refused: (call) => supervisor.start(call),
+      exceeded: (excess) => this.#exceeded(excess),
+      room: () => supervisor.room(this),
+      late: () => supervisor.late(this),
+      caughtUp: () => supervisor.caughtUp(this),
+      rested: () => this.#rested(),
+      kill: (call, order) => this.#kill(run, call, order),
       ended: (end) => this.#runEnded(run, end),
     });
     this.#starts++;
     this.#run = run;
-    for (const call of this.#takeBacklog()) {
-      run.lane.submit(call);
+    this.#retirement = undefined;
+    this.#gone = new Promise((resolve) => {
+      this.#markGone = resolve;
+    });
+  }
+
+  #ready(): void {
+    this.#state = this.#isSpare ? "spare" : "ready";
+    this.#bootFailures = 0;
+    this.#supervisor.listeners.emit("ready", { worker: this.info() });
+    this.#supervisor.ready(this);
+  }
+
+  #exceeded({ reason, isFar, why }: Excess): void {
+    if (isFar || this.#state === "booting") {
+      void this.halt({ reason, why });
+    } else {
+      void this.retire(reason);
     }
+  }
+
+  #count({ lane }: WorkerRun): void {
+    this.past.sent += lane.sent;
+    this.past.served += lane.served;
   }
 
   #runEnded(run: WorkerRun, end: RunEnd): void {
     const { exit, started, unstarted, bootError } = end;
-    this.#emitExit(this.info(), exit);
+    const supervisor = this.#supervisor;
+    clearTimeout(this.#drain);
+    const info = this.info();
+    this.#emitExit(info, exit);
+    this.#markGone();
+    this.#count(run);
     if (started.length === 0) {
       this.#tellFatal(exit);
     }
+    // Nothing is given to this place while it has no worker.
+    const before = this.#state;
+    this.#state = "restarting";
     for (const call of started) {
-      call.reject(run.crash(call, exit, true));
+      supervisor.crashed(call, run.crash(call, exit, true), exit);
     }
-    if (bootError !== undefined) {
-      this.#bootEnded(bootError, end.retryable, unstarted, run.tooSlow);
+    if (bootError !== undefined && !isRecycled(exit.reason)) {
+      supervisor.gone(this, unstarted);
+      this.#bootEnded(bootError, end.retryable, run.tooSlow);
       return;
     }
-    const hasWorked = run.lane.served > 0 || started.length > 0 || end.readyMillis > STEADY_MILLIS;
+    const moved = unstarted.filter((call) => {
+      const moves = ++call.moves <= MAX_MOVES;
+      if (!moves) {
+        call.reject(run.crash(call, exit, false));
+      }
+      return moves;
+    });
+    supervisor.gone(this, moved);
+    const reason = this.#retirement ?? exit.reason;
+    if (isRecycled(reason)) {
+      supervisor.recycled(info, reason);
+    }
+    const hasWorked =
+      run.lane.served > 0 ||
+      started.length > 0 ||
+      end.readyMillis > STEADY_MILLIS ||
+      before === "retiring" ||
+      isRecycled(exit.reason);
     this.#shortLives = hasWorked ? 0 : this.#shortLives + 1;
     if (this.#shortLives <= 1) {
-      this.#state = "restarting";
-      this.#emitRestart(0, undefined);
-      this.#replace();
+      this.#next();
     } else {
       this.#restartLater(this.#shortLives - 1, undefined);
     }
-    for (const call of unstarted) {
-      if (++call.moves > MAX_MOVES) {
-        call.reject(run.crash(call, exit, false));
-      } else {
-        this.#supervisor.reroute(call, this);
-      }
-    }
   }
 
-  /**
-   * Handles a failed boot. Its calls wait for another boot, unless that would fail in the same way or they have waited
-   * for the full time limit.
-   */
-  #bootEnded(error: Error, retryable: boolean, calls: readonly LaneCall[], tooSlow: boolean): void {
+  /** Starts the next worker at once, unless the place leaves. */
+  #next(): void {
+    if (this.#leaves) {
+      this.#supervisor.left(this);
+      return;
+    }
+    this.#state = "restarting";
+    this.#emitRestart(0, undefined);
+    this.#replace();
+  }
+
+  /** Handles a failed boot: another one follows, unless that would fail in the same way. */
+  #bootEnded(error: Error, retryable: boolean, tooSlow: boolean): void {
     const { maxBootFailures } = this.#supervisor.plan.worker;
-    this.#bootError = error;
     if (++this.#bootFailures >= maxBootFailures || !retryable) {
+      this.bootError = error;
       this.#state = "broken";
       debugLog(this.#plan().program.debug, "lifecycle", `is given up: ${error.message}`);
-      calls = calls.concat(this.#takeBacklog());
     } else {
       this.#restartLater(this.#bootFailures, error);
     }
-    for (const call of calls) {
-      if (tooSlow && !this.#supervisor.hasReady(this)) {
-        call.reject(error);
-      } else {
-        this.#supervisor.reroute(call, this);
-      }
-    }
+    this.#supervisor.unfilled(this, error, tooSlow);
   }
 
   #restartLater(attempt: number, error: Error | undefined): void {
+    if (this.#leaves) {
+      this.#supervisor.left(this);
+      return;
+    }
     const delay = Math.min(RESTART_MILLIS * 2 ** (attempt - 1), LONGEST_RESTART_MILLIS);
     this.#state = "restarting";
-    this.#restart = setTimeout(() => this.#replace(), delay);
-    if (this.#backlog.length === 0) {
-      this.#restart.unref();
-    }
+    // A call that waits for it keeps the process alive.
+    this.#restart = setTimeout(() => this.#replace(), delay).unref();
     this.#emitRestart(delay, error);
   }
 
@@ -295,16 +531,25 @@ export class SupervisedWorker {
       this.#start();
     } catch (error) {
       if (this.#state !== "closed") {
-        this.#bootEnded(systemError(error) as Error, true, [], false);
+        this.#bootEnded(systemError(error) as Error, true, false);
       }
     }
   }
+}
 
-  #takeBacklog(): LaneCall[] {
-    const backlog = this.#backlog;
-    this.#backlog = [];
-    return backlog;
-  }
+const RECYCLED: Readonly<Record<RecycleReason, true>> = {
+  hardTimeout: true,
+  timeout: true,
+  abort: true,
+  memory: true,
+  messages: true,
+  executions: true,
+  recycled: true,
+  killed: true,
+};
+
+function isRecycled(reason: WorkerEndReason): reason is RecycleReason {
+  return Object.hasOwn(RECYCLED, reason);
 }
 
 /** Keeps the process alive until the promise is settled. */

@@ -20,18 +20,18 @@ import {
 import { promiseOf } from "../call/promise";
 import type { PoolPermissions } from "../permission/enforce";
 import type { WorkerInfo } from "../runtime/worker-info";
-import type { Plan } from "../spawn/worker";
 import { isStream } from "../stream/protocol";
 import type { TaskSource } from "../task/program";
 import type { TimeLimit } from "../task/time-limit";
 import { traceCalls, traceWorkers } from "./debug-trace";
 import type { Engine } from "./engine";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
+import type { EnginePlan } from "./local-engine";
 import { Shutdown } from "./shutdown";
 import type { Workers } from "./types";
 
 /** What a pool is created from. */
-export interface PoolPlan extends Plan {
+export interface PoolPlan extends EnginePlan {
   /** The time limit in each task's definition. */
   readonly limits: readonly (TimeLimit | undefined)[];
   readonly abortSignalCapacity: number;
@@ -41,8 +41,6 @@ export interface PoolPlan extends Plan {
 export type TaskCaller = (argument?: unknown, options?: CallOptions) => Promise<unknown>;
 /** Builds the pool's member `call` from a caller for each task. */
 export type CallShape = (callers: Record<string, TaskCaller>) => unknown;
-
-const NO_OPTIONS: CheckedCallOptions = { limit: undefined, signal: undefined };
 
 export class WorkerPool implements Workers {
   readonly call: unknown;
@@ -87,30 +85,34 @@ export class WorkerPool implements Workers {
     for (const call of this.#expecting) {
       call.reject(new PoolClosedError());
     }
-    return this.#engine.close();
+    return this.#engine.close((calls) => {
+      for (const call of calls) {
+        call.reject(new PoolClosedError());
+      }
+    });
   }
 
   /** Makes a call. Whatever is wrong with it rejects its promise, and nothing is thrown. */
   #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
     const { task: name, abortable } = this.#tasks[task];
-    let { limit, signal } = NO_OPTIONS;
+    let checked: CheckedCallOptions | undefined;
     let fault: { readonly error: unknown } | undefined;
     if (options !== undefined) {
       try {
-        ({ limit, signal } = checkCallOptions(name, options));
+        checked = checkCallOptions(name, options);
       } catch (error) {
         fault = { error };
       }
     }
-    const call = this.#engine.createCall(task, limit ?? this.#plan.limits[task]);
+    const call = this.#engine.createCall(task, checked?.limit ?? this.#plan.limits[task], checked);
     const promise = promiseOf(call);
     let isOver = abortable && !this.#abortables.add(call, promise);
     if (fault !== undefined) {
       call.reject(fault.error);
       isOver = true;
     }
-    if (signal !== undefined && !isOver) {
-      isOver = !cancelOnAbort(signal, call);
+    if (checked?.signal !== undefined && !isOver) {
+      isOver = !cancelOnAbort(checked.signal, call);
     }
     if (this.#shutdown.begun && !isOver) {
       call.reject(new PoolClosedError());

@@ -12,6 +12,7 @@ import type { ProtocolViolationError, WorkerEndReason } from "../base/errors";
 import { isRecord } from "../base/validate";
 import { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
+import type { LaneEvents } from "../lane/host/lane-events";
 import { native } from "../native/addon";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
 import { blame, bootError, crashError, endReason, type Halt, type RunFacts } from "./exit-error";
@@ -20,11 +21,9 @@ import { startThread } from "./thread";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** What a run reports to its owner, which may not use the run before its constructor has returned. */
-export interface RunEvents extends WorkerEvents {
-  /** The worker is ready for calls. */
-  ready(): void;
-  /** The run was abandoned while this call was being made. */
-  refused(call: LaneCall): void;
+export interface RunEvents
+  extends WorkerEvents,
+    Pick<LaneEvents, "ready" | "refused" | "room" | "late" | "caughtUp" | "rested" | "kill"> {
   /** The worker has exceeded one of its limits. */
   exceeded(excess: Excess): void;
   /** The worker has ended, and not because `stop` was called. */
@@ -114,6 +113,9 @@ export class WorkerRun {
         isThread: runtime === "thread",
         hardTimeoutMs,
         spinMicroseconds,
+        concurrency: plan.concurrency,
+        shared: plan.shared,
+        pace: plan.pace,
       },
       {
         attached: () => {
@@ -123,7 +125,12 @@ export class WorkerRun {
         ready: () => this.#ready(),
         bootFailed: (fault) => this.#bootFailed(fault),
         violated: (error) => this.#violated(error),
-        refused: (call) => events.refused(call),
+        refused: events.refused,
+        room: events.room,
+        late: events.late,
+        caughtUp: events.caughtUp,
+        rested: events.rested,
+        kill: events.kill,
         fatal: (error) => {
           this.#facts.fatal = { error };
         },

@@ -1,6 +1,7 @@
 /** A worker as its run sees it: a thread or a process that is started, may be asked to stop, and ends once. */
 import type { AsyncScope } from "../base/async-scope";
 import type { DebugContext } from "../base/debug-log";
+import type { Pace } from "../lane/host/pace";
 import type { ResolvedPayload } from "../payload/options";
 import type { Enforcement } from "../permission/enforce";
 import type { ResolvedWorker } from "../runtime/options";
@@ -18,6 +19,12 @@ export interface Plan {
   /** How the workers' permissions are enforced. */
   readonly enforcement: Enforcement;
   readonly payload: ResolvedPayload;
+  /** Number of calls that a worker may have begun and not settled. */
+  readonly concurrency: number;
+  /** Whether there may be more than one worker, so that calls can move from one to another. */
+  readonly shared: boolean;
+  /** How quickly the tasks are done with. */
+  readonly pace: Pace;
   /** The stores of `createPool`, in which the functions among its options run. */
   readonly scope: AsyncScope;
   /** The debug context of the pool. `program.debug` is that of a worker. */

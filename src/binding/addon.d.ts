@@ -104,6 +104,11 @@ export declare class HostLane {
    * the memory is gone.
    */
   recover(sequence: number): Recovered;
+  /**
+   * Takes back what was submitted under a sequence number, if the worker must claim it and has not. Null if it has.
+   * Throws without memory for the payload: the submission then stays where it is.
+   */
+  takeBack(sequence: number): Recovered | null;
   /** Lets go of everything, and kills the worker process if there is one. */
   close(): void;
 }

@@ -25,7 +25,7 @@ use crate::process::spawn;
 use crate::process::thread_output;
 use crate::process::worker_memory::{self, WorkerMemory};
 use crate::transport::lane::{self, LaneEnd};
-use crate::transport::layout::Geometry;
+use crate::transport::layout::{Geometry, Slot};
 use crate::transport::segment::Identity;
 use crate::transport::violation::Violation;
 
@@ -342,10 +342,16 @@ impl HostLane {
     /// the memory is gone.
     #[napi]
     pub fn recover(&self, env: Env, sequence: u32) -> Result<Recovered> {
+        self.with(|end| recovered(&env, end.recover(sequence).map_err(system("a call's argument"))?))
+    }
+
+    /// Takes back what was submitted under a sequence number, if the worker must claim it and has not. Null if it has.
+    /// Throws without memory for the payload: the submission then stays where it is.
+    #[napi(ts_return_type = "Recovered | null")]
+    pub fn take_back(&self, env: Env, sequence: u32) -> Result<Option<Recovered>> {
         self.with(|end| {
-            let (slot, bytes) = end.recover(sequence).map_err(system("a call's argument"))?;
-            let (kind, view) = (slot.kind.into(), slot.view.into());
-            Ok(Recovered { kind, view, content: raw::block_buffer(&env, bytes)? })
+            let taken = end.take_back(sequence).map_err(system("a call's argument"))?;
+            taken.map(|taken| recovered(&env, taken)).transpose()
         })
     }
 
@@ -392,6 +398,10 @@ impl HostLane {
         self.worker.replace(Worker::Process { id });
         self.giver.replace(Some(giver));
     }
+}
+
+fn recovered(env: &Env, (slot, bytes): (Slot, Vec<u8>)) -> Result<Recovered> {
+    Ok(Recovered { kind: slot.kind.into(), view: slot.view.into(), content: raw::block_buffer(env, bytes)? })
 }
 
 fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {

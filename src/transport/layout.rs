@@ -4,7 +4,9 @@
 //! ```text
 //!   0      header            magic, version, sizes, nonce: written by the host before the worker exists
 //!   1024   words             one atomic u32 each, 128 bytes apart (a cache line and its prefetch neighbour)
-//!   4096   submission ring   RING_SLOTS x 64 bytes, host to worker
+//!   4096   abort bits        one for each call id
+//!          claims            one atomic u32 for each slot of the submission ring
+//!          submission ring   RING_SLOTS x 64 bytes, host to worker
 //!          completion ring   RING_SLOTS x 64 bytes, worker to host
 //!          submission arena  arena_bytes
 //!          completion arena  arena_bytes
@@ -46,8 +48,12 @@ const HEADER_WORDS_AT: usize = 1024;
 const WORD_STRIDE: usize = 128;
 /// Byte offset of the abort bits, one for each call id. The host writes them.
 pub const ABORTS_AT: usize = 4096;
+/// Byte offset of the claims, one word for each slot of the submission ring. The host stores 1 there before it
+/// publishes a slot with [`FLAG_CLAIM`]. Whoever changes the 1 into 0 by compare-and-swap has the call: the worker,
+/// which then enters it, or the host, which takes it back for another worker.
+pub const CLAIMS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
 /// Byte offset of the rings.
-pub const RINGS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
+pub const RINGS_AT: usize = CLAIMS_AT + RING_SLOTS * size_of::<u32>();
 
 /// The atomic words of a segment, by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +203,9 @@ pub const FLAG_REJECTED: u8 = 1;
 pub const FLAG_ARENA: u8 = 2;
 /// In the host's staging: the payload is still in the arena, and `copyOut` fetches it.
 pub const FLAG_FETCH: u8 = 4;
+/// Of a submission: the worker must claim the call, see [`CLAIMS_AT`], before it looks at the argument. It has the
+/// bit of [`FLAG_FETCH`], which is never in a ring.
+pub const FLAG_CLAIM: u8 = 4;
 /// The call's task was not entered: nobody waited for it any more, there is no such task, or the argument could
 /// not be made.
 pub const FLAG_NOT_RUN: u8 = 8;
@@ -336,6 +345,12 @@ pub enum StagingWord {
     /// 1 while busy lanes and the host together need more cores than there are: then it is better to sleep
     /// than to poll.
     Crowded = 7,
+    /// Host only. 1 while calls wait in the pool, so that `Running` is of use. JavaScript sets it.
+    Wanted = 8,
+    /// Host only. Sequence number of the first submission that the worker has not started, as of the last `exchange`.
+    Started = 9,
+    /// Host only. [`Word::Running`] as of the last `exchange`, if `Wanted` was set.
+    Running = 10,
 }
 
 /// Bytes of staging's head.
@@ -406,6 +421,7 @@ fn typescript() -> String {
     constant("FLAG_ARENA", FLAG_ARENA as usize);
     constant("FLAG_FETCH", FLAG_FETCH as usize);
     constant("FLAG_NOT_RUN", FLAG_NOT_RUN as usize);
+    constant("FLAG_CLAIM", FLAG_CLAIM as usize);
     constant("ROLE_STREAM", Role::Stream as usize);
     constant("ROLE_ITEM", Role::Item as usize);
     constant("ROLE_END", Role::End as usize);
@@ -420,6 +436,7 @@ fn typescript() -> String {
     constant("WORD_ABORTS", Word::Aborts.at());
     constant("WORD_RUNNING", Word::Running.at());
     constant("ABORTS_AT", ABORTS_AT);
+    constant("CLAIMS_AT", CLAIMS_AT);
     constant("STAGING_ROOM", StagingWord::Room as usize);
     constant("STAGING_LEASE_POSITION", StagingWord::LeasePosition as usize);
     constant("STAGING_LEASE_END", StagingWord::LeaseEnd as usize);
@@ -428,6 +445,9 @@ fn typescript() -> String {
     constant("STAGING_FIRST_SEQUENCE", StagingWord::FirstSequence as usize);
     constant("STAGING_WOKE", StagingWord::Woke as usize);
     constant("STAGING_CROWDED", StagingWord::Crowded as usize);
+    constant("STAGING_WANTED", StagingWord::Wanted as usize);
+    constant("STAGING_STARTED", StagingWord::Started as usize);
+    constant("STAGING_RUNNING", StagingWord::Running as usize);
     constant("STAGING_OUT_AT", STAGING_OUT_AT);
     constant("STAGING_IN_AT", STAGING_IN_AT);
     constant("STAGING_INBOX_AT", STAGING_INBOX_AT);

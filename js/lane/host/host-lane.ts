@@ -3,25 +3,32 @@
  *
  * ```text
  *   submit -> staged -> exchange -> [worker] -> exchange -> settled
- *      '-> no space in the ring or the arena: encoded, and waits in order until there is some
+ *      |         '-- the worker is late and has not claimed the call --> takeBack
+ *      '-> no space in the ring or the arena: the caller keeps the call
  * ```
  *
- * The poller decides when to exchange. Messages that belong to a call in flight go before waiting calls, because those
- * may depend on the calls in flight being answered.
+ * The poller decides when to exchange. Calls wait in the queue of the pool, which offers them to a lane whenever the
+ * lane has heard from its worker. Messages that belong to a call in flight go before, because calls may depend on them.
  */
+import { now } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
 import { type Exchange, type NativeHostLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
 import {
+  FLAG_CLAIM,
   FLAG_NOT_RUN,
   FLAG_REJECTED,
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_FATAL,
   KIND_READY,
+  RING_SLOTS,
   ROLE_MASK,
   STAGING_INBOX_AT,
   STAGING_MORE,
+  STAGING_RUNNING,
+  STAGING_STARTED,
+  STAGING_WANTED,
 } from "../../native/layout";
 import { Decoder } from "../../payload/decode";
 import type { TaskSource } from "../../task/program";
@@ -31,8 +38,9 @@ import { Outbox } from "../outbox";
 import { SendQueue } from "../send-queue";
 import { Deadlines, type WatchedLane } from "./deadlines";
 import { InFlight } from "./in-flight";
-import type { Carrier, LaneCall } from "./lane-call";
+import type { Carrier, KillOrder, LaneCall } from "./lane-call";
 import type { LaneEvents } from "./lane-events";
+import type { Pace } from "./pace";
 import { type PolledLane, Poller } from "./poller";
 import { HostShares } from "./shared-memory";
 import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
@@ -55,6 +63,12 @@ export interface LaneOptions {
   readonly hardTimeoutMs?: number | undefined;
   /** How long the worker may spin for its next call, in microseconds. The host never spins for longer. */
   readonly spinMicroseconds: number;
+  /** Number of calls that may be in flight. */
+  readonly concurrency: number;
+  /** Whether another worker can take over calls that this one has not begun. */
+  readonly shared: boolean;
+  /** How quickly the tasks are done with. */
+  readonly pace: Pace;
 }
 
 /**
@@ -62,8 +76,6 @@ export interface LaneOptions {
  * on.
  */
 const EARLY_SLOTS = 64;
-/** The list of waiting calls is shortened when its sent calls reach this number. */
-const SENT_IN_LIST = 1024;
 
 export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly native: NativeHostLane;
@@ -80,9 +92,20 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly #streams = new StreamEndpoints(this);
   readonly #deadlines: Deadlines;
   readonly #queue: SendQueue;
-  /** Calls that wait for space, encoded. Those before `waitingFrom` have been sent. */
-  #waiting: LaneCall[] = [];
-  #waitingFrom = 0;
+  readonly #options: LaneOptions;
+  /** The tasks of the last submissions, by sequence number. */
+  readonly #taskOf = new Uint32Array(RING_SLOTS);
+  /**
+   * When the worker was last heard from, or the host began to listen, and how far it had got then. If it was amid a call,
+   * the first time that is measured is only a part of what that call takes.
+   */
+  #heard = { at: 0, started: 0, isPartial: false };
+  #isLate = false;
+  #takingIn = false;
+  /** Number of calls that were sent and not taken back. */
+  sent = 0;
+  /** The owner waits for the end of the calls. */
+  isLeaving = false;
   /** False once the host doesn't read from the worker any more. */
   isOpen = true;
   #abandoned = false;
@@ -105,6 +128,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
 
   constructor(options: LaneOptions, events: LaneEvents) {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
+    this.#options = options;
     this.#initialBytes = options.initialBytes;
     this.#events = events;
     this.#tasks = options.tasks;
@@ -142,52 +166,140 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     }
   }
 
-  /** Number of calls that are in flight or wait for space. */
+  /** Number of calls in flight. */
   get load(): number {
-    return this.inFlight.size + this.#waiting.length - this.#waitingFrom;
+    return this.inFlight.size;
   }
 
-  /** The calls that are in flight or wait for space. */
+  /** The calls in flight. */
   get calls(): LaneCall[] {
-    return this.inFlight.calls.concat(this.#waiting.slice(this.#waitingFrom));
+    return this.inFlight.calls;
   }
 
-  /** Takes over a call. The call's promise rejects if its argument can't be sent. */
-  submit(call: LaneCall): void {
+  /**
+   * Whether the worker can have a call of this task now. A lane that has calls takes more of a task that is known to be
+   * quick; whether its worker is free nevertheless is known only while calls wait, from `takesNow`.
+   */
+  isFree(task: number): boolean {
+    const { size } = this.inFlight;
+    if (size === 0) {
+      return this.isOpen;
+    }
+    const window = this.#options.pace.windows[task];
+    return window > 1 && !this.#poller.isAsleep && this.#unbegun < window && this.#hasSpace;
+  }
+
+  /** Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. */
+  takesNow(task: number): boolean {
+    const { size } = this.inFlight;
+    const held = this.#unbegun + this.#words[STAGING_RUNNING];
+    return size === 0 ? this.isOpen : held < this.#options.pace.windows[task] && this.#hasSpace;
+  }
+
+  /** Whether the worker has nothing to do, as of the exchange that was just made while calls wait. */
+  get isIdle(): boolean {
+    return this.inFlight.size === 0 || this.#unbegun + this.#words[STAGING_RUNNING] === 0;
+  }
+
+  /** Number of submissions that the worker has not begun, as of the last exchange. */
+  get #unbegun(): number {
+    // Sequence numbers wrap.
+    return (this.#outbox.sequence - this.#words[STAGING_STARTED]) | 0;
+  }
+
+  get #hasSpace(): boolean {
+    return this.isOpen && this.#hasRoom() && this.inFlight.size < this.#options.concurrency;
+  }
+
+  /** Says whether calls wait that this lane could get. It then tells its owner whenever it has heard from its worker. */
+  want(wanted: boolean): void {
+    if ((this.#words[STAGING_WANTED] !== 0) !== wanted && this.isOpen) {
+      this.#words[STAGING_WANTED] = wanted ? 1 : 0;
+      this.#listen();
+    }
+  }
+
+  /** Looks at what the worker does, if nobody looks before it rings. */
+  look(): void {
+    if (this.isOpen && this.inFlight.size > 0 && this.#poller.isAsleep) {
+      this.#poller.turnNow();
+    }
+  }
+
+  /**
+   * Takes over a call. Returns false if there is no space for it now. The call's promise rejects if its argument can't be
+   * sent.
+   */
+  submit(call: LaneCall): boolean {
     if (call.cancelled) {
-      return;
+      return true;
     }
-    const first = this.#waitingFrom === this.#waiting.length;
-    let waits = true;
-    if (this.isOpen && first && this.#hasRoom()) {
-      try {
-        waits = !this.#stage(call);
-      } catch (error) {
-        call.reject(this.explain(call, "argument", error));
-        return;
+    if (!this.isOpen || !this.#hasRoom()) {
+      return false;
+    }
+    try {
+      if (!this.#stage(call)) {
+        return false;
       }
-    }
-    if (waits && !call.encode(this.shares, this.#tasks)) {
-      return;
+    } catch (error) {
+      call.reject(this.explain(call, "argument", error));
+      return true;
     }
     if (this.#abandoned) {
       // A getter of the argument has shut the pool down.
       this.#events.refused(call);
-      return;
-    }
-    if (waits) {
-      this.#waiting.push(call);
-    }
-    if (!this.isOpen) {
-      this.#awaitEnd();
-      return;
+      return true;
     }
     this.#deadlines.watch(call);
+    if (this.#takingIn) {
+      // An exchange follows.
+      return true;
+    }
     if (this.#outbox.staged >= EARLY_SLOTS) {
       this.#poller.turnNow();
     } else {
       this.#poller.flush();
     }
+    return true;
+  }
+
+  /**
+   * Takes back calls that the worker has not begun, oldest first: half of them if `isHalf` is set, since the worker may
+   * go on with the others.
+   */
+  takeBack(isHalf: boolean): LaneCall[] {
+    const unbegun = this.isOpen ? this.#unbegunCalls() : [];
+    const most = isHalf ? Math.ceil(unbegun.length / 2) : unbegun.length;
+    const taken = unbegun.slice(0, most).filter((call) => this.#takeBackOne(call));
+    if (!this.isAttended) {
+      this.#poller.release();
+    }
+    return taken;
+  }
+
+  #unbegunCalls(): LaneCall[] {
+    const started = this.firstUnstarted();
+    return (
+      this.inFlight.calls
+        // Sequence numbers wrap.
+        .filter((call) => !call.cancelled && ((call.sequence - started) | 0) >= 0)
+        .sort((a, b) => (a.sequence - b.sequence) | 0)
+    );
+  }
+
+  #takeBackOne(call: LaneCall): boolean {
+    try {
+      if (call.hasStreamed || !call.takeBack(this.native, this.shares.held(call.id))) {
+        return false;
+      }
+    } catch {
+      // Without memory for its argument it stays where it is.
+      return false;
+    }
+    this.shares.withdraw(call.id);
+    this.inFlight.remove(call);
+    this.sent--;
+    return true;
   }
 
   /** Receives what has arrived, without waiting. After the worker has ended, nothing more will arrive. */
@@ -233,15 +345,8 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         started.push(call);
       }
     }
-    for (const call of this.#waiting.slice(this.#waitingFrom)) {
-      if (!call.cancelled) {
-        unstarted.push(call);
-      }
-    }
     this.served += started.length;
     this.#abandoned = true;
-    this.#waiting = [];
-    this.#waitingFrom = 0;
     this.#queue.clear();
     this.#end();
     return { started, unstarted };
@@ -274,8 +379,8 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   }
 
   /**
-   * Stages a call. Returns false if the arena has no space for it; its argument is encoded then. Throws if the argument
-   * can't be sent.
+   * Stages a call. Returns false if the arena has no space for it; its argument is encoded then, unless the caller keeps
+   * it. Throws if the argument can't be sent.
    */
   #stage(call: LaneCall): boolean {
     const { inFlight } = this;
@@ -289,8 +394,9 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       } else {
         const unsent = this.#outbox.stage(id, generation, call.task, 0, call.argument);
         isStaged = unsent === undefined;
-        // A sent argument is not kept.
-        call.argument = unsent;
+        if (call.terms?.copy !== false) {
+          call.argument = unsent;
+        }
       }
     } finally {
       if (!isStaged) {
@@ -299,50 +405,27 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       }
     }
     if (isStaged) {
+      // A sent argument is not kept.
       call.argument = undefined;
-      inFlight.add(call, id, generation, (this.#outbox.sequence - 1) >>> 0);
+      const sequence = (this.#outbox.sequence - 1) >>> 0;
+      if (this.#options.shared && call.terms?.affinity === undefined) {
+        this.#outbox.mark(FLAG_CLAIM);
+      }
+      this.#taskOf[sequence & (RING_SLOTS - 1)] = call.task;
+      this.sent++;
+      inFlight.add(call, id, generation, sequence);
     }
     return isStaged;
   }
 
-  /** Stages waiting calls as far as there is space now. */
-  #stageWaiting(): void {
-    this.#queue.stageWaiting();
-    if (this.#waitingFrom === this.#waiting.length) {
-      return;
-    }
-    while (this.#waitingFrom < this.#waiting.length && this.#hasRoom()) {
-      const call = this.#waiting[this.#waitingFrom];
-      try {
-        if (!call.cancelled && !this.#stage(call)) {
-          break;
-        }
-      } catch (error) {
-        call.reject(this.explain(call, "argument", error));
-      }
-      this.#waitingFrom++;
-    }
-    if (this.#waitingFrom === this.#waiting.length) {
-      this.#waiting = [];
-      this.#waitingFrom = 0;
-    } else if (this.#waitingFrom > SENT_IN_LIST && this.#waitingFrom * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#waitingFrom);
-      this.#waitingFrom = 0;
-    }
-  }
-
   // Members for the poller.
-
-  get inFlightCount(): number {
-    return this.inFlight.size;
-  }
 
   get isAttended(): boolean {
     return this.load !== this.inFlight.unattended;
   }
 
   get waitsForRoom(): boolean {
-    return this.#waitingFrom < this.#waiting.length || !this.#queue.isEmpty;
+    return this.#words[STAGING_WANTED] !== 0 || !this.#queue.isEmpty;
   }
 
   exchange(spinNanos: number): number {
@@ -358,12 +441,59 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       return false;
     }
     const more = this.#words[STAGING_MORE] !== 0;
-    this.#stageWaiting();
+    this.#queue.stageWaiting();
+    if (this.#words[STAGING_WANTED] !== 0 || this.#isLate) {
+      this.#hear();
+    }
     return more || this.#outbox.staged > 0;
   }
 
   atRest(): void {
     this.#idle.touch();
+    this.#leave();
+  }
+
+  slept(): void {
+    if (this.#options.shared && this.#unbegun > 0 && !this.#isLate && !this.#poller.booting) {
+      this.#isLate = true;
+      this.#listen();
+      this.#events.late();
+    }
+  }
+
+  /** Begins to time the worker. */
+  #listen(): void {
+    this.#heard = { at: now(), started: this.#words[STAGING_STARTED], isPartial: this.inFlight.size > 0 };
+  }
+
+  /** The worker was looked at while it is late, or while calls wait for one. */
+  #hear(): void {
+    const started = this.#words[STAGING_STARTED];
+    const passed = (started - this.#heard.started) | 0;
+    if (passed > 0) {
+      const at = now();
+      const task = this.#taskOf[(started - 1) & (RING_SLOTS - 1)];
+      this.#options.pace.passed(task, passed, at - this.#heard.at, this.#heard.isPartial);
+      this.#heard = { at, started, isPartial: false };
+    }
+    if (this.#isLate && (passed > 0 || this.#unbegun === 0)) {
+      this.#isLate = false;
+      this.#events.caughtUp();
+    }
+    if (this.#words[STAGING_WANTED] !== 0) {
+      this.#takingIn = true;
+      try {
+        this.#events.room();
+      } finally {
+        this.#takingIn = false;
+      }
+    }
+  }
+
+  #leave(): void {
+    if (this.isLeaving && !this.isAttended) {
+      this.#events.rested();
+    }
   }
 
   // Members for the deadlines.
@@ -392,6 +522,14 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#streams.cancel(call);
     if (!this.isAttended) {
       this.#poller.release();
+      this.#leave();
+    }
+  }
+
+  kill(call: LaneCall, order: KillOrder): void {
+    // A worker that has not begun the call doesn't begin it any more.
+    if (((call.sequence - this.firstUnstarted()) | 0) < 0) {
+      this.#events.kill(call, order);
     }
   }
 
@@ -399,6 +537,13 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     if (this.inFlight.attend(call, waits) && waits) {
       this.#poller.attended();
     }
+  }
+
+  /** Returns a function that tells whether a call that is in flight now still is. */
+  watch(call: LaneCall): () => boolean {
+    const { id } = call;
+    const generation = this.inFlight.generationOf(call);
+    return () => this.inFlight.isCurrent(id, generation);
   }
 
   send(call: LaneCall, flags: number, value: unknown): number {

@@ -3,17 +3,29 @@
  */
 import { errorOfPart } from "../../base/payload-errors";
 import { Call } from "../../call/call";
-import type { NativeHostLane } from "../../native/addon";
+import type { CallTerms } from "../../call/options";
+import type { NativeHostLane, Recovered } from "../../native/addon";
 import { KIND_NUMBER, ROLE_STREAM } from "../../native/layout";
 import { NothingShared, type Reference, type Referrer } from "../../shared-memory/references";
 import type { TaskSource } from "../../task/program";
 import type { TimeLimit } from "../../task/time-limit";
 import { EncodedValue, encodeValue } from "../encoded-value";
 
-/** The lane on which a call is in flight. */
+/** Where a call is: in flight on a lane, or in the queue of its pool. */
 export interface Carrier {
   /** The call was settled before its task has answered. */
   cancelled(call: LaneCall): void;
+  /** The call was settled, and the worker that runs its task is to be ended. */
+  kill(call: LaneCall, order: KillOrder): void;
+}
+
+/** Why the worker of a call is to be ended, and when. */
+export interface KillOrder {
+  readonly reason: "timeout" | "abort";
+  /** The reason as a clause, for messages. */
+  readonly why: string;
+  /** Milliseconds that the task has to settle before. */
+  readonly graceMs: number;
 }
 
 /** The value that is sent in place of an argument that is a stream. */
@@ -32,11 +44,20 @@ export class LaneCall extends Call {
   declare startedAt: number;
   /** The call doesn't keep the process alive, because it was cancelled, or because nobody waits for its stream. */
   declare unattended: boolean;
-  /** The lane on which the call is in flight. */
+  /** Where the call is. Undefined before it has got anywhere, and once it is over. */
   declare carrier: Carrier | undefined;
+  /** `undefined`: the defaults. */
+  declare readonly terms: CallTerms | undefined;
+  /** Number of the call among those of its pool. Waiting calls go in this order. */
+  declare readonly order: number;
+  /** Since when the call has waited in the queue. */
+  declare waitsSince: number;
 
-  constructor(task: number, limit: TimeLimit | undefined) {
+  constructor(task: number, limit: TimeLimit | undefined, terms: CallTerms | undefined, order: number) {
     super(task, limit);
+    this.terms = terms;
+    this.order = order;
+    this.waitsSince = 0;
     this.sequence = 0;
     this.id = 0;
     this.moves = 0;
@@ -76,8 +97,23 @@ export class LaneCall extends Call {
    */
   recover(lane: NativeHostLane, references: readonly Reference[] | undefined): void {
     if (this.argumentStream === undefined) {
-      this.argument = recover(lane, this.sequence, references);
+      this.argument = encodedIn(lane.recover(this.sequence), references);
     }
+  }
+
+  /**
+   * Takes the argument back from `lane`, whose worker lives and has not begun the call. Returns false if it has begun
+   * it. Throws without memory for the argument; the call is then still the worker's.
+   */
+  takeBack(lane: NativeHostLane, references: readonly Reference[] | undefined): boolean {
+    const taken = lane.takeBack(this.sequence);
+    if (taken === null) {
+      return false;
+    }
+    if (this.argumentStream === undefined) {
+      this.argument = encodedIn(taken, references);
+    }
+    return true;
   }
 
   protected override onCancelled(): void {
@@ -85,13 +121,11 @@ export class LaneCall extends Call {
   }
 }
 
-/** The encoded argument of a submission that the worker has not started. */
-function recover(
-  lane: NativeHostLane,
-  sequence: number,
+/** The encoded argument of a submission. */
+function encodedIn(
+  { kind, view, content }: Recovered,
   references: readonly Reference[] | undefined,
 ): EncodedValue {
-  const { kind, view, content } = lane.recover(sequence);
   const value = kind === KIND_NUMBER ? new Float64Array(content)[0] : Buffer.from(content);
   return new EncodedValue(kind, 0, view, value, references);
 }

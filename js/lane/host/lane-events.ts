@@ -1,6 +1,6 @@
 /** The events of a lane's host end. */
 import type { ProtocolViolationError } from "../../base/errors";
-import type { LaneCall } from "./lane-call";
+import type { KillOrder, LaneCall } from "./lane-call";
 
 /** What a lane reports to its owner. The owner may not use the lane before the callback has returned. */
 export interface LaneEvents {
@@ -16,6 +16,16 @@ export interface LaneEvents {
   violated(error: ProtocolViolationError): void;
   /** The lane was abandoned while this call was being made. */
   refused(call: LaneCall): void;
+  /** The lane has heard from its worker while calls wait elsewhere. It may take some now. */
+  room(): void;
+  /** The worker has not answered for a while, and has calls that it has not begun. */
+  late(): void;
+  /** The worker has answered again, or has no such calls any more. */
+  caughtUp(): void;
+  /** No call is in flight any more for which somebody waits. Only on a lane that is leaving. */
+  rested(): void;
+  /** The task of this call is to be ended with its worker. */
+  kill(call: LaneCall, order: KillOrder): void;
   /**
    * A task has run longer than the hard limit, or the worker has started no calls for that long. `suspects` are the
    * tasks of which one has held the worker up, as far as the worker reports that.

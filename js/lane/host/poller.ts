@@ -19,12 +19,10 @@ export interface PolledLane {
   /** False once the host doesn't read from the worker any more. */
   readonly isOpen: boolean;
   /** Number of calls in flight. */
-  readonly inFlightCount: number;
-  /** Number of calls that are in flight or wait for space. */
   readonly load: number;
   /** Whether somebody waits for one of these calls. */
   readonly isAttended: boolean;
-  /** Whether something waits for space. */
+  /** Whether something waits for space, or for the worker to be free. */
   readonly waitsForRoom: boolean;
   /**
    * Publishes what is staged and receives what has arrived. Returns the number of slots that arrived, or an error code.
@@ -36,6 +34,8 @@ export interface PolledLane {
   takeIn(arrived: number): boolean;
   /** Called when there is nothing to wait for. */
   atRest(): void;
+  /** Called when the lane has gone to sleep. */
+  slept(): void;
 }
 
 /** The longest spin of the host, while few calls are in flight. */
@@ -112,6 +112,11 @@ export class Poller {
     }
   }
 
+  /** Whether nobody looks for what arrives until the worker rings. */
+  get isAsleep(): boolean {
+    return this.#asleep;
+  }
+
   /** Exchanges now, without spinning. */
   turnNow(): void {
     this.#turn(0);
@@ -161,7 +166,9 @@ export class Poller {
       this.#asleep = native.arm();
       if (!this.#asleep) {
         this.#pollSoon();
+        return;
       }
+      this.#lane.slept();
     }
   }
 
@@ -200,7 +207,7 @@ export class Poller {
   };
 
   #spinBudget(): number {
-    if (this.#lane.inFlightCount > SPIN_CALLS || this.#spinsThisTurn >= SPINS_PER_TURN) {
+    if (this.#lane.load > SPIN_CALLS || this.#spinsThisTurn >= SPINS_PER_TURN) {
       return 0;
     }
     if (this.#slow > 0 && this.#slow++ % SLOW_PROBE !== 0) {

@@ -17,12 +17,15 @@ import type { TaskNotFoundError } from "../../base/errors";
 import { errorOfPart, type Part } from "../../base/payload-errors";
 import { type Exchange, type NativeWorkerLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
 import {
+  CLAIMS_AT,
+  FLAG_CLAIM,
   FLAG_NOT_RUN,
   FLAG_REJECTED,
   KIND_ATTACHED,
   KIND_BOOT_FAILED,
   KIND_FATAL,
   KIND_READY,
+  RING_SLOTS,
   ROLE_CANCEL,
   ROLE_CREDIT,
   ROLE_END,
@@ -73,6 +76,8 @@ const STARTED = WORD_SUBMISSION_HEAD >> 2;
 /** Index of the word that counts how often the host has aborted a call. */
 const ABORTS = WORD_ABORTS >> 2;
 
+/** Index of the claim of the first slot in the ring. */
+const FIRST_CLAIM = CLAIMS_AT >> 2;
 /** Index of the word that tells whether a task is being run. */
 const RUNNING = WORD_RUNNING >> 2;
 
@@ -360,7 +365,13 @@ export class WorkerLane {
     const call = inbox.call(index);
     const generation = inbox.generation(index);
     const role = inbox.flags(index) & ROLE_MASK;
-    const started = this.#first + index + 1;
+    const sequence = this.#first + index;
+    const started = sequence + 1;
+    if ((inbox.flags(index) & FLAG_CLAIM) !== 0 && !this.#claim(sequence)) {
+      // The host has taken the call back.
+      Atomics.store(this.#words, STARTED, started);
+      return;
+    }
     if (role !== 0 && role !== ROLE_STREAM) {
       this.#hear(index, call, generation, role, started);
       return;
@@ -405,6 +416,11 @@ export class WorkerLane {
       flags |= FLAG_REJECTED;
     }
     this.#finish(task, call, generation, flags, result, toolkit);
+  }
+
+  /** Claims a call. Returns false if the host has taken it back. */
+  #claim(sequence: number): boolean {
+    return Atomics.compareExchange(this.#words, FIRST_CLAIM + (sequence & (RING_SLOTS - 1)), 1, 0) === 1;
   }
 
   /** Handles a slot for a running call. The call may be over by now. */

@@ -11,6 +11,8 @@ use crate::transport::violation::Violation;
 struct Account {
     /// The generation that is awaited, or 0.
     generation: u32,
+    /// The generation that was taken back last, or 0. An answer to it is late, and nobody waits for it.
+    withdrawn: u32,
     /// The units that the worker may still send, if the result is a stream.
     result: Option<i64>,
     /// The units that the worker has asked for and not been sent, if the argument is a stream.
@@ -49,7 +51,8 @@ impl Calls {
         if index >= self.accounts.len() {
             self.accounts.resize(index + 1, Account::default());
         }
-        self.accounts[index] = Account { generation, result: None, argument };
+        let withdrawn = self.accounts[index].withdrawn;
+        self.accounts[index] = Account { generation, withdrawn, result: None, argument };
         self.in_flight += 1;
         if self.in_flight == 1 {
             add_busy_lane();
@@ -67,23 +70,38 @@ impl Calls {
             .filter(|account| generation != 0 && account.generation == generation)
     }
 
-    /// Enters a slot that the worker has sent. A violation unless exactly this call is in flight and expects
-    /// such a slot.
-    pub fn arrived(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {
-        let account = self.account(slot.call, slot.generation).ok_or(Violation::UnknownCall)?;
+    /// Enters that a call was taken back from the worker.
+    pub fn withdraw(&mut self, call: u32) {
+        if let Some(account) = self.accounts.get_mut(call as usize).filter(|account| account.generation != 0)
+        {
+            account.withdrawn = std::mem::take(&mut account.generation);
+            self.end_one();
+        }
+    }
+
+    fn end_one(&mut self) {
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            remove_busy_lane();
+        }
+    }
+
+    /// Enters a slot that the worker has sent. False if it is for a call that was taken back: nobody waits for it. A
+    /// violation unless exactly this call is in flight and expects such a slot.
+    pub fn arrived(&mut self, slot: &Slot, role: Role) -> Result<bool, Violation> {
+        let Some(account) = self.account(slot.call, slot.generation) else {
+            return if self.is_withdrawn(slot) { Ok(false) } else { Err(Violation::UnknownCall) };
+        };
         let credit = match (role, &mut account.result, &mut account.argument) {
             (Role::Whole, ..) => {
                 account.generation = 0;
-                self.in_flight -= 1;
-                if self.in_flight == 0 {
-                    remove_busy_lane();
-                }
-                return Ok(());
+                self.end_one();
+                return Ok(true);
             }
-            (Role::Progress, ..) | (Role::Cancel, _, Some(_)) => return Ok(()),
+            (Role::Progress, ..) | (Role::Cancel, _, Some(_)) => return Ok(true),
             (Role::Stream, result @ None, _) => {
                 *result = Some(i64::from(STREAM_WINDOW));
-                return Ok(());
+                return Ok(true);
             }
             (Role::Item, Some(credit), _) if *credit > 0 => Some((credit, -slot.units())),
             (Role::Item, Some(_), _) => None,
@@ -95,7 +113,15 @@ impl Calls {
         };
         let (account, change) = credit.ok_or(Violation::Credit)?;
         *account += change;
-        Ok(())
+        Ok(true)
+    }
+
+    fn is_withdrawn(&self, slot: &Slot) -> bool {
+        slot.generation != 0
+            && self
+                .accounts
+                .get(slot.call as usize)
+                .is_some_and(|account| account.withdrawn == slot.generation)
     }
 }
 

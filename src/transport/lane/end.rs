@@ -10,7 +10,9 @@ use super::spin::Spinner;
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::blocks;
 use crate::transport::doorbell::{self, Waiter};
-use crate::transport::layout::{CHUNK_BYTES, FLAG_ARENA, RING_SLOTS, SMALL_BYTES, Slot, StagingWord, Word};
+use crate::transport::layout::{
+    CHUNK_BYTES, FLAG_ARENA, FLAG_CLAIM, RING_SLOTS, SMALL_BYTES, Slot, StagingWord, Word,
+};
 use crate::transport::ring::{Consumer, Producer};
 use crate::transport::segment::Segment;
 use crate::transport::staging::Staging;
@@ -71,6 +73,8 @@ pub struct Seen {
     pub(super) released: AtomicU32,
     /// The value of [`Word::Aborts`] at the last exchange.
     pub(super) aborts: AtomicU32,
+    /// True if the worker ran a task at the last exchange. Its end counts as room.
+    pub(super) running: AtomicBool,
 }
 
 /// What both ends do alike.
@@ -120,7 +124,8 @@ impl End {
             let word = |word: Word| segment.word(word).load(Ordering::Acquire);
             word(side.into.0) != seen.taken.load(Ordering::Acquire)
                 || (seen.wants_room.load(Ordering::Acquire)
-                    && word(side.out.1) != seen.released.load(Ordering::Acquire))
+                    && (word(side.out.1) != seen.released.load(Ordering::Acquire)
+                        || (seen.running.load(Ordering::Acquire) && word(Word::Running) == 0)))
                 || (side.obeys
                     && (word(Word::Stop) != 0 || word(Word::Aborts) != seen.aborts.load(Ordering::Acquire)))
         });
@@ -140,6 +145,9 @@ impl End {
         for index in 0..staged as usize {
             let slot = self.staging.outgoing(index);
             on_slot(&slot);
+            if slot.flags & FLAG_CLAIM != 0 {
+                self.segment.claim(self.out.tail()).store(1, Ordering::Relaxed);
+            }
             if slot.flags & FLAG_ARENA != 0 {
                 self.arena.charge(slot.offset as usize);
             }

@@ -12,8 +12,9 @@ use super::spin::{MAX_WORKER_SPIN, cores_to_spare};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell;
 use crate::transport::layout::{
-    FLAG_ARENA, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES, INBOX_PAYLOAD_BYTES,
-    INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot, StagingWord, Word,
+    FLAG_ARENA, FLAG_CLAIM, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES,
+    INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot,
+    StagingWord, Word,
 };
 use crate::transport::segment::Segment;
 use crate::transport::violation::Violation;
@@ -53,8 +54,7 @@ impl HostLane {
         self.end.disarm();
         self.hand_back();
         self.allow_spinning();
-        let calls = &mut self.calls;
-        self.end.publish(staged, |slot| calls.sent(slot));
+        self.publish_staged(staged);
         let mut count = self.receive()?;
         if count == 0
             && !spin.is_zero()
@@ -66,7 +66,23 @@ impl HostLane {
         }
         self.end.reap()?;
         self.end.tell_staging();
+        self.tell_progress();
         Ok(count)
+    }
+
+    fn publish_staged(&mut self, staged: u32) {
+        let calls = &mut self.calls;
+        self.end.publish(staged, |slot| calls.sent(slot));
+    }
+
+    /// Writes into staging how far the worker has got. Whether it runs a task is looked up only if somebody wants to
+    /// know: the word is the worker's, and it writes it often.
+    fn tell_progress(&self) {
+        let staging = &self.end.staging;
+        staging.set_word(StagingWord::Started, self.end.out.released());
+        let running = staging.word(StagingWord::Wanted) != 0 && self.is_running();
+        staging.set_word(StagingWord::Running, u32::from(running));
+        self.end.seen.running.store(running, Ordering::Release);
     }
 
     fn hand_back(&mut self) {
@@ -91,8 +107,8 @@ impl HostLane {
     fn receive(&mut self) -> Result<u32, Violation> {
         let available = self.end.into.available()?;
         let mut inbox = 0;
-        let mut count = 0;
-        while count < available {
+        let (mut count, mut looked) = (0, 0);
+        while looked < available {
             let mut slot = self.end.into.peek();
             self.check(&slot)?;
             if slot.flags & FLAG_ARENA != 0 {
@@ -116,13 +132,15 @@ impl HostLane {
                 }
                 self.held += bytes;
             }
-            self.account(&slot)?;
-            self.end.staging.set_incoming(count as usize, &slot);
+            if self.account(&slot)? {
+                self.end.staging.set_incoming(count as usize, &slot);
+                count += 1;
+            }
             self.end.into.advance();
-            count += 1;
+            looked += 1;
         }
         self.end.seen.taken.store(self.end.into.taken(), Ordering::Release);
-        self.end.staging.set_word(StagingWord::More, u32::from(count < available));
+        self.end.staging.set_word(StagingWord::More, u32::from(looked < available));
         Ok(count)
     }
 
@@ -151,8 +169,9 @@ impl HostLane {
         Ok(())
     }
 
-    /// Checks a private copy of a slot against the calls in flight, and enters it in their account.
-    fn account(&mut self, slot: &Slot) -> Result<(), Violation> {
+    /// Checks a private copy of a slot against the calls in flight, and enters it in their account. False if the slot
+    /// is for a call that was taken back.
+    fn account(&mut self, slot: &Slot) -> Result<bool, Violation> {
         let role = slot.role().ok_or(Violation::UnknownKind)?;
         let expected = match Kind::from_byte(slot.kind) {
             Some(Kind::Attached | Kind::Ready | Kind::BootFailed | Kind::Fatal)
@@ -168,16 +187,46 @@ impl HostLane {
             _ if self.booting => false,
             _ => return self.settle_call(slot, role),
         };
-        if expected { Ok(()) } else { Err(Violation::UnknownCall) }
+        if expected { Ok(true) } else { Err(Violation::UnknownCall) }
     }
 
-    fn settle_call(&mut self, slot: &Slot, role: Role) -> Result<(), Violation> {
-        self.calls.arrived(slot, role)?;
-        if role == Role::Whole && self.calls.aborted.remove(&slot.call) {
-            let (word, bit) = self.end.segment.abort_bit(slot.call);
+    fn settle_call(&mut self, slot: &Slot, role: Role) -> Result<bool, Violation> {
+        let is_awaited = self.calls.arrived(slot, role)?;
+        if is_awaited && role == Role::Whole {
+            self.forget_abort(slot.call);
+        }
+        Ok(is_awaited)
+    }
+
+    fn forget_abort(&mut self, call: u32) {
+        if self.calls.aborted.remove(&call) {
+            let (word, bit) = self.end.segment.abort_bit(call);
             word.fetch_and(!bit, Ordering::Relaxed);
         }
-        Ok(())
+    }
+
+    /// Takes back a submission that the worker has not claimed: its slot, and its payload as [`Self::recover`] has it.
+    /// `None` if the worker has claimed it, or need not claim it. The worker skips what was taken back.
+    pub fn take_back(&mut self, sequence: u32) -> io::Result<Option<(Slot, Vec<u8>)>> {
+        let out = &self.end.out;
+        let ahead = out.tail().wrapping_sub(out.released());
+        if sequence.wrapping_sub(out.released()) >= ahead
+            || self.end.sent[sequence as usize % RING_SLOTS].flags & FLAG_CLAIM == 0
+        {
+            return Ok(None);
+        }
+        let claim = self.end.segment.claim(sequence);
+        if claim.load(Ordering::Relaxed) != 1 {
+            return Ok(None);
+        }
+        // Copied before the claim: without memory for the copy the call stays where it is.
+        let recovered = self.recover(sequence)?;
+        if claim.compare_exchange(1, 0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return Ok(None);
+        }
+        self.calls.withdraw(recovered.0.call);
+        self.forget_abort(recovered.0.call);
+        Ok(Some(recovered))
     }
 
     /// The submission with a sequence number that the worker has not started: its slot, and its payload if it
@@ -283,8 +332,7 @@ impl LaneEnd for HostLane {
     fn publish(&mut self, staged: u32) -> Result<(), Violation> {
         // The exchange that follows takes the answer, so nobody has to be woken for it.
         self.end.disarm();
-        let calls = &mut self.calls;
-        self.end.publish(staged, |slot| calls.sent(slot));
+        self.publish_staged(staged);
         self.end.tell_staging();
         self.end.unless_lost(Ok(()))
     }

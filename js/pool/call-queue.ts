@@ -1,0 +1,168 @@
+/**
+ * The queue of a pool: the calls for which no worker is free. A call leaves it when a worker has room for it, or when it
+ * is given up.
+ *
+ * A call with an affinity that is bound to a worker waits for that worker alone. All others wait for any worker.
+ */
+import { clearTimeout, now, setTimeout } from "../base/clock";
+import type { Carrier, LaneCall } from "../lane/host/lane-call";
+import { hold, release } from "../lane/keep-alive";
+import { CallHeap, goesBefore } from "./call-heap";
+
+/** What the queue needs to know of a worker. */
+export type Place = object;
+
+export class CallQueue implements Carrier {
+  readonly #timeoutMs: number | undefined;
+  readonly #overdue: (call: LaneCall) => void;
+  readonly #waits = (call: LaneCall) => call.carrier === this;
+  readonly #heap = new CallHeap(this.#waits);
+  readonly #bound = new Map<Place, CallHeap>();
+  /** All calls that wait, in the order in which they began to, with the worker for which they wait. */
+  readonly #all = new Map<LaneCall, Place | undefined>();
+  /** Bytes of the copied arguments. */
+  bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** A call that has waited for `timeoutMs` is passed to `overdue`, and waits no more. */
+  constructor(timeoutMs: number | undefined, overdue: (call: LaneCall) => void) {
+    this.#timeoutMs = timeoutMs;
+    this.#overdue = overdue;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** The calls that wait, in the order in which they began to. */
+  get calls(): LaneCall[] {
+    return [...this.#all.keys()];
+  }
+
+  /** For how long the first of the calls has waited, in milliseconds. */
+  get oldestWaitMs(): number {
+    const oldest = this.#oldest;
+    return oldest === undefined ? 0 : now() - oldest.waitsSince;
+  }
+
+  get #oldest(): LaneCall | undefined {
+    for (const call of this.#all.keys()) {
+      return call;
+    }
+    return undefined;
+  }
+
+  /** Adds a call. If `place` is given, it waits for that worker. */
+  add(call: LaneCall, place: Place | undefined): void {
+    if (this.#all.size === 0) {
+      hold();
+    }
+    this.#all.set(call, place);
+    this.bytes += bytesOf(call);
+    call.carrier = this;
+    call.waitsSince = now();
+    this.#heapOf(place).add(call);
+    this.#watch();
+  }
+
+  /** The call that goes next on this worker. */
+  next(place: Place): LaneCall | undefined {
+    const any = this.#heap.first;
+    const bound = this.#bound.get(place)?.first;
+    return any === undefined || (bound !== undefined && goesBefore(bound, any)) ? bound : any;
+  }
+
+  /** Removes the call that `next` has returned. */
+  take(call: LaneCall): void {
+    const place = this.#all.get(call);
+    this.#forget(call);
+    this.#heapOf(place).removeFirst();
+  }
+
+  /** The worker ends, so that calls which wait for it alone can go anywhere. */
+  unbind(place: Place): void {
+    if (this.#bound.delete(place)) {
+      for (const [call, waitsFor] of this.#all) {
+        if (waitsFor === place) {
+          this.#all.set(call, undefined);
+          this.#heap.add(call);
+        }
+      }
+    }
+  }
+
+  /** Removes all calls. */
+  clear(): LaneCall[] {
+    const { calls } = this;
+    for (const call of calls) {
+      this.#giveUp(call);
+    }
+    return calls;
+  }
+
+  // The queue as the carrier of a call.
+
+  cancelled(call: LaneCall): void {
+    this.#giveUp(call);
+  }
+
+  kill(): void {
+    // No worker has it.
+  }
+
+  #heapOf(place: Place | undefined): CallHeap {
+    if (place === undefined) {
+      return this.#heap;
+    }
+    let heap = this.#bound.get(place);
+    if (heap === undefined) {
+      heap = new CallHeap(this.#waits);
+      this.#bound.set(place, heap);
+    }
+    return heap;
+  }
+
+  #giveUp(call: LaneCall): void {
+    const place = this.#all.get(call);
+    this.#forget(call);
+    this.#heapOf(place).gaveUp();
+  }
+
+  #forget(call: LaneCall): void {
+    this.#all.delete(call);
+    this.bytes -= bytesOf(call);
+    call.carrier = undefined;
+    if (this.#all.size === 0) {
+      release();
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+
+  #watch(): void {
+    const oldest = this.#oldest;
+    if (this.#timeoutMs !== undefined && this.#timer === undefined && oldest !== undefined) {
+      const left = oldest.waitsSince + this.#timeoutMs - now();
+      this.#timer = setTimeout(this.#look, Math.max(left, 0));
+    }
+  }
+
+  readonly #look = (): void => {
+    this.#timer = undefined;
+    const since = now() - (this.#timeoutMs as number);
+    for (
+      let oldest = this.#oldest;
+      oldest !== undefined && oldest.waitsSince <= since;
+      oldest = this.#oldest
+    ) {
+      this.#giveUp(oldest);
+      this.#overdue(oldest);
+    }
+    this.#watch();
+  };
+}
+
+/** Bytes of the argument that wait with the call. */
+export function bytesOf({ encoded }: LaneCall): number {
+  return encoded?.byteLength ?? 0;
+}
