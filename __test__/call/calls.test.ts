@@ -1,6 +1,7 @@
 import { createPool, importTask, TaskNotFoundError, task, WorkerBootError } from "knitting-native";
 import { describe, expect, test, vi } from "vitest";
 import { onEveryRuntimeInGate } from "../support/kinds";
+import { until } from "../support/processes";
 
 const basic = "../fixtures/tasks/basic.mjs";
 const of = <Argument, Result>(name: string) => importTask<Argument, Result>({ href: basic, name });
@@ -68,7 +69,11 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
 
   test("calls are spread over the workers in turn", async () => {
     await using pool = createPool({ threads: 3, worker })(tasks);
-    const seen = await Promise.all(Array.from({ length: 9 }, () => pool.call.who()));
+    await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
+    const seen: unknown[] = [];
+    while (seen.length < 9) {
+      seen.push(await pool.call.who());
+    }
     expect(new Set(seen).size).toBe(3);
     expect(seen.slice(0, 3)).toEqual(seen.slice(3, 6));
   });

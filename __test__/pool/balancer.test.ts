@@ -11,68 +11,57 @@ const tasks = { who: of<void, string>("who"), wait: of<number, number>("wait") }
 
 interface Slot {
   name: string;
-  available: boolean;
-  broken: boolean;
-  ready: boolean;
   load: number;
+  isFree(task: number): boolean;
 }
 
-/**
- * Workers by their loads. `-` is one that can't serve now, `x` one that never will, and `+` before a load one that is
- * not ready yet.
- */
+/** Workers by their loads. `-` is one that can't have a call now, and a load in a string that of one that is not free. */
 function slots(...states: (number | string)[]): Slot[] {
   return states.map((state, index) => ({
     name: "abcdef"[index],
-    available: state !== "-" && state !== "x",
-    broken: state === "x",
-    ready: typeof state === "number",
-    load: state === "-" || state === "x" ? 0 : Number(state),
+    load: state === "-" ? 0 : Number(state),
+    isFree: () => typeof state === "number",
   }));
 }
 
 const chosen = (strategy: (typeof STRATEGIES)[number], some: Slot[], times = 1) => {
   const pick = balancer(strategy, some);
-  return Array.from({ length: times }, () => pick().name).join("");
+  return Array.from({ length: times }, () => pick(0)?.name ?? "-").join("");
 };
 
-test.each(STRATEGIES)("%s prefers one that will have a worker to one that is broken", (strategy) => {
-  expect(chosen(strategy, slots("x", "x", "-", "x"), 8)).toBe("c".repeat(8));
-  expect(chosen(strategy, slots("x", "x"), 2)).toMatch(/^[ab]{2}$/);
-});
-
 describe("the strategies", () => {
-  test("round robin takes one after the other, and passes over what can't serve", () => {
+  test("round robin takes one after the other, and passes over what is not free", () => {
     expect(chosen("roundRobin", slots(9, 0, 0), 7)).toBe("abcabca");
     expect(chosen("roundRobin", slots(0, "-", 0), 4)).toBe("acac");
+    expect(chosen("roundRobin", slots("5", 3, "2"), 4)).toBe("bbbb");
   });
 
-  test("one that is ready comes before one that is still booting; while all boot they take turns", () => {
-    expect(chosen("roundRobin", slots("+0", 9, "+0", 5), 5)).toBe("bdbdb");
-    expect(chosen("roundRobin", slots("+0", "+1", "-", "+0"), 6)).toBe("abdabd");
-    expect(new Set(chosen("randomLane", slots("+0", 9, "-", 5), 200))).toEqual(new Set("bd"));
-    expect(new Set(chosen("randomLane", slots("+0", "+9", "-", "x"), 200))).toEqual(new Set("ab"));
-    expect(new Set(chosen("firstIdleOrRandom", slots("+1", 9, "x", 5), 200))).toEqual(new Set("bd"));
+  test("round robin goes on while workers come and go", () => {
+    const some = slots(0, 0, 0);
+    const pick = balancer("roundRobin", some);
+    expect([pick(0)?.name, pick(0)?.name]).toEqual(["a", "b"]);
+    const [last] = some.splice(2, 1);
+    expect([pick(0)?.name, pick(0)?.name]).toEqual(["a", "b"]);
+    some.push(last);
+    expect([pick(0)?.name, pick(0)?.name]).toEqual(["c", "a"]);
   });
 
   test("the first idle one, else the one with the fewest calls", () => {
     expect(chosen("firstIdle", slots(3, 0, 0))).toBe("b");
     expect(chosen("firstIdle", slots(3, 2, 2))).toBe("b");
     expect(chosen("firstIdle", slots("-", 5, 4))).toBe("c");
-    // A ready worker comes before one that is still booting, and that one before a busy one.
-    expect(chosen("firstIdle", slots("+0", 0))).toBe("b");
-    expect(chosen("firstIdle", slots("+0", 1))).toBe("a");
+    expect(chosen("firstIdle", slots("1", 5, "2"))).toBe("b");
   });
 
-  test("random ones are any that can serve", () => {
+  test("random ones are any that are free", () => {
     expect(new Set(chosen("randomLane", slots(0, 5, "-", 1), 500))).toEqual(new Set("abd"));
     expect(new Set(chosen("firstIdleOrRandom", slots(1, 5, "-", 1), 500))).toEqual(new Set("abd"));
     expect(new Set(chosen("firstIdleOrRandom", slots(1, 0, "-", 0), 50))).toEqual(new Set("b"));
   });
 
-  test.each(STRATEGIES)("%s chooses one even where none can serve", (strategy) => {
-    expect("abc").toContain(chosen(strategy, slots("-", "-", "-")));
-    expect(chosen(strategy, slots("-"))).toBe("a");
+  test.each(STRATEGIES)("%s chooses none where none is free, or where there is none", (strategy) => {
+    expect(chosen(strategy, slots("-", "3", "-"), 3)).toBe("---");
+    expect(chosen(strategy, [], 2)).toBe("--");
   });
 });
 
@@ -110,10 +99,11 @@ onEveryRuntimeInGate(({ worker }) => {
       await pool.call.who();
     }
     expect(served(pool)).toEqual([0, 20, 0]);
-    // From the third call on all workers are busy, so the next call goes to the one with the fewest calls.
+    // From the third call on no worker is idle.
     const waits = Array.from({ length: 5 }, () => pool.call.wait(50));
     await Promise.all([slow, ...waits]);
-    expect(served(pool)).toEqual([2, 22, 2]);
+    expect(served(pool).reduce((sum, calls) => sum + calls)).toBe(26);
+    expect(Math.min(...served(pool))).toBeGreaterThan(0);
     expect(new Set(await Promise.all([pool.call.who(), pool.call.who(), pool.call.who()])).size).toBe(3);
   });
 
@@ -124,7 +114,7 @@ onEveryRuntimeInGate(({ worker }) => {
     }
     expect(served(pool)).toEqual([5, 0, 0]);
     await Promise.all(Array.from({ length: 203 }, () => pool.call.wait(5)));
-    expect(Math.min(...served(pool))).toBeGreaterThan(20);
+    expect(Math.min(...served(pool))).toBeGreaterThan(0);
   });
 
   test("randomLane spreads calls over all workers", async () => {

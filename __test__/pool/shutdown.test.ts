@@ -48,7 +48,12 @@ onEveryKind(({ worker }) => {
     const before = childrenOf(process.pid);
     const pool = createPool({ threads: 2, worker })(tasks);
     await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
-    const calls = [pool.call.spinForEver(), pool.call.never(), pool.call.echo("behind it")].map(closed);
+    const calls = [
+      pool.call.spinForEver(),
+      pool.call.spinForEver(),
+      pool.call.echo("behind them"),
+      pool.call.never(),
+    ].map(closed);
     await within(pool.shutdown(150));
     await Promise.all(calls);
     await until("its processes are gone", () =>

@@ -242,10 +242,11 @@ onProcesses(({ worker, isWrapped }) => {
     test("while it runs: that call rejects, a thousand others finish, the next is served", async () => {
       await using pool = createPool({ threads: 2, worker })(tasks);
       await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
-      const victim = await pidOf(pool);
       const running = failure(pool.call.spinForEver());
       const others = Array.from({ length: 1_000 }, (_, index) => pool.call.echo(index));
       await new Promise((resolve) => setTimeout(resolve, 50));
+      const runs = pool.stats().perWorker.find(({ tasks }) => tasks.includes("spinForEver"));
+      const victim = runs?.worker.pid as number;
       process.kill(victim, "SIGKILL");
       const how = isWrapped ? { signal: null, exitCode: 137 } : { signal: "SIGKILL", exitCode: null };
       expect(await running).toMatchObject({ ...how, pid: victim, task: "spinForEver" });

@@ -2,7 +2,8 @@
  * The runtime's own clock and queues, taken before anything can replace them: a test runner's fake timers, or a task
  * that changes a global, must not stop the calls.
  */
-export const { clearTimeout, queueMicrotask, setImmediate, setInterval, setTimeout } = globalThis;
+export const { clearInterval, clearTimeout, queueMicrotask, setImmediate, setInterval, setTimeout } =
+  globalThis;
 
 /** Like `queueMicrotask`, but runs after all pending microtasks and those that they add. */
 export const nextTick = process.nextTick.bind(process);

@@ -24,11 +24,10 @@ export function traceSetup(
   { config, balancer, worker }: ResolvedOptions,
   program: Program,
 ): void {
-  debugLog(
-    debug,
-    "host",
-    `has ${config.minWorkers} to ${config.maxWorkers} workers (${worker.runtime}), ${balancer ?? "roundRobin"}, in process ${process.pid}`,
-  );
+  const { minWorkers, maxWorkers } = config;
+  const count = minWorkers === maxWorkers ? `${minWorkers}` : `${minWorkers} to ${maxWorkers}`;
+  const host = `in process ${process.pid}`;
+  debugLog(debug, "host", `has ${count} workers (${worker.runtime}), ${balancer ?? "roundRobin"}, ${host}`);
   for (const source of program.tasks) {
     debugLog(debug, "host", `task "${source.task}" is ${placeOf(source)} of ${moduleName(source.href)}`);
   }

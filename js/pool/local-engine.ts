@@ -252,11 +252,15 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
     this.#want();
   }
 
-  /** Gives a worker the calls that wait, as far as it can take them now. */
+  /**
+   * Gives a worker the calls that wait, as far as it can take them now, and no more than its share of them: the other
+   * workers will ask as well.
+   */
   #fill(worker: SupervisedWorker): void {
     const queue = this.#queue;
-    for (let call = queue.next(worker); call !== undefined; call = queue.next(worker)) {
-      if (!worker.takesNow(call.task)) {
+    for (let share = Math.ceil(queue.size / this.#active.length); share > 0; share--) {
+      const call = queue.next(worker);
+      if (call === undefined || !worker.takesNow(call.task)) {
         return;
       }
       queue.take(call);

@@ -6,9 +6,10 @@
  * ```
  */
 import { types } from "node:util";
+import { clearInterval, setInterval } from "../base/clock";
 import { type DebugContext, debugLog, isDebugging } from "../base/debug-log";
-import { PoolClosedError } from "../base/errors";
-import { wholeNumber } from "../base/validate";
+import { InvalidOptionError, PoolClosedError } from "../base/errors";
+import { describe, wholeNumber } from "../base/validate";
 import type { Call } from "../call/call";
 import {
   Abortables,
@@ -28,6 +29,7 @@ import type { Engine } from "./engine";
 import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import type { EnginePlan } from "./local-engine";
 import { Shutdown } from "./shutdown";
+import type { PoolStats } from "./stats";
 import type { Workers } from "./types";
 
 /** What a pool is created from. */
@@ -49,6 +51,7 @@ export class WorkerPool implements Workers {
   readonly #listeners = new Listeners();
   readonly #abortables: Abortables;
   readonly #engine: Engine;
+  readonly #stopStats: () => void;
   /** Calls whose argument is a promise that has not settled. */
   readonly #expecting = new Set<Call>();
   readonly #shutdown: Shutdown;
@@ -74,6 +77,18 @@ export class WorkerPool implements Workers {
       worker.resolveAfterFinishingAll ? Number.POSITIVE_INFINITY : 0,
     );
     this.#engine = createEngine(this.#listeners);
+    this.#stopStats = this.#reportStats();
+  }
+
+  /** Reports the stats at intervals, if somebody wants them. Returns a function that ends that. */
+  #reportStats(): () => void {
+    const { onStatsUpdate, statsIntervalMs } = this.#plan.config;
+    if (onStatsUpdate === undefined) {
+      return () => {};
+    }
+    const report = () => this.#plan.scope(onStatsUpdate, this.#engine.stats());
+    const timer = setInterval(report, statsIntervalMs).unref();
+    return () => clearInterval(timer);
   }
 
   /** All pending calls. */
@@ -82,6 +97,7 @@ export class WorkerPool implements Workers {
   }
 
   #close(): Promise<unknown> {
+    this.#stopStats();
     for (const call of this.#expecting) {
       call.reject(new PoolClosedError());
     }
@@ -184,6 +200,27 @@ export class WorkerPool implements Workers {
     return this.#plan.enforcement.permissions;
   }
 
+  readonly stats = (): PoolStats => this.#engine.stats();
+
+  readonly kill = async (worker: WorkerInfo): Promise<void> => {
+    await this.#engine.kill(checkWorker("pool.kill", worker));
+  };
+
+  readonly recycle = async (worker?: WorkerInfo): Promise<void> => {
+    await this.#engine.recycle(worker && checkWorker("pool.recycle", worker));
+  };
+
+  readonly drain = async (): Promise<void> => {
+    for (let calls = this.#pending(); calls.length > 0; calls = this.#pending()) {
+      await Promise.all(calls.map((call) => new Promise<void>((resolve) => call.whenOver(resolve))));
+    }
+  };
+
+  /** The calls for which somebody waits. */
+  #pending(): Call[] {
+    return this.#calls().filter(({ cancelled }) => !cancelled);
+  }
+
   on<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this {
     this.#listeners.on(name, listener);
     return this;
@@ -227,4 +264,13 @@ export class WorkerPool implements Workers {
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }
+}
+
+function checkWorker(caller: string, worker: unknown): WorkerInfo {
+  const info = worker as Partial<WorkerInfo> | null;
+  if (typeof info !== "object" || info === null || typeof info.index !== "number") {
+    const message = `${caller}: "worker" is ${describe(worker)}, it must be one of pool.workers`;
+    throw new InvalidOptionError(message);
+  }
+  return info as WorkerInfo;
 }

@@ -10,7 +10,7 @@
  * The poller decides when to exchange. Calls wait in the queue of the pool, which offers them to a lane whenever the
  * lane has heard from its worker. Messages that belong to a call in flight go before, because calls may depend on them.
  */
-import { now } from "../../base/clock";
+import { clearTimeout, now, setTimeout } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
 import { type Exchange, type NativeHostLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
@@ -76,6 +76,8 @@ export interface LaneOptions {
  * on.
  */
 const EARLY_SLOTS = 64;
+/** A worker that was woken and has not begun a call after this time is late. */
+const WAKE_MILLIS = 25;
 
 export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly native: NativeHostLane;
@@ -101,6 +103,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
    */
   #heard = { at: 0, started: 0, isPartial: false };
   #isLate = false;
+  #waking: NodeJS.Timeout | undefined;
   #takingIn = false;
   /** Number of calls that were sent and not taken back. */
   sent = 0;
@@ -372,6 +375,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#poller.release();
     this.#idle.stop();
     this.#deadlines.stop();
+    clearTimeout(this.#waking);
   }
 
   #hasRoom(): boolean {
@@ -455,10 +459,27 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
 
   slept(): void {
     if (this.#options.shared && this.#unbegun > 0 && !this.#isLate && !this.#poller.booting) {
-      this.#isLate = true;
-      this.#listen();
-      this.#events.late();
+      const unbegun = this.#unbegunCalls().length;
+      if (unbegun > 0 && unbegun < this.inFlight.size && this.isRunning) {
+        this.#beLate();
+      } else {
+        // The worker has just been woken, or other work keeps its event loop busy.
+        this.#waking ??= setTimeout(this.#hasWoken, WAKE_MILLIS).unref();
+      }
     }
+  }
+
+  readonly #hasWoken = (): void => {
+    this.#waking = undefined;
+    if (this.isOpen && this.#poller.isAsleep && this.#unbegun > 0 && !this.#isLate) {
+      this.#beLate();
+    }
+  };
+
+  #beLate(): void {
+    this.#isLate = true;
+    this.#listen();
+    this.#events.late();
   }
 
   /** Begins to time the worker. */
