@@ -308,10 +308,15 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   }
 
   ready(worker: SupervisedWorker): void {
-    if (worker.state === "ready") {
-      worker.want(this.#wanted);
-      this.room(worker);
+    if (worker.state === "spare") {
+      const vacant = this.#active.find(({ state }) => state !== "ready");
+      if (vacant !== undefined) {
+        this.#replace(vacant);
+      }
+      return;
     }
+    worker.want(this.#wanted);
+    this.room(worker);
     this.#sizer.waits();
   }
 

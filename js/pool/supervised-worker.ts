@@ -254,7 +254,8 @@ export class SupervisedWorker {
       this.#state = "retiring";
       this.#retirement = reason;
       const { lane } = this.#run;
-      this.#supervisor.gone(this, lane.takeBack(false));
+      // A worker that has all the calls that it may have runs them.
+      this.#supervisor.gone(this, reason === "executions" ? [] : lane.takeBack(false));
       const { drainMs } = this.#supervisor.limits;
       if (drainMs !== undefined) {
         const why = `it was to be replaced (${reason}), and its calls took longer than workerPoolConfig.gracefulShutdownTimeout, which is ${drainMs}`;
