@@ -20,6 +20,8 @@ mod spin;
 mod worker;
 
 #[cfg(test)]
+mod claim_tests;
+#[cfg(test)]
 mod tests;
 
 pub use end::LaneEnd;

@@ -17,7 +17,7 @@ use crate::transport::violation::Violation;
 
 const CHUNKS: usize = 64;
 
-fn lane() -> (HostLane, WorkerLane) {
+pub(super) fn lane() -> (HostLane, WorkerLane) {
     let (mut host, mut worker) = booting_lane();
     worker.send(&[Slot { call: NO_CALL, kind: Kind::Ready as u8, ..Slot::default() }]);
     assert_eq!(host.exchange(0, Duration::ZERO), Ok(1));
@@ -30,13 +30,13 @@ fn booting_lane() -> (HostLane, WorkerLane) {
     (HostLane::new(Arc::new(segment)), WorkerLane::new(Arc::new(again)))
 }
 
-fn number(call: u32, generation: u32, value: f64) -> Slot {
+pub(super) fn number(call: u32, generation: u32, value: f64) -> Slot {
     let mut inline = Inline::default();
     inline.0[..8].copy_from_slice(&value.to_le_bytes());
     Slot { call, generation, kind: Kind::Number as u8, length: 8, inline, ..Slot::default() }
 }
 
-fn stage(staging: &Staging, slots: &[Slot]) -> u32 {
+pub(super) fn stage(staging: &Staging, slots: &[Slot]) -> u32 {
     for (index, slot) in slots.iter().enumerate() {
         let at = STAGING_OUT_AT + index * size_of::<Slot>();
         // SAFETY: inside staging; this is what JavaScript does.
@@ -45,26 +45,26 @@ fn stage(staging: &Staging, slots: &[Slot]) -> u32 {
     slots.len() as u32
 }
 
-fn arrived(staging: &Staging, index: usize) -> Slot {
+pub(super) fn arrived(staging: &Staging, index: usize) -> Slot {
     let at = STAGING_IN_AT + index * size_of::<Slot>();
     // SAFETY: inside staging.
     unsafe { staging.memory().add(at).cast::<Slot>().read() }
 }
 
 impl WorkerLane {
-    fn send(&mut self, slots: &[Slot]) -> u32 {
+    pub(super) fn send(&mut self, slots: &[Slot]) -> u32 {
         let staged = stage(&self.end.staging, slots);
         self.exchange(staged, Duration::ZERO).unwrap()
     }
 
     /// What the worker's JavaScript does before it enters a task.
-    fn mark_started(&self, sequence: u32) {
+    pub(super) fn mark_started(&self, sequence: u32) {
         self.segment().word(Word::SubmissionHead).store(sequence, Ordering::Release);
     }
 }
 
 impl HostLane {
-    fn send(&mut self, slots: &[Slot]) -> Result<u32, Violation> {
+    pub(super) fn send(&mut self, slots: &[Slot]) -> Result<u32, Violation> {
         let staged = stage(&self.end.staging, slots);
         self.exchange(staged, Duration::ZERO)
     }
