@@ -944,6 +944,28 @@ interface TaskPool<T> extends Workers {
 interface Workers {
     /** A snapshot of the workers' current state. */
     readonly workers: readonly WorkerInfo[];
+    /** A snapshot of what the workers do, what waits, and what has happened so far. The function works without `this`. */
+    readonly stats: () => PoolStats;
+    /**
+     * Kills a worker, one of `pool.workers` or of an event. Calls that it has begun reject with `WorkerKilledError`, others
+     * go to other workers, and another worker takes its place. Resolves when the worker is gone; at once if it was replaced
+     * already. The function works without `this`.
+     *
+     * @throws InvalidOptionError as a rejection, if this is no worker
+     */
+    readonly kill: (worker: WorkerInfo) => Promise<void>;
+    /**
+     * Replaces a worker, or all workers, in order: it gets no more calls, and ends when those that it has begun are over.
+     * Resolves when it is gone. A worker that boots is new and stays. The function works without `this`.
+     *
+     * @throws InvalidOptionError as a rejection, if this is no worker
+     */
+    readonly recycle: (worker?: WorkerInfo) => Promise<void>;
+    /**
+     * Resolves when no call waits or runs, those included that are made meanwhile. Calls that were given up don't count.
+     * The function works without `this`.
+     */
+    readonly drain: () => Promise<void>;
     /** The rules that restrict the workers, and the enforcers of each rule. */
     readonly permissions: PoolPermissions;
     /**
