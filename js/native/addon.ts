@@ -8,6 +8,7 @@ import { tooManyFiles } from "./system-error";
 
 export type {
   Exchange,
+  Flood,
   HostLane as NativeHostLane,
   KernelLayer,
   Lane as NativeLane,

@@ -91,7 +91,13 @@ export function bootError(facts: RunFacts, worker: Worker, exit: Exit): WorkerBo
   if (fault !== undefined) {
     return new WorkerBootError(fault.message + command(worker.argv), details, { cause: fault });
   }
-  const message = facts.tooSlow ? describeDelay(facts, worker) : describeEnd(facts, worker, exit);
+  const { halt, tooSlow } = facts;
+  const message =
+    halt !== undefined
+      ? `a worker was killed before it was ready: ${halt.why}`
+      : tooSlow
+        ? describeDelay(facts, worker)
+        : describeEnd(facts, worker, exit);
   const options = exit.cause === undefined ? undefined : { cause: exit.cause };
   return new WorkerBootError(message + command(worker.argv) + tail(stderrTail), details, options);
 }

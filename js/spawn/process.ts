@@ -53,6 +53,9 @@ export function startProcess(
           events.output(event.isStderr ? "stderr" : "stdout", line);
         }
         break;
+      case "flooded":
+        events.flooded(event);
+        break;
       case "outlives":
         // After a shutdown of the pool the information has no process id any more.
         stopBy(plan, { ...info(), pid: lane.native.pid });

@@ -27,6 +27,8 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
       for (const line of linesOf(event.lines)) {
         events.output(event.isStderr ? "stderr" : "stdout", line);
       }
+    } else if (event.kind === "flooded") {
+      events.flooded(event);
     } else if (event.kind === "exited") {
       end(event.stderrTail);
     }

@@ -13,7 +13,7 @@ import { isRecord } from "../base/validate";
 import { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
 import type { LaneEvents } from "../lane/host/lane-events";
-import { native } from "../native/addon";
+import { type Flood, native } from "../native/addon";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
 import { blame, bootError, crashError, endReason, type Halt, type RunFacts } from "./exit-error";
 import { startProcess, wrapperFor } from "./process";
@@ -22,7 +22,7 @@ import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** What a run reports to its owner, which may not use the run before its constructor has returned. */
 export interface RunEvents
-  extends WorkerEvents,
+  extends Omit<WorkerEvents, "flooded">,
     Pick<LaneEvents, "ready" | "refused" | "room" | "late" | "caughtUp" | "rested" | "kill"> {
   /** The worker has exceeded one of its limits. */
   exceeded(excess: Excess): void;
@@ -93,7 +93,7 @@ export class WorkerRun {
    * started now.
    */
   constructor(plan: Plan, wrapper: readonly string[], info: () => WorkerInfo, events: RunEvents) {
-    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime, spinMicroseconds } = plan.worker;
+    const { sharedMemory, hardTimeoutMs, startupTimeoutMs, runtime, spinMicroseconds, limits } = plan.worker;
     const named = sharedMemory.mode === "named" ? sharedMemory : undefined;
     this.#events = events;
     this.#facts = {
@@ -116,6 +116,7 @@ export class WorkerRun {
         concurrency: plan.concurrency,
         shared: plan.shared,
         pace: plan.pace,
+        messagesPerSecond: limits?.messagesPerSecond,
       },
       {
         attached: () => {
@@ -125,6 +126,7 @@ export class WorkerRun {
         ready: () => this.#ready(),
         bootFailed: (fault) => this.#bootFailed(fault),
         violated: (error) => this.#violated(error),
+        flooded: (flood) => this.#flooded(flood),
         refused: events.refused,
         room: events.room,
         late: events.late,
@@ -137,13 +139,14 @@ export class WorkerRun {
         overdue: (suspects) => this.#overdue(suspects.map((task) => plan.program.tasks[task].task)),
       },
     );
+    const workerEvents: WorkerEvents = { ...events, flooded: (flood) => this.#flooded(flood) };
     flushAtExit();
     try {
       this.lane.prepare();
       this.#worker =
         runtime === "thread"
-          ? startThread(this.lane, plan, events)
-          : startProcess(this.lane, plan, wrapper, info, events);
+          ? startThread(this.lane, plan, workerEvents)
+          : startProcess(this.lane, plan, wrapper, info, workerEvents);
     } catch (cause) {
       this.lane.close();
       throw cause;
@@ -224,6 +227,16 @@ export class WorkerRun {
   halt(halt: Halt): void {
     this.#facts.halt ??= halt;
     this.#worker.kill();
+  }
+
+  #flooded({ messages, seconds }: Flood): void {
+    const limit = this.#facts.plan.worker.limits?.messagesPerSecond;
+    const time = seconds === 1 ? "a second" : `${seconds} seconds`;
+    this.#events.exceeded({
+      reason: "messages",
+      isFar: true,
+      why: `it sent ${messages} messages within ${time}, more than workerPoolConfig.maxMessagesPerSecond, which is ${limit}`,
+    });
   }
 
   #overdue(suspects: readonly string[]): void {

@@ -2,6 +2,7 @@
 import type { AsyncScope } from "../base/async-scope";
 import type { DebugContext } from "../base/debug-log";
 import type { Pace } from "../lane/host/pace";
+import type { Flood } from "../native/addon";
 import type { ResolvedPayload } from "../payload/options";
 import type { Enforcement } from "../permission/enforce";
 import type { ResolvedWorker } from "../runtime/options";
@@ -37,6 +38,8 @@ export interface WorkerEvents {
   spawned(): void;
   /** The worker wrote a line. Only if lines are reported as events. */
   output(stream: "stdout" | "stderr", line: string): void;
+  /** The worker has written more lines than it may. */
+  flooded(flood: Flood): void;
 }
 
 /** How a worker ended. */

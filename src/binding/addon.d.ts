@@ -88,6 +88,16 @@ export declare class HostLane {
   /** What the worker did wrong, as a sentence, if it did: `exchange`, `copyOut` and `trim` find out. */
   violation(): string | null;
   /**
+   * Limits what the worker may send to so many messages in a second. Lines of its output are counted where
+   * they are read, if the worker is started after this: see the event `flooded`.
+   */
+  limitMessages(perSecond: number): void;
+  /**
+   * Counts messages that have come another way, and were sent within the last `overMillis`. Returns what is
+   * too much.
+   */
+  countMessages(count: number, overMillis: number): Flood | null;
+  /**
    * A token with which one thread of this process can attach as the worker. `onEvent` hears of what the
    * thread writes, and after `threadEnded` that it was all. Throws if the system lacks something.
    */
@@ -121,6 +131,14 @@ export interface Recovered {
   view: number;
   /** The value's bytes. */
   content: ArrayBuffer;
+}
+
+/** More messages than a worker may send in such a time. */
+export interface Flood {
+  /** How many it has sent. */
+  messages: number;
+  /** Within how many seconds, at least 1. */
+  seconds: number;
 }
 
 /**
@@ -168,6 +186,7 @@ export interface LaunchRequest {
  * - `spawned`: its command runs.
  * - `attached`: the worker has its memory and loads its tasks.
  * - `output`: it wrote something.
+ * - `flooded`: it has written more lines than it may, and is not read any more until it ends.
  * - `outlives`: its wrapper has ended or was killed, and the worker can't be killed from here.
  * - `failed`: it could not be started.
  * - `exited`: it has ended.
@@ -189,6 +208,13 @@ export type WorkerEvent =
       isStderr: boolean;
       /** Whole lines. */
       lines: string;
+    }
+  | {
+      kind: "flooded";
+      /** How many messages it has sent. */
+      messages: number;
+      /** Within how many seconds, at least 1. */
+      seconds: number;
     }
   | { kind: "outlives" }
   | {

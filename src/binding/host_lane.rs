@@ -5,7 +5,7 @@ use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -19,6 +19,7 @@ use super::shared_buffer::SharedBuffer;
 use super::thread_tokens;
 use crate::process::control::Sent;
 use crate::process::handover::{Giver, Shelf};
+use crate::process::message_rate::MessageRate;
 use crate::process::reactor::{self, KillMode, WorkerId};
 use crate::process::shm_name::Name;
 use crate::process::spawn;
@@ -40,6 +41,8 @@ pub struct HostLane {
     giver: RefCell<Option<Giver>>,
     /// Process id of the worker, or of its wrapper, as the reactor knows it; 0 while there is none.
     pid: Arc<AtomicI32>,
+    /// The account of what the worker sends, if that is limited.
+    messages: RefCell<Option<Arc<MessageRate>>>,
 }
 
 /// The worker behind a lane.
@@ -77,6 +80,15 @@ pub struct Recovered {
     pub view: u32,
     /// The value's bytes.
     pub content: ArrayBuffer<'static>,
+}
+
+/// More messages than a worker may send in such a time.
+#[napi(object, object_from_js = false)]
+pub struct Flood {
+    /// How many it has sent.
+    pub messages: f64,
+    /// Within how many seconds, at least 1.
+    pub seconds: f64,
 }
 
 #[napi]
@@ -118,6 +130,7 @@ impl HostLane {
             worker,
             giver: RefCell::new(None),
             pid: Arc::default(),
+            messages: RefCell::default(),
         })
     }
 
@@ -289,6 +302,24 @@ impl HostLane {
         self.cell.violation.get().map(Violation::explain)
     }
 
+    /// Limits what the worker may send to so many messages in a second. Lines of its output are counted where
+    /// they are read, if the worker is started after this: see the event `flooded`.
+    #[napi]
+    pub fn limit_messages(&self, per_second: f64) {
+        self.messages.replace(Some(Arc::new(MessageRate::new(per_second as u64))));
+    }
+
+    /// Counts messages that have come another way, and were sent within the last `overMillis`. Returns what is
+    /// too much.
+    #[napi(ts_return_type = "Flood | null")]
+    pub fn count_messages(&self, count: u32, over_millis: f64) -> Option<Flood> {
+        let now = Instant::now();
+        let over = Duration::from_secs_f64(over_millis.max(0.0) / 1_000.0);
+        let from = now.checked_sub(over).unwrap_or(now);
+        let flood = self.messages()?.count(count.into(), from, now)?;
+        Some(Flood { messages: flood.messages as f64, seconds: flood.seconds as f64 })
+    }
+
     /// A token with which one thread of this process can attach as the worker. `onEvent` hears of what the
     /// thread writes, and after `threadEnded` that it was all. Throws if the system lacks something.
     #[napi(ts_args_type = "stdio: WorkerStdio, onEvent: (event: WorkerEvent) => void")]
@@ -301,7 +332,7 @@ impl HostLane {
             return Err(Error::new(Status::InvalidArg, "a thread needs no named memory"));
         };
         let id = spawn::next_id();
-        let output = thread_output::listen(id, stdio.into(), event_handler(on_event, None)?)
+        let output = thread_output::listen(id, stdio.into(), self.messages(), event_handler(on_event, None)?)
             .map_err(unavailable("set up the thread's output"))?;
         let shelf = Shelf::default();
         let token = thread_tokens::issue((descriptor, identity, shelf.clone(), output));
@@ -378,6 +409,11 @@ impl HostLane {
             }
             None => Err(failed("the lane has no worker")),
         }
+    }
+
+    /// The account of what the worker sends, if that is limited.
+    pub(super) fn messages(&self) -> Option<Arc<MessageRate>> {
+        self.messages.borrow().clone()
     }
 
     /// Where the reactor notes the worker's process id.

@@ -13,6 +13,7 @@ use super::host_lane::HostLane;
 use crate::process::boot;
 use crate::process::handover::Giver;
 use crate::process::launch::Limits;
+use crate::process::message_rate::Flood;
 use crate::process::output::{Stdio, Stream};
 use crate::process::reactor::{Event, EventHandler};
 use crate::process::shm_name;
@@ -70,6 +71,7 @@ pub struct LaunchRequest {
 /// - `spawned`: its command runs.
 /// - `attached`: the worker has its memory and loads its tasks.
 /// - `output`: it wrote something.
+/// - `flooded`: it has written more lines than it may, and is not read any more until it ends.
 /// - `outlives`: its wrapper has ended or was killed, and the worker can't be killed from here.
 /// - `failed`: it could not be started.
 /// - `exited`: it has ended.
@@ -91,6 +93,13 @@ pub enum WorkerEvent {
         is_stderr: bool,
         /// Whole lines.
         lines: String,
+    },
+    /// It has written more lines than it may.
+    Flooded {
+        /// How many messages it has sent.
+        messages: f64,
+        /// Within how many seconds, at least 1.
+        seconds: f64,
     },
     /// Its wrapper has ended or was killed, and the worker can't be killed from here.
     Outlives,
@@ -125,6 +134,9 @@ impl From<Event> for WorkerEvent {
                 is_stderr: stream == Stream::Stderr,
                 lines: String::from_utf8_lossy(&lines).into_owned(),
             },
+            Event::Flooded(Flood { messages, seconds }) => {
+                Self::Flooded { messages: messages as f64, seconds: seconds as f64 }
+            }
             Event::Outlives => Self::Outlives,
             Event::Exited { code, signal, stderr_tail, lives_on } => {
                 Self::Exited { code, signal: signal.map(Into::into), stderr_tail, lives_on }
@@ -160,6 +172,7 @@ pub fn launch_worker(
         env: request.env,
         cwd: request.cwd,
         stdio: request.stdio.into(),
+        messages: lane.messages(),
         limits: Limits { nice: request.nice, stack_bytes: request.stack_bytes.map(|bytes| bytes as u64) },
         program: request.program,
     };

@@ -15,6 +15,7 @@ pub mod handover;
 pub mod handshake;
 pub mod host_output;
 pub mod launch;
+pub mod message_rate;
 pub mod output;
 pub mod owner_lock;
 pub mod reactor;

@@ -75,19 +75,20 @@ impl Pipe {
     }
 
     /// Reads what is there, at most about `most` bytes, and calls `lines` with whole lines. At the pipe's end
-    /// it also passes on what stands after the last line.
-    pub fn read(&mut self, most: usize, mut lines: impl FnMut(&[u8])) {
+    /// it also passes on what stands after the last line. True if nothing is left in the pipe.
+    pub fn read(&mut self, most: usize, mut lines: impl FnMut(&[u8])) -> bool {
         let mut buffer = [0; LINE_BYTES];
         let mut total = 0;
         while total < most {
-            let Some(file) = &mut self.file else { return };
+            let Some(file) = &mut self.file else { return true };
             let bytes = match file.read(&mut buffer) {
                 Ok(count @ 1..) => &buffer[..count],
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Ok(0) | Err(_) => {
                     self.file = None;
-                    return self.finish(lines);
+                    self.finish(lines);
+                    return true;
                 }
             };
             total += bytes.len();
@@ -104,6 +105,7 @@ impl Pipe {
                 self.line.drain(..whole);
             }
         }
+        false
     }
 
     /// Passes on what stands after the last whole line, as a line.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::unistd::{getpgrp, getpid};
@@ -10,6 +11,7 @@ use nix::unistd::{getpgrp, getpid};
 use super::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
 use super::control::ControlSocket;
 use super::launch::{Launch, Limits, Role, with_launcher};
+use super::message_rate::MessageRate;
 use super::output::Stdio;
 use super::owner_lock::{self, Owner};
 use super::reactor::{self, EventHandler, LaunchRequest, WorkerId};
@@ -41,6 +43,8 @@ pub struct Start {
     pub cwd: Option<String>,
     /// What becomes of its output.
     pub stdio: Stdio,
+    /// The account of its messages, if they are limited.
+    pub messages: Option<Arc<MessageRate>>,
     /// Niceness and stack.
     pub limits: Limits,
     /// What the worker is to run; nothing to this side.
@@ -79,15 +83,16 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> StartError + Copy {
 /// also that it could not be started. An error if the boot payload or the sandbox's description is too long,
 /// or the system lacks something.
 pub fn start(
-    start: Start,
+    mut start: Start,
     memory: WorkerMemory,
     segment: Identity,
     on_event: EventHandler,
 ) -> Result<Started, StartError> {
-    let stdio = start.stdio;
+    let (stdio, messages) = (start.stdio, start.messages.take());
     let (launch, lock, control) = assemble(start, memory, segment)?;
     let id = next_id();
-    reactor::launch(id, LaunchRequest { launch, lock, stdio, on_event }).map_err(system("the reactor"))?;
+    let request = LaunchRequest { launch, lock, stdio, messages, on_event };
+    reactor::launch(id, request).map_err(system("the reactor"))?;
     Ok(Started { id, control })
 }
 

@@ -8,10 +8,12 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, poll};
 
+use super::message_rate::MessageRate;
 use super::output::{Stdio, Stream};
 use super::reactor::{self, EventHandler, ListenRequest, WorkerId};
 
@@ -22,8 +24,14 @@ const WAIT_MILLIS: u16 = 20;
 #[derive(Debug)]
 pub struct ThreadOutput([Option<File>; 2]);
 
-/// Has the reactor read the output of a thread that is to be started. `on_event` hears of it.
-pub fn listen(id: WorkerId, stdio: Stdio, on_event: EventHandler) -> io::Result<ThreadOutput> {
+/// Has the reactor read the output of a thread that is to be started. `messages` limits its lines, `on_event`
+/// hears of it.
+pub fn listen(
+    id: WorkerId,
+    stdio: Stdio,
+    messages: Option<Arc<MessageRate>>,
+    on_event: EventHandler,
+) -> io::Result<ThreadOutput> {
     let (stdout, to_stdout) = match stdio {
         Stdio::Ignore => (None, None),
         Stdio::Inherit | Stdio::Pipe => {
@@ -32,7 +40,7 @@ pub fn listen(id: WorkerId, stdio: Stdio, on_event: EventHandler) -> io::Result<
         }
     };
     let (stderr, to_stderr) = pipe()?;
-    reactor::listen(id, ListenRequest { pipes: (stdout, stderr), stdio, on_event })?;
+    reactor::listen(id, ListenRequest { pipes: (stdout, stderr), stdio, messages, on_event })?;
     Ok(ThreadOutput([to_stdout, Some(to_stderr)]))
 }
 

@@ -13,7 +13,7 @@
 import { clearTimeout, now, setTimeout } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
-import { type Exchange, type NativeHostLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
+import { type Exchange, type Flood, type NativeHostLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
 import {
   FLAG_CLAIM,
   FLAG_NOT_RUN,
@@ -24,6 +24,7 @@ import {
   KIND_READY,
   RING_SLOTS,
   ROLE_MASK,
+  ROLE_PROGRESS,
   STAGING_INBOX_AT,
   STAGING_MORE,
   STAGING_RUNNING,
@@ -42,6 +43,7 @@ import type { Carrier, KillOrder, LaneCall } from "./lane-call";
 import type { LaneEvents } from "./lane-events";
 import type { Pace } from "./pace";
 import { type PolledLane, Poller } from "./poller";
+import { type MeteredLane, ProgressMeter } from "./progress-meter";
 import { HostShares } from "./shared-memory";
 import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
 
@@ -69,6 +71,8 @@ export interface LaneOptions {
   readonly shared: boolean;
   /** How quickly the tasks are done with. */
   readonly pace: Pace;
+  /** How many messages the worker may send in a second: progress values, and lines of output. */
+  readonly messagesPerSecond?: number | undefined;
 }
 
 /**
@@ -79,7 +83,7 @@ const EARLY_SLOTS = 64;
 /** A worker that was woken and has not begun a call after this time is late. */
 const WAKE_MILLIS = 25;
 
-export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
+export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, WatchedLane {
   readonly native: NativeHostLane;
   /** The memory that this host shares with the worker in addition to the lane. */
   readonly shares: HostShares;
@@ -93,6 +97,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   readonly #poller: Poller;
   readonly #streams = new StreamEndpoints(this);
   readonly #deadlines: Deadlines;
+  readonly #progressMeter: ProgressMeter | undefined;
   readonly #queue: SendQueue;
   readonly #options: LaneOptions;
   /** The tasks of the last submissions, by sequence number. */
@@ -113,6 +118,8 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   isOpen = true;
   #abandoned = false;
   #isViolated = false;
+  /** The worker has sent too many messages. It is not read until it has ended, so that it is held up. */
+  #isFlooded = false;
   /** Number of calls whose task was run, as far as the worker reports that. */
   served = 0;
 
@@ -151,6 +158,11 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     this.#inbox = new Inbox(staging, payloads, this.shares, maxPayloadBytes);
     this.#queue = new SendQueue(this.#outbox, (id, generation) => this.inFlight.isCurrent(id, generation));
     this.#deadlines = new Deadlines(this, hardTimeoutMs ?? Number.POSITIVE_INFINITY);
+    const { messagesPerSecond } = options;
+    this.#progressMeter =
+      messagesPerSecond === undefined
+        ? undefined
+        : new ProgressMeter(this, messagesPerSecond, (flood) => this.#flooded(flood));
     this.#poller = new Poller(this, this.#words, spinMicroseconds);
     this.#poller.sleep();
   }
@@ -254,6 +266,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       return true;
     }
     this.#deadlines.watch(call);
+    this.#progressMeter?.watch();
     if (this.#takingIn) {
       // An exchange follows.
       return true;
@@ -307,7 +320,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
 
   /** Receives what has arrived, without waiting. After the worker has ended, nothing more will arrive. */
   drain(): void {
-    if (this.isOpen) {
+    if (this.isOpen || this.#isFlooded) {
       this.#poller.disarmed();
       while (this.#receive(this.exchange(0)) && this.#words[STAGING_MORE] !== 0) {}
     }
@@ -372,10 +385,12 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
 
   #end(): void {
     this.isOpen = false;
+    this.#isFlooded = false;
     this.#poller.release();
     this.#idle.stop();
     this.#deadlines.stop();
     clearTimeout(this.#waking);
+    this.#progressMeter?.stop();
   }
 
   #hasRoom(): boolean {
@@ -441,7 +456,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
   }
 
   takeIn(arrived: number): boolean {
-    if (!this.#receive(arrived)) {
+    if (!this.#receive(arrived) || !this.isOpen) {
       return false;
     }
     const more = this.#words[STAGING_MORE] !== 0;
@@ -609,6 +624,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       return false;
     }
     const inbox = this.#inbox;
+    let progressValues = 0;
     for (let index = 0; index < arrived; index++) {
       const kind = inbox.kind(index);
       let value: unknown;
@@ -655,6 +671,7 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       value = isLost ? this.explain(call, role === 0 ? "result" : "item of the result", value) : value;
       const rejected = isLost || (flags & FLAG_REJECTED) !== 0;
       if (role !== 0) {
+        progressValues += role === ROLE_PROGRESS ? 1 : 0;
         this.#streams.receive(call, role, value, inbox.units(index), rejected);
         continue;
       }
@@ -667,7 +684,17 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
         call.resolve(value);
       }
     }
+    if (progressValues > 0) {
+      this.#progressMeter?.count(progressValues, this.#words[STAGING_MORE] === 0);
+    }
     return true;
+  }
+
+  #flooded(flood: Flood): void {
+    this.isOpen = false;
+    this.#isFlooded = true;
+    this.#awaitEnd();
+    this.#events.flooded(flood);
   }
 
   #violated(what: string): void {

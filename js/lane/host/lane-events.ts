@@ -1,5 +1,6 @@
 /** The events of a lane's host end. */
 import type { ProtocolViolationError } from "../../base/errors";
+import type { Flood } from "../../native/addon";
 import type { KillOrder, LaneCall } from "./lane-call";
 
 /** What a lane reports to its owner. The owner may not use the lane before the callback has returned. */
@@ -14,6 +15,8 @@ export interface LaneEvents {
   fatal(error: unknown): void;
   /** The worker broke the protocol. The lane does nothing any more. */
   violated(error: ProtocolViolationError): void;
+  /** The worker has sent more messages than it may. Reported at most once. */
+  flooded(flood: Flood): void;
   /** The lane was abandoned while this call was being made. */
   refused(call: LaneCall): void;
   /** The lane has heard from its worker while calls wait elsewhere. It may take some now. */

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -19,6 +20,7 @@ use super::event::{Event, EventHandler};
 use super::unreaped::{give_up, has_ended};
 use super::worker_output::WorkerOutput;
 use crate::process::launch::{CONTAINER_GRACE, Launched, Role};
+use crate::process::message_rate::MessageRate;
 use crate::process::output::Stdio;
 use crate::process::owner_lock::{self, Owner};
 use crate::sys::pidfd;
@@ -87,7 +89,14 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that has just been started.
-    pub fn new(launched: Launched, role: Role, lock: File, stdio: Stdio, on_event: EventHandler) -> Self {
+    pub fn new(
+        launched: Launched,
+        role: Role,
+        lock: File,
+        stdio: Stdio,
+        messages: Option<Arc<MessageRate>>,
+        on_event: EventHandler,
+    ) -> Self {
         let Launched { pid, pidfd, stdout, stderr, .. } = launched;
         Self {
             child: Process { pid, pidfd },
@@ -97,7 +106,7 @@ impl Worker {
             status: None,
             inner: None,
             unseen: false,
-            output: WorkerOutput::new(stdout, stderr, stdio, on_event),
+            output: WorkerOutput::new(stdout, stderr, stdio, messages, on_event),
             lock,
             kill_at: None,
             kill_wrapper_at: None,

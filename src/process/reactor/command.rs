@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::event::EventHandler;
 use crate::process::launch::Launch;
+use crate::process::message_rate::MessageRate;
 use crate::process::output::Stdio;
 
 /// Names a worker to the reactor.
@@ -20,6 +22,8 @@ pub struct LaunchRequest {
     pub lock: File,
     /// What becomes of its output.
     pub stdio: Stdio,
+    /// The account of its messages, if they are limited.
+    pub messages: Option<Arc<MessageRate>>,
     /// Hears of it.
     pub on_event: EventHandler,
 }
@@ -30,6 +34,8 @@ pub struct ListenRequest {
     pub pipes: (Option<OwnedFd>, OwnedFd),
     /// What becomes of its output.
     pub stdio: Stdio,
+    /// The account of its messages, if they are limited.
+    pub messages: Option<Arc<MessageRate>>,
     /// Hears of it.
     pub on_event: EventHandler,
 }

@@ -1,5 +1,6 @@
 //! The events by which the reactor reports on a worker.
 
+use crate::process::message_rate::Flood;
 use crate::process::output::{Receipt, Stream};
 
 /// What happened to a worker.
@@ -31,6 +32,8 @@ pub enum Event {
         /// To be dropped when they are taken.
         receipt: Receipt,
     },
+    /// It has written more lines than it may, and is not read any more until it ends.
+    Flooded(Flood),
     /// Its wrapper has ended or was killed, and the worker can't be killed from here.
     Outlives,
     /// It has ended and is reaped.

@@ -27,6 +27,8 @@ use crate::process::output::{LINE_BYTES, Queue, Stream};
 const PORTION_BYTES: usize = 4 * LINE_BYTES;
 /// How long to wait before a stream of the host's is tried again when it takes nothing.
 const OUTPUT_RETRY: Duration = Duration::from_millis(5);
+/// While the lines of a worker are counted, how often to look at least, to know that its pipes are empty.
+const METER_LOOK: Duration = Duration::from_millis(500);
 /// How many milliseconds a reactor that ends waits for each worker that it has killed.
 const LAST_WAIT_MILLIS: u16 = 1000;
 
@@ -41,6 +43,8 @@ pub struct EventLoop {
     queues: Queues,
     /// Pipes that were read and are not watched at the moment.
     paused: Vec<(WorkerId, Stream)>,
+    /// When it last heard of all watched pipes that were not empty.
+    looked: Instant,
     /// Who waits until everything is passed on.
     flushes: Vec<Sender<Flushed>>,
 }
@@ -55,6 +59,7 @@ impl EventLoop {
             threads: HashMap::new(),
             queues: Default::default(),
             paused: Vec::new(),
+            looked: Instant::now(),
             flushes: Vec::new(),
         }
     }
@@ -83,10 +88,12 @@ impl EventLoop {
             }
             let count = match self.epoll.wait(&mut events, self.timeout()) {
                 Ok(count) => count,
-                Err(Errno::EINTR) => 0,
+                // This process may have been stopped for any time.
+                Err(Errno::EINTR) => continue,
                 // The loop is blind now. `drop` kills the workers that are left and reports their ends.
                 Err(_) => return,
             };
+            let now = Instant::now();
             for event in &events[..count] {
                 if event.data() == BELL {
                     let _ = self.inbox.bell.read();
@@ -99,6 +106,9 @@ impl EventLoop {
                     stream => self.read(id, Stream::ALL[stream as usize]),
                 }
             }
+            if count < events.len() {
+                self.looked = now;
+            }
         }
     }
 
@@ -107,6 +117,10 @@ impl EventLoop {
         let mut wait = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         if !self.queues.iter().all(Queue::is_empty) {
             wait = Some(wait.map_or(OUTPUT_RETRY, |wait| wait.min(OUTPUT_RETRY)));
+        }
+        let mut outputs = self.workers.values().map(|worker| &worker.output).chain(self.threads.values());
+        if outputs.any(WorkerOutput::is_metered) {
+            wait = Some(wait.map_or(METER_LOOK, |wait| wait.min(METER_LOOK)));
         }
         match wait {
             // Rounded up, so that the deadline has passed when the wait is over.
@@ -120,12 +134,12 @@ impl EventLoop {
     pub(super) fn handle(&mut self, command: Command) {
         match command {
             Command::Launch { id, request } => {
-                let LaunchRequest { launch, lock, stdio, on_event } = *request;
+                let LaunchRequest { launch, lock, stdio, messages, on_event } = *request;
                 let role = launch.role;
                 match self.start(id, launch) {
                     Ok(launched) => {
                         on_event(Event::Spawned { pid: launched.pid.as_raw() });
-                        self.workers.insert(id, Worker::new(launched, role, lock, stdio, on_event));
+                        self.workers.insert(id, Worker::new(launched, role, lock, stdio, messages, on_event));
                     }
                     Err(LaunchError { message, retryable }) => on_event(Event::Failed { message, retryable }),
                 }
@@ -175,11 +189,11 @@ impl EventLoop {
         Ok(())
     }
 
-    fn listen(&mut self, id: WorkerId, ListenRequest { pipes, stdio, on_event }: ListenRequest) {
-        let (stdout, stderr) = pipes;
+    fn listen(&mut self, id: WorkerId, request: ListenRequest) {
+        let ListenRequest { pipes: (stdout, stderr), stdio, messages, on_event } = request;
         // Without a watch the pipes fill. What they hold is read when the thread ends.
         let _ = watch(&self.epoll, id, stdout.as_ref(), &stderr);
-        self.threads.insert(id, WorkerOutput::new(stdout, stderr, stdio, on_event));
+        self.threads.insert(id, WorkerOutput::new(stdout, stderr, stdio, messages, on_event));
     }
 
     fn thread_ended(&mut self, id: WorkerId) {
@@ -205,14 +219,14 @@ impl EventLoop {
     fn read(&mut self, id: WorkerId, stream: Stream) {
         let Some(output) = output(&mut self.workers, &mut self.threads, id) else { return };
         if output.has_room(stream, &self.queues) {
-            output.read(stream, PORTION_BYTES, &mut self.queues, &self.inbox);
+            output.read(stream, PORTION_BYTES, &mut self.queues, &self.inbox, self.looked);
         }
         self.paused.push((id, stream));
     }
 
     fn read_available(&mut self, id: WorkerId, stream: Stream) {
         if let Some(output) = output(&mut self.workers, &mut self.threads, id) {
-            output.read(stream, LAST_BYTES, &mut self.queues, &self.inbox);
+            output.read(stream, LAST_BYTES, &mut self.queues, &self.inbox, self.looked);
         }
     }
 
@@ -224,6 +238,7 @@ impl EventLoop {
             let Some(pipe) = output.file(stream) else { continue };
             if output.has_room(stream, &self.queues) {
                 let _ = self.epoll.modify(pipe, &mut event(id, stream as u64));
+                output.watched(stream);
             } else {
                 self.paused.push((id, stream));
             }

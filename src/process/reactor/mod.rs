@@ -33,6 +33,7 @@ mod command;
 mod event;
 mod event_loop;
 mod inbox;
+mod line_meter;
 mod unreaped;
 mod worker_output;
 

@@ -17,8 +17,10 @@ use super::child::GIVEN_UP;
 use super::command::Command;
 use super::event_loop::EventLoop;
 use super::inbox::{Inbox, running};
+use super::line_meter::lines_in;
 use super::{Event, EventHandler, KillMode, LaunchRequest, WorkerId, attached, kill};
 use crate::process::launch::{Launch, Role};
+use crate::process::message_rate::MessageRate;
 use crate::process::output::{STDERR_TAIL_BYTES, Stdio, Stream};
 use crate::process::owner_lock::{self, Owner};
 use crate::sys::pidfd;
@@ -41,7 +43,7 @@ fn request(argv: &[&str], on_event: EventHandler) -> LaunchRequest {
         reads_stdout: true,
         role: Role::Worker,
     };
-    LaunchRequest { launch, lock: null(), stdio: Stdio::Inherit, on_event }
+    LaunchRequest { launch, lock: null(), stdio: Stdio::Inherit, messages: None, on_event }
 }
 
 fn on_event() -> (EventHandler, Receiver<Event>) {
@@ -278,6 +280,47 @@ fn a_flood_waits_until_its_events_are_taken() {
     assert!(matches!(told.recv_timeout(WATCHDOG), Ok(Event::Output { .. })), "it goes on");
     kill(id, Duration::ZERO, KillMode::Prompt).unwrap();
     drop(told.iter().find(|event| matches!(event, Event::Exited { .. })).unwrap());
+}
+
+#[test]
+fn a_worker_that_sends_too_much_is_told_once_and_not_read_any_more() {
+    for stdio in [Stdio::Pipe, Stdio::Inherit] {
+        let (on_event, told) = on_event();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let messages = Some(Arc::new(MessageRate::new(100)));
+        // The stream of this test is not to be flooded, and is the terminal's if the lines go there.
+        let script = if stdio == Stdio::Pipe { "exec yes" } else { "exec yes ''" };
+        let request = LaunchRequest { stdio, messages, ..request(&["/bin/sh", "-c", script], on_event) };
+        super::launch(id, request).unwrap();
+        let mut lines = 0;
+        let flood = loop {
+            match told.recv_timeout(WATCHDOG).unwrap() {
+                Event::Output { lines: more, .. } => lines += lines_in(&more),
+                Event::Flooded(flood) => break flood,
+                Event::Spawned { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(flood.messages > 100 * flood.seconds, "{flood:?}");
+        assert!(stdio == Stdio::Inherit || lines == flood.messages, "{lines} lines, {flood:?}");
+        assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "it is held up");
+        kill(id, Duration::ZERO, KillMode::Prompt).unwrap();
+        let events: Vec<_> = told.iter().collect();
+        assert!(!events.iter().any(|event| matches!(event, Event::Flooded(_))));
+        assert!(matches!(events.last(), Some(Event::Exited { signal: Some("SIGKILL"), .. })));
+    }
+}
+
+#[test]
+fn output_that_is_ignored_is_not_counted() {
+    let (on_event, told) = on_event();
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let messages = Some(Arc::new(MessageRate::new(100)));
+    let script = "yes | head -n 1000 >&2";
+    let request =
+        LaunchRequest { stdio: Stdio::Ignore, messages, ..request(&["/bin/sh", "-c", script], on_event) };
+    super::launch(id, request).unwrap();
+    assert_eq!(exit(&told).0, Some(0));
 }
 
 #[test]
