@@ -68,7 +68,7 @@ on(withLaterNode, ({ worker }) => {
   test.each([
     ["print", "lines"],
     ["emit", "progress values"],
-  ] as const)("a task that sends 10,000 messages at once is rejected (%s: %s)", async (task) => {
+  ] as const)("a task that sends 10,000 messages at once is rejected (%s: %s)", async (task, _) => {
     const { pool, ends } = limited(worker);
     const begun = pool.call.wait();
     await within(new Promise<void>((resolve) => void begun.on("progress", () => resolve())));

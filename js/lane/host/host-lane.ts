@@ -13,7 +13,14 @@
 import { clearTimeout, now, setTimeout } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
-import { type Exchange, type Flood, type NativeHostLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
+import {
+  type Exchange,
+  type Flood,
+  type NativeHostLane,
+  native,
+  PUBLISH_ONLY,
+  VIOLATED,
+} from "../../native/addon";
 import {
   FLAG_CLAIM,
   FLAG_NOT_RUN,
