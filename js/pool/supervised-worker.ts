@@ -437,7 +437,7 @@ export class SupervisedWorker {
     for (const call of started) {
       supervisor.crashed(call, run.crash(call, exit, true), exit);
     }
-    if (bootError !== undefined && !isRecycled(exit.reason)) {
+    if (bootError !== undefined && !isBlameless(exit.reason)) {
       supervisor.gone(this, unstarted);
       this.#bootEnded(bootError, end.retryable, run.tooSlow);
       return;
@@ -459,7 +459,7 @@ export class SupervisedWorker {
       started.length > 0 ||
       end.readyMillis > STEADY_MILLIS ||
       before === "retiring" ||
-      isRecycled(exit.reason);
+      isBlameless(exit.reason);
     this.#shortLives = hasWorked ? 0 : this.#shortLives + 1;
     if (this.#shortLives <= 1) {
       this.#next();
@@ -551,6 +551,11 @@ const RECYCLED: Readonly<Record<RecycleReason, true>> = {
 
 function isRecycled(reason: WorkerEndReason): reason is RecycleReason {
   return Object.hasOwn(RECYCLED, reason);
+}
+
+/** Whether the pool has replaced the worker for another reason than what it uses and sends by itself. */
+function isBlameless(reason: WorkerEndReason): boolean {
+  return isRecycled(reason) && reason !== "memory" && reason !== "messages";
 }
 
 /** Keeps the process alive until the promise is settled. */
