@@ -45,7 +45,7 @@ export type { WorkerPoolConfig } from "./pool/config";
 export type { PoolEvents, PoolListener } from "./pool/events";
 export type { PoolOptions } from "./pool/options";
 export type { PoolStats, WorkerStats } from "./pool/stats";
-export type { Pool, TaskCall, TaskPool, Tasks, Workers } from "./pool/types";
+export type { Pool, ShutdownResult, TaskCall, TaskPool, Tasks, Workers } from "./pool/types";
 export type {
   BootstrapOptions,
   EnvironmentChoice,

@@ -12,6 +12,7 @@ const tasks = {
   die: of<void, never>("die", "../fixtures/tasks/deadly.mjs"),
   never: of<void, never>("never", "../fixtures/tasks/deadly.mjs"),
   spinForEver: of<void, never>("spinForEver", "../fixtures/tasks/deadly.mjs"),
+  count: of<number, AsyncGenerator<number>>("count", "../fixtures/tasks/streams.mjs"),
   loop: importTask<number, string>({
     href: "../fixtures/tasks/limited.mjs",
     name: "loop",
@@ -54,7 +55,7 @@ onEveryKind(({ worker }) => {
       pool.call.echo("behind them"),
       pool.call.never(),
     ].map(closed);
-    await within(pool.shutdown(150));
+    expect(await within(pool.shutdown(150))).toEqual({ cut: calls.length });
     await Promise.all(calls);
     await until("its processes are gone", () =>
       childrenOf(process.pid).every((pid) => before.includes(pid) || !isAlive(pid)),
@@ -120,7 +121,7 @@ describe("on a thread", () => {
 
   test("the end of a using block makes it none", async () => {
     let call: Promise<void>;
-    let over: Promise<void>;
+    let over: Promise<unknown>;
     {
       using pool = createPool()(tasks);
       await pool.call.echo(0);
@@ -232,5 +233,103 @@ onChildren(({ worker }) => {
     await within(pool.shutdown(LONG_MILLIS));
     expect(await call).toBe(50);
     expect(childrenOf(process.pid).filter((pid) => !before.includes(pid))).toEqual([]);
+  });
+});
+
+describe("what a shutdown has cut off", () => {
+  onEveryRuntimeInGate(({ worker }) => {
+    test("is counted, and what has finished is not", async () => {
+      const pool = createPool({ threads: 2, worker })(tasks);
+      await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
+      const given = [
+        pool.call.never(),
+        pool.call.never(),
+        pool.call.wait(60_000),
+        // Its argument is still to come.
+        pool.call.echo(new Promise(() => {})),
+      ].map(closed);
+      const finished = pool.call.wait(20);
+      const aborted = pool.call.never(undefined, { signal: AbortSignal.abort() }).catch(({ name }) => name);
+      const over = pool.shutdown(500);
+      const late = closed(pool.call.echo("late"));
+      expect(await within(finished)).toBe(20);
+      expect(await aborted).toBe("AbortError");
+      expect(await within(over)).toEqual({ cut: given.length });
+      expect(await within(pool.shutdown(0))).toEqual({ cut: given.length });
+      await Promise.all([late, ...given]);
+    });
+
+    test("is nothing if everything has finished", async () => {
+      const pool = createPool({ worker })(tasks);
+      const calls = Array.from({ length: 100 }, (_, index) => pool.call.echo(index));
+      expect(await within(pool.shutdown(Number.POSITIVE_INFINITY))).toEqual({ cut: 0 });
+      expect((await Promise.all(calls)).length).toBe(100);
+      expect(await within(createPool({ worker })(tasks).shutdown())).toEqual({ cut: 0 });
+    });
+
+    test("is everything that waits as well, and calls with streams", async () => {
+      const pool = createPool({ worker })(tasks);
+      await pool.call.echo(0);
+      const stream = await pool.call.count(1e9);
+      await stream.next();
+      const spinning = pool.call.spinForEver();
+      const behind = Array.from({ length: 2_000 }, () => pool.call.echo(1));
+      const all = [spinning, ...behind].map(closed);
+      expect(await within(pool.shutdown())).toEqual({ cut: 1 + all.length });
+      await Promise.all(all);
+      const rest = async () => {
+        for await (const _ of stream) {
+        }
+      };
+      await closed(rest());
+    });
+
+    test("rejects without an unhandled rejection, and nothing else does", async () => {
+      const host = new Host("pool-host.mjs", JSON.stringify(worker), "unhandled");
+      expect(await host.exit()).toEqual({ code: 0, signal: null });
+      const lines = host.stdout.trim().split("\n");
+      expect(lines.filter((line) => line.startsWith("cut"))).toEqual(["cut 4"]);
+      // A call that fails, one that is made after the shutdown, and what the caller has made of one that was cut off.
+      expect(lines.filter((line) => line.startsWith("unhandled")).sort()).toEqual([
+        "unhandled Error: failed",
+        "unhandled PoolClosedError: derived",
+        "unhandled PoolClosedError: late",
+      ]);
+    });
+  });
+
+  test("waits for workerPoolConfig.gracefulShutdownTimeout, unless the call says otherwise", async () => {
+    const of = (gracefulShutdownTimeout: number) =>
+      createPool({ workerPoolConfig: { maxWorkers: 1, gracefulShutdownTimeout } })(tasks);
+    const patient = of(LONG_MILLIS);
+    await patient.call.echo(0);
+    const finished = patient.call.wait(200);
+    expect(await within(patient.shutdown())).toEqual({ cut: 0 });
+    expect(await finished).toBe(200);
+
+    const impatient = of(100);
+    await impatient.call.echo(0);
+    const cut = closed(impatient.call.never());
+    expect(await within(impatient.shutdown())).toEqual({ cut: 1 });
+    await cut;
+
+    const now = of(LONG_MILLIS * 100);
+    await now.call.echo(0);
+    const cutNow = closed(now.call.never());
+    expect(await within(now.shutdown(0))).toEqual({ cut: 1 });
+    await cutNow;
+
+    const later = of(1);
+    await later.call.echo(0);
+    const inTime = later.call.wait(200);
+    expect(await within(later.shutdown(LONG_MILLIS))).toEqual({ cut: 0 });
+    expect(await inTime).toBe(200);
+
+    let inBlock: Promise<number>;
+    {
+      await using pool = of(LONG_MILLIS);
+      inBlock = pool.call.wait(100);
+    }
+    expect(await inBlock).toBe(100);
   });
 });

@@ -1,5 +1,13 @@
 /** A call has its task's types, however the task was defined. */
-import { createPool, importTask, type Pool, setModuleUrl, type Task, task } from "knitting-native";
+import {
+  createPool,
+  importTask,
+  type Pool,
+  type ShutdownResult,
+  setModuleUrl,
+  type Task,
+  task,
+} from "knitting-native";
 
 const add = ([a, b]: [number, number]) => a + b;
 const pool = createPool({ threads: 2 })({
@@ -107,8 +115,8 @@ export const other: Task<string, number> = named;
 export async function dispose() {
   using first = createPool()({ add });
   await using second = createPool()({ add });
-  const done: Promise<void> = pool.shutdown();
-  await done;
+  const { cut }: { readonly cut: number } = await pool.shutdown();
+  cut.toFixed();
   return [await first.call.add([1, 2]), await second.call.add([1, 2])];
 }
 
@@ -158,7 +166,7 @@ task({ f: () => 1, abortSignal: true })
   .createPool()
   .call()
   .reject();
-export const ended: Promise<void> = single.on("exit", ({ exitCode }) => exitCode).shutdown();
+export const ended: Promise<ShutdownResult> = single.on("exit", ({ exitCode }) => exitCode).shutdown();
 // A task that can have its own pool can also be one of several in a pool.
 export const shared: Promise<number> = createPool()({
   a: task({ f: (name: string) => name.length }),

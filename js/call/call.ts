@@ -4,7 +4,7 @@
  */
 import { currentScope } from "../base/async-scope";
 import { queueMicrotask } from "../base/clock";
-import { TaskTimeoutError } from "../base/errors";
+import { PoolClosedError, TaskTimeoutError } from "../base/errors";
 import type { Source } from "../stream/protocol";
 import type { StreamReceiver } from "../stream/receiver";
 import { StreamSender } from "../stream/sender";
@@ -29,8 +29,10 @@ export class Call {
   /** Resolves the call's promise. Not used any more once the call has a stream as its result. */
   declare fulfil: (value: unknown) => void;
   declare fail: (error: unknown) => void;
+  /** What the caller has, as long as it has not settled. */
+  declare promise: Promise<unknown> | undefined;
   declare private listeners: ((value: unknown) => void)[] | undefined;
-  declare private endings: (() => void)[] | undefined;
+  declare private endings: ((isCutOff: boolean) => void)[] | undefined;
 
   constructor(task: number, limit: TimeLimit | undefined) {
     this.task = task;
@@ -55,8 +57,18 @@ export class Call {
     this.end();
   }
 
-  /** Calls `ending` when the call is over. */
-  whenOver(ending: () => void): void {
+  /**
+   * Ends the call because its pool is shut down. Whoever shuts a pool down knows that, so a rejection that nobody handles
+   * is no error.
+   */
+  cutOff(): void {
+    this.promise?.catch(() => {});
+    this.fail(new PoolClosedError());
+    this.end(true);
+  }
+
+  /** Calls `ending` when the call is over. `isCutOff`: because its pool was shut down. */
+  whenOver(ending: (isCutOff: boolean) => void): void {
     this.endings ??= [];
     this.endings.push(ending);
   }
@@ -110,6 +122,7 @@ export class Call {
       return;
     }
     this.fulfil(new ReadStream(stream));
+    this.promise = undefined;
     this.fulfil = stream.finish;
     this.fail = stream.fail;
   }
@@ -141,12 +154,12 @@ export class Call {
   /** Overridden by the engine, which tells the worker that nobody waits for the call any more. */
   protected onCancelled(): void {}
 
-  private end(): void {
+  private end(isCutOff = false): void {
     if (this.endings !== undefined) {
       const endings = this.endings;
       this.endings = undefined;
       for (const ending of endings) {
-        ending();
+        ending(isCutOff);
       }
     }
   }

@@ -50,6 +50,7 @@ export function promiseOf(call: Call): Promise<unknown> {
     call.fulfil = fulfil;
     call.fail = fail;
   });
+  call.promise = promise;
   new CallOf(promise, call);
   promise.on = on;
   promise[Symbol.asyncIterator] = iterate;

@@ -10,13 +10,7 @@
  *
  * A call whose argument lies in the memory of a lane goes there in any case, because then nothing is copied.
  */
-import {
-  KnittingError,
-  PoolClosedError,
-  QueueFullError,
-  QueueTimeoutError,
-  type RecycleReason,
-} from "../base/errors";
+import { KnittingError, QueueFullError, QueueTimeoutError, type RecycleReason } from "../base/errors";
 import type { CheckedCallOptions } from "../call/options";
 import { laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
@@ -204,7 +198,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   /** Rejects a call that no worker will ever take. Returns false if there may be one. */
   #refuse(call: LaneCall): boolean {
     if (this.#isClosed) {
-      call.reject(new PoolClosedError());
+      call.cutOff();
       return true;
     }
     const broken = this.#brokenBy();

@@ -10,6 +10,7 @@ import { clearTimeout, LONGEST_TIMER_MILLIS, now, queueMicrotask, setTimeout } f
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import type { Call } from "../call/call";
+import type { ShutdownResult } from "./types";
 
 export class Shutdown {
   readonly #calls: () => readonly Call[];
@@ -22,11 +23,13 @@ export class Shutdown {
   #deadline = Number.POSITIVE_INFINITY;
   /** Keeps the process alive, because somebody waits for the end. */
   #timer: NodeJS.Timeout | undefined;
-  readonly #ended: Promise<void>;
-  #end!: (ended: Promise<void>) => void;
+  /** Number of calls that were cut off. */
+  #cut = 0;
+  readonly #ended: Promise<ShutdownResult>;
+  #end!: (ended: Promise<ShutdownResult>) => void;
 
   /**
-   * `calls` are the pending calls. `close` rejects the remaining ones and resolves when every worker is gone.
+   * `calls` are the pending calls. `close` cuts off the remaining ones and resolves when every worker is gone.
    * `patience` is the default delay in milliseconds.
    */
   constructor(
@@ -42,7 +45,7 @@ export class Shutdown {
   }
 
   /** Begins the shutdown, or shortens the delay. Throws `InvalidOptionError`. */
-  within(delayMs: unknown = this.patience): Promise<void> {
+  within(delayMs: unknown = this.patience): Promise<ShutdownResult> {
     const delay = checkDelay(delayMs);
     if (!this.begun) {
       this.begun = true;
@@ -81,7 +84,14 @@ export class Shutdown {
     if (!this.#closing) {
       this.#closing = true;
       clearTimeout(this.#timer);
-      this.#end(this.#close().then(() => undefined));
+      for (const call of this.#calls()) {
+        if (!call.cancelled) {
+          call.whenOver((isCutOff) => {
+            this.#cut += isCutOff ? 1 : 0;
+          });
+        }
+      }
+      this.#end(this.#close().then(() => ({ cut: this.#cut })));
     }
   }
 }

@@ -96,6 +96,12 @@ export interface TaskPool<T> extends Workers {
   readonly call: TaskCall<T>;
 }
 
+/** How a shutdown went. */
+export interface ShutdownResult {
+  /** Number of calls that had not finished in time and were rejected with `PoolClosedError`. */
+  readonly cut: number;
+}
+
 /** The members that every pool has besides its calls. */
 export interface Workers {
   /** A snapshot of the workers' current state. */
@@ -149,14 +155,15 @@ export interface Workers {
   /** Removes a listener. */
   off<Name extends keyof PoolEvents>(name: Name, listener: PoolListener<Name>): this;
   /**
-   * Ends the workers. Later calls reject with `PoolClosedError` at once. Calls in flight have `delayMs` milliseconds
-   * to finish; the rest then reject with `PoolClosedError` too. With 0, the default, they reject now. With
-   * `Infinity`, the default if `worker.resolveAfterFinishingAll` is set, the pool waits for all of them.
+   * Ends the workers. Later calls reject with `PoolClosedError` at once. Pending calls have `delayMs` milliseconds to
+   * finish; the rest is then cut off: it rejects with `PoolClosedError` too. With 0 that happens now. With `Infinity` the
+   * pool waits for all of them. Default: `workerPoolConfig.gracefulShutdownTimeout`, or `Infinity` if
+   * `worker.resolveAfterFinishingAll` is set, or 0.
    *
-   * The promise resolves when every thread and process of the pool is gone. Another call can shorten the delay. The
-   * function works without `this`.
+   * The promise resolves when every thread and process of the pool is gone, with the number of calls that were cut off.
+   * Their rejections count as handled. Another call can shorten the delay. The function works without `this`.
    */
-  readonly shutdown: (delayMs?: number) => Promise<void>;
+  readonly shutdown: (delayMs?: number) => Promise<ShutdownResult>;
   /** Starts a shutdown at the end of a `using` block. */
   [Symbol.dispose](): void;
   /** Shuts the pool down at the end of an `await using` block. */

@@ -30,7 +30,7 @@ import { Listeners, type PoolEvents, type PoolListener } from "./events";
 import type { EnginePlan } from "./local-engine";
 import { Shutdown } from "./shutdown";
 import type { PoolStats } from "./stats";
-import type { Workers } from "./types";
+import type { ShutdownResult, Workers } from "./types";
 
 /** What a pool is created from. */
 export interface PoolPlan extends EnginePlan {
@@ -58,7 +58,7 @@ export class WorkerPool implements Workers {
 
   /** Throws if `createEngine` throws. */
   constructor(plan: PoolPlan, shape: CallShape, createEngine: (listeners: Listeners) => Engine) {
-    const { debug, program, worker } = plan;
+    const { config, debug, program, worker } = plan;
     this.#plan = plan;
     this.#tasks = program.tasks;
     this.#abortables = new Abortables(plan.abortSignalCapacity);
@@ -74,7 +74,7 @@ export class WorkerPool implements Workers {
     this.#shutdown = new Shutdown(
       () => this.#calls(),
       () => this.#close(),
-      worker.resolveAfterFinishingAll ? Number.POSITIVE_INFINITY : 0,
+      worker.resolveAfterFinishingAll ? Number.POSITIVE_INFINITY : (config.gracefulShutdownMs ?? 0),
     );
     this.#engine = createEngine(this.#listeners);
     this.#stopStats = this.#reportStats();
@@ -99,11 +99,11 @@ export class WorkerPool implements Workers {
   #close(): Promise<unknown> {
     this.#stopStats();
     for (const call of this.#expecting) {
-      call.reject(new PoolClosedError());
+      call.cutOff();
     }
     return this.#engine.close((calls) => {
       for (const call of calls) {
-        call.reject(new PoolClosedError());
+        call.cutOff();
       }
     });
   }
@@ -236,7 +236,7 @@ export class WorkerPool implements Workers {
     return this;
   }
 
-  readonly shutdown = (delayMs?: number): Promise<void> => {
+  readonly shutdown = (delayMs?: number): Promise<ShutdownResult> => {
     const { debug } = this.#plan;
     if (debug === undefined) {
       return this.#shutdown.within(delayMs);
@@ -251,18 +251,18 @@ export class WorkerPool implements Workers {
     debug: DebugContext,
     delayMs: number | undefined,
     underWay: number,
-    ended: Promise<void>,
+    ended: Promise<ShutdownResult>,
   ): void {
     debugLog(debug, "host", `shutdown(${delayMs ?? ""}): ${underWay} calls are under way`);
-    void ended.then(() => debugLog(debug, "host", "closed"));
+    void ended.then(({ cut }) => debugLog(debug, "host", `closed, ${cut} calls were cut off`));
   }
 
   [Symbol.dispose](): void {
     void this.shutdown();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.shutdown();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
   }
 }
 
