@@ -251,10 +251,10 @@ export class WorkerPool implements Workers {
     debug: DebugContext,
     delayMs: number | undefined,
     underWay: number,
-    ended: Promise<ShutdownResult>,
+    ended: Promise<unknown>,
   ): void {
     debugLog(debug, "host", `shutdown(${delayMs ?? ""}): ${underWay} calls are under way`);
-    void ended.then(({ cut }) => debugLog(debug, "host", `closed, ${cut} calls were cut off`));
+    void ended.then(() => debugLog(debug, "host", "closed"));
   }
 
   [Symbol.dispose](): void {
