@@ -212,7 +212,7 @@ export class WorkerPool implements Workers {
 
   readonly drain = async (): Promise<void> => {
     for (let calls = this.#pending(); calls.length > 0; calls = this.#pending()) {
-      await Promise.all(calls.map((call) => new Promise<void>((resolve) => call.whenOver(resolve))));
+      await Promise.all(calls.map((call) => new Promise<void>((resolve) => call.whenOver(() => resolve()))));
     }
   };
 
