@@ -97,7 +97,7 @@ describe("a prefix function, when a worker is started again,", () => {
   const open = (processCommandPrefix: Prefix, options: WorkerOptions = {}, threads = 1) => {
     const pool = createPool({ threads, worker: { ...onNode, ...options, processCommandPrefix } })(tasks);
     // Whatever becomes of the test: the next ones want no process of this one's.
-    onTestFinished(() => pool.shutdown());
+    onTestFinished(async () => void (await pool.shutdown()));
     return pool;
   };
   const kill = async (pool: ReturnType<typeof open>, index = 0) =>
@@ -106,7 +106,7 @@ describe("a prefix function, when a worker is started again,", () => {
     until(`worker ${index} is ${wanted}`, () => pool.workers[index].state === wanted);
 
   test("may shut the pool down: no worker comes after that", async () => {
-    let shutdown: Promise<void> | undefined;
+    let shutdown: Promise<unknown> | undefined;
     const events: string[] = [];
     const pool = open(({ start }) => {
       if (start > 0) {
@@ -118,14 +118,14 @@ describe("a prefix function, when a worker is started again,", () => {
     await pool.call.pid();
     await kill(pool);
     await until("it was started again", () => shutdown !== undefined);
-    await within(shutdown as Promise<void>);
+    await within(shutdown as Promise<unknown>);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(events).toEqual(["spawn", "exit"]);
     expect(childrenOf(process.pid)).toEqual([]);
   });
 
   test("may shut the pool down and throw", async () => {
-    let shutdown: Promise<void> | undefined;
+    let shutdown: Promise<unknown> | undefined;
     const pool = open(({ start }) => {
       if (start > 0) {
         shutdown = pool.shutdown();
@@ -136,7 +136,7 @@ describe("a prefix function, when a worker is started again,", () => {
     await pool.call.pid();
     await kill(pool);
     await until("it was started again", () => shutdown !== undefined);
-    await within(shutdown as Promise<void>);
+    await within(shutdown as Promise<unknown>);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(pool.workers[0].state).toBe("closed");
   });
