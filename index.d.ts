@@ -142,6 +142,10 @@ interface WorkerInfo {
      * `null` for a worker thread, and while no process runs.
      */
     readonly pid: number | null;
+    /** The `threadId` of a worker thread; `null` for a process, and while no thread runs. */
+    readonly threadId: number | null;
+    /** How often the worker of this index was started before: 0 for its first start, 1 for its first replacement. */
+    readonly start: number;
     /** What runs the worker. */
     readonly runtime: "thread" | "node" | "deno" | "bun";
     /**
@@ -246,6 +250,12 @@ interface WorkerOptions {
      * If the function throws, the worker can't boot, and no replacement is tried: calls reject with `WorkerBootError`.
      */
     bootstrap?: BootstrapOptions | undefined;
+    /**
+     * What the worker finds in `process.argv` behind the runtime and the script, and `util.parseArgs()` with it; on Deno
+     * also in `Deno.args`. The runtime itself reads none of them as its flags: those are `workerExecArgv`. Other processes
+     * can see a process's arguments, so secrets belong into `bootstrap.data`. Default: none.
+     */
+    argv?: readonly string[] | undefined;
     /**
      * Whether `shutdown()` without a delay and the end of a `using` block let the calls in flight finish, however long
      * they take. Default `false`: the calls reject. `shutdown(0)` rejects them in any case.
@@ -1109,6 +1119,19 @@ interface WorkerPoolPreset {
  */
 declare const WorkerPoolPresets: Readonly<Record<"STRICT" | "SECURE" | "STANDARD" | "PERMISSIVE", WorkerPoolPreset>>;
 
+/** Which worker of its pool this is. */
+interface WorkerIdentity {
+    /** Index of the worker in its pool, from 0. A replacement has the index of the worker that it replaces. */
+    readonly index: number;
+    /** What runs the worker. */
+    readonly runtime: "thread" | "node" | "deno" | "bun";
+    /** The `threadId` of `node:worker_threads`; `null` for a process. */
+    readonly threadId: number | null;
+    /** Process id as this worker itself sees it, which differs from the host's view in another PID namespace. */
+    readonly pid: number;
+    /** How often the worker of this index was started before: 0 for its first start, 1 for its first replacement. */
+    readonly start: number;
+}
 /**
  * `true` in your program, `false` in the workers of a pool.
  *
@@ -1121,6 +1144,12 @@ declare const WorkerPoolPresets: Readonly<Record<"STRICT" | "SECURE" | "STANDARD
  * ```
  */
 declare const isMain: boolean;
+/**
+ * Says in a worker which one it is, for its tasks, their modules and `worker.bootstrap`: its `index`, `runtime`,
+ * `threadId`, `pid` and `start`. `pool.workers` has the same `index`, `threadId` and `start`. `undefined` in your
+ * program.
+ */
+declare let workerInfo: WorkerIdentity | undefined;
 
 /**
  * The values that can be sent to a task and returned from it. Functions, class instances, and symbols other than those
@@ -1171,5 +1200,5 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
  */
 declare function setModuleUrl(url?: string | URL): void;
 
-export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, QueueFullError, QueueTimeoutError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, WorkerPoolPresets, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };
+export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, QueueFullError, QueueTimeoutError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, WorkerPoolPresets, createPool, importTask, isMain, setModuleUrl, task, workerInfo };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerIdentity, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };

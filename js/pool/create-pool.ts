@@ -74,6 +74,7 @@ function prepare(
       spinNanos: worker.spinMicroseconds * 1_000,
       maxPayloadBytes: payload.maxPayloadBytes,
       home: homeFor(permission, worker),
+      place: { index: 0, start: 0 },
       debug: undefined,
     };
     const debug = debugContextOf(resolved);

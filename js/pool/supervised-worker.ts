@@ -115,6 +115,8 @@ export class SupervisedWorker {
       index: this.index,
       // The function may be called while the run is being made, when there is no process yet.
       pid: run?.pid ?? null,
+      threadId: run?.threadId ?? null,
+      start: Math.max(this.#starts - 1, 0),
       runtime: this.#supervisor.plan.worker.runtime,
       state: this.#state,
       served: run?.lane.served ?? 0,
@@ -361,9 +363,9 @@ export class SupervisedWorker {
   /** What this worker is started with. */
   #plan(): Plan {
     const { plan } = this.#supervisor;
-    return plan.debug === undefined
-      ? plan
-      : { ...plan, program: { ...plan.program, debug: workerContextOf(plan.debug, this.index) } };
+    const place = { index: this.index, start: this.#starts };
+    const debug = plan.debug === undefined ? undefined : workerContextOf(plan.debug, this.index);
+    return { ...plan, program: { ...plan.program, place, debug } };
   }
 
   /** Starts a worker. Throws if none can be started now. */

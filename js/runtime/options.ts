@@ -78,6 +78,12 @@ export interface WorkerOptions {
    */
   bootstrap?: BootstrapOptions | undefined;
   /**
+   * What the worker finds in `process.argv` behind the runtime and the script, and `util.parseArgs()` with it; on Deno
+   * also in `Deno.args`. The runtime itself reads none of them as its flags: those are `workerExecArgv`. Other processes
+   * can see a process's arguments, so secrets belong into `bootstrap.data`. Default: none.
+   */
+  argv?: readonly string[] | undefined;
+  /**
    * Whether `shutdown()` without a delay and the end of a `using` block let the calls in flight finish, however long
    * they take. Default `false`: the calls reject. `shutdown(0)` rejects them in any case.
    */
@@ -201,6 +207,7 @@ export interface ResolvedWorker {
   /** The pool's option `workerExecArgv`. */
   execArgv: readonly string[] | undefined;
   bootstrap: BootstrapSource | undefined;
+  argv: readonly string[];
   resolveAfterFinishingAll: boolean;
   spinMicroseconds: number;
   resourceLimits: LimitsInMegabytes | undefined;

@@ -38,6 +38,7 @@ const KNOWN = [
   "stdio",
   "env",
   "bootstrap",
+  "argv",
   "resolveAfterFinishingAll",
   "timers",
   "resourceLimits",
@@ -101,6 +102,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     env: optional(worker.env, resolveEnvironment),
     execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
     bootstrap: optional(worker.bootstrap, resolveBootstrap),
+    argv: resolveArguments(worker.argv),
     resolveAfterFinishingAll: flag(CALLER, "worker.resolveAfterFinishingAll", resolveAfterFinishingAll),
     spinMicroseconds: resolveSpin(worker.timers),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
@@ -226,6 +228,21 @@ function encoded(option: string, value: unknown): string {
     }
     throw error;
   }
+}
+
+/** Arguments may be empty strings, as those of a command line may. */
+function resolveArguments(given: unknown = []): readonly string[] {
+  const option = "worker.argv";
+  if (!Array.isArray(given)) {
+    refuse(CALLER, option, given, "an array of strings");
+  }
+  // Array.from, because map skips holes.
+  return Array.from(given, (value: unknown, index) => {
+    if (typeof value !== "string" || value.includes("\0")) {
+      refuse(CALLER, `${option}[${index}]`, value, "a string without NUL");
+    }
+    return value;
+  });
 }
 
 function resolveSpin(given: unknown = {}): number {

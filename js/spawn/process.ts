@@ -81,6 +81,7 @@ export function startProcess(
     get pid() {
       return lane.native.pid;
     },
+    threadId: null,
     argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
     exited,

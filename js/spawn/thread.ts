@@ -17,7 +17,7 @@ import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } fr
 
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): Worker {
-  const { stdio, resourceLimits, execArgv } = plan.worker;
+  const { stdio, resourceLimits, execArgv, argv } = plan.worker;
   let end!: (stderrTail: string) => void;
   const outputEnded = new Promise<string>((resolve) => {
     end = resolve;
@@ -45,6 +45,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
     stderr: dropped,
     // If it is undefined, Node copies the host's environment.
     env: isUnrestricted(plan.worker) ? undefined : valuesOf(environmentOf(plan.worker)),
+    argv: [...argv],
     resourceLimits,
   };
   const thread =
@@ -53,6 +54,8 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
       : new Thread(workerEntry, { ...options, execArgv: [...execArgv, ...permissions] });
   // The lane keeps the process alive while somebody waits.
   thread.unref();
+  // Once the thread has ended it has no number any more.
+  const { threadId } = thread;
   let cause: unknown;
   thread.on("online", () => events.spawned());
   thread.on("error", (error) => {
@@ -70,6 +73,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
   const kill = () => void thread.terminate();
   return {
     pid: null,
+    threadId,
     argv: [],
     wrapper: undefined,
     exited,

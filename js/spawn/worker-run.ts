@@ -160,6 +160,11 @@ export class WorkerRun {
     return this.#worker.pid;
   }
 
+  /** Number of the worker's thread. Null for a process. */
+  get threadId(): number | null {
+    return this.#worker.threadId;
+  }
+
   /** Whether the worker runs calls. */
   get ready(): boolean {
     return this.#readySince !== undefined;

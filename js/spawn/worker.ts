@@ -56,6 +56,8 @@ export interface Worker {
    * process runs.
    */
   readonly pid: number | null;
+  /** Number of the thread in its process. Null for a process. */
+  readonly threadId: number | null;
   /** The worker's command line; empty for a thread. */
   readonly argv: readonly string[];
   /** The program of the wrapper, if there is one. */

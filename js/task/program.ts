@@ -41,6 +41,8 @@ export interface Program {
   readonly maxPayloadBytes: number;
   /** The home folder, for a worker that a policy may keep from looking it up. */
   readonly home: string | undefined;
+  /** Which worker of the pool it is, and how often the worker of this index was started before. */
+  readonly place: { readonly index: number; readonly start: number };
   /** What the worker logs about itself. */
   readonly debug: DebugContext | undefined;
 }

@@ -9,7 +9,8 @@
  * ```
  */
 
-import { isMainThread, workerData } from "node:worker_threads";
+import { isMainThread, threadId, workerData } from "node:worker_threads";
+import { identify, type WorkerIdentity } from "../base/side";
 import { WorkerLane } from "../lane/worker/worker-lane";
 import { native } from "../native/addon";
 import type { BootFault, Program, ThreadData } from "../task/program";
@@ -37,9 +38,15 @@ export async function main(): Promise<void> {
 
 /** Returns the fault if the boot has failed. */
 async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
-  const { bootstrap, tasks, home, debug } = program;
+  const { bootstrap, tasks, home, place, debug } = program;
   let retryable = true;
   try {
+    identify({
+      ...place,
+      runtime: runtime(),
+      threadId: isMainThread ? null : threadId,
+      pid: process.pid,
+    });
     reportFatalErrors(end);
     installGuards();
     if (home !== undefined) {
@@ -55,6 +62,14 @@ async function boot(program: Program, end: WorkerLane): Promise<BootFault | unde
   } catch (error) {
     return { error, retryable };
   }
+}
+
+function runtime(): WorkerIdentity["runtime"] {
+  if (!isMainThread) {
+    return "thread";
+  }
+  const { bun, deno } = process.versions;
+  return bun !== undefined ? "bun" : deno !== undefined ? "deno" : "node";
 }
 
 function attachThread({ token, port }: ThreadData): WorkerLane {
