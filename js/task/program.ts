@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { DebugContext } from "../base/debug-log";
+import type { AbortForm } from "./definition";
 
 /** Where a worker finds a task. */
 export interface TaskSource {
@@ -16,8 +17,8 @@ export interface TaskSource {
    * defines at least.
    */
   readonly at: string | { readonly nth: number; readonly of: number };
-  /** Whether the task learns of aborts. */
-  readonly abortable: boolean;
+  /** Whether the task learns of aborts, and whether its call then keeps what it returns. */
+  readonly abortable: AbortForm;
 }
 
 /** A function that runs before the tasks' modules are imported. */

@@ -528,9 +528,22 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
 
   kill(call: LaneCall, order: KillOrder): void {
     // A worker that has not begun the call doesn't begin it any more.
-    if (((call.sequence - this.firstUnstarted()) | 0) < 0) {
+    if (this.#hasBegun(call)) {
       this.#events.kill(call, order);
     }
+  }
+
+  askToStop(call: LaneCall): boolean {
+    const hasBegun = this.#hasBegun(call);
+    if (hasBegun) {
+      this.native.abort(call.id);
+    }
+    return hasBegun;
+  }
+
+  #hasBegun(call: LaneCall): boolean {
+    // Sequence numbers wrap.
+    return ((call.sequence - this.firstUnstarted()) | 0) < 0;
   }
 
   attend(call: LaneCall, waits: boolean): void {
@@ -639,9 +652,11 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
       }
       this.shares.release(call.id);
       this.inFlight.remove(call);
-      this.served += (flags & FLAG_NOT_RUN) === 0 ? 1 : 0;
+      const wasRun = (flags & FLAG_NOT_RUN) === 0;
+      this.served += wasRun ? 1 : 0;
       if (rejected) {
-        call.reject(value);
+        // The abort has come before the task.
+        call.reject(!wasRun && call.partial?.isAsked ? call.partial.reason : value);
       } else {
         call.resolve(value);
       }

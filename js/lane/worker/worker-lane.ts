@@ -177,7 +177,7 @@ export class WorkerLane {
     this.#tasks = tasks;
     this.#sources = sources;
     this.#equipped = tasks.map(
-      (task, index) => typeof task === "function" && (sources[index].abortable || task.length >= 2),
+      (task, index) => typeof task === "function" && (sources[index].abortable !== false || task.length >= 2),
     );
     this.#spinNanos = spinNanos;
     this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
@@ -468,7 +468,8 @@ export class WorkerLane {
 
   #toolkit(task: number, call: number, generation: number): CallToolkit {
     let waiting: QueuedValue | undefined;
-    return new CallToolkit(this.#words, call, this.#listening, (value) => {
+    const keepsPartial = this.#sources[task].abortable === "partial";
+    return new CallToolkit(this.#words, call, this.#listening, keepsPartial, (value) => {
       try {
         waiting = this.#emitProgress(call, generation, value, waiting);
       } catch (error) {
@@ -537,7 +538,7 @@ export class WorkerLane {
     }
     this.#send(call, generation, ROLE_STREAM, undefined);
     sender.grant(STREAM_WINDOW);
-    if (isAborted(this.#words, call)) {
+    if (this.#sources[task.task].abortable !== "partial" && isAborted(this.#words, call)) {
       sender.cancel(undefined);
     }
   }
