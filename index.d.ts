@@ -291,6 +291,16 @@ interface WorkerOptions {
      */
     bootstrap?: BootstrapOptions | undefined;
     /**
+     * A function that each worker runs and awaits before it ends in order: when the pool is shut down, and when the pool
+     * replaces the worker. It does not run when the worker is killed or crashes, or when this process ends without a
+     * shutdown. Its module is imported at the boot, after `bootstrap` has run.
+     *
+     * From the moment at which the worker is told to end, it has `workerPoolConfig.gracefulShutdownTimeout` milliseconds,
+     * 5000 by default: the task that keeps its event loop busy and this function together. After that it is killed. What
+     * the function throws is the `cause` of the pool's `"exit"` event; without a listener it is a warning.
+     */
+    teardown?: TeardownOptions | undefined;
+    /**
      * What the worker finds in `process.argv` behind the runtime and the script, and `util.parseArgs()` with it; on Deno
      * also in `Deno.args`. The runtime itself reads none of them as its flags: those are `workerExecArgv`. Other processes
      * can see a process's arguments, so secrets belong into `bootstrap.data`. Default: none.
@@ -340,6 +350,13 @@ interface BootstrapOptions {
      * process workers the data and the names and URLs of all tasks may take 96 KiB in total.
      */
     data?: unknown;
+}
+/** A function that each worker runs last. It gets no argument. */
+interface TeardownOptions {
+    /** The function's module, as `href` of `BootstrapOptions` names it. */
+    href: string | URL;
+    /** Name of the export. Default `"default"`. */
+    name?: string | undefined;
 }
 /** How long workers busy-wait for their next call. */
 interface TimerOptions {
@@ -1263,4 +1280,4 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
 declare function setModuleUrl(url?: string | URL): void;
 
 export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, QueueFullError, QueueTimeoutError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, WorkerPoolPresets, createPool, importTask, isMain, setModuleUrl, task, workerInfo };
-export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerIdentity, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, TeardownOptions, Timeout, TimerOptions, WorkerEndReason, WorkerIdentity, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };

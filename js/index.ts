@@ -51,6 +51,7 @@ export type {
   EnvironmentChoice,
   ResourceLimits,
   SharedMemoryOptions,
+  TeardownOptions,
   TimerOptions,
   WorkerOptions,
 } from "./runtime/options";

@@ -32,13 +32,11 @@ export function traceSetup(
   for (const source of program.tasks) {
     debugLog(debug, "host", `task "${source.task}" is ${placeOf(source)} of ${moduleName(source.href)}`);
   }
-  const { bootstrap } = program;
-  if (bootstrap !== undefined) {
-    debugLog(
-      debug,
-      "host",
-      `worker.bootstrap is export "${bootstrap.name}" of ${moduleName(bootstrap.href)}`,
-    );
+  const { bootstrap, teardown } = program;
+  for (const [option, source] of Object.entries({ bootstrap, teardown })) {
+    if (source !== undefined) {
+      debugLog(debug, "host", `worker.${option} is export "${source.name}" of ${moduleName(source.href)}`);
+    }
   }
 }
 

@@ -324,7 +324,7 @@ export class SupervisedWorker {
     this.#count(run);
     this.#ended = holding(
       exited.then((exit) => {
-        this.#emitExit(info, { ...exit, reason });
+        this.#stopped(info, { ...exit, reason });
         this.#markGone();
         if (reason !== "idle") {
           this.#supervisor.recycled(info, reason);
@@ -350,7 +350,7 @@ export class SupervisedWorker {
         this.#count(this.#run);
         this.#ended = holding(
           stopped.exited.then((exit) => {
-            this.#emitExit(info, exit);
+            this.#stopped(info, exit);
             this.#markGone();
           }),
         );
@@ -511,6 +511,18 @@ export class SupervisedWorker {
 
   #emitExit(worker: WorkerInfo, { exitCode, signal, reason, cause, stderrTail }: EndedExit): void {
     this.#supervisor.listeners.emit("exit", { worker, exitCode, signal, reason, cause, stderrTail });
+  }
+
+  /** A worker that was told to end has ended. Nobody else would learn of what has kept it from its teardown function. */
+  #stopped(worker: WorkerInfo, exit: EndedExit): void {
+    const { listeners, plan } = this.#supervisor;
+    this.#emitExit(worker, exit);
+    if (plan.worker.teardown !== undefined && exit.cause !== undefined && !listeners.has("exit")) {
+      process.emitWarning(
+        `a worker has not ended in order. pool.on("exit") reports such ends: ${inspect(exit.cause)}`,
+        { code: "KNITTING_TEARDOWN_FAILED" },
+      );
+    }
   }
 
   /** Prints the error that has ended the worker if nobody would learn of it: no call, no listener, no stream. */

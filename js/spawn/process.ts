@@ -11,7 +11,7 @@ import { commandFor, isDirectory } from "../runtime/resolve-options";
 import { stackBytes } from "../runtime/resource-limits";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
 import { linesOf } from "./output-lines";
-import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** How long the user's stop command may take. */
 const STOP_COMMAND_MILLIS = 10_000;
@@ -85,7 +85,7 @@ export function startProcess(
     argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
     exited,
-    stop: () => lane.native.stop(GRACE_MILLIS),
+    stop: (graceMillis) => lane.native.stop(graceMillis),
     kill: () => lane.native.stop(0),
   };
 }

@@ -13,7 +13,7 @@ import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment"
 import { inheritedFlags } from "../runtime/exec-argv";
 import type { ThreadData } from "../task/program";
 import { linesOf } from "./output-lines";
-import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): Worker {
@@ -77,9 +77,9 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
     argv: [],
     wrapper: undefined,
     exited,
-    stop: () => {
-      lane.native.stop(GRACE_MILLIS);
-      void exitCode.then(afterRunning(GRACE_MILLIS, kill));
+    stop: (graceMillis) => {
+      lane.native.stop(graceMillis);
+      void exitCode.then(afterRunning(graceMillis, kill));
     },
     kill,
   };

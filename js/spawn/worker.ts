@@ -7,7 +7,7 @@ import type { Enforcement } from "../permission/enforce";
 import type { ResolvedWorker } from "../runtime/options";
 import type { Program } from "../task/program";
 
-/** How long a worker may take to end by itself before it is killed, in milliseconds. */
+/** How long a worker without a teardown function may take to end by itself before it is killed, in milliseconds. */
 export const GRACE_MILLIS = 250;
 
 /** What every worker of a pool is started with. */
@@ -62,8 +62,8 @@ export interface Worker {
   readonly argv: readonly string[];
   /** The program of the wrapper, if there is one. */
   readonly wrapper: string | undefined;
-  /** Asks the worker to end, and kills it if it doesn't. */
-  stop(): void;
+  /** Asks the worker to end, and kills it if it has not ended within so many milliseconds. */
+  stop(graceMillis: number): void;
   /** Kills the worker at once. */
   kill(): void;
   /** Resolves when the worker has ended. */

@@ -21,12 +21,16 @@ export interface TaskSource {
   readonly abortable: AbortForm;
 }
 
-/** A function that runs before the tasks' modules are imported. */
-export interface BootstrapSource {
+/** Where a worker finds a function of its own, which is no task. */
+export interface FunctionSource {
   /** URL of the function's module. */
   readonly href: string;
   /** Name of the export. */
   readonly name: string;
+}
+
+/** A function that runs before the tasks' modules are imported. */
+export interface BootstrapSource extends FunctionSource {
   /** The function's argument, as an encoded value in Base64. */
   readonly data: string;
 }
@@ -36,6 +40,8 @@ export interface Program {
   /** A submission names a task by its index in this array. */
   readonly tasks: readonly TaskSource[];
   readonly bootstrap: BootstrapSource | undefined;
+  /** A function that runs before the worker ends in order. */
+  readonly teardown: FunctionSource | undefined;
   /** How long the worker may spin for its next call, in nanoseconds. */
   readonly spinNanos: number;
   /** Bytes that an encoded result may take. */

@@ -18,7 +18,7 @@ import { forgetBootData } from "./boot-data";
 import { answerDeniedLookUps } from "./denied-look-ups";
 import { installGuards } from "./exit-guards";
 import { reportFatalErrors } from "./fatal-errors";
-import { loadTasks, runBootstrap } from "./load";
+import { loadTasks, loadTeardown, runBootstrap } from "./load";
 import { isWorker } from "./mark";
 import { printAtOnce, printToLane } from "./output";
 
@@ -38,7 +38,7 @@ export async function main(): Promise<void> {
 
 /** Returns the fault if the boot has failed. */
 async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
-  const { bootstrap, tasks, home, place, debug } = program;
+  const { bootstrap, teardown, tasks, home, place, debug } = program;
   let retryable = true;
   try {
     identify({
@@ -52,12 +52,13 @@ async function boot(program: Program, end: WorkerLane): Promise<BootFault | unde
     if (home !== undefined) {
       answerDeniedLookUps(home);
     }
+    retryable = false;
     if (bootstrap !== undefined) {
-      retryable = false;
       await runBootstrap(bootstrap, debug);
-      retryable = true;
     }
-    end.serve(await loadTasks(tasks, debug), program);
+    const last = teardown === undefined ? undefined : await loadTeardown(teardown, debug);
+    retryable = true;
+    end.serve(await loadTasks(tasks, debug), program, last);
     return undefined;
   } catch (error) {
     return { error, retryable };

@@ -352,6 +352,30 @@ export class HostLane implements Carrier, PolledLane, StreamLane, WatchedLane {
     return { started, unstarted };
   }
 
+  /**
+   * Reads what the worker has reported about its end, once that has come and its calls are abandoned. Their answers are
+   * dropped.
+   */
+  readReports(): void {
+    // A worker that lives on all the same can't keep this busy.
+    for (let left = RING_SLOTS, arrived = 1; left > 0 && arrived > 0; left -= arrived) {
+      arrived = this.exchange(0);
+      for (let index = 0; index < arrived; index++) {
+        if (this.#inbox.kind(index) === KIND_FATAL) {
+          this.#readReport(index);
+        }
+      }
+    }
+  }
+
+  #readReport(index: number): void {
+    try {
+      this.#events.fatal(this.#inbox.value(index));
+    } catch {
+      // Whatever it was, it can't be read.
+    }
+  }
+
   /** Releases the memory. Kills the worker process if it is still running. */
   close(): void {
     this.#end();
