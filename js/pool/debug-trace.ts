@@ -24,11 +24,10 @@ export function traceSetup(
   { config, balancer, worker }: ResolvedOptions,
   program: Program,
 ): void {
-  debugLog(
-    debug,
-    "host",
-    `has ${config.minWorkers} to ${config.maxWorkers} workers (${worker.runtime}), ${balancer ?? "roundRobin"}, in process ${process.pid}`,
-  );
+  const { minWorkers, maxWorkers } = config;
+  const size = minWorkers === maxWorkers ? maxWorkers : `${minWorkers} to ${maxWorkers}`;
+  const strategy = balancer ?? "roundRobin";
+  debugLog(debug, "host", `has ${size} workers (${worker.runtime}), ${strategy}, in process ${process.pid}`);
   for (const source of program.tasks) {
     debugLog(debug, "host", `task "${source.task}" is ${placeOf(source)} of ${moduleName(source.href)}`);
   }
