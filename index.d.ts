@@ -132,6 +132,46 @@ interface EnvironmentPermission {
     files?: string | readonly string[] | undefined;
 }
 
+/**
+ * The second argument of a task. A task gets it if its function has a `length` of 2 or more, or if the task has the
+ * option `abortSignal`. The members work without `this`: `(x, { progress }) => ...`.
+ */
+interface TaskToolkit<Progress = unknown> {
+    /**
+     * Sends `value` to the host at once, even from a busy loop. The listeners of `call.on("progress", listener)` get
+     * the values in order, before the call settles. If the host doesn't keep up, only the newest of the values that
+     * found no free memory is kept. Returns false, and sends nothing, if the call has its result already or nobody
+     * waits for it any more.
+     *
+     * @throws UnsupportedPayloadError or PayloadTooLargeError if the value can't be sent, and KnittingError with the code
+     * `KNITTING_NO_MEMORY` if the system has no memory for it
+     */
+    readonly progress: (value: Progress) => boolean;
+    /**
+     * Whether nobody waits for the call any more: its time was over, it was aborted, or the reader of its stream has
+     * stopped. With `abortSignal: { hasAborted: true }` the caller then waits for what the task has so far. The function reads shared memory, so it is cheap and up to date even in a busy loop.
+     */
+    readonly hasAborted: () => boolean;
+    /** Milliseconds since a fixed but arbitrary moment, with fractions. */
+    readonly now: () => number;
+    /** The state of `hasAborted` as a standard `AbortSignal`. Its event fires when the event loop gets a turn. */
+    get signal(): AbortSignal;
+}
+
+/** A function that runs in a worker. It takes one argument and returns one value; either may be missing. */
+type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
+/**
+ * Carries a task's signature from `task` and `importTask` to `pool.call`. Only types have this member, values don't.
+ */
+declare const SIGNATURE: unique symbol;
+/** Carries whether the task learns of aborts. Only types have this member, values don't. */
+declare const ABORTABLE: unique symbol;
+/** A task that `task` or `importTask` has defined. Export it and add it to a pool's tasks. */
+interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
+    readonly [SIGNATURE]: (argument: Argument) => Result;
+    readonly [ABORTABLE]: Abortable;
+}
+
 /** A snapshot of one worker of a pool. */
 interface WorkerInfo {
     /** Index of the worker in its pool, from 0. A replacement has the index of the worker that it replaces. */
@@ -142,6 +182,10 @@ interface WorkerInfo {
      * `null` for a worker thread, and while no process runs.
      */
     readonly pid: number | null;
+    /** The `threadId` of a worker thread; `null` for a process, and while no thread runs. */
+    readonly threadId: number | null;
+    /** How often the worker of this index was started before: 0 for its first start, 1 for its first replacement. */
+    readonly start: number;
     /** What runs the worker. */
     readonly runtime: "thread" | "node" | "deno" | "bun";
     /**
@@ -247,6 +291,22 @@ interface WorkerOptions {
      */
     bootstrap?: BootstrapOptions | undefined;
     /**
+     * A function that each worker runs and awaits before it ends in order: when the pool is shut down, and when the pool
+     * replaces the worker. It does not run when the worker is killed or crashes, or when this process ends without a
+     * shutdown. Its module is imported at the boot, after `bootstrap` has run.
+     *
+     * From the moment at which the worker is told to end, it has `workerPoolConfig.gracefulShutdownTimeout` milliseconds,
+     * 5000 by default: the task that keeps its event loop busy and this function together. After that it is killed. What
+     * the function throws is the `cause` of the pool's `"exit"` event; without a listener it is a warning.
+     */
+    teardown?: TeardownOptions | undefined;
+    /**
+     * What the worker finds in `process.argv` behind the runtime and the script, and `util.parseArgs()` with it; on Deno
+     * also in `Deno.args`. The runtime itself reads none of them as its flags: those are `workerExecArgv`. Other processes
+     * can see a process's arguments, so secrets belong into `bootstrap.data`. Default: none.
+     */
+    argv?: readonly string[] | undefined;
+    /**
      * Whether `shutdown()` without a delay and the end of a `using` block let the calls in flight finish, however long
      * they take. Default `false`: the calls reject. `shutdown(0)` rejects them in any case.
      */
@@ -290,6 +350,13 @@ interface BootstrapOptions {
      * process workers the data and the names and URLs of all tasks may take 96 KiB in total.
      */
     data?: unknown;
+}
+/** A function that each worker runs last. It gets no argument. */
+interface TeardownOptions {
+    /** The function's module, as `href` of `BootstrapOptions` names it. */
+    href: string | URL;
+    /** Name of the export. Default `"default"`. */
+    name?: string | undefined;
 }
 /** How long workers busy-wait for their next call. */
 interface TimerOptions {
@@ -682,26 +749,49 @@ interface PoolOptions {
     permission?: "strict" | "unsafe" | PermissionOptions | undefined;
 }
 
+/** What becomes of a task whose time is over. */
+interface Halt {
+    /**
+     * `true`: the task's worker is ended when the call has settled, and replaced. Other calls that it had begun reject
+     * with `WorkerKilledError`, and those not begun go to other workers. Without it, the task goes on running.
+     */
+    readonly kill?: true | undefined;
+    /**
+     * Milliseconds, from 0 to 2 147 483 647, between the end of the call and that of the worker. The task's `signal` is
+     * aborted at once, and the worker lives on if the task settles in this time. Default 0. Only beside `kill`.
+     */
+    readonly graceMs?: number | undefined;
+}
 /**
- * How long a task may take from its start, in milliseconds, and how its call ends after that. With a number, the call
- * rejects with `TaskTimeoutError`. The task itself goes on running; `worker.hardTimeoutMs` ends a task. The call may
- * end late by up to an eighth of the time, and only while the host's event loop is not blocked.
+ * How long a task may take from its start, in milliseconds, and how its call ends after that. With a number, or with
+ * `kill` alone, the call rejects with `TaskTimeoutError`. The task itself goes on running unless `kill` is set;
+ * `worker.hardTimeoutMs` ends any task. The call may end late by up to an eighth of the time, and only while the host's
+ * event loop is not blocked.
+ *
+ * A task with `abortSignal: { hasAborted: true }` is asked to stop when its time is over, and its call then settles with
+ * what it returns or throws, whatever the form. With `kill` the call ends at its time, as its form says.
  */
 type Timeout<Result = unknown> = number
 /** The call resolves with `default`. */
- | {
+ | ({
     readonly time: number;
     readonly default: Result;
-}
+} & Halt)
 /** The call resolves with `undefined`. */
- | {
+ | ({
     readonly time: number;
     readonly maybe: true;
-}
+} & Halt)
 /** The call rejects with `error`. */
- | {
+ | ({
     readonly time: number;
     readonly error: unknown;
+} & Halt)
+/** The call rejects with `TaskTimeoutError`. */
+ | {
+    readonly time: number;
+    readonly kill: true;
+    readonly graceMs?: number | undefined;
 };
 
 /** The promise of a call. */
@@ -714,6 +804,11 @@ interface CallPromise<Result, Progress = unknown> extends Promise<Result> {
      * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
      */
     on(event: "progress", listener: (value: Progress) => void): this;
+    /**
+     * Ends the call's worker, whatever it runs. The call rejects with `WorkerKilledError`, `reason` `"abort"`, and so do
+     * other calls that the worker had begun. A call that was not begun is never sent, and no worker ends.
+     */
+    kill(): void;
 }
 
 /** The second argument of `pool.call.f(argument, options)`. */
@@ -725,10 +820,36 @@ interface CallOptions<Result = unknown> {
     signal?: AbortSignal | undefined;
     /** Time limit of this call, instead of the one in the task's definition. */
     timeout?: Timeout<Result> | undefined;
+    /**
+     * `true`: an abort by `signal` also ends the worker if the task has begun, and the worker is replaced. Other calls
+     * that it had begun reject with `WorkerKilledError`, `reason` `"abort"`. Only beside `signal`.
+     */
+    kill?: true | undefined;
+    /**
+     * `false`: an argument that has to wait for a worker is not copied, and its bytes don't count for `maxQueueBytes`.
+     * Until it is sent you must not change it. Default: it is copied at the call.
+     */
+    copy?: false | undefined;
+    /**
+     * ArrayBuffers of the argument that are detached at the call, so that they are moved to the call and you can't use
+     * them any more. Not beside `copy: false`. Default: none.
+     */
+    transfer?: readonly ArrayBuffer[] | undefined;
+    /**
+     * A name of 1 to 256 characters, such as `"user-7"`. Calls with the same name go to the same worker while it lives.
+     * Default: the call goes to any worker.
+     */
+    affinity?: string | undefined;
+    /** A whole number. Of the calls that wait, those with a lower one go first. Default 0. */
+    priority?: number | undefined;
 }
-/** The promise of a call whose task has `abortSignal: true`. */
+/** The promise of a call whose task has `abortSignal: true` or `{ hasAborted: true }`. */
 interface AbortablePromise<Result, Progress = unknown> extends CallPromise<Result, Progress> {
-    /** Aborts the call: the promise rejects with `reason`, by default an `AbortError`, and the task learns of it. */
+    /**
+     * Aborts the call: the promise rejects with `reason`, by default an `AbortError`, and the task learns of it. If the
+     * task has `abortSignal: { hasAborted: true }` and has begun, it alone learns of it, and the promise settles with what
+     * it then returns or throws.
+     */
     reject(reason?: unknown): void;
 }
 
@@ -807,46 +928,6 @@ interface TaskStream<Item = unknown, Return = unknown> extends AsyncIterator<Ite
     [Symbol.asyncIterator](): this;
     /** Ends the stream early, at the end of an `await using` block. */
     [Symbol.asyncDispose](): Promise<void>;
-}
-
-/**
- * The second argument of a task. A task gets it if its function has a `length` of 2 or more, or if the task has
- * `abortSignal: true`. The members work without `this`: `(x, { progress }) => ...`.
- */
-interface TaskToolkit<Progress = unknown> {
-    /**
-     * Sends `value` to the host at once, even from a busy loop. The listeners of `call.on("progress", listener)` get
-     * the values in order, before the call settles. If the host doesn't keep up, only the newest of the values that
-     * found no free memory is kept. Returns false, and sends nothing, if the call has its result already or nobody
-     * waits for it any more.
-     *
-     * @throws UnsupportedPayloadError or PayloadTooLargeError if the value can't be sent, and KnittingError with the code
-     * `KNITTING_NO_MEMORY` if the system has no memory for it
-     */
-    readonly progress: (value: Progress) => boolean;
-    /**
-     * Whether nobody waits for the call any more: its time was over, it was aborted, or the reader of its stream has
-     * stopped. The function reads shared memory, so it is cheap and up to date even in a busy loop.
-     */
-    readonly hasAborted: () => boolean;
-    /** Milliseconds since a fixed but arbitrary moment, with fractions. */
-    readonly now: () => number;
-    /** The state of `hasAborted` as a standard `AbortSignal`. Its event fires when the event loop gets a turn. */
-    get signal(): AbortSignal;
-}
-
-/** A function that runs in a worker. It takes one argument and returns one value; either may be missing. */
-type TaskFunction = (argument: any, toolkit: TaskToolkit) => unknown;
-/**
- * Carries a task's signature from `task` and `importTask` to `pool.call`. Only types have this member, values don't.
- */
-declare const SIGNATURE: unique symbol;
-/** Carries whether the task learns of aborts. Only types have this member, values don't. */
-declare const ABORTABLE: unique symbol;
-/** A task that `task` or `importTask` has defined. Export it and add it to a pool's tasks. */
-interface Task<Argument = unknown, Result = unknown, Abortable extends boolean = boolean> {
-    readonly [SIGNATURE]: (argument: Argument) => Result;
-    readonly [ABORTABLE]: Abortable;
 }
 
 /** The events of {@link Pool.on} and the objects that their listeners get. */
@@ -1056,8 +1137,14 @@ interface TaskOptions<Result> {
     /**
      * Whether the task can learn that nobody waits for its call any more. If `true`, the task gets a `TaskToolkit` as
      * its second argument, and the promise of each call has the method `reject(reason)`. Default `false`.
+     *
+     * With `{ hasAborted: true }` an aborted call keeps a partial result: the task is asked to stop, and the call resolves
+     * with what it then returns, or rejects with what it throws. A call that was not begun rejects with the reason at once.
+     * A task that doesn't look, and never settles, keeps its call waiting: `kill` and `worker.hardTimeoutMs` end it.
      */
-    abortSignal?: boolean | undefined;
+    abortSignal?: boolean | {
+        readonly hasAborted: true;
+    } | undefined;
 }
 /** A task whose time limit has `maybe: true`: a call resolves with `undefined` when the time is over. */
 interface Maybe {
@@ -1067,7 +1154,9 @@ interface Maybe {
     };
 }
 interface Abortable {
-    abortSignal: true;
+    abortSignal: true | {
+        readonly hasAborted: true;
+    };
 }
 interface NotAbortable {
     abortSignal?: false | undefined;
@@ -1137,6 +1226,19 @@ interface WorkerPoolPreset {
  */
 declare const WorkerPoolPresets: Readonly<Record<"STRICT" | "SECURE" | "STANDARD" | "PERMISSIVE", WorkerPoolPreset>>;
 
+/** Which worker of its pool this is. */
+interface WorkerIdentity {
+    /** Index of the worker in its pool, from 0. A replacement has the index of the worker that it replaces. */
+    readonly index: number;
+    /** What runs the worker. */
+    readonly runtime: "thread" | "node" | "deno" | "bun";
+    /** The `threadId` of `node:worker_threads`; `null` for a process. */
+    readonly threadId: number | null;
+    /** Process id as this worker itself sees it, which differs from the host's view in another PID namespace. */
+    readonly pid: number;
+    /** How often the worker of this index was started before: 0 for its first start, 1 for its first replacement. */
+    readonly start: number;
+}
 /**
  * `true` in your program, `false` in the workers of a pool.
  *
@@ -1149,6 +1251,12 @@ declare const WorkerPoolPresets: Readonly<Record<"STRICT" | "SECURE" | "STANDARD
  * ```
  */
 declare const isMain: boolean;
+/**
+ * Says in a worker which one it is, for its tasks, their modules and `worker.bootstrap`: its `index`, `runtime`,
+ * `threadId`, `pid` and `start`. `pool.workers` has the same `index`, `threadId` and `start`. `undefined` in your
+ * program.
+ */
+declare let workerInfo: WorkerIdentity | undefined;
 
 /**
  * The values that can be sent to a task and returned from it. Functions, class instances, and symbols other than those
@@ -1199,5 +1307,5 @@ declare class Envelope<Header extends Payload = Payload, Data extends EnvelopePa
  */
 declare function setModuleUrl(url?: string | URL): void;
 
-export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, QueueFullError, QueueTimeoutError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, WorkerPoolPresets, createPool, importTask, isMain, setModuleUrl, task };
-export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, ShutdownResult, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, Timeout, TimerOptions, WorkerEndReason, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };
+export { AbortCapacityError, Envelope, GuardedCallError, InvalidOptionError, KnittingError, PayloadTooLargeError, PermissionUnsupportedError, PoolClosedError, ProtocolViolationError, QueueFullError, QueueTimeoutError, SharedMemoryError, TaskNotFoundError, TaskTimeoutError, UnsupportedPayloadError, UnsupportedPlatformError, WorkerBootError, WorkerCrashedError, WorkerKilledError, WorkerPoolPresets, createPool, importTask, isMain, setModuleUrl, task, workerInfo };
+export type { AbortablePromise, BootstrapOptions, CallOptions, CallPromise, DebugNamespace, DefinedTask, Enforcer, EnvelopePayload, EnvironmentChoice, EnvironmentPermission, ImportDefinition, Payload, PermissionNeed, PermissionOptions, PermissionRule, Pool, PoolEvents, PoolListener, PoolOptions, PoolPermissions, PoolStats, RecycleReason, ResourceLimits, SharedMemoryOptions, ShutdownResult, Task, TaskCall, TaskDefinition, TaskFunction, TaskOptions, TaskPool, TaskStream, TaskToolkit, Tasks, TeardownOptions, Timeout, TimerOptions, WorkerEndReason, WorkerIdentity, WorkerInfo, WorkerOptions, WorkerPoolConfig, WorkerPoolPreset, WorkerStart, WorkerStats, Workers };

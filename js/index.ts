@@ -33,7 +33,7 @@ export {
   WorkerKilledError,
 } from "./base/errors";
 export { type WorkerPoolPreset, WorkerPoolPresets } from "./base/presets";
-export { isMain } from "./base/side";
+export { isMain, type WorkerIdentity, workerInfo } from "./base/side";
 export type { AbortablePromise, CallOptions } from "./call/options";
 export type { CallPromise } from "./call/promise";
 export { Envelope, type EnvelopePayload, type Payload } from "./payload/value";
@@ -51,6 +51,7 @@ export type {
   EnvironmentChoice,
   ResourceLimits,
   SharedMemoryOptions,
+  TeardownOptions,
   TimerOptions,
   WorkerOptions,
 } from "./runtime/options";

@@ -10,6 +10,7 @@ import {
   UnsupportedPayloadError,
 } from "knitting-native";
 import { expect, test } from "vitest";
+import { checkCallOptions } from "../../build/call/options.js";
 import { onEveryRuntimeInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
@@ -194,6 +195,9 @@ test("whatever is wrong with a call rejects its promise at once, and nothing is 
   const breaks = () => {
     throw broken;
   };
+  const buffer = new ArrayBuffer(8);
+  const detached = new ArrayBuffer(8);
+  structuredClone(detached, { transfer: [detached] });
   const noSignal = { aborted: false, addEventListener: breaks, removeEventListener: () => {} };
   for (const [options, message] of [
     [1, '"options" is 1'],
@@ -206,6 +210,45 @@ test("whatever is wrong with a call rejects its promise at once, and nothing is 
     [{ timeout: { time: 5, default: 1, maybe: true } }, '"timeout" has default: 1, maybe: true'],
     [{ timeout: { time: 5, mabye: true } }, 'did you mean "timeout.maybe"?'],
     [{ timeout: "5" }, '"timeout" is "5"'],
+    [{ timeout: { time: 5, kill: false } }, '"timeout.kill" is false, it must be true, or left out'],
+    [{ timeout: { time: 5, kill: 1 } }, '"timeout.kill" is 1'],
+    [{ timeout: { kill: true } }, '"timeout.time" is undefined'],
+    [{ timeout: { time: 5, default: 1, error: 1, kill: true } }, '"timeout" has default: 1, error: 1'],
+    [
+      { timeout: { time: 5, default: 1, graceMs: 5 } },
+      '"timeout.graceMs" is 5 and "timeout.kill" is not set: without kill the task may take any time',
+    ],
+    ...[-1, Number.NaN, 2 ** 31, "5", null].map(
+      (graceMs) =>
+        [
+          { timeout: { time: 5, kill: true, graceMs } },
+          `"timeout.graceMs" is ${JSON.stringify(graceMs) === "null" ? graceMs : JSON.stringify(graceMs)}, it must be a ` +
+            "number of milliseconds from 0 to 2147483647",
+        ] as const,
+    ),
+    [{ kill: true }, '"kill" is true and there is no "signal"'],
+    [{ kill: true, signal: undefined }, '"kill" is true and there is no "signal"'],
+    [{ kill: false, signal: AbortSignal.abort() }, '"kill" is false, it must be true, or left out'],
+    [{ copy: true }, '"copy" is true, it must be false, or left out'],
+    [{ copy: null }, '"copy" is null'],
+    [{ affinity: "" }, '"affinity" is "", it must be a string of 1 to 256 characters'],
+    [{ affinity: "x".repeat(257) }, "it must be a string of 1 to 256 characters"],
+    [{ affinity: 7 }, '"affinity" is 7'],
+    [{ priority: 0.5 }, '"priority" is 0.5, it must be a whole number'],
+    [{ priority: Number.NaN }, '"priority" is NaN'],
+    [{ priority: 2 ** 53 }, '"priority" is 9007199254740992'],
+    [{ priority: "1" }, '"priority" is "1"'],
+    [{ priority: null }, '"priority" is null'],
+    [{ transfer: new ArrayBuffer(1) }, '"transfer" is an object, it must be an array of ArrayBuffers'],
+    [{ transfer: [], copy: false }, '"transfer" is set and "copy" is false'],
+    [{ transfer: [1] }, '"transfer[0]" is 1, it must be an ArrayBuffer that is not detached'],
+    [{ transfer: [buffer, null] }, '"transfer[1]" is null'],
+    [{ transfer: [buffer, buffer] }, '"transfer[1]" is the same as "transfer[0]"'],
+    [{ transfer: [buffer, new Uint8Array(buffer)] }, '"transfer[1]" is a view of a buffer (Uint8Array)'],
+    [{ transfer: [new SharedArrayBuffer(1)] }, '"transfer[0]" is a SharedArrayBuffer'],
+    [{ transfer: [detached] }, '"transfer[0]" is a detached ArrayBuffer'],
+    [{ transfer: new Array(1) }, '"transfer[0]" is undefined'],
+    [{ prioriti: 1 }, 'did you mean "priority"?'],
   ] as const) {
     for (const name of ["wait", "listen"] as const) {
       const error = await refusal(name, 1, options);
@@ -213,6 +256,7 @@ test("whatever is wrong with a call rejects its promise at once, and nothing is 
       expect((error as Error).message).toContain(message);
     }
   }
+  expect(buffer.byteLength, "a call that is refused detaches nothing").toBe(8);
   expect(await refusal("wait", 1, { signal: noSignal })).toBe(broken);
   expect(
     await refusal("wait", 1, Object.defineProperty({}, "signal", { get: breaks, enumerable: true })),
@@ -231,10 +275,39 @@ test("whatever is wrong with a call rejects its promise at once, and nothing is 
   expect(await refusal("wait", Promise.reject(broken))).toBeInstanceOf(PoolClosedError);
 });
 
+test("the options of a call as a pool uses them", () => {
+  const buffer = new ArrayBuffer(8);
+  const none = { kill: false };
+  for (const options of [{}, { affinity: undefined, transfer: [] }, { priority: 0 }]) {
+    expect(checkCallOptions("f", options)).toEqual(none);
+  }
+  const { signal } = new AbortController();
+  expect(checkCallOptions("f", { signal, kill: true, copy: false, affinity: "a", priority: -5 })).toEqual({
+    ...{ signal, kill: true, terms: { copy: false, affinity: "a", priority: -5 } },
+  });
+  expect(checkCallOptions("f", { affinity: "a" }).terms).toEqual({ copy: true, affinity: "a", priority: 0 });
+  const list = [buffer];
+  const { transfer } = checkCallOptions("f", { transfer: list });
+  list.push(new ArrayBuffer(1));
+  expect(transfer).toEqual([buffer]);
+  const limitOf = (timeout: unknown) => checkCallOptions("f", { timeout }).limit;
+  expect(limitOf(5)).toEqual({ millis: 5, kill: false, graceMs: 0 });
+  expect(limitOf({ time: 5, kill: true })).toEqual({ millis: 5, kill: true, graceMs: 0 });
+  expect(limitOf({ time: 5, default: 1, kill: true, graceMs: 9 })).toEqual({
+    ...{ millis: 5, outcome: { resolve: 1 }, kill: true, graceMs: 9 },
+  });
+  expect(limitOf({ time: 5, error: 1, kill: undefined })).toMatchObject({
+    outcome: { reject: 1 },
+    kill: false,
+  });
+});
+
 test("the time limit of a task and the capacity are checked at once", () => {
   for (const [definition, message] of [
     [{ href, timeout: -1 }, '"timeout" is -1'],
-    [{ href, abortSignal: 1 }, '"abortSignal" is 1, it must be true or false'],
+    [{ href, timeout: { time: 5, kill: "yes" } }, 'importTask: "timeout.kill" is "yes"'],
+    [{ href, timeout: { time: 5, maybe: true, graceMs: 1 } }, 'importTask: "timeout.graceMs" is 1'],
+    [{ href, abortSignal: 1 }, '"abortSignal" is 1, it must be true, false or { hasAborted: true }'],
   ] as const) {
     expect(() => importTask(definition as never)).toThrow(message);
   }

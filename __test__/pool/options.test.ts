@@ -1,5 +1,15 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { createPool, InvalidOptionError, importTask, isMain, task } from "knitting-native";
+import {
+  createPool,
+  InvalidOptionError,
+  importTask,
+  isMain,
+  task,
+  type WorkerPoolConfig,
+  WorkerPoolPresets,
+} from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { InvalidOptionError as InnerInvalidOptionError } from "../../build/base/errors.js";
 import { resolveOptions } from "../../build/pool/options.js";
@@ -197,8 +207,8 @@ describe("an unknown option is refused with the nearest known name", () => {
     ],
     [
       { zzz: 1 },
-      'unknown option "zzz", known are threads, balancer, worker, workerExecArgv, abortSignalCapacity, ' +
-        "payload, permission",
+      'unknown option "zzz", known are threads, concurrency, maxQueueBytes, retry, spareWorkers, ' +
+        "workerPoolConfig, balancer, worker, workerExecArgv, abortSignalCapacity, payload, permission",
     ],
   ])("%j", (options, message) => {
     expect(create(options)).toThrow(message);
@@ -232,6 +242,8 @@ describe("an option that only a process worker can have is refused for a thread"
       stdio: "pipe",
       env: {},
       bootstrap: { href: "data:text/javascript,export default () => {}" },
+      teardown: { href: "data:text/javascript,export default () => {}" },
+      argv: ["--level=3"],
       resolveAfterFinishingAll: true,
       timers: {},
       resourceLimits: { stackSizeMb: 4 },
@@ -253,14 +265,28 @@ describe("an option that only a process worker can have is refused for a thread"
   }
 });
 
+/** What the options of a pool's queue and workers come to where nothing is said. */
+const unlimited = {
+  concurrency: Number.POSITIVE_INFINITY,
+  maxQueueBytes: 2 ** 30,
+  attempts: 1,
+  spareWorkers: 0,
+};
+const noLimits = {
+  maxExecutions: Number.POSITIVE_INFINITY,
+  maxQueueSize: Number.POSITIVE_INFINITY,
+  idleTimeoutMs: 30_000,
+  statsIntervalMs: 1_000,
+};
+
 describe("what a worker's options come to", () => {
   test("where nothing is said", () => {
     expect(resolveOptions({})).toEqual({
-      threads: 1,
+      ...unlimited,
+      config: { ...noLimits, minWorkers: 1, maxWorkers: 1 },
       abortSignalCapacity: 258,
       payload: { arenaBytes: 2 ** 28, maxPayloadBytes: 2 ** 28, initialBytes: 0 },
       permission: { ...resolveOptions({ permission: { allowImport: true } }).permission, mode: "default" },
-      balancer: "roundRobin",
       worker: {
         runtime: "thread",
         sharedMemory: { mode: "inherit" },
@@ -268,6 +294,8 @@ describe("what a worker's options come to", () => {
         maxBootFailures: 3,
         stdio: "ignore",
         environmentPolicy: { allow: [], deny: [], files: {} },
+        argv: [],
+        stopMillis: 250,
         resolveAfterFinishingAll: false,
         spinMicroseconds: 50,
         cwd: process.cwd(),
@@ -290,6 +318,8 @@ describe("what a worker's options come to", () => {
       stdio: "pipe",
       env: { inherit: ["A"], set: { B: "", C: undefined } },
       bootstrap: { href: "file:///a.mjs", name: "b", data: undefined },
+      teardown: { href: "file:///b.mjs", name: "c" },
+      argv: ["", "--a"],
       resolveAfterFinishingAll: true,
       timers: { spinMicroseconds: 0.5 },
       resourceLimits: { maxOldGenerationSizeMb: 0.5, stackSizeMb: undefined },
@@ -302,7 +332,8 @@ describe("what a worker's options come to", () => {
     const payload = { payloadMaxByteLength: 100_000, payloadInitialBytes: 70_000, maxPayloadBytes: 64 };
     const options = { threads: 1024, balancer, worker, workerExecArgv: [], payload, permission };
     expect(resolveOptions(options)).toEqual({
-      threads: 1024,
+      ...unlimited,
+      config: { ...noLimits, minWorkers: 1024, maxWorkers: 1024 },
       abortSignalCapacity: 258,
       payload: { arenaBytes: 131_072, maxPayloadBytes: 64, initialBytes: 70_000 },
       permission: expect.objectContaining({ mode: "strict", console: true }),
@@ -321,6 +352,9 @@ describe("what a worker's options come to", () => {
         execArgv: [],
         // The tag of undefined.
         bootstrap: { href: "file:///a.mjs", name: "b", data: "AA==" },
+        teardown: { href: "file:///b.mjs", name: "c" },
+        argv: ["", "--a"],
+        stopMillis: 5_000,
         resolveAfterFinishingAll: true,
         spinMicroseconds: 0.5,
         resourceLimits: { maxOldGenerationSizeMb: 0.5 },
@@ -427,7 +461,28 @@ describe("an option that there is elsewhere, and not here, says why", () => {
  * of their own.
  */
 const accepted: Record<string, unknown[]> = {
-  threads: [1],
+  threads: [1, {}],
+  "threads.min": [0],
+  "threads.max": [1],
+  concurrency: [1],
+  maxQueueBytes: [1],
+  retry: [{}],
+  "retry.attempts": [1],
+  spareWorkers: [0],
+  workerPoolConfig: [{}],
+  "workerPoolConfig.minWorkers": [0],
+  "workerPoolConfig.maxWorkers": [1],
+  "workerPoolConfig.memoryLimitPerWorker": [1],
+  "workerPoolConfig.memoryCheckInterval": [0.5],
+  "workerPoolConfig.maxExecutionsPerWorker": [1],
+  "workerPoolConfig.maxQueueSize": [1],
+  "workerPoolConfig.queueTimeout": [0.5],
+  "workerPoolConfig.maxMessagesPerSecond": [1],
+  "workerPoolConfig.idleTimeout": [0.5],
+  "workerPoolConfig.gracefulShutdownTimeout": [0.5],
+  "workerPoolConfig.onWorkerRecycled": [() => {}],
+  "workerPoolConfig.onStatsUpdate": [() => {}],
+  "workerPoolConfig.statsInterval": [0.5],
   balancer: ["roundRobin", {}],
   "balancer.strategy": ["roundRobin"],
   workerExecArgv: [[]],
@@ -459,6 +514,10 @@ const accepted: Record<string, unknown[]> = {
   "worker.bootstrap": [{}],
   "worker.bootstrap.href": ["../fixtures/tasks/bootstrap.mjs"],
   "worker.bootstrap.name": ["setup"],
+  "worker.teardown": [{}],
+  "worker.teardown.href": ["../fixtures/tasks/teardown.mjs"],
+  "worker.teardown.name": ["close"],
+  "worker.argv": [[]],
   "worker.resolveAfterFinishingAll": [true],
   "worker.timers": [{}],
   "worker.timers.spinMicroseconds": [1],
@@ -476,6 +535,7 @@ const besides: Record<string, object> = {
   "worker.processSharedMemory.namePrefix": { mode: "named" },
   "worker.processSharedMemory.unlinkOnShutdown": { mode: "named" },
   "worker.bootstrap.name": { href: "../fixtures/tasks/bootstrap.mjs" },
+  "worker.teardown.name": { href: "../fixtures/tasks/teardown.mjs" },
   // Without this field the two words would be names of variables.
   "worker.env.inherit": { set: {} },
   "worker.env.set": { inherit: [] },
@@ -517,7 +577,8 @@ describe("every option refuses every kind of value that it does not take", () =>
     }
     // A limit that the runtime doesn't have is refused for another reason.
     for (const value of path.includes("codeRange") ? [] : good) {
-      const needsMore = JSON.stringify(value) === "{}" && /permission|balancer|Memory|bootstrap/.test(path);
+      const needsMore =
+        JSON.stringify(value) === "{}" && /permission|balancer|Memory|bootstrap|teardown|retry/.test(path);
       if (!needsMore) {
         expect(() => resolveOptions(options(value)), path).not.toThrow();
       }
@@ -541,6 +602,238 @@ describe("every option refuses every kind of value that it does not take", () =>
         `createPool: unknown option "${wrong}", did you mean "${path}"?`,
       );
     }
+  });
+});
+
+describe("the size of a pool, and its limits", () => {
+  const configOf = (options: object) => resolveOptions(options).config;
+  const sizeOf = (options: object) => {
+    const { minWorkers, maxWorkers } = configOf(options);
+    return [minWorkers, maxWorkers];
+  };
+  const cores = availableParallelism();
+
+  test("threads: n is a fixed pool, threads: { min, max } the short form of minWorkers and maxWorkers", () => {
+    expect(sizeOf({ threads: 3 })).toEqual([3, 3]);
+    for (const [min, max, size] of [
+      [2, 5, [2, 5]],
+      [0, 1, [0, 1]],
+      [3, 3, [3, 3]],
+      [1024, 1024, [1024, 1024]],
+      [undefined, 1, [1, 1]],
+      [undefined, 7, [1, 7]],
+      [2, undefined, [2, Math.max(2, cores)]],
+      [500, undefined, [500, Math.max(500, cores)]],
+      [0, undefined, [0, cores]],
+    ] as const) {
+      expect(sizeOf({ threads: { min, max } })).toEqual(size);
+      if (min !== undefined || max !== undefined) {
+        expect(sizeOf({ workerPoolConfig: { minWorkers: min, maxWorkers: max } })).toEqual(size);
+      }
+    }
+    expect(sizeOf({ threads: {} })).toEqual([1, cores]);
+    expect(sizeOf({ workerPoolConfig: { maxQueueSize: 5 } })).toEqual([1, 1]);
+    expect(sizeOf({ threads: 4, workerPoolConfig: { maxQueueSize: 5 } })).toEqual([4, 4]);
+  });
+
+  test.each([
+    [{ threads: { min: 3, max: 2 } }, '"threads.min" is 3, it must be at most "threads.max", which is 2'],
+    [{ threads: { min: -1 } }, '"threads.min" is -1, it must be a whole number from 0 to 1024'],
+    [{ threads: { max: 0 } }, '"threads.max" is 0, it must be a whole number from 1 to 1024'],
+    [{ threads: { min: Number.NaN } }, '"threads.min" is NaN'],
+    [{ threads: { max: 1025 } }, '"threads.max" is 1025'],
+    [{ threads: Number.NaN }, '"threads" is NaN'],
+    [{ threads: [1, 2] }, '"threads" is an array, it must be a whole number or { min, max }'],
+    [
+      { workerPoolConfig: { minWorkers: 3, maxWorkers: 2 } },
+      '"workerPoolConfig.minWorkers" is 3, it must be at most "workerPoolConfig.maxWorkers", which is 2',
+    ],
+    [
+      { workerPoolConfig: { maxWorkers: 0 } },
+      '"workerPoolConfig.maxWorkers" is 0, it must be a whole number from 1 to 1024',
+    ],
+    [
+      { threads: 2, workerPoolConfig: { maxWorkers: 4 } },
+      '"threads" is 2 and "workerPoolConfig.maxWorkers" is set too: both say how many workers there are',
+    ],
+    [
+      { threads: { max: 2 }, workerPoolConfig: { minWorkers: 0 } },
+      '"threads" is an object and "workerPoolConfig.minWorkers" is set too',
+    ],
+    [
+      { workerPoolConfig: { gracefulShutdownTimeout: 5 }, worker: { resolveAfterFinishingAll: true } },
+      '"workerPoolConfig.gracefulShutdownTimeout" is 5 and "worker.resolveAfterFinishingAll" is true: both say how ' +
+        "long a shutdown waits for calls",
+    ],
+    [{ concurrency: 0 }, '"concurrency" is 0, it must be a whole number, at least 1'],
+    [{ maxQueueBytes: 0 }, '"maxQueueBytes" is 0'],
+    [{ maxQueueBytes: Number.POSITIVE_INFINITY }, '"maxQueueBytes" is Infinity'],
+    [{ retry: 2 }, '"retry" is 2, it must be { attempts }'],
+    [{ retry: {} }, '"retry.attempts" is undefined, it must be a whole number, at least 1'],
+    [{ retry: { attempts: 0 } }, '"retry.attempts" is 0'],
+    [{ spareWorkers: 1025 }, '"spareWorkers" is 1025, it must be a whole number from 0 to 1024'],
+    [{ worker: { argv: "--a" } }, '"worker.argv" is "--a", it must be an array of strings'],
+    [{ worker: { argv: ["a", 1] } }, '"worker.argv[1]" is 1, it must be a string without NUL'],
+    [{ worker: { argv: new Array(1) } }, '"worker.argv[0]" is undefined'],
+    [{ worker: { argv: ["a\0b"] } }, '"worker.argv[0]" is "a\\u0000b"'],
+    ...[
+      "memoryLimitPerWorker",
+      "memoryCheckInterval",
+      "maxExecutionsPerWorker",
+      "maxQueueSize",
+      "queueTimeout",
+      "maxMessagesPerSecond",
+      "idleTimeout",
+      "gracefulShutdownTimeout",
+      "statsInterval",
+    ].flatMap((name) =>
+      [0, -1, Number.NaN, "5", null, Number.POSITIVE_INFINITY].map((value): [object, string] => [
+        { workerPoolConfig: { [name]: value } },
+        `"workerPoolConfig.${name}" is ${typeof value === "string" ? `"${value}"` : value}, it must be a `,
+      ]),
+    ),
+    ...["queueTimeout", "idleTimeout", "gracefulShutdownTimeout", "memoryCheckInterval", "statsInterval"].map(
+      (name): [object, string] => [
+        { workerPoolConfig: { [name]: 2 ** 31 } },
+        `"workerPoolConfig.${name}" is 2147483648, it must be a number of milliseconds above 0, at most 2147483647`,
+      ],
+    ),
+    [
+      { workerPoolConfig: { onStatsUpdate: 1 } },
+      '"workerPoolConfig.onStatsUpdate" is 1, it must be a function',
+    ],
+  ] as [object, string][])("%j is refused", (options, message) => {
+    expect(create(options)).toThrow(InvalidOptionError);
+    expect(create(options)).toThrow(message);
+  });
+
+  test("where everything is said", () => {
+    const onWorkerRecycled = () => {};
+    const onStatsUpdate = () => {};
+    const { config, worker, ...options } = resolveOptions({
+      concurrency: 2,
+      maxQueueBytes: 1_000,
+      retry: { attempts: 3 },
+      spareWorkers: 2,
+      worker: { teardown: { href: "file:///a.mjs" } },
+      workerPoolConfig: {
+        ...{ minWorkers: 0, maxWorkers: 3, memoryLimitPerWorker: 1_000, memoryCheckInterval: 50 },
+        ...{ maxExecutionsPerWorker: 10, maxQueueSize: 5, queueTimeout: 60, maxMessagesPerSecond: 7 },
+        ...{
+          idleTimeout: 70,
+          gracefulShutdownTimeout: 800,
+          statsInterval: 90,
+          onWorkerRecycled,
+          onStatsUpdate,
+        },
+      },
+    });
+    expect(options).toMatchObject({ concurrency: 2, maxQueueBytes: 1_000, attempts: 3, spareWorkers: 2 });
+    const workerLimits = { memoryBytes: 1_000, memoryCheckMillis: 50, messagesPerSecond: 7 };
+    expect(config).toEqual({
+      ...{
+        minWorkers: 0,
+        maxWorkers: 3,
+        workerLimits,
+        maxExecutions: 10,
+        maxQueueSize: 5,
+        queueTimeoutMs: 60,
+      },
+      ...{ idleTimeoutMs: 70, gracefulShutdownMs: 800, statsIntervalMs: 90, onWorkerRecycled, onStatsUpdate },
+    });
+    expect(worker).toMatchObject({ limits: workerLimits, stopMillis: 800 });
+  });
+
+  test("a pool that recycles its workers has a spare one, unless it says otherwise", () => {
+    const workerPoolConfig = { maxExecutionsPerWorker: 5 };
+    expect(resolveOptions({ workerPoolConfig }).spareWorkers).toBe(1);
+    expect(resolveOptions({ workerPoolConfig, spareWorkers: 0 }).spareWorkers).toBe(0);
+  });
+
+  test("a worker with a teardown function has at least the time that any worker has", () => {
+    const worker = { teardown: { href: "file:///a.mjs" } };
+    const stopMillis = (gracefulShutdownTimeout?: number) =>
+      resolveOptions({ worker, workerPoolConfig: { gracefulShutdownTimeout } }).worker.stopMillis;
+    expect([stopMillis(), stopMillis(1), stopMillis(20_000)]).toEqual([5_000, 250, 20_000]);
+    expect(resolveOptions({ workerPoolConfig: { gracefulShutdownTimeout: 9_000 } }).worker.stopMillis).toBe(
+      250,
+    );
+  });
+
+  test("the presets are sets of limits, and nothing can change them", () => {
+    const MIB = 1024 * 1024;
+    const rows = {
+      maxWorkers: [4, 8, 16, 32],
+      memoryLimitPerWorker: [64 * MIB, 128 * MIB, 256 * MIB, 512 * MIB],
+      maxExecutionsPerWorker: [100, 500, 1_000, 5_000],
+      maxQueueSize: [20, 50, 100, 500],
+      maxMessagesPerSecond: [100, 500, 1_000, 5_000],
+      minWorkers: [2, 2, 2, 4],
+      idleTimeout: [15_000, 30_000, 30_000, 60_000],
+      queueTimeout: [10_000, 20_000, 30_000, 60_000],
+      gracefulShutdownTimeout: [2_000, 3_000, 5_000, 10_000],
+    };
+    const names = ["STRICT", "SECURE", "STANDARD", "PERMISSIVE"] as const;
+    expect(Object.keys(WorkerPoolPresets)).toEqual(names);
+    expect(Object.isFrozen(WorkerPoolPresets)).toBe(true);
+    for (const [column, name] of names.entries()) {
+      const preset = WorkerPoolPresets[name];
+      expect(preset).toEqual(
+        Object.fromEntries(Object.entries(rows).map(([row, values]) => [row, values[column]])),
+      );
+      expect(Object.isFrozen(preset)).toBe(true);
+      expect(sizeOf({ workerPoolConfig: preset })).toEqual([
+        rows.minWorkers[column],
+        rows.maxWorkers[column],
+      ]);
+      expect(sizeOf({ workerPoolConfig: { ...preset, maxWorkers: 9 } })).toEqual([
+        rows.minWorkers[column],
+        9,
+      ]);
+    }
+  });
+
+  test("the objects of seed 003 are accepted as they are there", (context) => {
+    const folder = join(__dirname, "..", "..", "..", "shared", "seeds");
+    const file = existsSync(folder) ? readdirSync(folder).find((name) => name.startsWith("003_")) : undefined;
+    if (file === undefined) {
+      context.skip("the seeds lie beside the checkout they were made for, and not here");
+      return;
+    }
+    const text = readFileSync(join(folder, file), "utf8");
+    // Each `new Enclave({ … })` as it stands; what follows ends with the first line that closes it.
+    const blocks = Array.from(text.matchAll(/new Enclave\((\{\n.*?\n\})\);/gs), ([, block]) => block);
+    const logged: unknown[][] = [];
+    const console = { log: (...words: unknown[]) => logged.push(words) };
+    const configs = blocks.map((block) => {
+      const evaluate = new Function("WorkerPoolPresets", "console", `return (${block}).workerPoolConfig;`);
+      return evaluate(WorkerPoolPresets, console) as WorkerPoolConfig;
+    });
+    expect(configs).toHaveLength(4);
+    expect(configs.map((workerPoolConfig) => sizeOf({ workerPoolConfig }))).toEqual([
+      [2, 8],
+      [2, 4],
+      [2, 16],
+      [1, 8],
+    ]);
+    expect(
+      configs.map((workerPoolConfig) => configOf({ workerPoolConfig }).workerLimits?.memoryBytes),
+    ).toEqual([256, 64, 128, 256].map((size) => size * 1024 * 1024));
+    const { onWorkerRecycled, onStatsUpdate } = configOf({ workerPoolConfig: configs[3] });
+    onWorkerRecycled?.("memory", {} as never);
+    onStatsUpdate?.({ activeWorkers: 3, queueDepth: 5 } as never);
+    expect(logged).toEqual([
+      ["Worker recycled:", "memory"],
+      ["Active workers:", 3],
+      ["Queue depth:", 5],
+    ]);
+    // The interface of the document has no name that is not there.
+    const [, fields] = /interface WorkerPoolConfig \{(.*?)\n\}/s.exec(text) ?? [];
+    const names = Array.from(fields.matchAll(/^ +(\w+): number;/gm), ([, name]) => name);
+    expect(names).toHaveLength(9);
+    expect(() =>
+      resolveOptions({ workerPoolConfig: Object.fromEntries(names.map((name) => [name, 1])) }),
+    ).not.toThrow();
   });
 });
 

@@ -7,6 +7,8 @@ import {
   setModuleUrl,
   type Task,
   task,
+  type WorkerIdentity,
+  workerInfo,
 } from "knitting-native";
 
 const add = ([a, b]: [number, number]) => a + b;
@@ -150,6 +152,55 @@ limited.call.plain("x").reject();
 limited.call.plain("x", { timeout: { time: 5, default: "7" } });
 // @ts-expect-error a default of another type
 importTask<string, number>({ href: "./tasks.js", timeout: { time: 10, default: "5" } });
+
+// Limits and signals that end the worker, and the options that say when and where a call runs.
+const halted = createPool()({
+  maybe: importTask<string, number>({
+    href: "./tasks.js",
+    timeout: { time: 10, maybe: true, kill: true, graceMs: 5 },
+  }),
+  alone: importTask<string, number>({ href: "./tasks.js", timeout: { time: 10, kill: true } }),
+  partial: importTask<string, number>({ href: "./tasks.js", abortSignal: { hasAborted: true } }),
+  partialToo: task({ f: (name: string) => name.length, abortSignal: { hasAborted: true } }),
+});
+export const perhaps: Promise<number | undefined> = halted.call.maybe("x");
+export const certainly: Promise<number> = halted.call.alone("x", {
+  timeout: { time: 5, default: 7, kill: true },
+});
+export const partials: Promise<number>[] = [halted.call.partial("x"), halted.call.partialToo("x")];
+halted.call.partial("x").reject("enough");
+halted.call.partialToo("x").reject();
+halted.call.alone("x").kill();
+halted.call
+  .partial("x")
+  .on("progress", () => {})
+  .kill();
+halted.call.alone("x", { signal: AbortSignal.timeout(5), kill: true, affinity: "user-7", priority: -1 });
+halted.call.alone("x", { transfer: [new ArrayBuffer(5)] });
+halted.call.alone("x", { copy: false });
+// @ts-expect-error it may be undefined
+export const uncertain: Promise<number> = halted.call.maybe("x");
+// @ts-expect-error false is said by leaving it out
+halted.call.alone("x", { timeout: { time: 5, kill: false } });
+// @ts-expect-error the time alone is a number
+halted.call.alone("x", { timeout: { time: 5 } });
+// @ts-expect-error a view, not its buffer
+halted.call.alone("x", { transfer: [new Uint8Array(5)] });
+// @ts-expect-error memory that is shared can't be detached
+halted.call.alone("x", { transfer: [new SharedArrayBuffer(5)] });
+// @ts-expect-error a number
+halted.call.alone("x", { priority: "low" });
+// @ts-expect-error the form has no other value
+task({ f: () => 1, abortSignal: { hasAborted: false } });
+
+// Who one is: in a worker, and in the host.
+export const here: WorkerIdentity | undefined = workerInfo;
+export const place: { index: number; start: number; threadId: number | null } = pool.workers[0];
+createPool({ worker: { argv: ["--level=3"] } });
+// @ts-expect-error in the host there is none
+export const index: number = workerInfo.index;
+// @ts-expect-error strings
+createPool({ worker: { argv: [3] } });
 
 /** Pools of one task. */
 const single = task({ f: (name: string) => name.length }).createPool({ threads: 2 });

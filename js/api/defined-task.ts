@@ -30,8 +30,12 @@ export interface TaskOptions<Result> {
   /**
    * Whether the task can learn that nobody waits for its call any more. If `true`, the task gets a `TaskToolkit` as
    * its second argument, and the promise of each call has the method `reject(reason)`. Default `false`.
+   *
+   * With `{ hasAborted: true }` an aborted call keeps a partial result: the task is asked to stop, and the call resolves
+   * with what it then returns, or rejects with what it throws. A call that was not begun rejects with the reason at once.
+   * A task that doesn't look, and never settles, keeps its call waiting: `kill` and `worker.hardTimeoutMs` end it.
    */
-  abortSignal?: boolean | undefined;
+  abortSignal?: boolean | { readonly hasAborted: true } | undefined;
 }
 
 /** A task whose time limit has `maybe: true`: a call resolves with `undefined` when the time is over. */
@@ -40,7 +44,7 @@ export interface Maybe {
 }
 
 export interface Abortable {
-  abortSignal: true;
+  abortSignal: true | { readonly hasAborted: true };
 }
 
 export interface NotAbortable {

@@ -11,6 +11,14 @@ import { StreamSender } from "../stream/sender";
 import { ReadStream } from "../stream/task-stream";
 import type { TimeLimit } from "../task/time-limit";
 
+/** A call whose task keeps a partial result when the call is aborted. */
+export interface PartialCall {
+  /** Whether the task was asked to stop. The call then settles with what the task returns or throws. */
+  isAsked: boolean;
+  /** Why, for a task that turns out not to have begun. */
+  reason: unknown;
+}
+
 /**
  * The constructor assigns all fields, and none of them is a `#` field. V8 needs about 12 ns more to make an object of a
  * subclass if its base class has other kinds of fields, and every call is such an object.
@@ -22,6 +30,8 @@ export class Call {
   declare argument: unknown;
   /** Nobody waits for the call any more, because its time was over or because it was aborted. */
   declare cancelled: boolean;
+  /** Set if an abort leaves the call waiting for what its task then returns. */
+  declare partial: PartialCall | undefined;
   /** The argument, if it is a stream. */
   declare argumentStream: StreamSender | undefined;
   /** The result, if it is a stream. */
@@ -39,6 +49,7 @@ export class Call {
     this.limit = limit;
     this.argument = undefined;
     this.cancelled = false;
+    this.partial = undefined;
     this.argumentStream = undefined;
     this.resultStream = undefined;
     this.listeners = undefined;
@@ -127,9 +138,19 @@ export class Call {
     this.fail = stream.fail;
   }
 
+  /** Whether the time limit can still end the call. */
+  get isLimited(): boolean {
+    const { limit, partial } = this;
+    return limit !== undefined && !this.cancelled && (limit.kill || partial?.isAsked !== true);
+  }
+
   /** Ends the call as its time limit says, because its time is over. */
   expire(): void {
-    const outcome = this.limit?.outcome;
+    const { limit } = this;
+    const outcome = limit?.outcome;
+    if (limit?.kill !== true && this.askToStop(new TaskTimeoutError())) {
+      return;
+    }
     this.cancel(() => {
       if (outcome === undefined) {
         this.reject(new TaskTimeoutError());
@@ -139,6 +160,26 @@ export class Call {
         this.reject(outcome.reject);
       }
     });
+  }
+
+  /** Gives the call up because of `reason`. It rejects now, unless its task has begun and keeps a partial result. */
+  abort(reason: unknown): void {
+    if (!this.askToStop(reason)) {
+      this.cancel(() => this.reject(reason));
+    }
+  }
+
+  /** Asks the task to stop. Returns false if it has not begun, or if its call does not wait for a partial result. */
+  private askToStop(reason: unknown): boolean {
+    const { partial } = this;
+    if (partial === undefined || this.cancelled) {
+      return false;
+    }
+    if (!partial.isAsked && this.onStopAsked()) {
+      partial.isAsked = true;
+      partial.reason = reason;
+    }
+    return partial.isAsked;
   }
 
   /** Settles the call now, whatever its task does. */
@@ -153,6 +194,11 @@ export class Call {
 
   /** Overridden by the engine, which tells the worker that nobody waits for the call any more. */
   protected onCancelled(): void {}
+
+  /** Overridden by the engine, which asks the task to stop. Returns false if the task has not begun. */
+  protected onStopAsked(): boolean {
+    return false;
+  }
 
   private end(isCutOff = false): void {
     if (this.endings !== undefined) {

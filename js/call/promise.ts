@@ -14,6 +14,11 @@ export interface CallPromise<Result, Progress = unknown> extends Promise<Result>
    * const total = await pool.call.resize(files).on("progress", (done) => console.log(`${done} files`));
    */
   on(event: "progress", listener: (value: Progress) => void): this;
+  /**
+   * Ends the call's worker, whatever it runs. The call rejects with `WorkerKilledError`, `reason` `"abort"`, and so do
+   * other calls that the worker had begun. A call that was not begun is never sent, and no worker ends.
+   */
+  kill(): void;
 }
 
 /** A constructor that returns an existing object, so that a subclass adds its private members to that object. */

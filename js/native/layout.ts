@@ -42,6 +42,7 @@ export const STREAM_WINDOW = 256;
 export const STREAM_UNIT_BYTES = 16384;
 export const NO_CALL = 4294967295;
 export const WORD_SUBMISSION_HEAD = 1152;
+export const WORD_STOP = 2048;
 export const WORD_ABORTS = 2304;
 export const WORD_RUNNING = 2432;
 export const ABORTS_AT = 4096;

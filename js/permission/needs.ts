@@ -54,12 +54,12 @@ export interface NamedModule {
   readonly href: string;
 }
 
-/** The modules of the tasks and of `worker.bootstrap`. */
-export function modulesOf({ tasks, bootstrap }: Program): NamedModule[] {
-  const modules = tasks.map(({ task, href }) => ({ what: `task "${task}"`, href }));
-  return bootstrap === undefined
-    ? modules
-    : [{ what: '"worker.bootstrap"', href: bootstrap.href }, ...modules];
+/** The modules of the tasks, of `worker.bootstrap` and of `worker.teardown`. */
+export function modulesOf({ tasks, bootstrap, teardown }: Program): NamedModule[] {
+  const own = Object.entries({ bootstrap, teardown }).flatMap(([option, source]) =>
+    source === undefined ? [] : [{ what: `"worker.${option}"`, href: source.href }],
+  );
+  return [...own, ...tasks.map(({ task, href }) => ({ what: `task "${task}"`, href }))];
 }
 
 /** The folders that these modules need. Throws `InvalidOptionError` if the policy denies a module's file or URL. */

@@ -110,6 +110,10 @@ export class CallQueue implements Carrier {
     // No worker has it.
   }
 
+  askToStop(): boolean {
+    return false;
+  }
+
   #heapOf(place: Place | undefined): CallHeap {
     if (place === undefined) {
       return this.#heap;

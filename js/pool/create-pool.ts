@@ -59,7 +59,7 @@ function prepare(
   const resolved = lookingOnce(() => resolveOptions(options));
   const { config, worker, abortSignalCapacity, payload, permission } = resolved;
   const isElastic = config.minWorkers < config.maxWorkers;
-  checkBootstrap(worker);
+  checkFunctions(worker);
   tellOfPreloads(worker);
   const executable = worker.runtime === "thread" ? "" : findRuntime(worker);
   native().sweepNames();
@@ -71,9 +71,11 @@ function prepare(
     const program = {
       tasks,
       bootstrap: worker.bootstrap,
+      teardown: worker.teardown,
       spinNanos: worker.spinMicroseconds * 1_000,
       maxPayloadBytes: payload.maxPayloadBytes,
       home: homeFor(permission, worker),
+      place: { index: 0, start: 0 },
       debug: undefined,
     };
     const debug = debugContextOf(resolved);
@@ -129,10 +131,12 @@ function refusePlugAndPlay(): void {
   }
 }
 
-/** Throws if it can be told at once that the bootstrap function can't be used. */
-function checkBootstrap({ bootstrap, runtime }: ResolvedWorker): void {
-  if (bootstrap !== undefined) {
-    assertImportable("worker.bootstrap", bootstrap.href, runtime);
-    assertExported("worker.bootstrap", bootstrap.href, bootstrap.name);
+/** Throws if it can be told at once that the bootstrap or the teardown function can't be used. */
+function checkFunctions({ bootstrap, teardown, runtime }: ResolvedWorker): void {
+  for (const [option, source] of Object.entries({ bootstrap, teardown })) {
+    if (source !== undefined) {
+      assertImportable(`worker.${option}`, source.href, runtime);
+      assertExported(`worker.${option}`, source.href, source.name);
+    }
   }
 }

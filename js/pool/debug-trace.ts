@@ -25,19 +25,17 @@ export function traceSetup(
   program: Program,
 ): void {
   const { minWorkers, maxWorkers } = config;
-  const count = minWorkers === maxWorkers ? `${minWorkers}` : `${minWorkers} to ${maxWorkers}`;
-  const host = `in process ${process.pid}`;
-  debugLog(debug, "host", `has ${count} workers (${worker.runtime}), ${balancer ?? "roundRobin"}, ${host}`);
+  const size = minWorkers === maxWorkers ? maxWorkers : `${minWorkers} to ${maxWorkers}`;
+  const strategy = balancer ?? "roundRobin";
+  debugLog(debug, "host", `has ${size} workers (${worker.runtime}), ${strategy}, in process ${process.pid}`);
   for (const source of program.tasks) {
     debugLog(debug, "host", `task "${source.task}" is ${placeOf(source)} of ${moduleName(source.href)}`);
   }
-  const { bootstrap } = program;
-  if (bootstrap !== undefined) {
-    debugLog(
-      debug,
-      "host",
-      `worker.bootstrap is export "${bootstrap.name}" of ${moduleName(bootstrap.href)}`,
-    );
+  const { bootstrap, teardown } = program;
+  for (const [option, source] of Object.entries({ bootstrap, teardown })) {
+    if (source !== undefined) {
+      debugLog(debug, "host", `worker.${option} is export "${source.name}" of ${moduleName(source.href)}`);
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import type { Policy } from "../permission/policy";
 import { resolvePermission } from "../permission/resolve";
 import type { ResolvedWorker, WorkerOptions } from "../runtime/options";
 import { resolveWorker } from "../runtime/resolve-options";
+import { GRACE_MILLIS } from "../spawn/worker";
 import { STRATEGIES, type Strategy } from "./balancer";
 import { MAX_WORKERS, type ResolvedConfig, resolveConfig, type WorkerPoolConfig } from "./config";
 
@@ -119,6 +120,8 @@ export interface ResolvedOptions {
 const CALLER = "createPool";
 const MAX_QUEUE_BYTES = 1024 ** 3;
 const ABORT_SIGNAL_CAPACITY = 258;
+/** How long a worker with a teardown function may take to end, unless `gracefulShutdownTimeout` says it. */
+const TEARDOWN_MILLIS = 5_000;
 
 const KNOWN = [
   "threads",
@@ -168,6 +171,10 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     worker: {
       ...worker,
       limits: config.workerLimits,
+      stopMillis:
+        worker.teardown === undefined
+          ? GRACE_MILLIS
+          : Math.max(config.gracefulShutdownMs ?? TEARDOWN_MILLIS, GRACE_MILLIS),
       stdio: stdio ?? (permission.console ? "inherit" : "ignore"),
       environmentPolicy: permission.mode === "unsafe" ? undefined : permission.env,
     },

@@ -115,6 +115,8 @@ export class SupervisedWorker {
       index: this.index,
       // The function may be called while the run is being made, when there is no process yet.
       pid: run?.pid ?? null,
+      threadId: run?.threadId ?? null,
+      start: Math.max(this.#starts - 1, 0),
       runtime: this.#supervisor.plan.worker.runtime,
       state: this.#state,
       served: run?.lane.served ?? 0,
@@ -323,7 +325,7 @@ export class SupervisedWorker {
     this.#count(run);
     this.#ended = holding(
       exited.then((exit) => {
-        this.#emitExit(info, { ...exit, reason });
+        this.#stopped(info, { ...exit, reason });
         this.#markGone();
         if (reason !== "idle") {
           this.#supervisor.recycled(info, reason);
@@ -349,7 +351,7 @@ export class SupervisedWorker {
         this.#count(this.#run);
         this.#ended = holding(
           stopped.exited.then((exit) => {
-            this.#emitExit(info, exit);
+            this.#stopped(info, exit);
             this.#markGone();
           }),
         );
@@ -362,9 +364,9 @@ export class SupervisedWorker {
   /** What this worker is started with. */
   #plan(): Plan {
     const { plan } = this.#supervisor;
-    return plan.debug === undefined
-      ? plan
-      : { ...plan, program: { ...plan.program, debug: workerContextOf(plan.debug, this.index) } };
+    const place = { index: this.index, start: this.#starts };
+    const debug = plan.debug === undefined ? undefined : workerContextOf(plan.debug, this.index);
+    return { ...plan, program: { ...plan.program, place, debug } };
   }
 
   /** Starts a worker. Throws if none can be started now. */
@@ -510,6 +512,18 @@ export class SupervisedWorker {
 
   #emitExit(worker: WorkerInfo, { exitCode, signal, reason, cause, stderrTail }: EndedExit): void {
     this.#supervisor.listeners.emit("exit", { worker, exitCode, signal, reason, cause, stderrTail });
+  }
+
+  /** A worker that was told to end has ended. Nobody else would learn of what has kept it from its teardown function. */
+  #stopped(worker: WorkerInfo, exit: EndedExit): void {
+    const { listeners, plan } = this.#supervisor;
+    this.#emitExit(worker, exit);
+    if (plan.worker.teardown !== undefined && exit.cause !== undefined && !listeners.has("exit")) {
+      process.emitWarning(
+        `a worker has not ended in order. pool.on("exit") reports such ends: ${inspect(exit.cause)}`,
+        { code: "KNITTING_TEARDOWN_FAILED" },
+      );
+    }
   }
 
   /** Prints the error that has ended the worker if nobody would learn of it: no call, no listener, no stream. */

@@ -122,7 +122,7 @@ export class WorkerPool implements Workers {
     }
     const call = this.#engine.createCall(task, checked?.limit ?? this.#plan.limits[task], checked);
     const promise = promiseOf(call);
-    let isOver = abortable && !this.#abortables.add(call, promise);
+    let isOver = abortable !== false && !this.#abortables.add(call, promise, abortable === "partial");
     if (fault !== undefined) {
       call.reject(fault.error);
       isOver = true;

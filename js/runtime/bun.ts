@@ -19,6 +19,11 @@ export function bunFlags(
   return ["run", ...FLAGS, ...permissions, ...execArgv];
 }
 
+/** The arguments of the script, for the command line. Bun takes a first `--` for its own. */
+export function bunArguments(argv: readonly string[]): readonly string[] {
+  return argv[0] === "--" ? ["--", ...argv] : argv;
+}
+
 /**
  * The value of Bun's variable `NODE_PATH`, for workers which the kernel keeps from finding packages. Bun finds a folder
  * of packages by listing its parent folder, which may be the home folder or the root. `folders` are folders of packages,

@@ -1,8 +1,8 @@
 /**
- * The command line of a worker process: `runtime ++ flags ++ worker entry`. A wrapper and the launcher may stand before
+ * The command line of a worker process: `runtime ++ flags ++ worker entry ++ arguments`. A wrapper and the launcher may stand before
  * it.
  */
-import { bunFlags } from "./bun";
+import { bunArguments, bunFlags } from "./bun";
 import { denoFlags } from "./deno";
 import { nodeFlags } from "./node";
 import type { ProcessRuntime, ResolvedWorker } from "./options";
@@ -17,7 +17,9 @@ export function runtimeCommand(
   entry: string,
   permissions?: readonly string[],
 ): string[] {
-  return [executable, ...flags(worker, executable, permissions), entry];
+  const { runtime, argv } = worker;
+  const ofEntry = runtime === "bun" ? bunArguments(argv) : argv;
+  return [executable, ...flags(worker, executable, permissions), entry, ...ofEntry];
 }
 
 function flags(

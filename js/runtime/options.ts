@@ -1,5 +1,5 @@
 /** The options of a pool's workers: as users give them, and as the pool uses them. */
-import type { BootstrapSource } from "../task/program";
+import type { BootstrapSource, FunctionSource } from "../task/program";
 import type { WorkerInfo, WorkerStart } from "./worker-info";
 
 /** The runtimes that can run a process worker. */
@@ -78,6 +78,22 @@ export interface WorkerOptions {
    */
   bootstrap?: BootstrapOptions | undefined;
   /**
+   * A function that each worker runs and awaits before it ends in order: when the pool is shut down, and when the pool
+   * replaces the worker. It does not run when the worker is killed or crashes, or when this process ends without a
+   * shutdown. Its module is imported at the boot, after `bootstrap` has run.
+   *
+   * From the moment at which the worker is told to end, it has `workerPoolConfig.gracefulShutdownTimeout` milliseconds,
+   * 5000 by default: the task that keeps its event loop busy and this function together. After that it is killed. What
+   * the function throws is the `cause` of the pool's `"exit"` event; without a listener it is a warning.
+   */
+  teardown?: TeardownOptions | undefined;
+  /**
+   * What the worker finds in `process.argv` behind the runtime and the script, and `util.parseArgs()` with it; on Deno
+   * also in `Deno.args`. The runtime itself reads none of them as its flags: those are `workerExecArgv`. Other processes
+   * can see a process's arguments, so secrets belong into `bootstrap.data`. Default: none.
+   */
+  argv?: readonly string[] | undefined;
+  /**
    * Whether `shutdown()` without a delay and the end of a `using` block let the calls in flight finish, however long
    * they take. Default `false`: the calls reject. `shutdown(0)` rejects them in any case.
    */
@@ -122,6 +138,14 @@ export interface BootstrapOptions {
    * process workers the data and the names and URLs of all tasks may take 96 KiB in total.
    */
   data?: unknown;
+}
+
+/** A function that each worker runs last. It gets no argument. */
+export interface TeardownOptions {
+  /** The function's module, as `href` of `BootstrapOptions` names it. */
+  href: string | URL;
+  /** Name of the export. Default `"default"`. */
+  name?: string | undefined;
 }
 
 /** How long workers busy-wait for their next call. */
@@ -201,6 +225,10 @@ export interface ResolvedWorker {
   /** The pool's option `workerExecArgv`. */
   execArgv: readonly string[] | undefined;
   bootstrap: BootstrapSource | undefined;
+  teardown: FunctionSource | undefined;
+  /** Milliseconds that a worker may take to end by itself when it is told to end in order. */
+  stopMillis: number;
+  argv: readonly string[];
   resolveAfterFinishingAll: boolean;
   spinMicroseconds: number;
   resourceLimits: LimitsInMegabytes | undefined;
@@ -223,7 +251,8 @@ export interface WorkerLimits {
 }
 
 /** The options before the permission policy has filled in the defaults that depend on it. */
-export interface GivenWorker extends Omit<ResolvedWorker, "stdio" | "environmentPolicy" | "limits"> {
+export interface GivenWorker
+  extends Omit<ResolvedWorker, "stdio" | "environmentPolicy" | "limits" | "stopMillis"> {
   stdio: ResolvedWorker["stdio"] | undefined;
 }
 

@@ -19,7 +19,7 @@ import {
 import { withEncoder } from "../payload/encode";
 import { callerFile } from "../task/caller";
 import { moduleHref } from "../task/module-url";
-import type { BootstrapSource } from "../task/program";
+import type { BootstrapSource, FunctionSource } from "../task/program";
 import { resolveEnvironment } from "./environment";
 import type { GivenWorker, LimitsInMegabytes, ResolvedWorker, ResourceLimits, SharedMemory } from "./options";
 import type { WorkerInfo, WorkerStart } from "./worker-info";
@@ -38,6 +38,8 @@ const KNOWN = [
   "stdio",
   "env",
   "bootstrap",
+  "teardown",
+  "argv",
   "resolveAfterFinishingAll",
   "timers",
   "resourceLimits",
@@ -101,6 +103,8 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     env: optional(worker.env, resolveEnvironment),
     execArgv: optional(execArgv, (flags) => texts(CALLER, "workerExecArgv", flags, 0)),
     bootstrap: optional(worker.bootstrap, resolveBootstrap),
+    teardown: optional(worker.teardown, resolveTeardown),
+    argv: resolveArguments(worker.argv),
     resolveAfterFinishingAll: flag(CALLER, "worker.resolveAfterFinishingAll", resolveAfterFinishingAll),
     spinMicroseconds: resolveSpin(worker.timers),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
@@ -202,15 +206,26 @@ function resolveBootstrap(given: unknown): BootstrapSource {
   const option = "worker.bootstrap";
   const bootstrap = record(CALLER, option, given, "an object: { href, name, data }");
   refuseUnknown(CALLER, bootstrap, ["href", "name", "data"], `${option}.`);
-  const { href, name = "default", data } = bootstrap;
+  return { ...resolveFunction(option, bootstrap), data: encoded(`${option}.data`, bootstrap.data) };
+}
+
+function resolveTeardown(given: unknown): FunctionSource {
+  const option = "worker.teardown";
+  const teardown = record(CALLER, option, given, "an object: { href, name }");
+  refuseUnknown(CALLER, teardown, ["href", "name"], `${option}.`, {
+    data: "a teardown function gets no argument. What worker.bootstrap has put on globalThis is still there",
+  });
+  return resolveFunction(option, teardown);
+}
+
+function resolveFunction(
+  option: string,
+  { href, name = "default" }: Readonly<Record<string, unknown>>,
+): FunctionSource {
   if (typeof name !== "string" || name === "") {
     refuse(CALLER, `${option}.name`, name, "the name of an export");
   }
-  return {
-    href: moduleHref(CALLER, `${option}.href`, href, callerFile(resolveWorker)),
-    name,
-    data: encoded(`${option}.data`, data),
-  };
+  return { href: moduleHref(CALLER, `${option}.href`, href, callerFile(resolveWorker)), name };
 }
 
 /** A value in the encoding that a worker decodes. Throws an `UnsupportedPayloadError` that names the option. */
@@ -226,6 +241,21 @@ function encoded(option: string, value: unknown): string {
     }
     throw error;
   }
+}
+
+/** Arguments may be empty strings, as those of a command line may. */
+function resolveArguments(given: unknown = []): readonly string[] {
+  const option = "worker.argv";
+  if (!Array.isArray(given)) {
+    refuse(CALLER, option, given, "an array of strings");
+  }
+  // Array.from, because map skips holes.
+  return Array.from(given, (value: unknown, index) => {
+    if (typeof value !== "string" || value.includes("\0")) {
+      refuse(CALLER, `${option}[${index}]`, value, "a string without NUL");
+    }
+    return value;
+  });
 }
 
 function resolveSpin(given: unknown = {}): number {

@@ -10,6 +10,10 @@ export interface WorkerInfo {
    * `null` for a worker thread, and while no process runs.
    */
   readonly pid: number | null;
+  /** The `threadId` of a worker thread; `null` for a process, and while no thread runs. */
+  readonly threadId: number | null;
+  /** How often the worker of this index was started before: 0 for its first start, 1 for its first replacement. */
+  readonly start: number;
   /** What runs the worker. */
   readonly runtime: "thread" | "node" | "deno" | "bun";
   /**

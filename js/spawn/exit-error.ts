@@ -1,6 +1,7 @@
 /** Describes why a worker has ended: for a boot that has failed, and for the calls that the worker had. */
 import { stripVTControlCharacters } from "node:util";
 import {
+  KnittingError,
   type ProtocolViolationError,
   WorkerBootError,
   WorkerCrashedError,
@@ -72,6 +73,22 @@ export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Ca
     message,
     { exitCode, signal, pid, stderrTail, task, started },
     cause === undefined ? undefined : { cause },
+  );
+}
+
+/**
+ * Why a worker with a teardown function, which was told to end, has not ended in order; `undefined` if it has, and for
+ * other workers.
+ */
+export function teardownError({ plan, fatal }: RunFacts, { exitCode, signal }: Exit): unknown {
+  const { teardown, stopMillis } = plan.worker;
+  if (teardown === undefined || fatal !== undefined || (exitCode === 0 && signal === null)) {
+    return fatal?.error;
+  }
+  return new KnittingError(
+    "KNITTING_TEARDOWN_FAILED",
+    `a worker has ended before worker.teardown, "${teardown.name}", had finished: it may take ${stopMillis} ` +
+      "milliseconds to end (workerPoolConfig.gracefulShutdownTimeout), and is killed after that",
   );
 }
 

@@ -11,7 +11,7 @@ import { commandFor, isDirectory } from "../runtime/resolve-options";
 import { stackBytes } from "../runtime/resource-limits";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
 import { linesOf } from "./output-lines";
-import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** How long the user's stop command may take. */
 const STOP_COMMAND_MILLIS = 10_000;
@@ -84,10 +84,11 @@ export function startProcess(
     get pid() {
       return lane.native.pid;
     },
+    threadId: null,
     argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
     exited,
-    stop: () => lane.native.stop(GRACE_MILLIS),
+    stop: (graceMillis) => lane.native.stop(graceMillis),
     kill: () => lane.native.stop(0),
   };
 }

@@ -13,11 +13,11 @@ import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment"
 import { inheritedFlags } from "../runtime/exec-argv";
 import type { ThreadData } from "../task/program";
 import { linesOf } from "./output-lines";
-import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
+import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
 
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): Worker {
-  const { stdio, resourceLimits, execArgv } = plan.worker;
+  const { stdio, resourceLimits, execArgv, argv } = plan.worker;
   let end!: (stderrTail: string) => void;
   const outputEnded = new Promise<string>((resolve) => {
     end = resolve;
@@ -47,6 +47,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
     stderr: dropped,
     // If it is undefined, Node copies the host's environment.
     env: isUnrestricted(plan.worker) ? undefined : valuesOf(environmentOf(plan.worker)),
+    argv: [...argv],
     resourceLimits,
   };
   const thread =
@@ -55,6 +56,8 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
       : new Thread(workerEntry, { ...options, execArgv: [...execArgv, ...permissions] });
   // The lane keeps the process alive while somebody waits.
   thread.unref();
+  // Once the thread has ended it has no number any more.
+  const { threadId } = thread;
   let cause: unknown;
   thread.on("online", () => events.spawned());
   thread.on("error", (error) => {
@@ -72,12 +75,13 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
   const kill = () => void thread.terminate();
   return {
     pid: null,
+    threadId,
     argv: [],
     wrapper: undefined,
     exited,
-    stop: () => {
-      lane.native.stop(GRACE_MILLIS);
-      void exitCode.then(afterRunning(GRACE_MILLIS, kill));
+    stop: (graceMillis) => {
+      lane.native.stop(graceMillis);
+      void exitCode.then(afterRunning(graceMillis, kill));
     },
     kill,
   };

@@ -15,10 +15,18 @@ import type { LaneCall } from "../lane/host/lane-call";
 import type { LaneEvents } from "../lane/host/lane-events";
 import { type Flood, native } from "../native/addon";
 import type { WorkerInfo, WorkerStart } from "../runtime/worker-info";
-import { blame, bootError, crashError, endReason, type Halt, type RunFacts } from "./exit-error";
+import {
+  blame,
+  bootError,
+  crashError,
+  endReason,
+  type Halt,
+  type RunFacts,
+  teardownError,
+} from "./exit-error";
 import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
-import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
+import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
 
 /** What a run reports to its owner, which may not use the run before its constructor has returned. */
 export interface RunEvents
@@ -163,6 +171,11 @@ export class WorkerRun {
     return this.#worker.pid;
   }
 
+  /** Number of the worker's thread. Null for a process. */
+  get threadId(): number | null {
+    return this.#worker.threadId;
+  }
+
   /** Whether the worker runs calls. */
   get ready(): boolean {
     return this.#readySince !== undefined;
@@ -181,10 +194,14 @@ export class WorkerRun {
     this.#stopBootTimer();
     this.lane.drain();
     // The worker is stopped first, because closing the lane would kill a process at once.
-    this.#worker.stop();
+    const { teardown, stopMillis } = this.#facts.plan.worker;
+    this.#worker.stop(stopMillis);
     const exited = this.#worker.exited.then((exit): EndedExit => {
+      if (teardown !== undefined) {
+        this.lane.readReports();
+      }
       this.lane.close();
-      return { ...exit, reason: "shutdown" };
+      return { ...exit, cause: exit.cause ?? teardownError(this.#facts, exit), reason: "shutdown" };
     });
     const { started, unstarted } = this.lane.abandon();
     return { calls: started.concat(unstarted), exited };
@@ -207,7 +224,7 @@ export class WorkerRun {
   #bootFailed(fault: unknown): void {
     if (fault === undefined) {
       // The worker had no memory to report it, and has printed it.
-      this.#worker.stop();
+      this.#worker.stop(GRACE_MILLIS);
       return;
     }
     const { error, retryable } = isRecord(fault) ? fault : { error: fault, retryable: true };
@@ -215,7 +232,7 @@ export class WorkerRun {
       error: error instanceof Error ? error : new Error(String(error)),
       retryable: retryable !== false,
     };
-    this.#worker.stop();
+    this.#worker.stop(GRACE_MILLIS);
   }
 
   #violated(error: ProtocolViolationError): void {

@@ -8,7 +8,7 @@ import type { Enforcement } from "../permission/enforce";
 import type { ResolvedWorker } from "../runtime/options";
 import type { Program } from "../task/program";
 
-/** How long a worker may take to end by itself before it is killed, in milliseconds. */
+/** How long a worker without a teardown function may take to end by itself before it is killed, in milliseconds. */
 export const GRACE_MILLIS = 250;
 
 /** What every worker of a pool is started with. */
@@ -59,12 +59,14 @@ export interface Worker {
    * process runs.
    */
   readonly pid: number | null;
+  /** Number of the thread in its process. Null for a process. */
+  readonly threadId: number | null;
   /** The worker's command line; empty for a thread. */
   readonly argv: readonly string[];
   /** The program of the wrapper, if there is one. */
   readonly wrapper: string | undefined;
-  /** Asks the worker to end, and kills it if it doesn't. */
-  stop(): void;
+  /** Asks the worker to end, and kills it if it has not ended within so many milliseconds. */
+  stop(graceMillis: number): void;
   /** Kills the worker at once. */
   kill(): void;
   /** Resolves when the worker has ended. */

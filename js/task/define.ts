@@ -3,9 +3,9 @@
  * between the two.
  */
 import { InvalidOptionError } from "../base/errors";
-import { describe, flag, record, refuseUnknown } from "../base/validate";
+import { describe, record, refuse, refuseUnknown } from "../base/validate";
 import { callerFile } from "./caller";
-import { type Definition, registerTask, type TaskFunction } from "./definition";
+import { type AbortForm, type Definition, registerTask, type TaskFunction } from "./definition";
 import { moduleHref } from "./module-url";
 import { timeLimitOf } from "./time-limit";
 
@@ -41,6 +41,18 @@ function limitsOf(
 ): Pick<Definition, "limit" | "abortable"> {
   return {
     limit: timeLimitOf(caller, "timeout", timeout),
-    abortable: flag(caller, "abortSignal", abortSignal),
+    abortable: abortableOf(caller, abortSignal),
   };
+}
+
+function abortableOf(caller: string, abortSignal: unknown): AbortForm {
+  if (typeof abortSignal === "boolean") {
+    return abortSignal;
+  }
+  const form = record(caller, "abortSignal", abortSignal, "true, false or { hasAborted: true }");
+  refuseUnknown(caller, form, ["hasAborted"], "abortSignal.");
+  if (form.hasAborted !== true) {
+    refuse(caller, "abortSignal.hasAborted", form.hasAborted, "true");
+  }
+  return "partial";
 }

@@ -36,9 +36,11 @@ export interface Task<Argument = unknown, Result = unknown, Abortable extends bo
 export interface Definition {
   readonly origin: Origin;
   readonly limit: TimeLimit | undefined;
-  /** Whether the task learns of aborts. */
-  readonly abortable: boolean;
+  readonly abortable: AbortForm;
 }
+
+/** Whether a task learns of aborts. `"partial"`: an aborted call of it settles with what the task then returns. */
+export type AbortForm = boolean | "partial";
 
 /** @internal Origin of a definition: a module that was named explicitly, or the place that called `task`. */
 export type Origin =

@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { DebugContext } from "../base/debug-log";
+import type { AbortForm } from "./definition";
 
 /** Where a worker finds a task. */
 export interface TaskSource {
@@ -16,16 +17,20 @@ export interface TaskSource {
    * defines at least.
    */
   readonly at: string | { readonly nth: number; readonly of: number };
-  /** Whether the task learns of aborts. */
-  readonly abortable: boolean;
+  /** Whether the task learns of aborts, and whether its call then keeps what it returns. */
+  readonly abortable: AbortForm;
 }
 
-/** A function that runs before the tasks' modules are imported. */
-export interface BootstrapSource {
+/** Where a worker finds a function of its own, which is no task. */
+export interface FunctionSource {
   /** URL of the function's module. */
   readonly href: string;
   /** Name of the export. */
   readonly name: string;
+}
+
+/** A function that runs before the tasks' modules are imported. */
+export interface BootstrapSource extends FunctionSource {
   /** The function's argument, as an encoded value in Base64. */
   readonly data: string;
 }
@@ -35,12 +40,16 @@ export interface Program {
   /** A submission names a task by its index in this array. */
   readonly tasks: readonly TaskSource[];
   readonly bootstrap: BootstrapSource | undefined;
+  /** A function that runs before the worker ends in order. */
+  readonly teardown: FunctionSource | undefined;
   /** How long the worker may spin for its next call, in nanoseconds. */
   readonly spinNanos: number;
   /** Bytes that an encoded result may take. */
   readonly maxPayloadBytes: number;
   /** The home folder, for a worker that a policy may keep from looking it up. */
   readonly home: string | undefined;
+  /** Which worker of the pool it is, and how often the worker of this index was started before. */
+  readonly place: { readonly index: number; readonly start: number };
   /** What the worker logs about itself. */
   readonly debug: DebugContext | undefined;
 }

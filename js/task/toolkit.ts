@@ -1,8 +1,8 @@
 /** The second argument of a task. */
 
 /**
- * The second argument of a task. A task gets it if its function has a `length` of 2 or more, or if the task has
- * `abortSignal: true`. The members work without `this`: `(x, { progress }) => ...`.
+ * The second argument of a task. A task gets it if its function has a `length` of 2 or more, or if the task has the
+ * option `abortSignal`. The members work without `this`: `(x, { progress }) => ...`.
  */
 export interface TaskToolkit<Progress = unknown> {
   /**
@@ -17,7 +17,7 @@ export interface TaskToolkit<Progress = unknown> {
   readonly progress: (value: Progress) => boolean;
   /**
    * Whether nobody waits for the call any more: its time was over, it was aborted, or the reader of its stream has
-   * stopped. The function reads shared memory, so it is cheap and up to date even in a busy loop.
+   * stopped. With `abortSignal: { hasAborted: true }` the caller then waits for what the task has so far. The function reads shared memory, so it is cheap and up to date even in a busy loop.
    */
   readonly hasAborted: () => boolean;
   /** Milliseconds since a fixed but arbitrary moment, with fractions. */

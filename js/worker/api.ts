@@ -27,7 +27,7 @@ export {
   WorkerKilledError,
 } from "../base/errors";
 export { WorkerPoolPresets } from "../base/presets";
-export { isMain } from "../base/side";
+export { isMain, workerInfo } from "../base/side";
 export { Envelope } from "../payload/value";
 export { setModuleUrl } from "../task/caller";
 

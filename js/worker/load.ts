@@ -8,7 +8,7 @@ import type { ServedTask } from "../lane/worker/worker-lane";
 import { Decoder } from "../payload/decode";
 import { canonical } from "../task/caller";
 import { definitionOf, type TaskFunction, withRegistry } from "../task/definition";
-import type { BootstrapSource, TaskSource } from "../task/program";
+import type { BootstrapSource, FunctionSource, TaskSource } from "../task/program";
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -41,22 +41,13 @@ export function loadTasks(
  * Runs the bootstrap function before the tasks' modules are imported. Throws an error that would make the boot of every
  * worker fail.
  */
-export async function runBootstrap(
-  { href, name, data }: BootstrapSource,
-  debug: DebugContext | undefined,
-): Promise<void> {
-  const module = await importModule("worker.bootstrap", href, debug);
-  if (module instanceof TaskNotFoundError) {
-    throw module;
-  }
-  const found = exportOf(module, name);
-  if (typeof found !== "function") {
-    throw new TaskNotFoundError(`worker.bootstrap: ${href} ${complaint(name, found, "function")}`);
-  }
+export async function runBootstrap(source: BootstrapSource, debug: DebugContext | undefined): Promise<void> {
+  const { href, name, data } = source;
+  const bootstrap = await importFunction("worker.bootstrap", source, debug);
   const bytes = new Uint8Array(Buffer.from(data, "base64"));
   const report = watch(debug, `worker.bootstrap, "${name}"`, "has run");
   try {
-    await found(new Decoder(bytes.buffer).decode(0, bytes.length));
+    await bootstrap(new Decoder(bytes.buffer).decode(0, bytes.length));
   } catch (cause) {
     throw new WorkerBootError(
       `worker.bootstrap: "${name}" has failed in the worker: ${inWords(cause)} (${href})`,
@@ -65,6 +56,47 @@ export async function runBootstrap(
     );
   }
   report();
+}
+
+/**
+ * Imports the module of the teardown function, and returns the function that runs it. Throws an error that would make
+ * the boot of every worker fail.
+ */
+export async function loadTeardown(
+  source: FunctionSource,
+  debug: DebugContext | undefined,
+): Promise<() => Promise<void>> {
+  const { href, name } = source;
+  const teardown = await importFunction("worker.teardown", source, debug);
+  return async () => {
+    const report = watch(debug, `worker.teardown, "${name}"`, "has run");
+    try {
+      await teardown();
+    } catch (cause) {
+      throw new KnittingError(
+        "KNITTING_TEARDOWN_FAILED",
+        `worker.teardown: "${name}" has failed in the worker: ${inWords(cause)} (${href})`,
+        { cause },
+      );
+    }
+    report();
+  };
+}
+
+async function importFunction(
+  option: string,
+  { href, name }: FunctionSource,
+  debug: DebugContext | undefined,
+): Promise<(...args: unknown[]) => unknown> {
+  const module = await importModule(option, href, debug);
+  if (module instanceof TaskNotFoundError) {
+    throw module;
+  }
+  const found = exportOf(module, name);
+  if (typeof found !== "function") {
+    throw new TaskNotFoundError(`${option}: ${href} ${complaint(name, found, "function")}`);
+  }
+  return found as (...args: unknown[]) => unknown;
 }
 
 /** Returns a function that logs how much time has passed since this call, and which globals are new. */

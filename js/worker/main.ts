@@ -9,7 +9,8 @@
  * ```
  */
 
-import { isMainThread, workerData } from "node:worker_threads";
+import { isMainThread, threadId, workerData } from "node:worker_threads";
+import { identify, type WorkerIdentity } from "../base/side";
 import { WorkerLane } from "../lane/worker/worker-lane";
 import { native } from "../native/addon";
 import type { BootFault, Program, ThreadData } from "../task/program";
@@ -17,7 +18,7 @@ import { forgetBootData } from "./boot-data";
 import { answerDeniedLookUps } from "./denied-look-ups";
 import { installGuards } from "./exit-guards";
 import { reportFatalErrors } from "./fatal-errors";
-import { loadTasks, runBootstrap } from "./load";
+import { loadTasks, loadTeardown, runBootstrap } from "./load";
 import { isWorker } from "./mark";
 import { printAtOnce, printToLane } from "./output";
 
@@ -37,24 +38,39 @@ export async function main(): Promise<void> {
 
 /** Returns the fault if the boot has failed. */
 async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
-  const { bootstrap, tasks, home, debug } = program;
+  const { bootstrap, teardown, tasks, home, place, debug } = program;
   let retryable = true;
   try {
+    identify({
+      ...place,
+      runtime: runtime(),
+      threadId: isMainThread ? null : threadId,
+      pid: process.pid,
+    });
     reportFatalErrors(end);
     installGuards();
     if (home !== undefined) {
       answerDeniedLookUps(home);
     }
+    retryable = false;
     if (bootstrap !== undefined) {
-      retryable = false;
       await runBootstrap(bootstrap, debug);
-      retryable = true;
     }
-    end.serve(await loadTasks(tasks, debug), program);
+    const last = teardown === undefined ? undefined : await loadTeardown(teardown, debug);
+    retryable = true;
+    end.serve(await loadTasks(tasks, debug), program, last);
     return undefined;
   } catch (error) {
     return { error, retryable };
   }
+}
+
+function runtime(): WorkerIdentity["runtime"] {
+  if (!isMainThread) {
+    return "thread";
+  }
+  const { bun, deno } = process.versions;
+  return bun !== undefined ? "bun" : deno !== undefined ? "deno" : "node";
 }
 
 function attachThread({ token, port }: ThreadData): WorkerLane {

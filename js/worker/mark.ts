@@ -9,5 +9,5 @@ import { isProgram } from "../native/package";
 export const isWorker = isProgram;
 
 if (isWorker) {
-  Object.defineProperty(globalThis, MARK, { value: true });
+  Object.defineProperty(globalThis, MARK, { value: {} });
 }

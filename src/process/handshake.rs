@@ -34,6 +34,10 @@ use crate::transport::doorbell;
 use crate::transport::layout::Word;
 use crate::transport::segment::Segment;
 
+/// The status of a worker that can't be killed by its group, as under a wrapper: a shell's for SIGKILL. 0 would say
+/// that it has ended in order.
+const KILLED: i32 = 128 + Signal::SIGKILL as i32;
+
 /// A worker that has attached to its segment.
 pub struct Attached {
     /// Its memory.
@@ -152,7 +156,7 @@ fn end(host_group: i32) -> ! {
         let _ = killpg(group, Signal::SIGKILL);
     }
     // Exit handlers are not wanted: the event loop may be stuck.
-    exit::now(0)
+    exit::now(KILLED)
 }
 
 #[cfg(test)]

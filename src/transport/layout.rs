@@ -433,6 +433,7 @@ fn typescript() -> String {
     constant("STREAM_UNIT_BYTES", STREAM_UNIT_BYTES as usize);
     constant("NO_CALL", NO_CALL as usize);
     constant("WORD_SUBMISSION_HEAD", Word::SubmissionHead.at());
+    constant("WORD_STOP", Word::Stop.at());
     constant("WORD_ABORTS", Word::Aborts.at());
     constant("WORD_RUNNING", Word::Running.at());
     constant("ABORTS_AT", ABORTS_AT);

@@ -9,6 +9,7 @@
  * have been stopped with it.
  */
 import { clearTimeout, missedMillis, now, setTimeout } from "../../base/clock";
+import type { TimeLimit } from "../../task/time-limit";
 import type { InFlight } from "./in-flight";
 import type { LaneCall } from "./lane-call";
 
@@ -121,9 +122,9 @@ export class Deadlines {
     }
     const { calls } = lane;
     let shortest = calls.length > 0 ? this.#hardTimeoutMs : Number.POSITIVE_INFINITY;
-    for (const { limit, cancelled } of calls) {
-      if (limit !== undefined && !cancelled) {
-        shortest = Math.min(shortest, limit.millis);
+    for (const { limit, isLimited } of calls) {
+      if (isLimited) {
+        shortest = Math.min(shortest, (limit as TimeLimit).millis);
       }
     }
     return shortest;
@@ -148,7 +149,7 @@ export class Deadlines {
     const late: LateCall[] = [];
     const look = (call: LaneCall, elapsed: number): void => {
       const isOverdue = elapsed > this.#hardTimeoutMs;
-      if (isOverdue || (call.limit !== undefined && !call.cancelled && elapsed >= call.limit.millis)) {
+      if (isOverdue || (call.isLimited && elapsed >= (call.limit as TimeLimit).millis)) {
         late.push({ call, isOverdue });
       }
     };

@@ -375,6 +375,30 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
     return { started, unstarted };
   }
 
+  /**
+   * Reads what the worker has reported about its end, once that has come and its calls are abandoned. Their answers are
+   * dropped.
+   */
+  readReports(): void {
+    // A worker that lives on all the same can't keep this busy.
+    for (let left = RING_SLOTS, arrived = 1; left > 0 && arrived > 0; left -= arrived) {
+      arrived = this.exchange(0);
+      for (let index = 0; index < arrived; index++) {
+        if (this.#inbox.kind(index) === KIND_FATAL) {
+          this.#readReport(index);
+        }
+      }
+    }
+  }
+
+  #readReport(index: number): void {
+    try {
+      this.#events.fatal(this.#inbox.value(index));
+    } catch {
+      // Whatever it was, it can't be read.
+    }
+  }
+
   /** Releases the memory. Kills the worker process if it is still running. */
   close(): void {
     this.#end();
@@ -571,9 +595,22 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
 
   kill(call: LaneCall, order: KillOrder): void {
     // A worker that has not begun the call doesn't begin it any more.
-    if (((call.sequence - this.firstUnstarted()) | 0) < 0) {
+    if (this.#hasBegun(call)) {
       this.#events.kill(call, order);
     }
+  }
+
+  askToStop(call: LaneCall): boolean {
+    const hasBegun = this.#hasBegun(call);
+    if (hasBegun) {
+      this.native.abort(call.id);
+    }
+    return hasBegun;
+  }
+
+  #hasBegun(call: LaneCall): boolean {
+    // Sequence numbers wrap.
+    return ((call.sequence - this.firstUnstarted()) | 0) < 0;
   }
 
   attend(call: LaneCall, waits: boolean): void {
@@ -684,9 +721,11 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       }
       this.shares.release(call.id);
       this.inFlight.remove(call);
-      this.served += (flags & FLAG_NOT_RUN) === 0 ? 1 : 0;
+      const wasRun = (flags & FLAG_NOT_RUN) === 0;
+      this.served += wasRun ? 1 : 0;
       if (rejected) {
-        call.reject(value);
+        // The abort has come before the task.
+        call.reject(!wasRun && call.partial?.isAsked ? call.partial.reason : value);
       } else {
         call.resolve(value);
       }

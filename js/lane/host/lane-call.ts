@@ -15,6 +15,8 @@ import { EncodedValue, encodeValue } from "../encoded-value";
 export interface Carrier {
   /** The call was settled before its task has answered. */
   cancelled(call: LaneCall): void;
+  /** Asks the task of a call to stop. Returns false if it has not begun, as far as its worker reports that. */
+  askToStop(call: LaneCall): boolean;
   /** The call was settled, and the worker that runs its task is to be ended. */
   kill(call: LaneCall, order: KillOrder): void;
 }
@@ -118,6 +120,10 @@ export class LaneCall extends Call {
 
   protected override onCancelled(): void {
     this.carrier?.cancelled(this);
+  }
+
+  protected override onStopAsked(): boolean {
+    return this.carrier?.askToStop(this) === true;
   }
 }
 

@@ -17,6 +17,8 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
   readonly #words: Uint32Array;
   readonly #call: number;
   readonly #listening: Set<CallToolkit<never>>;
+  /** Whether the caller waits on after an abort. */
+  readonly #keepsPartial: boolean;
   readonly #emitProgress: (value: unknown) => void;
   #controller: AbortController | undefined;
   /** The stores in which the task has asked for its signal. */
@@ -28,16 +30,18 @@ export class CallToolkit<Progress = unknown> implements TaskToolkit<Progress> {
     words: Uint32Array,
     call: number,
     listening: Set<CallToolkit<never>>,
+    keepsPartial: boolean,
     emitProgress: (value: unknown) => void,
   ) {
     this.#words = words;
     this.#call = call;
     this.#listening = listening;
+    this.#keepsPartial = keepsPartial;
     this.#emitProgress = emitProgress;
   }
 
   readonly progress = (value: Progress): boolean => {
-    if (this.#last !== undefined || this.hasAborted()) {
+    if (this.#last !== undefined || (!this.#keepsPartial && this.hasAborted())) {
       return false;
     }
     this.#emitProgress(value);

@@ -37,6 +37,7 @@ import {
   STREAM_WINDOW,
   WORD_ABORTS,
   WORD_RUNNING,
+  WORD_STOP,
   WORD_SUBMISSION_HEAD,
 } from "../../native/layout";
 import { Decoder } from "../../payload/decode";
@@ -75,7 +76,8 @@ const FETCH_BYTES = 32 * 1024;
 const STARTED = WORD_SUBMISSION_HEAD >> 2;
 /** Index of the word that counts how often the host has aborted a call. */
 const ABORTS = WORD_ABORTS >> 2;
-
+/** Index of the word by which the host tells the worker to end. */
+const STOP = WORD_STOP >> 2;
 /** Index of the claim of the first slot in the ring. */
 const FIRST_CLAIM = CLAIMS_AT >> 2;
 /** Index of the word that tells whether a task is being run. */
@@ -120,6 +122,10 @@ export class WorkerLane {
   #arena: Decoder;
   #pending = 0;
   #isFatal = false;
+  /** What the worker runs before it ends in order. */
+  #teardown: (() => Promise<void>) | undefined;
+  /** Whether it does so now. Nobody waits for its calls any more. */
+  #isLeaving = false;
   /** How long to spin for the next call. The host may allow less. */
   #spinNanos = 0;
   #scheduled = false;
@@ -171,13 +177,21 @@ export class WorkerLane {
     return JSON.parse(this.#native.program);
   }
 
-  /** Reports to the host that the boot is over, and serves calls from now on. */
-  serve(tasks: readonly ServedTask[], { tasks: sources, spinNanos, maxPayloadBytes }: Program): void {
+  /**
+   * Reports to the host that the boot is over, and serves calls from now on. `teardown` runs before the worker ends in
+   * order.
+   */
+  serve(
+    tasks: readonly ServedTask[],
+    { tasks: sources, spinNanos, maxPayloadBytes }: Program,
+    teardown: (() => Promise<void>) | undefined,
+  ): void {
+    this.#teardown = teardown;
     this.#outbox.maxPayloadBytes = maxPayloadBytes;
     this.#tasks = tasks;
     this.#sources = sources;
     this.#equipped = tasks.map(
-      (task, index) => typeof task === "function" && (sources[index].abortable || task.length >= 2),
+      (task, index) => typeof task === "function" && (sources[index].abortable !== false || task.length >= 2),
     );
     this.#spinNanos = spinNanos;
     this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
@@ -242,6 +256,10 @@ export class WorkerLane {
 
   /** Serves after a turn of the event loop. */
   readonly #turn = (): void => {
+    if (Atomics.load(this.#words, STOP) !== 0) {
+      this.#leave();
+      return;
+    }
     this.#turnEnds = now() + TURN_MILLIS;
     this.#serve();
   };
@@ -249,7 +267,7 @@ export class WorkerLane {
   /** Serves until there is nothing to do, until promises have to settle first, or until the turn is over. */
   readonly #serve = (): void => {
     this.#scheduled = false;
-    if (this.#serving) {
+    if (this.#serving || this.#isLeaving) {
       return;
     }
     this.#serving = true;
@@ -326,9 +344,25 @@ export class WorkerLane {
       return;
     }
     if (this.#native.stopped()) {
-      exit(0);
+      this.#leave();
+      return;
     }
     this.#schedule(setImmediate, this.#turn);
+  }
+
+  /** Ends the worker, because the host has told it to. */
+  #leave(): void {
+    const teardown = this.#teardown ?? exit(0);
+    if (!this.#isLeaving) {
+      this.#isLeaving = true;
+      teardown().then(
+        () => exit(0),
+        (error) => {
+          this.reportFatal(error);
+          exit(1);
+        },
+      );
+    }
   }
 
   /** Runs calls that have arrived, at least one, until the turn is over. */
@@ -468,7 +502,8 @@ export class WorkerLane {
 
   #toolkit(task: number, call: number, generation: number): CallToolkit {
     let waiting: QueuedValue | undefined;
-    return new CallToolkit(this.#words, call, this.#listening, (value) => {
+    const keepsPartial = this.#sources[task].abortable === "partial";
+    return new CallToolkit(this.#words, call, this.#listening, keepsPartial, (value) => {
       try {
         waiting = this.#emitProgress(call, generation, value, waiting);
       } catch (error) {
@@ -537,7 +572,7 @@ export class WorkerLane {
     }
     this.#send(call, generation, ROLE_STREAM, undefined);
     sender.grant(STREAM_WINDOW);
-    if (isAborted(this.#words, call)) {
+    if (this.#sources[task.task].abortable !== "partial" && isAborted(this.#words, call)) {
       sender.cancel(undefined);
     }
   }
