@@ -13,19 +13,22 @@ const WARM_ROUNDS = 3;
 const LEAST_ROUNDS = 3;
 
 /**
- * Lets the contenders of each event play its scenario, all events in each round, for `seconds`. Returns the number of
- * rounds. The measurements are in the events' figures: `event.figures.get(contender)[round]`.
+ * Lets the contenders of each event play its scenario, all events in each round, for `seconds`, or for a number of
+ * `rounds` without warm-up. Returns the number of rounds. The measurements are in the events' figures:
+ * `event.figures.get(contender)[round]`.
  */
-export async function interleave(events, seconds, onRound) {
+export async function interleave(events, { seconds = 0, rounds }, onRound) {
   const end = performance.now() + seconds * 1e3;
-  let round = -WARM_ROUNDS;
-  for (; round < LEAST_ROUNDS || performance.now() < end; round++) {
+  const least = rounds ?? LEAST_ROUNDS;
+  const warm = rounds === undefined ? WARM_ROUNDS : 0;
+  let round = -warm;
+  for (; round < least || performance.now() < end; round++) {
     onRound(round);
     for (const { scenario, figures } of events) {
-      for (const contender of inTurn([...figures.keys()], round + WARM_ROUNDS)) {
+      for (const contender of inTurn([...figures.keys()], round + warm)) {
         await sleep(PAUSE_MILLIS);
         await scenario.warm(contender);
-        const measured = await scenario.turn(contender);
+        const measured = await scenario.turn(contender, round);
         if (round >= 0) {
           figures.get(contender).push(measured);
         }

@@ -1,16 +1,23 @@
 /**
  * The contenders of each scenario. The events of a group take turns with one another for `seconds`. The contenders of a
- * `standing` group start once, before the group; those of another group start in each turn.
+ * `standing` group start once, before the group; those of another group start in each turn. A group with `rounds` plays
+ * that many rounds instead.
  *
  * An event between two builds has `pairs`: workers of one kind from `mine` and `other`, and their `anchor`, which is
  * Node's own counterpart.
  */
+
+import { PARTS, shortCalls, someLongCalls } from "./arrivals.mjs";
 import { THIS } from "./builds.mjs";
 import { Fork } from "./contenders/fork.mjs";
 import { Fresh } from "./contenders/fresh.mjs";
 import { Knitting } from "./contenders/knitting.mjs";
+import { KnittingPool } from "./contenders/knitting-pool.mjs";
+import { Piscina } from "./contenders/piscina.mjs";
 import { PostMessage } from "./contenders/post-message.mjs";
+import { Tinypool } from "./contenders/tinypool.mjs";
 import { bytes, records, text } from "./payloads.mjs";
+import { REPLACED, replacedWorkers } from "./recycling.mjs";
 import { afterSilence, batches, echo, firstStart, laterStart, sequentialCalls } from "./scenarios.mjs";
 
 const KINDS = {
@@ -43,10 +50,38 @@ export function besideNode(build) {
   const echoes = ECHOES.map((scenario) => event(scenario, echoers));
   const [sequential, batchesOf100, batchesOf1000] = calls;
   return {
-    groups: [{ name: "calls", standing: true, seconds: 75, quickSeconds: 13, events: [...calls, ...echoes] }],
+    groups: [
+      { name: "calls", standing: true, seconds: 75, quickSeconds: 13, events: [...calls, ...echoes] },
+      besidePeers(build),
+      recycled(build),
+    ],
     claims: { sequential, batchesOf100, batchesOf1000 },
     contenders: { knittingThread, knittingProcess, postMessage },
   };
+}
+
+/** One build beside other packages: the group of calls that arrive one by one. An event between them has `peers`. */
+function besidePeers(build) {
+  const peers = [new Piscina(), new Tinypool()];
+  const pools = [
+    new KnittingPool("knitting thread", build, { worker: KINDS.thread }),
+    new KnittingPool("knitting process", build, { worker: KINDS.process }),
+    ...peers,
+  ];
+  const events = [shortCalls, someLongCalls].map((scenario) => ({ ...event(scenario, pools), peers }));
+  return { name: "arrivals", standing: false, rounds: PARTS, quickRounds: 1, events };
+}
+
+/** One build, with and without what replaces its workers. Such an event has `kinds`. */
+function recycled(build) {
+  const kinds = Object.entries(KINDS).map(([kind, worker]) => ({
+    kind,
+    calm: new KnittingPool(`${kind}, calm`, build, { worker }),
+    replaced: new KnittingPool(`${kind}, replaced`, build, { worker, ...REPLACED }),
+  }));
+  const contenders = kinds.flatMap(({ calm, replaced }) => [calm, replaced]);
+  const events = [{ ...event(replacedWorkers, contenders), kinds }];
+  return { name: "recycling", standing: false, rounds: 3, quickRounds: 1, events };
 }
 
 /**

@@ -1,13 +1,13 @@
 /**
- * The benchmark: the cost of a call with this package and with Node's own means, or with this package and another build
- * of it.
+ * The benchmark: the cost of a call with this package and with Node's own means, how long calls wait here and in the
+ * pools of other packages, or this package and another build of it.
  *
  * ```text
  *   node bench/main.mjs [--quick] [--json] [--only <what>] [--against <path>]
  * ```
  *
  * It runs under the Node that starts it; `npm run bench` picks one. Times decide only the wording of its verdicts: the
- * exit status is 0 unless a contender gave a wrong answer.
+ * exit status is 0 unless a contender gave a wrong answer or failed.
  */
 import { acceptance } from "./acceptance.mjs";
 import { describeBuild, otherBuild, thisBuild } from "./builds.mjs";
@@ -17,10 +17,13 @@ import { besideEachOther, besideNode } from "./line-up.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
 import { readOptions } from "./options.mjs";
+import { ensurePeers } from "./peers.mjs";
 import { play } from "./play.mjs";
+import { replacing } from "./replacing.mjs";
 import { report } from "./report.mjs";
 import { playInSittings } from "./sittings.mjs";
 import { summarize } from "./summary.mjs";
+import { waiting } from "./waiting.mjs";
 
 const options = readOptions();
 const othersBusy = watchOthers();
@@ -29,13 +32,24 @@ console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results
 
 async function alone() {
   const { groups, claims, contenders } = besideNode(thisBuild());
-  const played = await play(only(options.only, groups), options.quick);
+  const chosen = only(options.only, groups);
+  const eventsOf = (group) => chosen.flatMap(({ name, events }) => (name === group ? events : []));
+  if (eventsOf("arrivals").length > 0) {
+    ensurePeers();
+  }
+  const played = await play(chosen, options.quick);
   const results = {
     ...conditions(played),
-    tables: played.events.map((event) => summarize(event, contenders.postMessage)),
+    tables: eventsOf("calls").map((event) => summarize(event, contenders.postMessage)),
+    waiting: eventsOf("arrivals").map(waiting),
+    replacing: eventsOf("recycling").map(replacing),
     // Nothing is claimed about scenarios that were left out.
     ...(options.only === undefined && { acceptance: acceptance(claims, contenders) }),
   };
+  const rows = [...results.waiting, ...results.replacing].flatMap((table) => table.rows);
+  if (rows.some(({ failure }) => failure !== undefined)) {
+    process.exitCode = 1;
+  }
   return [results, report];
 }
 

@@ -7,7 +7,7 @@ import { refuse } from "./options.mjs";
  */
 export function only(what, groups) {
   const left = groups.flatMap((group) => {
-    const { name, events, seconds, quickSeconds } = group;
+    const { name, events, seconds = 0, quickSeconds = 0 } = group;
     const chosen = events.filter(({ scenario }) => !what || what === name || scenario.title.includes(what));
     const share = chosen.length / events.length;
     return share === 0

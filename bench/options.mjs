@@ -5,11 +5,13 @@ import { parseArgs } from "node:util";
 const HELP = `\
 npm run bench -- [options]
 
-What a call costs here and what it costs by what Node itself has: contenders take turns in one run.
+What a call costs here and what it costs by what Node itself has, how long calls wait here and in the pools of other
+packages, and what replaced workers cost: contenders take turns in one run.
 
   --quick            a shorter run, with fewer rounds
   --json             the results as JSON
-  --only <what>      a group, "calls" or with --against "start", or the scenarios with these words in their titles
+  --only <what>      a group, "calls", "arrivals", "recycling" or with --against "start", or the scenarios with these
+                     words in their titles
   --against <path>   this build and another take turns: the path of another checkout, built, or of an installed package
   --node <path>      the Node that runs it, instead of the one that our documents' figures are from
   --help             this text

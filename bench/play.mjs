@@ -5,10 +5,10 @@ import { interleave } from "./interleave.mjs";
 export async function play(groups, quick) {
   const start = performance.now();
   let rounds = 0;
-  for (const { name, standing, events, seconds, quickSeconds } of groups) {
+  for (const { name, standing, events, ...lengths } of groups) {
     const contenders = standing ? [...new Set(events.flatMap(({ figures }) => [...figures.keys()]))] : [];
     await Promise.all(contenders.map((contender) => contender.start()));
-    rounds += await interleave(events, quick ? quickSeconds : seconds, (round) => progress(name, round));
+    rounds += await interleave(events, lengthOf(lengths, quick), (round) => progress(name, round));
     await Promise.all(contenders.map((contender) => contender.stop()));
   }
   return {
@@ -16,6 +16,11 @@ export async function play(groups, quick) {
     rounds,
     seconds: (performance.now() - start) / 1e3,
   };
+}
+
+/** For how many seconds a group plays, or how many rounds. */
+function lengthOf({ seconds, quickSeconds, rounds, quickRounds }, quick) {
+  return quick ? { seconds: quickSeconds, rounds: quickRounds } : { seconds, rounds };
 }
 
 /** Shows a person that the benchmark is running. */

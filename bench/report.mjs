@@ -1,4 +1,5 @@
 /** Prints the results as aligned plain text. */
+import { replacingReport, waitingReport } from "./pools-report.mjs";
 import { FIGURES, written } from "./written.mjs";
 
 const NAME_WIDTH = 20;
@@ -10,14 +11,15 @@ Figures are medians over the rounds, with quartiles in brackets; a ratio above 1
 round. Both sides of postMessage and fork sleep between calls: they are quick while the kernel keeps them on one core, slow
 when one has to wake another core, and change between the two. Wide quartiles mean that, or a machine that others use.`;
 
-export function report({ machine, othersBusy, rounds, seconds, tables, acceptance }) {
+export function report({ machine, othersBusy, rounds, seconds, tables, waiting, replacing, acceptance }) {
   const claims = acceptance ? [`\nAcceptance, set for Node 24\n${acceptance.map(verdict).join("\n")}`] : [];
   return [
     headline({ machine, othersBusy, rounds, seconds }),
-    "",
-    READING,
+    ...(tables.length > 0 ? ["", READING] : []),
     ...tables.map(table),
     ...claims,
+    ...waitingReport(waiting),
+    ...replacingReport(replacing),
   ].join("\n");
 }
 

@@ -62,7 +62,7 @@ const events = [false, true].map((long) => ({
   },
 }));
 
-await interleave(events, SECONDS, () => {});
+await interleave(events, { seconds: SECONDS }, () => {});
 for (const { long, figures } of events) {
   console.log(long ? "objects of 1 KiB" : "numbers");
   for (const [way, rates] of figures) {
