@@ -48,7 +48,7 @@ function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Numbers from 0 to 1 that only depend on the seed (xorshift, Marsaglia 2003). */
+/** Numbers from 0 to 1 that only depend on the seed (Marsaglia, 2003). */
 export function generator(seed) {
   let state = seed;
   const next = () => {
