@@ -1,4 +1,4 @@
-/** A build of this package with several workers, each with one call at a time. */
+/** A build of this package with several workers. */
 const arrivals = new URL("../arrival-tasks.mjs", import.meta.url);
 const recycling = new URL("../recycling-tasks.mjs", import.meta.url);
 
@@ -15,7 +15,7 @@ export class KnittingPool {
 
   start(workers) {
     const { createPool, importTask } = this.#build;
-    this.#pool = createPool({ threads: workers, concurrency: 1, ...this.options })({
+    this.#pool = createPool({ threads: workers, ...this.options })({
       serve: importTask({ href: arrivals, name: "serve" }),
       derive: importTask({ href: recycling, name: "derive" }),
     });
