@@ -6,8 +6,9 @@ const WIDTH = 14;
 
 const WAITING = `\
 Waiting is the time from when a call was due until a worker began it, over the calls of all rounds, with two workers in
-each pool. "of the better" divides it by that of the better of the peers: below 1 the wait is shorter. "host late" is the
-part of the wait that passed before the host made the call, p99. The last line is computed: one queue that costs nothing.`;
+each pool. "of the better" divides it by that of the better of the peers: below 1 the wait is shorter. "host late" is
+the part of the wait that passed before the host made the call, p99. The last line is computed: one queue that costs
+nothing.`;
 
 const REPLACING = `\
 "calm" are the same calls in a pool whose workers live on, in turns with the other; rates are medians over the rounds,

@@ -1,4 +1,4 @@
-/** Work that takes processor time, and in native code, so that a fresh worker is as quick as one that has run for long. */
+/** Work that takes processor time: in native code, so that a fresh worker is as quick as one that has run for long. */
 import { pbkdf2Sync } from "node:crypto";
 
 export function derive({ index, iterations }) {

@@ -1,6 +1,6 @@
 /** Calls that arrive as chance has it, the same in every run. */
 
-/** With this seed the median call waits for a worker in each schedule of the benchmark. With others it finds one idle. */
+/** A seed with which the median call waits for a worker in each schedule of the benchmark. */
 const SEED = 7;
 /** Draws after which a generator with a small seed is mixed. */
 const MIXING = 20;

@@ -8,8 +8,8 @@ const WAITS = { p50: 0.5, p99: 0.99 };
 
 /**
  * A row for each contender: quantiles of the waits of all its calls, of the time by which the host made calls too late,
- * and the `shares` of its waits in those of the better peer, unless a peer has failed. `least` are the waits if one queue
- * cost nothing. Those who are no peers have `claims`. Times are in microseconds.
+ * and the `shares` of its waits in those of the better peer, unless a peer has failed. `least` are the waits if one
+ * queue cost nothing. Those who are no peers have `claims`. Times are in microseconds.
  */
 export function waiting({ scenario, figures, peers }) {
   const measured = new Map([...figures].map(([contender, turns]) => [contender, measure(turns)]));
