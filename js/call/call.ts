@@ -4,12 +4,21 @@
  */
 import { currentScope } from "../base/async-scope";
 import { queueMicrotask } from "../base/clock";
-import { PoolClosedError, TaskTimeoutError } from "../base/errors";
+import { PoolClosedError, TaskTimeoutError, WorkerKilledError } from "../base/errors";
 import type { Source } from "../stream/protocol";
 import type { StreamReceiver } from "../stream/receiver";
 import { StreamSender } from "../stream/sender";
 import { ReadStream } from "../stream/task-stream";
 import type { TimeLimit } from "../task/time-limit";
+
+/** Why the worker of a call is to be ended, and when. */
+export interface KillOrder {
+  readonly reason: "timeout" | "abort";
+  /** The reason as a clause, for messages. */
+  readonly why: string;
+  /** Milliseconds that the task has to settle before. */
+  readonly graceMs: number;
+}
 
 /** A call whose task keeps a partial result when the call is aborted. */
 export interface PartialCall {
@@ -25,6 +34,8 @@ export interface PartialCall {
  */
 export class Call {
   declare readonly task: number;
+  /** The task's name in the pool. */
+  declare readonly name: string;
   declare readonly limit: TimeLimit | undefined;
   /** The argument while the engine has not sent it: as the caller gave it, or in the engine's own form. */
   declare argument: unknown;
@@ -44,8 +55,9 @@ export class Call {
   declare private listeners: ((value: unknown) => void)[] | undefined;
   declare private endings: ((isCutOff: boolean) => void)[] | undefined;
 
-  constructor(task: number, limit: TimeLimit | undefined) {
+  constructor(task: number, name: string, limit: TimeLimit | undefined) {
     this.task = task;
+    this.name = name;
     this.limit = limit;
     this.argument = undefined;
     this.cancelled = false;
@@ -160,6 +172,24 @@ export class Call {
         this.reject(outcome.reject);
       }
     });
+    if (limit?.kill === true) {
+      const why = `task "${this.name}" ran longer than its timeout of ${limit.millis} ms, which has kill: true`;
+      this.onKill({ reason: "timeout", why, graceMs: limit.graceMs });
+    }
+  }
+
+  /** Gives the call up because of `reason`, and ends the worker that runs it. */
+  abortByKill(reason: unknown): void {
+    this.kill(reason, `a call of task "${this.name}" was aborted by its signal, with kill: true`);
+  }
+
+  /** Ends the worker that runs the call. The call rejects with `reason`, by default with an error that says so. */
+  kill(reason?: unknown, why = `kill() was called for a call of task "${this.name}"`): void {
+    if (!this.cancelled) {
+      const message = `the worker of task "${this.name}" was killed: ${why}`;
+      this.cancel(() => this.reject(reason ?? new WorkerKilledError(message, "abort", this.name)));
+      this.onKill({ reason: "abort", why, graceMs: 0 });
+    }
   }
 
   /** Gives the call up because of `reason`. It rejects now, unless its task has begun and keeps a partial result. */
@@ -194,6 +224,9 @@ export class Call {
 
   /** Overridden by the engine, which tells the worker that nobody waits for the call any more. */
   protected onCancelled(): void {}
+
+  /** Overridden by the engine, which ends the worker that runs the call. The call has been given up before. */
+  protected onKill(_order: KillOrder): void {}
 
   /** Overridden by the engine, which asks the task to stop. Returns false if the task has not begun. */
   protected onStopAsked(): boolean {

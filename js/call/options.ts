@@ -196,12 +196,18 @@ function isSignal(value: unknown): value is AbortSignal {
   );
 }
 
+/** A signal and what its abort does. */
+export interface SignalOptions {
+  readonly signal: AbortSignal;
+  readonly kill: boolean;
+}
+
 /**
- * Cancels a call when the signal is aborted. Returns false if the signal is aborted already, or can't be listened to;
+ * Gives a call up when the signal is aborted, and ends its worker if `kill` is set. Returns false if the signal is aborted already, or can't be listened to;
  * the call has then rejected.
  */
-export function cancelOnAbort(signal: AbortSignal, call: Call): boolean {
-  const giveUp = () => call.abort(signal.reason);
+export function cancelOnAbort({ signal, kill }: SignalOptions, call: Call): boolean {
+  const giveUp = () => (kill ? call.abortByKill(signal.reason) : call.abort(signal.reason));
   if (signal.aborted) {
     giveUp();
     return false;
@@ -227,8 +233,8 @@ export class Abortables {
   }
 
   /**
-   * Gives the promise its method `reject`. `isPartial`: an abort lets the task finish with a partial result. Returns false if too many calls are pending already; the call has then
-   * rejected.
+   * Gives the promise its method `reject`. `isPartial`: an abort lets the task finish with a partial result. Returns
+   * false if too many calls are pending already; the call has then rejected.
    */
   add(call: Call, promise: Promise<unknown>, isPartial: boolean): boolean {
     if (isPartial) {

@@ -46,6 +46,7 @@ class CallOf extends Given {
 /** A plain promise with two additional properties. A subclass of Promise would make each call measurably slower. */
 interface Equipped extends Promise<unknown> {
   on?: (event: unknown, listener: unknown) => Promise<unknown>;
+  kill?: () => void;
   [Symbol.asyncIterator]?: () => AsyncIterator<unknown, unknown>;
 }
 
@@ -58,6 +59,7 @@ export function promiseOf(call: Call): Promise<unknown> {
   call.promise = promise;
   new CallOf(promise, call);
   promise.on = on;
+  promise.kill = kill;
   promise[Symbol.asyncIterator] = iterate;
   return promise;
 }
@@ -71,6 +73,10 @@ function on(this: Promise<unknown>, event: unknown, listener: unknown): Promise<
   }
   CallOf.get(this).onProgress(listener as (value: unknown) => void);
   return this;
+}
+
+function kill(this: Promise<unknown>): void {
+  CallOf.get(this).kill();
 }
 
 /** Iterates over the call's stream, which need not be open yet. */

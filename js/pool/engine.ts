@@ -13,6 +13,8 @@ export interface Engine<OwnCall extends Call = Call> {
   createCall(task: number, limit: TimeLimit | undefined, options: CheckedCallOptions | undefined): OwnCall;
   /** Takes over a call with its argument. The call's promise rejects if the argument can't be sent. */
   start(call: OwnCall): void;
+  /** The same, and detaches these buffers once the argument is copied. */
+  startWithout(call: OwnCall, buffers: readonly ArrayBuffer[]): void;
   /** The calls that were started and are not over. */
   readonly calls: readonly OwnCall[];
   /** A snapshot of the workers' current state. */

@@ -10,7 +10,13 @@
  *
  * A call whose argument lies in the memory of a lane goes there in any case, because then nothing is copied.
  */
-import { KnittingError, QueueFullError, QueueTimeoutError, type RecycleReason } from "../base/errors";
+import {
+  InvalidOptionError,
+  KnittingError,
+  QueueFullError,
+  QueueTimeoutError,
+  type RecycleReason,
+} from "../base/errors";
 import type { CheckedCallOptions } from "../call/options";
 import { laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
@@ -89,7 +95,21 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   }
 
   createCall(task: number, limit: TimeLimit | undefined, options: CheckedCallOptions | undefined): LaneCall {
-    return new LaneCall(task, limit, options?.terms, this.#calls++);
+    return new LaneCall(task, this.plan.program.tasks[task].task, limit, options?.terms, this.#calls++);
+  }
+
+  startWithout(call: LaneCall, buffers: readonly ArrayBuffer[]): void {
+    if (!this.#encode(call)) {
+      return;
+    }
+    try {
+      structuredClone(undefined, { transfer: [...buffers] });
+    } catch (cause) {
+      const message = `pool.call.${call.name}: one of the buffers of "transfer" can't be detached: ${(cause as Error).message}`;
+      this.#fail(call, new InvalidOptionError(message, { cause }));
+      return;
+    }
+    this.start(call);
   }
 
   start(call: LaneCall): void {
@@ -141,11 +161,11 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
     if (call.cancelled || this.#refuse(call)) {
       return;
     }
-    const { config, maxQueueBytes, program } = this.plan;
-    const { task } = program.tasks[call.task];
-    if (this.#queue.size >= config.maxQueueSize) {
+    const { config, maxQueueBytes } = this.plan;
+    const task = call.name;
+    if (config.maxQueueSize !== Number.POSITIVE_INFINITY && this.#depth >= config.maxQueueSize) {
       const message =
-        `${this.#queue.size} calls wait for a worker, as many as workerPoolConfig.maxQueueSize allows: the ` +
+        `${this.#depth} calls wait for a worker, as many as workerPoolConfig.maxQueueSize allows: the ` +
         `call of task "${task}" was not accepted. Try it again later`;
       this.#fail(call, new QueueFullError(message, "maxQueueSize", task));
       return;
@@ -167,6 +187,11 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
       return;
     }
     this.#wait(call);
+  }
+
+  /** Number of calls that wait: in the queue, and on lanes whose workers have not begun them. */
+  get #depth(): number {
+    return this.#workers.reduce((sum, worker) => sum + worker.unbegun, this.#queue.size);
   }
 
   #encode(call: LaneCall): boolean {
@@ -221,8 +246,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
 
   #overdue(call: LaneCall): void {
     this.#counts.timedOut++;
-    const { task } = this.plan.program.tasks[call.task];
-    this.#fail(call, new QueueTimeoutError(task, this.plan.config.queueTimeoutMs as number));
+    this.#fail(call, new QueueTimeoutError(call.name, this.plan.config.queueTimeoutMs as number));
   }
 
   /** Has the lanes tell when they have heard from their workers, as long as somebody wants to know. */
@@ -427,7 +451,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
 
   stats(): PoolStats {
     const { tasks } = this.plan.program;
-    return statsOf(this.#workers, this.#queue, tasks, this.#counts, this.#recycled);
+    return statsOf(this.#workers, this.#queue, this.#depth, tasks, this.#counts, this.#recycled);
   }
 
   kill(info: WorkerInfo): Promise<void> {

@@ -8,6 +8,7 @@ import type { SupervisedWorker } from "./supervised-worker";
 export function statsOf(
   workers: readonly SupervisedWorker[],
   queue: CallQueue,
+  queueDepth: number,
   tasks: readonly TaskSource[],
   counts: {
     readonly failed: number;
@@ -26,7 +27,7 @@ export function statsOf(
   }
   return {
     activeWorkers: workers.filter(({ load }) => load > 0).length,
-    queueDepth: queue.size,
+    queueDepth,
     queueBytes: queue.bytes,
     oldestWaitMs: queue.oldestWaitMs,
     workers: states,

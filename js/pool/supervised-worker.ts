@@ -16,8 +16,9 @@ import { inspect } from "node:util";
 import { clearTimeout, now, setTimeout } from "../base/clock";
 import { debugLog } from "../base/debug-log";
 import type { RecycleReason, WorkerEndReason } from "../base/errors";
+import type { KillOrder } from "../call/call";
 import { allocate } from "../lane/arena-buffers";
-import type { KillOrder, LaneCall } from "../lane/host/lane-call";
+import type { LaneCall } from "../lane/host/lane-call";
 import { hold, release } from "../lane/keep-alive";
 import type { NativeHostLane } from "../native/addon";
 import { systemError } from "../native/system-error";
@@ -174,6 +175,11 @@ export class SupervisedWorker {
   /** Number of calls that the worker has and has not answered. */
   get load(): number {
     return this.isRunning ? this.#run.lane.load : 0;
+  }
+
+  /** Number of those that it has not begun, as far as it reports that. */
+  get unbegun(): number {
+    return this.isRunning ? this.#run.lane.unbegun : 0;
   }
 
   /** The calls that the worker has and has not answered. */

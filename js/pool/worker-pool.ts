@@ -128,21 +128,22 @@ export class WorkerPool implements Workers {
       isOver = true;
     }
     if (checked?.signal !== undefined && !isOver) {
-      isOver = !cancelOnAbort(checked.signal, call);
+      isOver = !cancelOnAbort({ signal: checked.signal, kill: checked.kill }, call);
     }
     if (this.#shutdown.begun && !isOver) {
       call.reject(new PoolClosedError());
       isOver = true;
     }
+    const transfer = checked?.transfer;
     if (typeof argument === "object" && argument !== null && types.isPromise(argument)) {
-      this.#expect(argument, call, isOver);
+      this.#expect(argument, call, transfer, isOver);
     } else if (!isOver) {
-      this.#start(call, argument);
+      this.#start(call, argument, transfer);
     }
     return promise;
   }
 
-  #start(call: Call, argument: unknown): void {
+  #start(call: Call, argument: unknown, transfer: readonly ArrayBuffer[] | undefined): void {
     if (typeof argument === "object" && argument !== null) {
       try {
         if (isStream(argument)) {
@@ -156,20 +157,29 @@ export class WorkerPool implements Workers {
       }
     }
     call.argument = argument;
-    this.#engine.start(call);
+    if (transfer === undefined) {
+      this.#engine.start(call);
+    } else {
+      this.#engine.startWithout(call, transfer);
+    }
   }
 
   /**
    * Starts a call when its argument has settled, unless the call is over already. Even then the argument is the call's,
    * and its rejection is not left unhandled.
    */
-  #expect(argument: Promise<unknown>, call: Call, isOver: boolean): void {
+  #expect(
+    argument: Promise<unknown>,
+    call: Call,
+    transfer: readonly ArrayBuffer[] | undefined,
+    isOver: boolean,
+  ): void {
     if (!isOver) {
       this.#expecting.add(call);
     }
     const start = (value: unknown) => {
       if (this.#expecting.delete(call)) {
-        this.#start(call, value);
+        this.#start(call, value, transfer);
       }
     };
     const fail = (error: unknown) => {

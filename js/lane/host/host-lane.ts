@@ -13,6 +13,7 @@
 import { clearTimeout, now, setTimeout } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
+import type { KillOrder } from "../../call/call";
 import {
   type Exchange,
   type Flood,
@@ -46,7 +47,7 @@ import { Outbox } from "../outbox";
 import { SendQueue } from "../send-queue";
 import { Deadlines, type WatchedLane } from "./deadlines";
 import { InFlight } from "./in-flight";
-import type { Carrier, KillOrder, LaneCall } from "./lane-call";
+import type { Carrier, LaneCall } from "./lane-call";
 import type { LaneEvents } from "./lane-events";
 import type { Pace } from "./pace";
 import { type PolledLane, Poller } from "./poller";
@@ -213,9 +214,10 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
 
   /** Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. */
   takesNow(task: number): boolean {
-    const { size } = this.inFlight;
-    const held = this.#unbegun + this.#words[STAGING_RUNNING];
-    return size === 0 ? this.isOpen : held < this.#options.pace.windows[task] && this.#hasSpace;
+    // One call lies ready behind that which the worker runs. If that takes long, another worker gets it.
+    return this.inFlight.size === 0
+      ? this.isOpen
+      : this.#unbegun < this.#options.pace.windows[task] && this.#hasSpace;
   }
 
   /** Whether the worker has nothing to do, as of the exchange that was just made while calls wait. */
@@ -227,6 +229,11 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   get #unbegun(): number {
     // Sequence numbers wrap.
     return (this.#outbox.sequence - this.#words[STAGING_STARTED]) | 0;
+  }
+
+  /** Number of calls that the worker has not begun, as far as it reports that now. */
+  get unbegun(): number {
+    return this.#unbegunCalls().length;
   }
 
   get #hasSpace(): boolean {

@@ -2,7 +2,7 @@
  * A call on the lanes of a host, with what they remember of it while it waits, is in flight, or moves to another lane.
  */
 import { errorOfPart } from "../../base/payload-errors";
-import { Call } from "../../call/call";
+import { Call, type KillOrder } from "../../call/call";
 import type { CallTerms } from "../../call/options";
 import type { NativeHostLane, Recovered } from "../../native/addon";
 import { KIND_NUMBER, ROLE_STREAM } from "../../native/layout";
@@ -19,15 +19,6 @@ export interface Carrier {
   askToStop(call: LaneCall): boolean;
   /** The call was settled, and the worker that runs its task is to be ended. */
   kill(call: LaneCall, order: KillOrder): void;
-}
-
-/** Why the worker of a call is to be ended, and when. */
-export interface KillOrder {
-  readonly reason: "timeout" | "abort";
-  /** The reason as a clause, for messages. */
-  readonly why: string;
-  /** Milliseconds that the task has to settle before. */
-  readonly graceMs: number;
 }
 
 /** The value that is sent in place of an argument that is a stream. */
@@ -55,8 +46,14 @@ export class LaneCall extends Call {
   /** Since when the call has waited in the queue. */
   declare waitsSince: number;
 
-  constructor(task: number, limit: TimeLimit | undefined, terms: CallTerms | undefined, order: number) {
-    super(task, limit);
+  constructor(
+    task: number,
+    name: string,
+    limit: TimeLimit | undefined,
+    terms: CallTerms | undefined,
+    order: number,
+  ) {
+    super(task, name, limit);
     this.terms = terms;
     this.order = order;
     this.waitsSince = 0;
@@ -120,6 +117,10 @@ export class LaneCall extends Call {
 
   protected override onCancelled(): void {
     this.carrier?.cancelled(this);
+  }
+
+  protected override onKill(order: KillOrder): void {
+    this.carrier?.kill(this, order);
   }
 
   protected override onStopAsked(): boolean {

@@ -1,7 +1,8 @@
 /** The events of a lane's host end. */
 import type { ProtocolViolationError } from "../../base/errors";
+import type { KillOrder } from "../../call/call";
 import type { Flood } from "../../native/addon";
-import type { KillOrder, LaneCall } from "./lane-call";
+import type { LaneCall } from "./lane-call";
 
 /** What a lane reports to its owner. The owner may not use the lane before the callback has returned. */
 export interface LaneEvents {
