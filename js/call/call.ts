@@ -20,6 +20,27 @@ export interface KillOrder {
   readonly graceMs: number;
 }
 
+/** What a call calls, and how it waits and ends. */
+export interface CallPlan {
+  /** Index of the task in the pool. */
+  readonly task: number;
+  /** The task's name in the pool. */
+  readonly name: string;
+  readonly limit: TimeLimit | undefined;
+  /** `undefined`: the defaults. */
+  readonly terms: CallTerms | undefined;
+}
+
+/** How a call waits, and which worker it gets. */
+export interface CallTerms {
+  /** Whether the argument is copied when the call is made, also if the call has to wait. */
+  readonly copy: boolean;
+  /** Calls with the same word go to the same worker while it lives. */
+  readonly affinity: string | undefined;
+  /** Waiting calls with a lower number go first. */
+  readonly priority: number;
+}
+
 /** A call whose task keeps a partial result when the call is aborted. */
 export interface PartialCall {
   /** Whether the task was asked to stop. The call then settles with what the task returns or throws. */
@@ -33,10 +54,8 @@ export interface PartialCall {
  * subclass if its base class has other kinds of fields, and every call is such an object.
  */
 export class Call {
-  declare readonly task: number;
-  /** The task's name in the pool. */
-  declare readonly name: string;
-  declare readonly limit: TimeLimit | undefined;
+  /** What was called and how. Calls without options share it. */
+  declare readonly plan: CallPlan;
   /** The argument while the engine has not sent it: as the caller gave it, or in the engine's own form. */
   declare argument: unknown;
   /** Nobody waits for the call any more, because its time was over or because it was aborted. */
@@ -55,10 +74,8 @@ export class Call {
   declare private listeners: ((value: unknown) => void)[] | undefined;
   declare private endings: ((isCutOff: boolean) => void)[] | undefined;
 
-  constructor(task: number, name: string, limit: TimeLimit | undefined) {
-    this.task = task;
-    this.name = name;
-    this.limit = limit;
+  constructor(plan: CallPlan) {
+    this.plan = plan;
     this.argument = undefined;
     this.cancelled = false;
     this.partial = undefined;
@@ -66,6 +83,20 @@ export class Call {
     this.resultStream = undefined;
     this.listeners = undefined;
     this.endings = undefined;
+  }
+
+  /** Index of the task in the pool. */
+  get task(): number {
+    return this.plan.task;
+  }
+
+  /** The task's name in the pool. */
+  get name(): string {
+    return this.plan.name;
+  }
+
+  get limit(): TimeLimit | undefined {
+    return this.plan.limit;
   }
 
   /** Ends the call. `value` is its result, or what its stream returns. */

@@ -3,7 +3,7 @@ import { types } from "node:util";
 import { AbortCapacityError, InvalidOptionError } from "../base/errors";
 import { describe, record, refuse, refuseUnknown } from "../base/validate";
 import { type TimeLimit, type Timeout, timeLimitOf } from "../task/time-limit";
-import type { Call } from "./call";
+import type { Call, CallTerms } from "./call";
 import type { CallPromise } from "./promise";
 
 /** The second argument of `pool.call.f(argument, options)`. */
@@ -59,16 +59,6 @@ export interface CheckedCallOptions {
   readonly transfer: readonly ArrayBuffer[] | undefined;
   /** `undefined`: the defaults. */
   readonly terms: CallTerms | undefined;
-}
-
-/** How a call waits, and which worker it gets. */
-export interface CallTerms {
-  /** Whether the argument is copied when the call is made, also if the call has to wait. */
-  readonly copy: boolean;
-  /** Calls with the same word go to the same worker while it lives. */
-  readonly affinity: string | undefined;
-  /** Waiting calls with a lower number go first. */
-  readonly priority: number;
 }
 
 const KNOWN: readonly (keyof CallOptions)[] = [

@@ -65,6 +65,11 @@ export function allocate(
   return array;
 }
 
+/** Whether there are arena buffers that were not sent. */
+export function isAnyAllocated(): boolean {
+  return live > 0;
+}
+
 /** The lane in whose arena a value already lies, as an argument or as an envelope's payload. */
 export function laneOf(value: unknown): NativeHostLane | undefined {
   return live === 0 ? undefined : arenaBufferOf(value)?.lane;

@@ -23,11 +23,6 @@ export class Attempts {
     this.#tasks = tasks;
   }
 
-  /** Whether calls have more than one attempt. */
-  get areKept(): boolean {
-    return this.#most > 1;
-  }
-
   /** Keeps the encoded argument of a call. Returns true. */
   keep(call: LaneCall): boolean {
     if (call.argumentStream === undefined && !this.#kept.has(call)) {

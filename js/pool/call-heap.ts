@@ -74,6 +74,6 @@ export class CallHeap {
 
 /** Whether one call goes before another. */
 export function goesBefore(a: LaneCall, b: LaneCall): boolean {
-  const difference = (a.terms?.priority ?? 0) - (b.terms?.priority ?? 0);
+  const difference = (a.plan.terms?.priority ?? 0) - (b.plan.terms?.priority ?? 0);
   return difference === 0 ? a.order < b.order : difference < 0;
 }

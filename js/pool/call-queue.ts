@@ -12,14 +12,21 @@ import { CallHeap, goesBefore } from "./call-heap";
 /** What the queue needs to know of a worker. */
 export type Place = object;
 
+/** How a call waits. */
+interface Wait {
+  readonly since: number;
+  /** The worker for which it waits; `undefined`: for any. */
+  readonly place: Place | undefined;
+}
+
 export class CallQueue implements Carrier {
   readonly #timeoutMs: number | undefined;
   readonly #overdue: (call: LaneCall) => void;
   readonly #waits = (call: LaneCall) => call.carrier === this;
   readonly #heap = new CallHeap(this.#waits);
   readonly #bound = new Map<Place, CallHeap>();
-  /** All calls that wait, in the order in which they began to, with the worker for which they wait. */
-  readonly #all = new Map<LaneCall, Place | undefined>();
+  /** All calls that wait, in the order in which they began to. */
+  readonly #all = new Map<LaneCall, Wait>();
   /** Bytes of the copied arguments. */
   bytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -42,12 +49,12 @@ export class CallQueue implements Carrier {
   /** For how long the first of the calls has waited, in milliseconds. */
   get oldestWaitMs(): number {
     const oldest = this.#oldest;
-    return oldest === undefined ? 0 : now() - oldest.waitsSince;
+    return oldest === undefined ? 0 : now() - oldest[1].since;
   }
 
-  get #oldest(): LaneCall | undefined {
-    for (const call of this.#all.keys()) {
-      return call;
+  get #oldest(): readonly [LaneCall, Wait] | undefined {
+    for (const waiting of this.#all) {
+      return waiting;
     }
     return undefined;
   }
@@ -57,10 +64,9 @@ export class CallQueue implements Carrier {
     if (this.#all.size === 0) {
       hold();
     }
-    this.#all.set(call, place);
+    this.#all.set(call, { since: now(), place });
     this.bytes += bytesOf(call);
     call.carrier = this;
-    call.waitsSince = now();
     this.#heapOf(place).add(call);
     this.#watch();
   }
@@ -74,17 +80,17 @@ export class CallQueue implements Carrier {
 
   /** Removes the call that `next` has returned. */
   take(call: LaneCall): void {
-    const place = this.#all.get(call);
+    const wait = this.#all.get(call);
     this.#forget(call);
-    this.#heapOf(place).removeFirst();
+    this.#heapOf(wait?.place).removeFirst();
   }
 
   /** The worker ends, so that calls which wait for it alone can go anywhere. */
   unbind(place: Place): void {
     if (this.#bound.delete(place)) {
-      for (const [call, waitsFor] of this.#all) {
-        if (waitsFor === place) {
-          this.#all.set(call, undefined);
+      for (const [call, wait] of this.#all) {
+        if (wait.place === place) {
+          this.#all.set(call, { since: wait.since, place: undefined });
           this.#heap.add(call);
         }
       }
@@ -127,9 +133,9 @@ export class CallQueue implements Carrier {
   }
 
   #giveUp(call: LaneCall): void {
-    const place = this.#all.get(call);
+    const wait = this.#all.get(call);
     this.#forget(call);
-    this.#heapOf(place).gaveUp();
+    this.#heapOf(wait?.place).gaveUp();
   }
 
   #forget(call: LaneCall): void {
@@ -146,7 +152,7 @@ export class CallQueue implements Carrier {
   #watch(): void {
     const oldest = this.#oldest;
     if (this.#timeoutMs !== undefined && this.#timer === undefined && oldest !== undefined) {
-      const left = oldest.waitsSince + this.#timeoutMs - now();
+      const left = oldest[1].since + this.#timeoutMs - now();
       this.#timer = setTimeout(this.#look, Math.max(left, 0));
     }
   }
@@ -154,13 +160,10 @@ export class CallQueue implements Carrier {
   readonly #look = (): void => {
     this.#timer = undefined;
     const since = now() - (this.#timeoutMs as number);
-    for (
-      let oldest = this.#oldest;
-      oldest !== undefined && oldest.waitsSince <= since;
-      oldest = this.#oldest
-    ) {
-      this.#giveUp(oldest);
-      this.#overdue(oldest);
+    for (let oldest = this.#oldest; oldest !== undefined && oldest[1].since <= since; oldest = this.#oldest) {
+      const [call] = oldest;
+      this.#giveUp(call);
+      this.#overdue(call);
     }
     this.#watch();
   };

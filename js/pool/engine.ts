@@ -2,15 +2,13 @@
  * The engine of a pool runs its calls. A pool validates, counts and settles calls. Its engine decides where and when each
  * call runs, and has its own kind of call object, so that no second object per call is needed.
  */
-import type { Call } from "../call/call";
-import type { CheckedCallOptions } from "../call/options";
+import type { Call, CallPlan } from "../call/call";
 import type { WorkerInfo } from "../runtime/worker-info";
-import type { TimeLimit } from "../task/time-limit";
 import type { PoolStats } from "./stats";
 
 export interface Engine<OwnCall extends Call = Call> {
-  /** Creates a call of the task with this index. The call has no argument yet. `undefined`: it has no options. */
-  createCall(task: number, limit: TimeLimit | undefined, options: CheckedCallOptions | undefined): OwnCall;
+  /** Creates a call, which has no argument yet. */
+  createCall(plan: CallPlan): OwnCall;
   /** Takes over a call with its argument. The call's promise rejects if the argument can't be sent. */
   start(call: OwnCall): void;
   /** The same, and detaches these buffers once the argument is copied. */

@@ -17,15 +17,14 @@ import {
   QueueTimeoutError,
   type RecycleReason,
 } from "../base/errors";
-import type { CheckedCallOptions } from "../call/options";
-import { laneOf } from "../lane/arena-buffers";
+import type { CallPlan } from "../call/call";
+import { isAnyAllocated, laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
 import { HostReferrer } from "../lane/host/shared-memory";
 import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
 import type { Plan } from "../spawn/worker";
 import type { EndedExit } from "../spawn/worker-run";
-import type { TimeLimit } from "../task/time-limit";
 import { Affinities } from "./affinities";
 import { Attempts } from "./attempts";
 import { balancer, type Strategy } from "./balancer";
@@ -58,6 +57,8 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   readonly #queue: CallQueue;
   readonly #affinities = new Affinities<SupervisedWorker>();
   readonly #attempts: Attempts;
+  /** Whether arguments are kept for further attempts. */
+  readonly #areKept: boolean;
   readonly #referrer: HostReferrer;
   readonly #sizer: Sizer;
   /** Workers that have not answered for a while, and have calls that they have not begun. */
@@ -78,6 +79,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
     this.limits = { maxExecutions: config.maxExecutions, drainMs: config.gracefulShutdownMs };
     this.#referrer = new HostReferrer(worker.runtime === "thread");
     this.#attempts = new Attempts(attempts, plan.program.tasks);
+    this.#areKept = attempts > 1;
     this.#pick = balancer(strategy, this.#active);
     this.#queue = new CallQueue(config.queueTimeoutMs, (call) => this.#overdue(call));
     this.#sizer = new Sizer(config, this.#active, this.#queue, {
@@ -94,8 +96,8 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
     }
   }
 
-  createCall(task: number, limit: TimeLimit | undefined, options: CheckedCallOptions | undefined): LaneCall {
-    return new LaneCall(task, this.plan.program.tasks[task].task, limit, options?.terms, this.#calls++);
+  createCall(plan: CallPlan): LaneCall {
+    return new LaneCall(plan, this.#calls++);
   }
 
   startWithout(call: LaneCall, buffers: readonly ArrayBuffer[]): void {
@@ -113,33 +115,33 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   }
 
   start(call: LaneCall): void {
-    const { argument, terms } = call;
-    if (typeof argument === "object" && argument !== null && this.#startInPlace(call, argument)) {
+    const { task, terms } = call.plan;
+    if (isAnyAllocated() && this.#startInPlace(call)) {
       return;
     }
-    if (terms?.affinity !== undefined || this.#attempts.areKept) {
+    if (terms !== undefined || this.#areKept) {
       this.#startBound(call);
       return;
     }
-    if (this.#queue.size === 0 && this.#pick(call.task)?.submit(call) === true) {
+    if (this.#queue.size === 0 && this.#pick(task)?.submit(call) === true) {
       return;
     }
     this.#enqueue(call);
   }
 
   /** Gives a call to the worker in whose memory its argument lies. Returns false if there is none. */
-  #startInPlace(call: LaneCall, argument: object): boolean {
-    const lane = laneOf(argument);
+  #startInPlace(call: LaneCall): boolean {
+    const lane = laneOf(call.argument);
     const worker = lane && this.#active.find((worker) => worker.has(lane));
     return worker?.submit(call) === true;
   }
 
   /** Starts a call whose argument is kept, or that goes to a certain worker. */
   #startBound(call: LaneCall): void {
-    if (this.#attempts.areKept && (!this.#encode(call) || !this.#attempts.keep(call))) {
+    if (this.#areKept && (!this.#encode(call) || !this.#attempts.keep(call))) {
       return;
     }
-    const word = call.terms?.affinity;
+    const word = call.plan.terms?.affinity;
     if (word === undefined) {
       if (this.#queue.size > 0 || this.#pick(call.task)?.submit(call) !== true) {
         this.#enqueue(call);
@@ -170,7 +172,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
       this.#fail(call, new QueueFullError(message, "maxQueueSize", task));
       return;
     }
-    if (call.terms?.copy !== false && !this.#encode(call)) {
+    if (call.plan.terms?.copy !== false && !this.#encode(call)) {
       return;
     }
     // A getter of the argument may have shut the pool down.
@@ -208,7 +210,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
   }
 
   #wait(call: LaneCall): void {
-    const word = call.terms?.affinity;
+    const word = call.plan.terms?.affinity;
     this.#queue.add(call, word === undefined ? undefined : this.#affinities.workerOf(word));
     this.#sizer.waits();
     this.#want();
@@ -282,11 +284,11 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
         return;
       }
       queue.take(call);
-      const word = call.terms?.affinity;
+      const word = call.plan.terms?.affinity;
       if (word !== undefined) {
         this.#affinities.bind(word, worker);
       }
-      if (!worker.submit(call)) {
+      if (!worker.take(call)) {
         this.#return([call]);
         return;
       }

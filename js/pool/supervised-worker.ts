@@ -75,6 +75,7 @@ export interface SupervisionLimits {
 
 export class SupervisedWorker {
   readonly #supervisor: Supervisor;
+  readonly #maxExecutions: number;
   readonly index: number;
   /** Whether the worker takes no calls until it replaces another. */
   #isSpare: boolean;
@@ -104,6 +105,7 @@ export class SupervisedWorker {
   /** Starts a worker. Throws if none can be started. */
   constructor(supervisor: Supervisor, index: number, isSpare: boolean) {
     this.#supervisor = supervisor;
+    this.#maxExecutions = supervisor.limits.maxExecutions;
     this.index = index;
     this.#isSpare = isSpare;
     this.#start();
@@ -145,21 +147,17 @@ export class SupervisedWorker {
 
   /** Whether the worker can have a call of this task now. */
   isFree(task: number): boolean {
-    return this.#takes && this.#run.lane.isFree(task);
+    return this.#state === "ready" && this.#run.lane.isFree(task);
   }
 
   /** Whether the worker can have a call of this task, as of the exchange that its lane has just made. */
   takesNow(task: number): boolean {
-    return this.#takes && this.#run.lane.takesNow(task);
+    return this.#state === "ready" && this.#run.lane.takesNow(task);
   }
 
   /** Whether the worker has nothing to do, as of that exchange. */
   get isIdle(): boolean {
-    return this.#takes && this.#run.lane.isIdle;
-  }
-
-  get #takes(): boolean {
-    return this.#state === "ready" && this.#run.lane.sent < this.#supervisor.limits.maxExecutions;
+    return this.#state === "ready" && this.#run.lane.isIdle;
   }
 
   /** Whether this is the lane of the current worker, and the worker takes calls or will. */
@@ -196,12 +194,17 @@ export class SupervisedWorker {
 
   /** Takes over a call. Returns false if there is no space for it now. */
   submit(call: LaneCall): boolean {
-    const { lane } = this.#run;
-    if (!lane.submit(call)) {
-      return false;
-    }
-    if (lane.sent >= this.#supervisor.limits.maxExecutions) {
-      this.retire("executions");
+    return this.#run.lane.submit(call) && this.#taken();
+  }
+
+  /** Does the same in a turn of its lane, in which `room` was called. */
+  take(call: LaneCall): boolean {
+    return this.#run.lane.take(call) && this.#taken();
+  }
+
+  #taken(): true {
+    if (this.#run.lane.sent >= this.#maxExecutions) {
+      void this.retire("executions");
     }
     return true;
   }

@@ -10,7 +10,7 @@ import { clearInterval, setInterval } from "../base/clock";
 import { type DebugContext, debugLog, isDebugging } from "../base/debug-log";
 import { InvalidOptionError, PoolClosedError } from "../base/errors";
 import { describe, wholeNumber } from "../base/validate";
-import type { Call } from "../call/call";
+import type { Call, CallPlan } from "../call/call";
 import {
   Abortables,
   type CallOptions,
@@ -48,6 +48,8 @@ export class WorkerPool implements Workers {
   readonly call: unknown;
   readonly #plan: PoolPlan;
   readonly #tasks: readonly TaskSource[];
+  /** The plans of calls without options, by task. */
+  readonly #callPlans: readonly CallPlan[];
   readonly #listeners = new Listeners();
   readonly #abortables: Abortables;
   readonly #engine: Engine;
@@ -61,6 +63,9 @@ export class WorkerPool implements Workers {
     const { config, debug, program, worker } = plan;
     this.#plan = plan;
     this.#tasks = program.tasks;
+    this.#callPlans = program.tasks.map(({ task: name }, task) => {
+      return { task, name, limit: plan.limits[task], terms: undefined };
+    });
     this.#abortables = new Abortables(plan.abortSignalCapacity);
     const callers: Record<string, TaskCaller> = Object.create(null);
     for (const [index, { task }] of this.#tasks.entries()) {
@@ -110,6 +115,25 @@ export class WorkerPool implements Workers {
 
   /** Makes a call. Whatever is wrong with it rejects its promise, and nothing is thrown. */
   #call(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
+    const { abortable } = this.#tasks[task];
+    if (options !== undefined || abortable !== false || this.#shutdown.begun) {
+      return this.#callWith(task, argument, options);
+    }
+    const call = this.#engine.createCall(this.#callPlans[task]);
+    const promise = promiseOf(call);
+    if (typeof argument !== "object" || argument === null) {
+      call.argument = argument;
+      this.#engine.start(call);
+    } else if (types.isPromise(argument)) {
+      this.#expect(argument, call, undefined, false);
+    } else {
+      this.#start(call, argument, undefined);
+    }
+    return promise;
+  }
+
+  /** Makes a call that has options or can be aborted, or that comes too late. */
+  #callWith(task: number, argument: unknown, options: CallOptions | undefined): Promise<unknown> {
     const { task: name, abortable } = this.#tasks[task];
     let checked: CheckedCallOptions | undefined;
     let fault: { readonly error: unknown } | undefined;
@@ -120,7 +144,10 @@ export class WorkerPool implements Workers {
         fault = { error };
       }
     }
-    const call = this.#engine.createCall(task, checked?.limit ?? this.#plan.limits[task], checked);
+    const plan = this.#callPlans[task];
+    const call = this.#engine.createCall(
+      checked === undefined ? plan : { ...plan, limit: checked.limit ?? plan.limit, terms: checked.terms },
+    );
     const promise = promiseOf(call);
     let isOver = abortable !== false && !this.#abortables.add(call, promise, abortable === "partial");
     if (fault !== undefined) {

@@ -106,8 +106,13 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   readonly #streams = new StreamEndpoints(this);
   readonly #deadlines: Deadlines;
   readonly #progressMeter: ProgressMeter | undefined;
+  /** Whether each call is watched, also one without a time limit. */
+  readonly #isWatched: boolean;
   readonly #queue: SendQueue;
-  readonly #options: LaneOptions;
+  readonly #pace: Pace;
+  readonly #windows: Float64Array;
+  readonly #concurrency: number;
+  readonly #isShared: boolean;
   /** The tasks of the last submissions, by sequence number. */
   readonly #taskOf = new Uint32Array(RING_SLOTS);
   /**
@@ -117,7 +122,6 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   #heard = { at: 0, started: 0, isPartial: false };
   #isLate = false;
   #waking: NodeJS.Timeout | undefined;
-  #takingIn = false;
   /** Number of calls that were sent and not taken back. */
   sent = 0;
   /** The owner waits for the end of the calls. */
@@ -146,7 +150,10 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
 
   constructor(options: LaneOptions, events: LaneEvents) {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
-    this.#options = options;
+    this.#pace = options.pace;
+    this.#windows = options.pace.windows;
+    this.#concurrency = options.concurrency;
+    this.#isShared = options.shared;
     this.#initialBytes = options.initialBytes;
     this.#events = events;
     this.#tasks = options.tasks;
@@ -171,6 +178,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       messagesPerSecond === undefined
         ? undefined
         : new ProgressMeter(this, messagesPerSecond, (flood) => this.#flooded(flood));
+    this.#isWatched = hardTimeoutMs !== undefined || messagesPerSecond !== undefined;
     this.#poller = new Poller(this, this.#words, spinMicroseconds);
     this.#poller.sleep();
   }
@@ -206,18 +214,16 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   isFree(task: number): boolean {
     const { size } = this.inFlight;
     if (size === 0) {
-      return this.isOpen;
+      return true;
     }
-    const window = this.#options.pace.windows[task];
-    return window > 1 && !this.#poller.isAsleep && this.#unbegun < window && this.#hasSpace;
+    const window = this.#windows[task];
+    return window > 1 && this.#unbegun < window && size < this.#concurrency && !this.#poller.isAsleep;
   }
 
   /** Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. */
   takesNow(task: number): boolean {
     // One call lies ready behind that which the worker runs. If that takes long, another worker gets it.
-    return this.inFlight.size === 0
-      ? this.isOpen
-      : this.#unbegun < this.#options.pace.windows[task] && this.#hasSpace;
+    return this.inFlight.size === 0 ? this.isOpen : this.#unbegun < this.#windows[task] && this.#hasSpace;
   }
 
   /** Whether the worker has nothing to do, as of the exchange that was just made while calls wait. */
@@ -237,7 +243,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   }
 
   get #hasSpace(): boolean {
-    return this.isOpen && this.#hasRoom() && this.inFlight.size < this.#options.concurrency;
+    return this.isOpen && this.#hasRoom() && this.inFlight.size < this.#concurrency;
   }
 
   /** Says whether calls wait that this lane could get. It then tells its owner whenever it has heard from its worker. */
@@ -260,9 +266,19 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
    * sent.
    */
   submit(call: LaneCall): boolean {
-    if (call.cancelled) {
-      return true;
+    if (!this.take(call)) {
+      return false;
     }
+    if (this.#outbox.staged >= EARLY_SLOTS) {
+      this.#poller.turnNow();
+    } else {
+      this.#poller.flush();
+    }
+    return true;
+  }
+
+  /** Does the same in a turn of this lane, with which an exchange follows anyway. */
+  take(call: LaneCall): boolean {
     if (!this.isOpen || !this.#hasRoom()) {
       return false;
     }
@@ -274,21 +290,13 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       call.reject(this.explain(call, "argument", error));
       return true;
     }
+    if (this.#isWatched || call.limit !== undefined) {
+      this.#deadlines.watch(call);
+      this.#progressMeter?.watch();
+    }
     if (this.#abandoned) {
       // A getter of the argument has shut the pool down.
       this.#events.refused(call);
-      return true;
-    }
-    this.#deadlines.watch(call);
-    this.#progressMeter?.watch();
-    if (this.#takingIn) {
-      // An exchange follows.
-      return true;
-    }
-    if (this.#outbox.staged >= EARLY_SLOTS) {
-      this.#poller.turnNow();
-    } else {
-      this.#poller.flush();
     }
     return true;
   }
@@ -451,7 +459,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       } else {
         const unsent = this.#outbox.stage(id, generation, call.task, 0, call.argument);
         isStaged = unsent === undefined;
-        if (call.terms?.copy !== false) {
+        if (!isStaged && call.plan.terms?.copy !== false) {
           call.argument = unsent;
         }
       }
@@ -465,10 +473,11 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       // A sent argument is not kept.
       call.argument = undefined;
       const sequence = (this.#outbox.sequence - 1) >>> 0;
-      if (this.#options.shared && call.terms?.affinity === undefined) {
+      const { task, terms } = call.plan;
+      if (this.#isShared && terms?.affinity === undefined) {
         this.#outbox.mark(FLAG_CLAIM);
       }
-      this.#taskOf[sequence & (RING_SLOTS - 1)] = call.task;
+      this.#taskOf[sequence & (RING_SLOTS - 1)] = task;
       this.sent++;
       inFlight.add(call, id, generation, sequence);
     }
@@ -511,7 +520,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   }
 
   slept(): void {
-    if (this.#options.shared && this.#unbegun > 0 && !this.#isLate && !this.#poller.booting) {
+    if (this.#isShared && this.#unbegun > 0 && !this.#isLate && !this.#poller.booting) {
       const unbegun = this.#unbegunCalls().length;
       if (unbegun > 0 && unbegun < this.inFlight.size && this.isRunning) {
         this.#beLate();
@@ -547,7 +556,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
     if (passed > 0) {
       const at = now();
       const task = this.#taskOf[(started - 1) & (RING_SLOTS - 1)];
-      this.#options.pace.passed(task, passed, at - this.#heard.at, this.#heard.isPartial);
+      this.#pace.passed(task, passed, at - this.#heard.at, this.#heard.isPartial);
       this.#heard = { at, started, isPartial: false };
     }
     if (this.#isLate && (passed > 0 || this.#unbegun === 0)) {
@@ -555,12 +564,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       this.#events.caughtUp();
     }
     if (this.#words[STAGING_WANTED] !== 0) {
-      this.#takingIn = true;
-      try {
-        this.#events.room();
-      } finally {
-        this.#takingIn = false;
-      }
+      this.#events.room();
     }
   }
 

@@ -2,13 +2,11 @@
  * A call on the lanes of a host, with what they remember of it while it waits, is in flight, or moves to another lane.
  */
 import { errorOfPart } from "../../base/payload-errors";
-import { Call, type KillOrder } from "../../call/call";
-import type { CallTerms } from "../../call/options";
+import { Call, type CallPlan, type KillOrder } from "../../call/call";
 import type { NativeHostLane, Recovered } from "../../native/addon";
 import { KIND_NUMBER, ROLE_STREAM } from "../../native/layout";
 import { NothingShared, type Reference, type Referrer } from "../../shared-memory/references";
 import type { TaskSource } from "../../task/program";
-import type { TimeLimit } from "../../task/time-limit";
 import { EncodedValue, encodeValue } from "../encoded-value";
 
 /** Where a call is: in flight on a lane, or in the queue of its pool. */
@@ -39,24 +37,12 @@ export class LaneCall extends Call {
   declare unattended: boolean;
   /** Where the call is. Undefined before it has got anywhere, and once it is over. */
   declare carrier: Carrier | undefined;
-  /** `undefined`: the defaults. */
-  declare readonly terms: CallTerms | undefined;
   /** Number of the call among those of its pool. Waiting calls go in this order. */
   declare readonly order: number;
-  /** Since when the call has waited in the queue. */
-  declare waitsSince: number;
 
-  constructor(
-    task: number,
-    name: string,
-    limit: TimeLimit | undefined,
-    terms: CallTerms | undefined,
-    order: number,
-  ) {
-    super(task, name, limit);
-    this.terms = terms;
+  constructor(plan: CallPlan, order: number) {
+    super(plan);
     this.order = order;
-    this.waitsSince = 0;
     this.sequence = 0;
     this.id = 0;
     this.moves = 0;

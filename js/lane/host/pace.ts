@@ -10,8 +10,10 @@
 const WORK_MILLIS = 1;
 /** A task of which a worker gets through this many calls in a millisecond may fill a lane: it is done with in 4 ms. */
 const QUICK = 256;
-/** With this many calls a measurement replaces what was known before. With fewer it counts in proportion. */
+/** With this many calls a measurement replaces what was known before. With fewer it counts less. */
 const SAMPLE = 8;
+/** What one that was quicker counts, since what makes a call seem slow is often the machine. */
+const QUICKER = 0.5;
 
 export class Pace {
   /**
@@ -37,7 +39,7 @@ export class Pace {
     if (isPartial && cost <= known) {
       return;
     }
-    const weight = known === 0 ? 1 : Math.min(count / SAMPLE, 1);
+    const weight = known === 0 || count >= SAMPLE ? 1 : cost < known ? QUICKER : count / SAMPLE;
     const estimate = known + (cost - known) * weight;
     this.#costs[task] = estimate;
     const rate = WORK_MILLIS / estimate;
