@@ -73,6 +73,11 @@ export class Inbox {
     return this.#u32[(slotAt(index) + SLOT_TASK) >> 2];
   }
 
+  /** The word of the slot that has its kind, its flags and its view. */
+  head(index: number): number {
+    return this.#u32[(slotAt(index) + SLOT_KIND) >> 2];
+  }
+
   kind(index: number): number {
     return this.#u8[slotAt(index) + SLOT_KIND];
   }

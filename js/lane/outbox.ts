@@ -248,11 +248,6 @@ export class Outbox {
     return undefined;
   }
 
-  /** Sets a flag of the last staged slot. */
-  mark(flag: number): void {
-    this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_FLAGS] |= flag;
-  }
-
   /** Units of its stream's credit that the last staged slot takes. */
   get units(): number {
     const slot = STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES;
@@ -260,11 +255,12 @@ export class Outbox {
   }
 
   /**
-   * Stages an encoded value. There must be a free slot. Returns false if the arena has no space for the value yet.
-   * Throws if the system has no memory for it.
+   * Stages an encoded value, with `more` flags than its own. There must be a free slot. Returns false if the arena has no
+   * space for the value yet. Throws if the system has no memory for it.
    */
-  stageEncoded(call: number, generation: number, task: number, value: EncodedValue): boolean {
-    const { kind, flags, view, content, references } = value;
+  stageEncoded(call: number, generation: number, task: number, value: EncodedValue, more = 0): boolean {
+    const { kind, view, content, references } = value;
+    const flags = value.flags | more;
     if (references !== undefined && !this.#shares.send(call, references)) {
       return false;
     }

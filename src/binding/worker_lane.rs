@@ -18,7 +18,7 @@ use crate::process::handshake;
 use crate::process::output::{self, Stream};
 use crate::process::thread_output::ThreadOutput;
 use crate::transport::lane::{self, LaneEnd};
-use crate::transport::layout::RINGS_AT;
+use crate::transport::layout::{RING_SLOTS, RINGS_AT, SLOT_BYTES};
 use crate::transport::segment::Segment;
 
 /// The worker's end of a lane, in a thread or in a process of its own.
@@ -122,10 +122,10 @@ impl WorkerLane {
         })
     }
 
-    /// The segment's header and words, where the worker marks what it has started.
+    /// The segment's header, words and submission ring, where the worker marks what it has claimed and started.
     #[napi]
     pub fn words(&self, env: Env) -> Result<ArrayBuffer<'static>> {
-        self.with(|end| raw::segment_buffer(&env, end.segment(), 0, RINGS_AT))
+        self.with(|end| raw::segment_buffer(&env, end.segment(), 0, RINGS_AT + RING_SLOTS * SLOT_BYTES))
     }
 
     /// A private copy of a payload in the incoming arena.

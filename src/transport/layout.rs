@@ -5,7 +5,6 @@
 //!   0      header            magic, version, sizes, nonce: written by the host before the worker exists
 //!   1024   words             one atomic u32 each, 128 bytes apart (a cache line and its prefetch neighbour)
 //!   4096   abort bits        one for each call id
-//!          claims            one atomic u32 for each slot of the submission ring
 //!          submission ring   RING_SLOTS x 64 bytes, host to worker
 //!          completion ring   RING_SLOTS x 64 bytes, worker to host
 //!          submission arena  arena_bytes
@@ -48,12 +47,8 @@ const HEADER_WORDS_AT: usize = 1024;
 const WORD_STRIDE: usize = 128;
 /// Byte offset of the abort bits, one for each call id. The host writes them.
 pub const ABORTS_AT: usize = 4096;
-/// Byte offset of the claims, one word for each slot of the submission ring. The host stores 1 there before it
-/// publishes a slot with [`FLAG_CLAIM`]. Whoever changes the 1 into 0 by compare-and-swap has the call: the worker,
-/// which then enters it, or the host, which takes it back for another worker.
-pub const CLAIMS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
 /// Byte offset of the rings.
-pub const RINGS_AT: usize = CLAIMS_AT + RING_SLOTS * size_of::<u32>();
+pub const RINGS_AT: usize = ABORTS_AT + MAX_CALLS / 8;
 
 /// The atomic words of a segment, by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,8 +198,9 @@ pub const FLAG_REJECTED: u8 = 1;
 pub const FLAG_ARENA: u8 = 2;
 /// In the host's staging: the payload is still in the arena, and `copyOut` fetches it.
 pub const FLAG_FETCH: u8 = 4;
-/// Of a submission: the worker must claim the call, see [`CLAIMS_AT`], before it looks at the argument. It has the
-/// bit of [`FLAG_FETCH`], which is never in a ring.
+/// Of a submission: the call has to be claimed. Whoever changes the slot's kind in the ring into 0 by compare-and-swap
+/// has the call. The worker does that before it looks at the argument, the host to take the call back for another worker.
+/// The bit is that of [`FLAG_FETCH`], which is never in a ring.
 pub const FLAG_CLAIM: u8 = 4;
 /// The call's task was not entered: nobody waited for it any more, there is no such task, or the argument could
 /// not be made.
@@ -437,7 +433,7 @@ fn typescript() -> String {
     constant("WORD_ABORTS", Word::Aborts.at());
     constant("WORD_RUNNING", Word::Running.at());
     constant("ABORTS_AT", ABORTS_AT);
-    constant("CLAIMS_AT", CLAIMS_AT);
+    constant("RINGS_AT", RINGS_AT);
     constant("STAGING_ROOM", StagingWord::Room as usize);
     constant("STAGING_LEASE_POSITION", StagingWord::LeasePosition as usize);
     constant("STAGING_LEASE_END", StagingWord::LeaseEnd as usize);

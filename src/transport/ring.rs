@@ -39,6 +39,18 @@ impl Slots {
         unsafe { std::mem::transmute(words) }
     }
 
+    /// Clears the kind of the slot, if it is still as it was written.
+    fn claim(&self, sequence: u32, slot: &Slot) -> bool {
+        const HEAD: usize = std::mem::offset_of!(Slot, kind) / size_of::<u64>();
+        // SAFETY: as in `write`.
+        let words: [u64; SLOT_WORDS] = unsafe { std::mem::transmute(*slot) };
+        // SAFETY: as in `write`.
+        let claimed: [u64; SLOT_WORDS] = unsafe { std::mem::transmute(Slot { kind: 0, ..*slot }) };
+        self.0.slot(sequence as usize)[HEAD]
+            .compare_exchange(words[HEAD], claimed[HEAD], Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
     fn word(&self, word: Word) -> &AtomicU32 {
         self.0.segment().word(word)
     }
@@ -78,6 +90,12 @@ impl Producer {
         assert!(self.room() > 0, "staged more slots than the ring has room for");
         self.slots.write(self.tail, slot);
         self.tail = self.tail.wrapping_add(1);
+    }
+
+    /// Claims a slot that was published with `FLAG_CLAIM` (see the layout), as it was `sent`. False if the consumer has
+    /// claimed it.
+    pub fn claim(&self, sequence: u32, sent: &Slot) -> bool {
+        self.slots.claim(sequence, sent)
     }
 
     /// Makes what was written visible.
@@ -129,6 +147,12 @@ impl Consumer {
     /// A copy of the next slot, which stays where it is.
     pub fn peek(&self) -> Slot {
         self.slots.read(self.taken)
+    }
+
+    /// Claims a slot that has arrived and not been released, as the worker's JavaScript does.
+    #[cfg(test)]
+    pub fn claim(&self, sequence: u32, sent: &Slot) -> bool {
+        self.slots.claim(sequence, sent)
     }
 
     /// Moves on to the slot after the one that [`Self::peek`] showed.

@@ -19,9 +19,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{
-    ABORTS_AT, CLAIMS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, SLOT_BYTES, VERSION, Word,
-};
+use super::layout::{ABORTS_AT, Geometry, Header, MAGIC, MAX_CALLS, RING_SLOTS, SLOT_BYTES, VERSION, Word};
 use super::sigbus::Guard;
 use crate::sys::{memory, random};
 
@@ -244,14 +242,6 @@ impl Segment {
         let word =
             unsafe { AtomicU32::from_ptr(self.at(ABORTS_AT + call as usize / 32 * 4).as_ptr().cast()) };
         (word, 1 << (call % 32))
-    }
-
-    /// The claim of the submission with this sequence number.
-    pub(super) fn claim(&self, sequence: u32) -> &AtomicU32 {
-        let at = CLAIMS_AT + sequence as usize % RING_SLOTS * size_of::<u32>();
-        // SAFETY: the place is aligned and inside the mapping, which `&self` keeps alive; both sides use
-        // atomics.
-        unsafe { AtomicU32::from_ptr(self.at(at).as_ptr().cast()) }
     }
 
     /// The byte at offset `at`.

@@ -449,17 +449,19 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
    */
   #stage(call: LaneCall): boolean {
     const { inFlight } = this;
+    const { task, terms } = call.plan;
+    const flags = this.#isShared && terms?.affinity === undefined ? FLAG_CLAIM : 0;
     const id = inFlight.takeId();
     const generation = inFlight.nextGeneration(id);
     let isStaged = false;
     try {
       const { encoded } = call;
       if (encoded !== undefined) {
-        isStaged = this.#outbox.stageEncoded(id, generation, call.task, encoded);
+        isStaged = this.#outbox.stageEncoded(id, generation, task, encoded, flags);
       } else {
-        const unsent = this.#outbox.stage(id, generation, call.task, 0, call.argument);
+        const unsent = this.#outbox.stage(id, generation, task, flags, call.argument);
         isStaged = unsent === undefined;
-        if (!isStaged && call.plan.terms?.copy !== false) {
+        if (!isStaged && terms?.copy !== false) {
           call.argument = unsent;
         }
       }
@@ -473,10 +475,6 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       // A sent argument is not kept.
       call.argument = undefined;
       const sequence = (this.#outbox.sequence - 1) >>> 0;
-      const { task, terms } = call.plan;
-      if (this.#isShared && terms?.affinity === undefined) {
-        this.#outbox.mark(FLAG_CLAIM);
-      }
       this.#taskOf[sequence & (RING_SLOTS - 1)] = task;
       this.sent++;
       inFlight.add(call, id, generation, sequence);

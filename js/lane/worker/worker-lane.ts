@@ -17,7 +17,6 @@ import type { TaskNotFoundError } from "../../base/errors";
 import { errorOfPart, type Part } from "../../base/payload-errors";
 import { type Exchange, type NativeWorkerLane, native, PUBLISH_ONLY, VIOLATED } from "../../native/addon";
 import {
-  CLAIMS_AT,
   FLAG_CLAIM,
   FLAG_NOT_RUN,
   FLAG_REJECTED,
@@ -26,6 +25,7 @@ import {
   KIND_FATAL,
   KIND_READY,
   RING_SLOTS,
+  RINGS_AT,
   ROLE_CANCEL,
   ROLE_CREDIT,
   ROLE_END,
@@ -33,6 +33,8 @@ import {
   ROLE_MASK,
   ROLE_PROGRESS,
   ROLE_STREAM,
+  SLOT_BYTES,
+  SLOT_KIND,
   STAGING_FIRST_SEQUENCE,
   STREAM_WINDOW,
   WORD_ABORTS,
@@ -78,8 +80,11 @@ const STARTED = WORD_SUBMISSION_HEAD >> 2;
 const ABORTS = WORD_ABORTS >> 2;
 /** Index of the word by which the host tells the worker to end. */
 const STOP = WORD_STOP >> 2;
-/** Index of the claim of the first slot in the ring. */
-const FIRST_CLAIM = CLAIMS_AT >> 2;
+/** Index of the word in the ring's first slot that has its kind and its flags, and words of a slot. */
+const FIRST_HEAD = (RINGS_AT + SLOT_KIND) >> 2;
+const SLOT_WORDS = SLOT_BYTES >> 2;
+/** The kind in that word. */
+const KIND_BITS = 0xff;
 /** Index of the word that tells whether a task is being run. */
 const RUNNING = WORD_RUNNING >> 2;
 
@@ -401,7 +406,7 @@ export class WorkerLane {
     const role = inbox.flags(index) & ROLE_MASK;
     const sequence = this.#first + index;
     const started = sequence + 1;
-    if ((inbox.flags(index) & FLAG_CLAIM) !== 0 && !this.#claim(sequence)) {
+    if ((inbox.flags(index) & FLAG_CLAIM) !== 0 && !this.#claim(index, sequence)) {
       // The host has taken the call back.
       Atomics.store(this.#words, STARTED, started);
       return;
@@ -452,9 +457,13 @@ export class WorkerLane {
     this.#finish(task, call, generation, flags, result, toolkit);
   }
 
-  /** Claims a call. Returns false if the host has taken it back. */
-  #claim(sequence: number): boolean {
-    return Atomics.compareExchange(this.#words, FIRST_CLAIM + (sequence & (RING_SLOTS - 1)), 1, 0) === 1;
+  /** Claims a call, by clearing the kind of its slot in the ring. Returns false if the host has taken it back. */
+  #claim(index: number, sequence: number): boolean {
+    const head = this.#inbox.head(index);
+    const at = FIRST_HEAD + (sequence & (RING_SLOTS - 1)) * SLOT_WORDS;
+    return (
+      (head & KIND_BITS) !== 0 && Atomics.compareExchange(this.#words, at, head, head & ~KIND_BITS) === head
+    );
   }
 
   /** Handles a slot for a running call. The call may be over by now. */

@@ -13,9 +13,9 @@ fn claimable(call: u32, value: f64) -> Slot {
 }
 
 impl WorkerLane {
-    /// What the worker's JavaScript does before it looks at a call.
-    fn claim(&self, sequence: u32) -> bool {
-        self.segment().claim(sequence).compare_exchange(1, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    /// What the worker's JavaScript does before it looks at a call that has arrived, with this slot.
+    fn claim(&self, sequence: u32, slot: &Slot) -> bool {
+        self.end.into.claim(sequence, slot)
     }
 }
 
@@ -33,16 +33,27 @@ fn a_call_is_the_hosts_or_the_workers() {
     assert_eq!(worker.exchange(0, Duration::ZERO), Ok(3));
     assert_eq!(taken(&mut host, 1), Some(11.0));
     assert_eq!(taken(&mut host, 1), None, "it is taken once");
-    assert!(worker.claim(0));
-    assert!(!worker.claim(0), "it is claimed once");
+    let slots = [0, 1, 2].map(|index| arrived(worker.staging(), index));
+    assert!(worker.claim(0, &slots[0]));
+    assert!(!worker.claim(0, &slots[0]), "it is claimed once");
     assert_eq!(taken(&mut host, 0), None);
-    assert!(!worker.claim(1));
-    assert!(worker.claim(2));
+    assert!(!worker.claim(1, &slots[1]));
+    assert!(worker.claim(2, &slots[2]));
     worker.mark_started(3);
     worker.send(&[number(0, 1, 0.0), number(2, 1, 0.0)]);
     assert_eq!(host.exchange(0, Duration::ZERO), Ok(2));
     assert_eq!(taken(&mut host, 2), None, "it has been started");
     assert_eq!(host.end.staging.word(StagingWord::Started), 3);
+}
+
+#[test]
+fn a_worker_sees_what_was_taken_back_before_it_has_looked() {
+    let (mut host, mut worker) = lane();
+    host.send(&[claimable(0, 10.0)]).unwrap();
+    assert_eq!(taken(&mut host, 0), Some(10.0));
+    assert_eq!(worker.exchange(0, Duration::ZERO), Ok(1));
+    let slot = arrived(worker.staging(), 0);
+    assert_eq!((slot.kind, slot.flags), (0, FLAG_CLAIM));
 }
 
 #[test]
@@ -75,7 +86,6 @@ fn a_payload_comes_back_and_its_room_is_free_once_the_worker_has_passed_it() {
     assert!(payload.len() == 100_000 && payload.iter().all(|&byte| byte == 0x42));
     assert!(host.end.arena.in_use());
     worker.exchange(0, Duration::ZERO).unwrap();
-    assert!(!worker.claim(0));
     worker.mark_started(1);
     host.exchange(0, Duration::ZERO).unwrap();
     assert!(!host.end.arena.in_use());
@@ -123,13 +133,10 @@ fn each_call_is_run_once_while_both_sides_reach_for_it() {
                 let count = worker.exchange(0, Duration::ZERO).unwrap();
                 let mut answers = Vec::new();
                 for index in 0..count as usize {
-                    if worker.claim(next) {
+                    let slot = arrived(worker.staging(), index);
+                    if slot.kind != 0 && worker.claim(next, &slot) {
                         claimed.fetch_add(1, Ordering::Relaxed);
-                        answers.push(number(
-                            arrived(worker.staging(), index).call,
-                            1 + next / RING_SLOTS as u32,
-                            0.0,
-                        ));
+                        answers.push(number(slot.call, 1 + next / RING_SLOTS as u32, 0.0));
                     }
                     next += 1;
                     worker.mark_started(next);

@@ -10,9 +10,7 @@ use super::spin::Spinner;
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::blocks;
 use crate::transport::doorbell::{self, Waiter};
-use crate::transport::layout::{
-    CHUNK_BYTES, FLAG_ARENA, FLAG_CLAIM, RING_SLOTS, SMALL_BYTES, Slot, StagingWord, Word,
-};
+use crate::transport::layout::{CHUNK_BYTES, FLAG_ARENA, RING_SLOTS, SMALL_BYTES, Slot, StagingWord, Word};
 use crate::transport::ring::{Consumer, Producer};
 use crate::transport::segment::Segment;
 use crate::transport::staging::Staging;
@@ -145,9 +143,6 @@ impl End {
         for index in 0..staged as usize {
             let slot = self.staging.outgoing(index);
             on_slot(&slot);
-            if slot.flags & FLAG_CLAIM != 0 {
-                self.segment.claim(self.out.tail()).store(1, Ordering::Relaxed);
-            }
             if slot.flags & FLAG_ARENA != 0 {
                 self.arena.charge(slot.offset as usize);
             }

@@ -215,13 +215,9 @@ impl HostLane {
         {
             return Ok(None);
         }
-        let claim = self.end.segment.claim(sequence);
-        if claim.load(Ordering::Relaxed) != 1 {
-            return Ok(None);
-        }
         // Copied before the claim: without memory for the copy the call stays where it is.
         let recovered = self.recover(sequence)?;
-        if claim.compare_exchange(1, 0, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        if !self.end.out.claim(sequence, &recovered.0) {
             return Ok(None);
         }
         self.calls.withdraw(recovered.0.call);
