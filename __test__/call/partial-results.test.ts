@@ -174,6 +174,19 @@ onEveryKind(({ worker, isProcess }) => {
     expect(await lost).toBeInstanceOf(PoolClosedError);
   });
 
+  test("a call that was aborted is not tried again when its worker dies", async () => {
+    await using pool = open({ retry: { attempts: 3 } }, { stdio: "ignore" });
+    const call = pool.call.dies();
+    let begins = 0;
+    call.on("progress", () => {
+      begins++;
+      call.reject();
+    });
+    expect(await failure(call)).toBeInstanceOf(WorkerCrashedError);
+    expect(begins).toBe(1);
+    expect(await within(pool.call.spin(1))).toBe(1);
+  });
+
   test("a shutdown with a delay lets it finish", async () => {
     const pool = open();
     const call = pool.call.listen("to the end");

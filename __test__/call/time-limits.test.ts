@@ -248,7 +248,7 @@ test("whatever is wrong with a call rejects its promise at once, and nothing is 
     [{ transfer: [new SharedArrayBuffer(1)] }, '"transfer[0]" is a SharedArrayBuffer'],
     [{ transfer: [detached] }, '"transfer[0]" is a detached ArrayBuffer'],
     [{ transfer: new Array(1) }, '"transfer[0]" is undefined'],
-    [{ prioriti: 1 }, 'did you mean "priority"?'],
+    [{ priorities: 1 }, 'did you mean "priority"?'],
   ] as const) {
     for (const name of ["wait", "listen"] as const) {
       const error = await refusal(name, 1, options);

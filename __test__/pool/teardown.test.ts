@@ -59,13 +59,15 @@ onEveryKind(({ worker }) => {
   test("each worker runs it once, is awaited, and ends with status 0", async () => {
     const bootstrap = { href, name: "setup" };
     const { pool, lines, ends } = open({ ...worker, bootstrap }, "close", { threads: 2 });
-    await within(Promise.all([pool.call.run(), pool.call.run()]));
     await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
+    await within(Promise.all([pool.call.run(), pool.call.run()]));
     await within(pool.shutdown());
+    const runs = [0, 1].map((index) => lines.find((line) => line.index === index)?.runs);
+    expect((runs[0] ?? 0) + (runs[1] ?? 0)).toBe(2);
     for (const index of [0, 1]) {
       expect(lines.filter((line) => line.index === index)).toEqual([
-        { what: "begins", index, start: 0, runs: 1, isSetUp: true, given: 0 },
-        { what: "ends", index, start: 0, runs: 1 },
+        { what: "begins", index, start: 0, runs: runs[index], isSetUp: true, given: 0 },
+        { what: "ends", index, start: 0, runs: runs[index] },
       ]);
     }
     expect(ends.map(({ exitCode, signal, reason, cause }) => ({ exitCode, signal, reason, cause }))).toEqual(
@@ -143,6 +145,38 @@ onEveryKind(({ worker }) => {
     expect(lines.filter(({ what }) => what === "by default")).toEqual([
       { what: "by default", index: 0, start: 2 },
     ]);
+  });
+
+  test("a worker that the pool replaces runs it too, and a spare one at the shutdown", async () => {
+    const workerPoolConfig = { maxExecutionsPerWorker: 3 };
+    const { pool, lines, ends } = open(worker, "close", { workerPoolConfig });
+    for (let call = 0; call < 9; call++) {
+      await within(pool.call.run());
+    }
+    await until("two have ended", () => ends.length >= 2);
+    await until("the others are ready", () =>
+      pool.workers.every(({ state }) => state === "ready" || state === "spare"),
+    );
+    await within(pool.shutdown());
+    expect(ends.filter(({ reason }) => reason === "executions").length).toBeGreaterThanOrEqual(2);
+    for (const { worker: ended, exitCode, signal, cause } of ends) {
+      expect({ exitCode, signal, cause }).toEqual({ exitCode: 0, signal: null, cause: undefined });
+      const { index, start } = ended;
+      const own = lines.filter((line) => line.index === index && line.start === start);
+      expect(own.map(({ what }) => what)).toEqual(["begins", "ends"]);
+    }
+    expect(lines.length).toBe(2 * ends.length);
+  });
+
+  test("what it throws when its worker is replaced is the cause of that end, and the pool goes on", async () => {
+    const { pool, ends } = open(worker, "rejects", { workerPoolConfig: { maxExecutionsPerWorker: 1 } });
+    await within(pool.call.run());
+    await within(pool.call.run());
+    await until("one has ended", () => ends.length >= 1);
+    expect(ends[0]).toMatchObject({ reason: "executions", exitCode: 1, signal: null });
+    expect((ends[0].cause as Error).message).toContain("can't close");
+    expect(await within(pool.call.run())).toBe(1);
+    await within(pool.shutdown());
   });
 
   test("a pool that is shut down while its workers boot closes, and begins nothing that it doesn't end", async () => {

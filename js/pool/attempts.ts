@@ -43,7 +43,8 @@ export class Attempts {
     }
     kept.errors.push(error);
     const { errors } = kept;
-    const isWanted = reason !== "timeout" && reason !== "abort" && reason !== "killed";
+    const isAsked = call.partial?.isAsked === true;
+    const isWanted = reason !== "timeout" && reason !== "abort" && reason !== "killed" && !isAsked;
     if (errors.length < this.#most && isWanted && !call.hasStreamed) {
       call.argument = kept.argument;
       return undefined;
