@@ -50,8 +50,8 @@ export interface PartialCall {
 }
 
 /**
- * The constructor assigns all fields, and none of them is a `#` field. V8 needs about 12 ns more to make an object of a
- * subclass if its base class has other kinds of fields, and every call is such an object.
+ * None of the fields is a `#` field: V8 needs about 12 ns more to make an object of a subclass if its base class has any,
+ * and every call is such an object. What few calls have stands on the prototype until it is set.
  */
 export class Call {
   /** What was called and how. Calls without options share it. */
@@ -77,12 +77,6 @@ export class Call {
   constructor(plan: CallPlan) {
     this.plan = plan;
     this.argument = undefined;
-    this.cancelled = false;
-    this.partial = undefined;
-    this.argumentStream = undefined;
-    this.resultStream = undefined;
-    this.listeners = undefined;
-    this.endings = undefined;
   }
 
   /** Index of the task in the pool. */
@@ -274,3 +268,12 @@ export class Call {
     }
   }
 }
+
+Object.assign(Call.prototype, {
+  cancelled: false,
+  partial: undefined,
+  argumentStream: undefined,
+  resultStream: undefined,
+  listeners: undefined,
+  endings: undefined,
+});

@@ -36,9 +36,6 @@ export function balancer<T extends Candidate>(
 function roundRobin<T extends Candidate>(candidates: readonly T[]): (task: number) => T | undefined {
   let next = 0;
   return (task) => {
-    if (candidates.length === 1) {
-      return candidates[0].isFree(task) ? candidates[0] : undefined;
-    }
     for (let tries = candidates.length; tries > 0; tries--) {
       next = next < candidates.length ? next : 0;
       const candidate = candidates[next++];

@@ -123,10 +123,16 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
       this.#startBound(call);
       return;
     }
-    if (this.#queue.size === 0 && this.#pick(task)?.submit(call) === true) {
+    if (this.#queue.size === 0 && this.#free(task)?.submit(call) === true) {
       return;
     }
     this.#enqueue(call);
+  }
+
+  /** A worker that is free for a call of this task. */
+  #free(task: number): SupervisedWorker | undefined {
+    const active = this.#active;
+    return active.length !== 1 ? this.#pick(task) : active[0].isFree(task) ? active[0] : undefined;
   }
 
   /** Gives a call to the worker in whose memory its argument lies. Returns false if there is none. */

@@ -57,7 +57,9 @@ export class InFlight {
     call.sequence = sequence;
     call.id = id;
     call.carrier = this.#carrier;
-    call.startedAt = 0;
+    if (call.startedAt !== 0) {
+      call.startedAt = 0;
+    }
     this.size++;
   }
 

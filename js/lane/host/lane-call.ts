@@ -45,9 +45,6 @@ export class LaneCall extends Call {
     this.order = order;
     this.sequence = 0;
     this.id = 0;
-    this.moves = 0;
-    this.startedAt = 0;
-    this.unattended = false;
     this.carrier = undefined;
   }
 
@@ -113,6 +110,9 @@ export class LaneCall extends Call {
     return this.carrier?.askToStop(this) === true;
   }
 }
+
+// As in the base class.
+Object.assign(LaneCall.prototype, { moves: 0, startedAt: 0, unattended: false });
 
 /** The encoded argument of a submission. */
 function encodedIn(
