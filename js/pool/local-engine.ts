@@ -321,10 +321,8 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor {
     this.#late.add(worker);
     this.#want();
     for (const other of this.#active) {
-      if (other !== worker && other.load === 0 && other.isIdle) {
+      if (other !== worker && other.isFreeNow) {
         this.#move(worker.takeBack(true), other);
-      } else {
-        other.look();
       }
     }
   }

@@ -160,6 +160,11 @@ export class SupervisedWorker {
     return this.#state === "ready" && this.#run.lane.isIdle;
   }
 
+  /** Whether the worker has nothing to do now. */
+  get isFreeNow(): boolean {
+    return this.#state === "ready" && this.#run.lane.isFreeNow;
+  }
+
   /** Whether this is the lane of the current worker, and the worker takes calls or will. */
   has(lane: NativeHostLane): boolean {
     return this.takesSoon && this.#run.lane.native === lane;

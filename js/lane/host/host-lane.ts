@@ -231,6 +231,14 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
     return this.inFlight.size === 0 || this.#unbegun + this.#words[STAGING_RUNNING] === 0;
   }
 
+  /** Whether the worker has nothing to do now, as far as it reports that. */
+  get isFreeNow(): boolean {
+    return (
+      this.inFlight.size === 0 ||
+      (this.#poller.isAsleep && this.firstUnstarted() === this.#outbox.sequence && !this.isRunning)
+    );
+  }
+
   /** Number of submissions that the worker has not begun, as of the last exchange. */
   get #unbegun(): number {
     // Sequence numbers wrap.
@@ -519,10 +527,10 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
 
   slept(): void {
     if (this.#isShared && this.#unbegun > 0 && !this.#isLate && !this.#poller.booting) {
-      const unbegun = this.#unbegunCalls().length;
+      const unbegun = (this.#outbox.sequence - this.firstUnstarted()) | 0;
       if (unbegun > 0 && unbegun < this.inFlight.size && this.isRunning) {
         this.#beLate();
-      } else {
+      } else if (unbegun > 0) {
         // The worker has just been woken, or other work keeps its event loop busy.
         this.#waking ??= setTimeout(this.#hasWoken, WAKE_MILLIS).unref();
       }
