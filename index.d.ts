@@ -323,6 +323,12 @@ interface WorkerOptions {
      */
     nice?: number | undefined;
     /**
+     * Path of the folder of a cgroup, of version 2, into which each worker is put before its runtime starts, with all
+     * that it starts. The folder exists, and this process may write to its `cgroup.procs`. Limits such as `memory.max`
+     * are set by who has made it. Process workers only.
+     */
+    cgroup?: string | undefined;
+    /**
      * Working directory of a process worker. It must exist. A relative path starts at this process's working directory,
      * which is the default. All workers of a pool have the directory that this was when the pool was created, also after
      * a `process.chdir()`. Process workers only: threads are where their process is.
@@ -391,7 +397,8 @@ interface EnvironmentChoice {
 }
 /**
  * Memory limits of each worker: positive numbers, in megabytes of 1 048 576 bytes. A worker that needs more heap than
- * its limit ends as if it had crashed.
+ * its limit ends, and its calls reject with `WorkerKilledError`, `reason` `"memory"`. A thread that runs out of memory
+ * can end this whole process with it. `workerPoolConfig.memoryLimitPerWorker` limits what a worker uses in all.
  *
  * | | thread | node, deno | bun |
  * | --- | --- | --- | --- |
@@ -500,7 +507,10 @@ declare class WorkerCrashedError extends KnittingError {
 type WorkerEndReason = "natural" | "shutdown" | "crash" | "fatalError" | "hardTimeout" | "timeout" | "abort" | "memory" | "messages" | "executions" | "idle" | "recycled" | "killed";
 /** Why the pool itself has replaced a worker. */
 type RecycleReason = Extract<WorkerEndReason, "hardTimeout" | "timeout" | "abort" | "memory" | "messages" | "executions" | "recycled" | "killed">;
-/** The pool killed the worker while it was running the call. The worker is replaced. */
+/**
+ * The pool killed the worker while it was running the call, or the worker's runtime ran out of memory. The worker is
+ * replaced.
+ */
 declare class WorkerKilledError extends KnittingError {
     /** Why the worker was killed. */
     readonly reason: RecycleReason | "idle";
@@ -598,11 +608,16 @@ interface WorkerStats {
     /** The names of their tasks, each once. */
     readonly tasks: readonly string[];
     /**
-     * Bytes of memory that it uses, as `workerPoolConfig.memoryLimitPerWorker` counts them; `null` where that is not
-     * known: of threads on a Node without `worker.getHeapStatistics` that have not reported it yet.
+     * Bytes of memory that it uses, as `workerPoolConfig.memoryLimitPerWorker` counts them. `null` where that is not
+     * known: of a process that has not attached yet, or that can't be seen from here. Of a thread it is what the last
+     * look has shown, and `stats()` begins another: `null` at first, and on a Node without `worker.getHeapStatistics`
+     * unless that limit is set.
      */
     readonly memoryBytes: number | null;
-    /** Milliseconds of processor time that it has used; `null` where that is not known. */
+    /**
+     * Milliseconds of processor time that it has used: a process with the programs that it has started, in steps of ten;
+     * a thread without the threads that help its engine. `null` where that is not known.
+     */
     readonly cpuMs: number | null;
 }
 
@@ -625,6 +640,7 @@ interface WorkerPoolConfig {
      * replaced. Above one and a half times as much, or if it grows too fast for that, it is killed: its calls reject with
      * `WorkerKilledError`, `reason` `"memory"`. Of a process its own memory counts, swapped memory and the programs that
      * it has started included; of a thread, its heap and its buffers, from Node 22.16 and 24.1 on also while it is busy.
+     * It sets no `worker.resourceLimits`.
      */
     memoryLimitPerWorker?: number | undefined;
     /** Milliseconds between two looks at the workers' memory. Default 100. */

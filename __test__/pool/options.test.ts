@@ -222,6 +222,7 @@ describe("an option that only a process worker can have is refused for a thread"
     processCommandPrefix: ["nice"],
     processSharedMemory: "inherit",
     nice: 5,
+    cgroup: "/sys/fs/cgroup",
     cwd: ".",
     stopCommand: ["true"],
   });

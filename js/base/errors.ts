@@ -206,7 +206,10 @@ export type RecycleReason = Extract<
   "hardTimeout" | "timeout" | "abort" | "memory" | "messages" | "executions" | "recycled" | "killed"
 >;
 
-/** The pool killed the worker while it was running the call. The worker is replaced. */
+/**
+ * The pool killed the worker while it was running the call, or the worker's runtime ran out of memory. The worker is
+ * replaced.
+ */
 export class WorkerKilledError extends KnittingError {
   /** Why the worker was killed. */
   readonly reason: RecycleReason | "idle";

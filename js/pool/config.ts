@@ -34,6 +34,7 @@ export interface WorkerPoolConfig {
    * replaced. Above one and a half times as much, or if it grows too fast for that, it is killed: its calls reject with
    * `WorkerKilledError`, `reason` `"memory"`. Of a process its own memory counts, swapped memory and the programs that
    * it has started included; of a thread, its heap and its buffers, from Node 22.16 and 24.1 on also while it is busy.
+   * It sets no `worker.resourceLimits`.
    */
   memoryLimitPerWorker?: number | undefined;
   /** Milliseconds between two looks at the workers' memory. Default 100. */

@@ -74,6 +74,7 @@ function prepare(
       teardown: worker.teardown,
       spinNanos: worker.spinMicroseconds * 1_000,
       maxPayloadBytes: payload.maxPayloadBytes,
+      savesMemory: worker.limits?.memoryBytes !== undefined,
       home: homeFor(permission, worker),
       place: { index: 0, start: 0 },
       debug: undefined,

@@ -39,8 +39,7 @@ export function statsOf(
           worker: worker.info(),
           running: calls.length,
           tasks: [...new Set(calls.map(({ task }) => tasks[task].task))],
-          memoryBytes: null,
-          cpuMs: null,
+          ...worker.usage,
         };
       }),
     started,

@@ -36,10 +36,15 @@ export interface WorkerStats {
   /** The names of their tasks, each once. */
   readonly tasks: readonly string[];
   /**
-   * Bytes of memory that it uses, as `workerPoolConfig.memoryLimitPerWorker` counts them; `null` where that is not
-   * known: of threads on a Node without `worker.getHeapStatistics` that have not reported it yet.
+   * Bytes of memory that it uses, as `workerPoolConfig.memoryLimitPerWorker` counts them. `null` where that is not
+   * known: of a process that has not attached yet, or that can't be seen from here. Of a thread it is what the last
+   * look has shown, and `stats()` begins another: `null` at first, and on a Node without `worker.getHeapStatistics`
+   * unless that limit is set.
    */
   readonly memoryBytes: number | null;
-  /** Milliseconds of processor time that it has used; `null` where that is not known. */
+  /**
+   * Milliseconds of processor time that it has used: a process with the programs that it has started, in steps of ten;
+   * a thread without the threads that help its engine. `null` where that is not known.
+   */
   readonly cpuMs: number | null;
 }

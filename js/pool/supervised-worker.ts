@@ -24,7 +24,7 @@ import type { NativeHostLane } from "../native/addon";
 import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
 import { type Halt, MAX_MOVES } from "../spawn/exit-error";
-import type { Plan } from "../spawn/worker";
+import type { Plan, Usage } from "../spawn/worker";
 import { type EndedExit, type Excess, type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
 import { workerContextOf } from "./debug-trace";
 import type { Listeners } from "./events";
@@ -173,6 +173,11 @@ export class SupervisedWorker {
   /** Allocates an array in the worker's memory. Returns undefined if there is no space now. */
   alloc(byteLength: number): Uint8Array | undefined {
     return allocate(this.#run.lane.native, byteLength, this.#supervisor.plan.payload);
+  }
+
+  /** What the worker uses. There must be one. */
+  get usage(): Usage {
+    return this.#run.usage();
   }
 
   /** Number of calls that the worker has and has not answered. */

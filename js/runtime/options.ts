@@ -110,6 +110,12 @@ export interface WorkerOptions {
    */
   nice?: number | undefined;
   /**
+   * Path of the folder of a cgroup, of version 2, into which each worker is put before its runtime starts, with all
+   * that it starts. The folder exists, and this process may write to its `cgroup.procs`. Limits such as `memory.max`
+   * are set by who has made it. Process workers only.
+   */
+  cgroup?: string | undefined;
+  /**
    * Working directory of a process worker. It must exist. A relative path starts at this process's working directory,
    * which is the default. All workers of a pool have the directory that this was when the pool was created, also after
    * a `process.chdir()`. Process workers only: threads are where their process is.
@@ -184,7 +190,8 @@ export interface EnvironmentChoice {
 
 /**
  * Memory limits of each worker: positive numbers, in megabytes of 1 048 576 bytes. A worker that needs more heap than
- * its limit ends as if it had crashed.
+ * its limit ends, and its calls reject with `WorkerKilledError`, `reason` `"memory"`. A thread that runs out of memory
+ * can end this whole process with it. `workerPoolConfig.memoryLimitPerWorker` limits what a worker uses in all.
  *
  * | | thread | node, deno | bun |
  * | --- | --- | --- | --- |
@@ -233,6 +240,8 @@ export interface ResolvedWorker {
   spinMicroseconds: number;
   resourceLimits: LimitsInMegabytes | undefined;
   nice: number | undefined;
+  /** The absolute path of a cgroup's folder. */
+  cgroup: string | undefined;
   /** The absolute path of a directory: for threads, of the one in which this process was when the pool was created. */
   cwd: string;
   stopCommand: readonly string[] | ((worker: WorkerInfo) => readonly string[]) | undefined;

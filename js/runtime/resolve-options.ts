@@ -20,6 +20,7 @@ import { withEncoder } from "../payload/encode";
 import { callerFile } from "../task/caller";
 import { moduleHref } from "../task/module-url";
 import type { BootstrapSource, FunctionSource } from "../task/program";
+import { resolveCgroup } from "./cgroup";
 import { resolveEnvironment } from "./environment";
 import type { GivenWorker, LimitsInMegabytes, ResolvedWorker, ResourceLimits, SharedMemory } from "./options";
 import type { WorkerInfo, WorkerStart } from "./worker-info";
@@ -44,6 +45,7 @@ const KNOWN = [
   "timers",
   "resourceLimits",
   "nice",
+  "cgroup",
   "cwd",
   "stopCommand",
 ];
@@ -54,6 +56,7 @@ const PROCESS_ONLY = [
   "processCommandPrefix",
   "processSharedMemory",
   "nice",
+  "cgroup",
   "cwd",
   "stopCommand",
 ];
@@ -109,6 +112,7 @@ export function resolveWorker(given: unknown = {}, execArgv: unknown = undefined
     spinMicroseconds: resolveSpin(worker.timers),
     resourceLimits: optional(worker.resourceLimits, (limits) => resolveLimits(limits, runtime)),
     nice: optional(worker.nice, (nice) => wholeNumber(CALLER, "worker.nice", nice, -20, 19)),
+    cgroup: optional(worker.cgroup, resolveCgroup),
     cwd: resolveDirectory(worker.cwd, runtime),
     stopCommand: resolveCommand<WorkerInfo>("worker.stopCommand", worker.stopCommand),
   };

@@ -39,9 +39,13 @@ export interface RunFacts {
 }
 
 /** Why a worker has ended that nobody had stopped. */
-export function endReason(facts: RunFacts, { exitCode, signal, cause }: Exit): WorkerEndReason {
+export function endReason(facts: RunFacts, exit: Exit): WorkerEndReason {
+  const { exitCode, signal, cause } = exit;
   if (facts.halt !== undefined) {
     return facts.halt.reason;
+  }
+  if (ranOutOfMemory(exit)) {
+    return "memory";
   }
   if (facts.violation !== undefined || facts.bootFault !== undefined || signal !== null) {
     return "crash";
@@ -52,28 +56,68 @@ export function endReason(facts: RunFacts, { exitCode, signal, cause }: Exit): W
   return exitCode === 0 && cause === undefined ? "natural" : "crash";
 }
 
+/**
+ * What a runtime prints before it ends because it has no more memory for its heap or for itself: V8 in Node and in
+ * Deno, Bun, and the libraries of Rust and C++ in them.
+ */
+const LAST_WORDS = [
+  /^FATAL ERROR: .*out of memory/im,
+  /^# Fatal .*out of memory/m,
+  /^(oh no: Bun|Bun|panic\(.*\):).* out of memory/im,
+  /^memory allocation of \d+ bytes failed/m,
+  /^terminate called after throwing an instance of 'std::bad_alloc'/m,
+];
+/** Statuses from here on tell of a signal, behind a wrapper that passes on how its command has ended. */
+const FIRST_SIGNAL_STATUS = 128;
+
+/**
+ * Whether the runtime of a worker has ended it for lack of memory. A worker can pretend that; it only ends as it could
+ * anyway.
+ */
+function ranOutOfMemory({ exitCode, signal, cause, stderrTail }: Exit): boolean {
+  if ((cause as NodeJS.ErrnoException | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY") {
+    return true;
+  }
+  const isKilled = signal !== null || (exitCode ?? 0) > FIRST_SIGNAL_STATUS;
+  return isKilled && LAST_WORDS.some((words) => words.test(stderrTail));
+}
+
+/** The limits that a runtime that has run out of memory may have met. */
+function memoryLimits({ worker: { limits, resourceLimits } }: Plan): string {
+  const given = {
+    "workerPoolConfig.memoryLimitPerWorker": limits?.memoryBytes,
+    "worker.resourceLimits.maxOldGenerationSizeMb": resourceLimits?.maxOldGenerationSizeMb,
+  };
+  const set = Object.entries(given).filter(([, limit]) => limit !== undefined);
+  return set.length === 0 ? "" : ` (${set.map(([name, limit]) => `${name} is ${limit}`).join(", ")})`;
+}
+
 /** The error of a call whose worker has ended. `started`: whether the worker had started the call. */
 export function crashError(facts: RunFacts, worker: Worker, exit: Exit, call: Call, started: boolean): Error {
-  const { violation, halt, plan } = facts;
+  const { violation, halt, plan, bootFault } = facts;
   if (violation !== undefined) {
     return violation;
   }
+  if (bootFault !== undefined) {
+    // The worker was quicker than what has found out that it can't be used.
+    return bootError(facts, worker, exit);
+  }
   const { task } = plan.program.tasks[call.task];
-  if (halt !== undefined && started) {
+  const unstarted = started ? "" : `, like ${MAX_MOVES} before it, without having started the call`;
+  if (halt !== undefined) {
     const { reason, why } = halt;
-    return new WorkerKilledError(`the worker of task "${task}" was killed: ${why}`, reason, task);
+    return new WorkerKilledError(`the worker of task "${task}" was killed${unstarted}: ${why}`, reason, task);
   }
   const { exitCode, signal, stderrTail, cause } = exit;
+  const options = cause === undefined ? undefined : { cause };
+  const end = `the worker of task "${task}" ${how(exit, worker)}${unstarted}`;
+  if (ranOutOfMemory(exit)) {
+    const message = `${end}, because its runtime ran out of memory${memoryLimits(plan)}${tail(stderrTail)}`;
+    return new WorkerKilledError(message, "memory", task, options);
+  }
   const { pid } = worker;
-  const message =
-    `the worker of task "${task}" ${how(exit, worker)}` +
-    (started ? "" : `, like ${MAX_MOVES} before it, without having started the call`) +
-    tail(stderrTail);
-  return new WorkerCrashedError(
-    message,
-    { exitCode, signal, pid, stderrTail, task, started },
-    cause === undefined ? undefined : { cause },
-  );
+  const details = { exitCode, signal, pid, stderrTail, task, started };
+  return new WorkerCrashedError(end + tail(stderrTail), details, options);
 }
 
 /**

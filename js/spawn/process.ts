@@ -33,7 +33,7 @@ export function startProcess(
   events: WorkerEvents,
 ): Worker {
   const { worker, program, executable, enforcement } = plan;
-  const { stdio, cwd, nice } = worker;
+  const { stdio, cwd, nice, cgroup, limits } = worker;
   const command = runtimeCommand(worker, executable, workerEntry, enforcement.flags);
   const launcher = launcherPath();
   let end!: (exit: Exit) => void;
@@ -47,6 +47,12 @@ export function startProcess(
         break;
       case "attached":
         // Only the process id is new, and the lane knows that already.
+        break;
+      case "watched":
+        events.watched(event.memory ?? null);
+        break;
+      case "exceeded":
+        events.overMemory(event.memory, event.isFar);
         break;
       case "output":
         for (const line of linesOf(event.lines)) {
@@ -76,6 +82,7 @@ export function startProcess(
       stdio,
       nice,
       stackBytes: stackBytes(worker),
+      cgroup,
       program: JSON.stringify(program),
     },
     onEvent,
@@ -88,6 +95,16 @@ export function startProcess(
     argv: [launcher, ...wrapper, ...command],
     wrapper: wrapper[0],
     exited,
+    booted: () => {
+      if (limits?.memoryBytes !== undefined) {
+        // Bun maps gigabytes beforehand, and then as little as it needs.
+        lane.native.watchMemory(limits.memoryBytes, limits.memoryCheckMillis, worker.runtime !== "bun");
+      }
+    },
+    usage: () => {
+      const { memoryBytes = null, cpuMillis: cpuMs = null } = lane.native.usage();
+      return { memoryBytes, cpuMs };
+    },
     stop: (graceMillis) => lane.native.stop(graceMillis),
     kill: () => lane.native.stop(0),
   };

@@ -11,13 +11,16 @@ import { workerEntry } from "../native/package";
 import { systemError } from "../native/system-error";
 import { environmentOf, isUnrestricted, valuesOf } from "../runtime/environment";
 import { inheritedFlags } from "../runtime/exec-argv";
-import type { ThreadData } from "../task/program";
+import type { HeapReports, ThreadData } from "../task/program";
 import { linesOf } from "./output-lines";
+import { ThreadMemory, tellsOfThreads } from "./thread-memory";
 import type { Exit, Plan, Worker, WorkerEvents } from "./worker";
+
+const MEGABYTE = 1024 * 1024;
 
 /** Starts a worker thread behind a lane. */
 export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): Worker {
-  const { stdio, resourceLimits, execArgv, argv } = plan.worker;
+  const { stdio, resourceLimits, execArgv, argv, limits } = plan.worker;
   let end!: (stderrTail: string) => void;
   const outputEnded = new Promise<string>((resolve) => {
     end = resolve;
@@ -36,7 +39,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
   const permissions = plan.enforcement.flags ?? [];
   const { port1, port2 } = new MessageChannel();
   lane.shares.connect(port1);
-  const data: ThreadData = { token, port: port2, program: plan.program };
+  const data: ThreadData = { token, port: port2, heapReports: heapReports(plan), program: plan.program };
   // What the thread writes before it has its pipes, such as in a module that `--import` loads, goes the way of Node.
   const dropped = stdio === "ignore";
   const options: WorkerOptions = {
@@ -58,6 +61,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
   thread.unref();
   // Once the thread has ended it has no number any more.
   const { threadId } = thread;
+  const memory = new ThreadMemory(thread, lane.native);
   let cause: unknown;
   thread.on("online", () => events.spawned());
   thread.on("error", (error) => {
@@ -65,6 +69,7 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
   });
   const exitCode = new Promise<number>((resolve) => {
     thread.on("exit", (code) => {
+      memory.stop();
       lane.native.threadEnded();
       resolve(code);
     });
@@ -79,12 +84,43 @@ export function startThread(lane: HostLane, plan: Plan, events: WorkerEvents): W
     argv: [],
     wrapper: undefined,
     exited,
+    booted: () => {
+      warnOfHeapLimit(plan, lane.native.heapLimit);
+      if (limits !== undefined) {
+        void memory.watch(limits, events);
+      }
+    },
+    usage: () => ({ memoryBytes: memory.bytes, cpuMs: lane.native.usage().cpuMillis ?? null }),
     stop: (graceMillis) => {
       lane.native.stop(graceMillis);
       void exitCode.then(afterRunning(graceMillis, kill));
     },
     kill,
   };
+}
+
+/** What the thread is to report about its heap. `undefined`: nothing. */
+function heapReports({ worker: { limits, resourceLimits } }: Plan): HeapReports | undefined {
+  const everyMillis =
+    limits?.memoryBytes === undefined || tellsOfThreads ? undefined : limits.memoryCheckMillis;
+  const isLimited = resourceLimits?.maxOldGenerationSizeMb !== undefined;
+  return everyMillis === undefined && !isLimited ? undefined : { everyMillis, isLimited };
+}
+
+let hasWarned = false;
+
+/** Warns, once, that the heaps of threads may grow beyond what `worker.resourceLimits` says. */
+function warnOfHeapLimit({ worker: { resourceLimits } }: Plan, heapLimit: number | null): void {
+  if (heapLimit !== null && !hasWarned) {
+    hasWarned = true;
+    process.emitWarning(
+      `worker.resourceLimits.maxOldGenerationSizeMb is ${resourceLimits?.maxOldGenerationSizeMb}, and the heap of a ` +
+        `worker thread may grow to ${Math.round(heapLimit / MEGABYTE)} MB: V8's flags for the size of heaps, on the ` +
+        "command line or in NODE_OPTIONS, hold for threads as well and go before their limits. Leave them out, or " +
+        "use process workers",
+      { code: "KNITTING_HEAP_LIMIT" },
+    );
+  }
 }
 
 let inherited: string[] | undefined;

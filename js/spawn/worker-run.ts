@@ -8,7 +8,7 @@
  * ```
  */
 import { afterRunning, now } from "../base/clock";
-import type { ProtocolViolationError, WorkerEndReason } from "../base/errors";
+import { InvalidOptionError, type ProtocolViolationError, type WorkerEndReason } from "../base/errors";
 import { isRecord } from "../base/validate";
 import { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
@@ -26,13 +26,13 @@ import {
 } from "./exit-error";
 import { startProcess, wrapperFor } from "./process";
 import { startThread } from "./thread";
-import { type Exit, GRACE_MILLIS, type Plan, type Worker, type WorkerEvents } from "./worker";
+import { type Exit, GRACE_MILLIS, type Plan, type Usage, type Worker, type WorkerEvents } from "./worker";
 
 /** What a run reports to its owner, which may not use the run before its constructor has returned. */
 export interface RunEvents
-  extends Omit<WorkerEvents, "flooded">,
+  extends Omit<WorkerEvents, "flooded" | "watched" | "overMemory">,
     Pick<LaneEvents, "ready" | "refused" | "room" | "late" | "caughtUp" | "rested" | "kill"> {
-  /** The worker has exceeded one of its limits. */
+  /** The worker has exceeded one of its limits. If that is far, it has to be killed. */
   exceeded(excess: Excess): void;
   /** The worker has ended, and not because `stop` was called. */
   ended(end: RunEnd): void;
@@ -41,9 +41,9 @@ export interface RunEvents
 /** A limit that a worker has exceeded. */
 export interface Excess {
   readonly reason: "memory" | "messages";
-  /** Whether the worker has to be killed at once. Otherwise it may finish its calls. */
+  /** Whether the worker can't go on. Otherwise it may finish its calls. */
   readonly isFar: boolean;
-  /** What the worker has used and what it may use, as the predicate of a sentence, for messages. */
+  /** What the worker has used and what it may use, as a clause, for messages. */
   readonly why: string;
 }
 
@@ -147,7 +147,12 @@ export class WorkerRun {
         overdue: (suspects) => this.#overdue(suspects.map((task) => plan.program.tasks[task].task)),
       },
     );
-    const workerEvents: WorkerEvents = { ...events, flooded: (flood) => this.#flooded(flood) };
+    const workerEvents: WorkerEvents = {
+      ...events,
+      flooded: (flood) => this.#flooded(flood),
+      watched: (memoryBytes) => this.#watched(memoryBytes),
+      overMemory: (memoryBytes, isFar) => this.#overMemory(memoryBytes, isFar),
+    };
     flushAtExit();
     try {
       this.lane.prepare();
@@ -207,18 +212,64 @@ export class WorkerRun {
     return { calls: started.concat(unstarted), exited };
   }
 
+  /** What the worker uses now. Of a thread, the memory is that of the last look. */
+  usage(): Usage {
+    return this.#worker.usage();
+  }
+
   /** The error of a call whose worker has ended like this. */
   crash(call: LaneCall, exit: Exit, started: boolean): Error {
     return crashError(this.#facts, this.#worker, exit, call, started);
   }
 
   #ready(): void {
-    this.#stopBootTimer();
     // This may be the last message of a worker that was stopped.
     if (!this.#stopped) {
-      this.#readySince = now();
-      this.#events.ready();
+      this.#worker.booted();
+      if (this.#facts.plan.worker.limits?.memoryBytes === undefined) {
+        this.#begin();
+      }
     }
+  }
+
+  /** The worker's memory is watched. A limit that can't hold, or that no worker can keep to, is no limit. */
+  #watched(memoryBytes: number | null): void {
+    if (this.#stopped) {
+      return;
+    }
+    const limit = this.#facts.plan.worker.limits?.memoryBytes as number;
+    if (memoryBytes !== null && memoryBytes <= limit) {
+      this.#begin();
+      return;
+    }
+    const error = new InvalidOptionError(
+      `workerPoolConfig.memoryLimitPerWorker is ${limit}, and ` +
+        (memoryBytes === null
+          ? "the process of a worker can't be seen from here, so that its memory can't be watched: leave the option " +
+            "out and let the wrapper limit the memory"
+          : `a worker uses ${memoryBytes} bytes before its first call: allow more`),
+    );
+    this.#facts.bootFault = { error, retryable: false };
+    this.#worker.kill();
+  }
+
+  #begin(): void {
+    this.#stopBootTimer();
+    this.#readySince = now();
+    this.#events.ready();
+  }
+
+  #overMemory(memoryBytes: number, isFar: boolean): void {
+    if (this.#stopped) {
+      return;
+    }
+    const limit = this.#facts.plan.worker.limits?.memoryBytes;
+    const why = `it used ${memoryBytes} bytes of memory, and workerPoolConfig.memoryLimitPerWorker is ${limit}`;
+    if (isFar) {
+      // A process was killed as soon as that was seen.
+      this.#facts.halt ??= { reason: "memory", why };
+    }
+    this.#events.exceeded({ reason: "memory", isFar, why });
   }
 
   #bootFailed(fault: unknown): void {

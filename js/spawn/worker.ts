@@ -40,6 +40,21 @@ export interface WorkerEvents {
   output(stream: "stdout" | "stderr", line: string): void;
   /** The worker has written more lines than it may. */
   flooded(flood: Flood): void;
+  /**
+   * The worker's memory is watched from now on. `memoryBytes` is what the worker uses; `null` if that can't be seen
+   * from here.
+   */
+  watched(memoryBytes: number | null): void;
+  /** The worker uses more memory than it may. If that is far too much, it has to be killed, or was killed. */
+  overMemory(memoryBytes: number, isFar: boolean): void;
+}
+
+/** What a worker uses. */
+export interface Usage {
+  /** Bytes of memory. `null` if that is not known. */
+  readonly memoryBytes: number | null;
+  /** Milliseconds of processor time. `null` if that is not known. */
+  readonly cpuMs: number | null;
 }
 
 /** How a worker ended. */
@@ -65,6 +80,10 @@ export interface Worker {
   readonly argv: readonly string[];
   /** The program of the wrapper, if there is one. */
   readonly wrapper: string | undefined;
+  /** The worker has booted. If its memory is limited, the event `watched` follows. */
+  booted(): void;
+  /** What the worker uses now. */
+  usage(): Usage;
   /** Asks the worker to end, and kills it if it has not ended within so many milliseconds. */
   stop(graceMillis: number): void;
   /** Kills the worker at once. */

@@ -46,6 +46,8 @@ export interface Program {
   readonly spinNanos: number;
   /** Bytes that an encoded result may take. */
   readonly maxPayloadBytes: number;
+  /** Whether the memory of the worker is limited, so that it has to use as little as it can. */
+  readonly savesMemory: boolean;
   /** The home folder, for a worker that a policy may keep from looking it up. */
   readonly home: string | undefined;
   /** Which worker of the pool it is, and how often the worker of this index was started before. */
@@ -61,12 +63,21 @@ export interface BootFault {
   readonly retryable: boolean;
 }
 
+/** What a worker thread reports about its heap. */
+export interface HeapReports {
+  /** How often it reports how much memory it uses. `undefined`: the host finds that out itself, or doesn't ask. */
+  readonly everyMillis: number | undefined;
+  /** Whether the size of its heap is limited. It then reports whether it may grow beyond that. */
+  readonly isLimited: boolean;
+}
+
 /** What a worker thread is started with. */
 export interface ThreadData {
   /** The token under which the host has registered the lane's memory for this thread. */
   readonly token: number;
   /** The port through which SharedArrayBuffers are sent and received. */
   readonly port: MessagePort;
+  readonly heapReports: HeapReports | undefined;
   readonly program: Program;
 }
 

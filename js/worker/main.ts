@@ -13,7 +13,7 @@ import { isMainThread, threadId, workerData } from "node:worker_threads";
 import { identify, type WorkerIdentity } from "../base/side";
 import { WorkerLane } from "../lane/worker/worker-lane";
 import { native } from "../native/addon";
-import type { BootFault, Program, ThreadData } from "../task/program";
+import type { BootFault, HeapReports, Program, ThreadData } from "../task/program";
 import { forgetBootData } from "./boot-data";
 import { answerDeniedLookUps } from "./denied-look-ups";
 import { installGuards } from "./exit-guards";
@@ -21,13 +21,14 @@ import { reportFatalErrors } from "./fatal-errors";
 import { loadTasks, loadTeardown, runBootstrap } from "./load";
 import { isWorker } from "./mark";
 import { printAtOnce, printToLane } from "./output";
+import { reportHeap } from "./thread-heap";
 
 /** Exported for esbuild alone, which takes a module without exports for CommonJS and then merges none. */
 export async function main(): Promise<void> {
   const thread = isMainThread ? undefined : (workerData as ThreadData);
   const end = thread === undefined ? attachProcess() : attachThread(thread);
   const program = thread?.program ?? end.program;
-  const fault = await boot(program, end);
+  const fault = await boot(program, end, thread?.heapReports);
   if (fault !== undefined) {
     end.fail(fault);
     if (thread === undefined) {
@@ -37,7 +38,11 @@ export async function main(): Promise<void> {
 }
 
 /** Returns the fault if the boot has failed. */
-async function boot(program: Program, end: WorkerLane): Promise<BootFault | undefined> {
+async function boot(
+  program: Program,
+  end: WorkerLane,
+  heapReports: HeapReports | undefined,
+): Promise<BootFault | undefined> {
   const { bootstrap, teardown, tasks, home, place, debug } = program;
   let retryable = true;
   try {
@@ -58,7 +63,11 @@ async function boot(program: Program, end: WorkerLane): Promise<BootFault | unde
     }
     const last = teardown === undefined ? undefined : await loadTeardown(teardown, debug);
     retryable = true;
-    end.serve(await loadTasks(tasks, debug), program, last);
+    const found = await loadTasks(tasks, debug);
+    if (heapReports !== undefined) {
+      reportHeap(end, heapReports);
+    }
+    end.serve(found, program, last);
     return undefined;
   } catch (error) {
     return { error, retryable };

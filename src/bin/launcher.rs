@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   knitting-launcher <host pid> [--control] [--watchdog=<milliseconds>] [--nice=<n>] [--stack=<bytes>]
-//!                     [--sandbox=<spec>] -- <program> [argument...]
+//!                     [--cgroup=<folder>] [--sandbox=<spec>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
-//!   3. default signals, none blocked     4. no core dumps; niceness, stack limit
+//!   3. default signals, none blocked     4. cgroup; no core dumps; niceness, stack limit
 //!   5. for a wrapper: a watchdog instead of the death signal            6. descriptor 0, and the control socket on 3
 //!   7. the sandbox                                                  8. exec
 //!
@@ -31,9 +31,10 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::ExitCode;
 
 use knitting_native::process::control;
@@ -57,7 +58,7 @@ const EXIT_CANNOT_EXECUTE: u8 = 126;
 const EXIT_NOT_FOUND: u8 = 127;
 
 const USAGE: &str = "usage: knitting-launcher <host pid> [--control] [--watchdog=<milliseconds>] [--nice=<n>] \
-                     [--stack=<bytes>] [--sandbox=<spec>] -- <program> [argument...]";
+                     [--stack=<bytes>] [--cgroup=<folder>] [--sandbox=<spec>] -- <program> [argument...]";
 
 /// What is asked for, beside the command.
 struct Settings {
@@ -69,6 +70,7 @@ struct Settings {
     watchdog_millis: Option<u16>,
     nice: Option<i32>,
     stack_bytes: Option<u64>,
+    cgroup: Option<String>,
     /// The sandbox's specification, as JSON.
     sandbox: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Settings {
             watchdog_millis: None,
             nice: None,
             stack_bytes: None,
+            cgroup: None,
             sandbox: None,
         };
         loop {
@@ -123,6 +126,7 @@ impl Settings {
                 Some(("--watchdog", millis)) => settings.watchdog_millis = Some(millis.parse().ok()?),
                 Some(("--nice", nice)) => settings.nice = Some(nice.parse().ok()?),
                 Some(("--stack", bytes)) => settings.stack_bytes = Some(bytes.parse().ok()?),
+                Some(("--cgroup", folder)) => settings.cgroup = Some(folder.into()),
                 Some(("--sandbox", spec)) => settings.sandbox = Some(spec.into()),
                 _ => return (argument == "--").then_some(settings),
             }
@@ -133,6 +137,15 @@ impl Settings {
 fn prepare(settings: &Settings) -> Result<(), String> {
     prepare_process(settings.host)
         .map_err(|errno| format!("cannot prepare the process: {}", errno.desc()))?;
+    if let Some(folder) = &settings.cgroup {
+        // 0 is the process that writes it, and what it starts comes along.
+        let procs = Path::new(folder).join("cgroup.procs");
+        File::options()
+            .write(true)
+            .open(procs)
+            .and_then(|mut procs| procs.write_all(b"0"))
+            .map_err(|error| format!("cannot enter worker.cgroup {folder}: {error}"))?;
+    }
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .map_err(|errno| format!("cannot switch core dumps off: {}", errno.desc()))?;
     if let Some(nice) = settings.nice {

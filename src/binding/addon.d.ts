@@ -22,6 +22,20 @@ export declare class HostLane {
    * `attached` say, as soon as it is so. An answer of the worker may overtake its events.
    */
   get pid(): number | null;
+  /** What the worker uses now, as far as that can be seen. A process that has not attached is not the worker. */
+  usage(): Usage;
+  /**
+   * Bytes of shared memory that the worker thread's JavaScript sees, which its engine takes for the thread's
+   * own; 0 for a process.
+   */
+  get sharedBytes(): number;
+  /** The bytes to which the worker thread's heap may grow, if nobody has asked for so many. */
+  get heapLimit(): number | null;
+  /**
+   * Watches the memory of the worker process, every `everyMillis`, and kills it if it uses far more than
+   * `bytes`. With `bounded` the kernel bounds it too. The event `watched` follows.
+   */
+  watchMemory(bytes: number, everyMillis: number, bounded: boolean): void;
   /** The worker has attached: finds its process, and unlinks the name of its memory unless that is to stay. */
   attached(keepName: boolean): void;
   /**
@@ -150,6 +164,14 @@ export declare function flushOutput(): void;
 /** Takes memory of a closed lane away from its views now, instead of when they are collected. */
 export declare function detach(buffer: ArrayBuffer): void;
 
+/** What a worker uses. */
+export interface Usage {
+  /** Bytes of memory of its own. Of a thread: as it has said last. */
+  memoryBytes?: number | undefined;
+  /** Milliseconds of processor time. */
+  cpuMillis?: number | undefined;
+}
+
 /** Exit status of a worker that refused to attach: starting it again would end the same way. */
 export declare const EXIT_REFUSED: number;
 
@@ -176,6 +198,8 @@ export interface LaunchRequest {
   nice?: number | undefined;
   /** Bytes of stack that the main thread may use, if not as many as the host's. */
   stackBytes?: number | undefined;
+  /** The folder of the cgroup that it is put into, if not the host's. */
+  cgroup?: string | undefined;
   /** What the worker is to run, as the worker program reads it. */
   program: string;
 }
@@ -185,6 +209,8 @@ export interface LaunchRequest {
  *
  * - `spawned`: its command runs.
  * - `attached`: the worker has its memory and loads its tasks.
+ * - `watched`: its memory is watched from now on.
+ * - `exceeded`: it uses more memory than it may.
  * - `output`: it wrote something.
  * - `flooded`: it has written more lines than it may, and is not read any more until it ends.
  * - `outlives`: its wrapper has ended or was killed, and the worker can't be killed from here.
@@ -201,6 +227,18 @@ export type WorkerEvent =
       kind: "attached";
       /** The worker's own process id, if it can be found. */
       pid?: number;
+    }
+  | {
+      kind: "watched";
+      /** The bytes that it uses; nothing if it can't be seen. */
+      memory?: number;
+    }
+  | {
+      kind: "exceeded";
+      /** The bytes that it uses. */
+      memory: number;
+      /** True if it is far too much. The worker is killed then. */
+      isFar: boolean;
     }
   | {
       kind: "output";
@@ -388,6 +426,10 @@ export declare class WorkerLane {
    * room for any it waits for a few milliseconds.
    */
   writeOutput(isStderr: boolean, bytes: Uint8Array, offset: number): number;
+  /** Tells the host how many bytes of memory this thread uses, the shared memory that it sees included. */
+  reportMemory(bytes: number): void;
+  /** Tells the host to how many bytes this thread's heap may grow, because nobody has asked for so many. */
+  reportHeapLimit(bytes: number): void;
   /** True once the host wants this worker to end. */
   stopped(): boolean;
 }

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
@@ -13,6 +12,7 @@ use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
 use super::error::{failed, system, unavailable};
+use super::lane_worker::{Pids, Usage, Worker};
 use super::launch::{WorkerEvent, WorkerStdio, event_handler};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
@@ -24,6 +24,7 @@ use crate::process::reactor::{self, KillMode, WorkerId};
 use crate::process::shm_name::Name;
 use crate::process::spawn;
 use crate::process::thread_output;
+use crate::process::thread_usage::ThreadUsage;
 use crate::process::worker_memory::{self, WorkerMemory};
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::{Geometry, Slot};
@@ -39,23 +40,9 @@ pub struct HostLane {
     name: Rc<RefCell<Option<Name>>>,
     worker: Rc<RefCell<Worker>>,
     giver: RefCell<Option<Giver>>,
-    /// Process id of the worker, or of its wrapper, as the reactor knows it; 0 while there is none.
-    pid: Arc<AtomicI32>,
+    pids: Arc<Pids>,
     /// The account of what the worker sends, if that is limited.
     messages: RefCell<Option<Arc<MessageRate>>>,
-}
-
-/// The worker behind a lane.
-enum Worker {
-    None,
-    /// A thread that may still have to come for its memory.
-    Thread {
-        token: u32,
-        id: WorkerId,
-    },
-    Process {
-        id: WorkerId,
-    },
 }
 
 /// What has to be closed when an environment ends.
@@ -129,7 +116,7 @@ impl HostLane {
             name,
             worker,
             giver: RefCell::new(None),
-            pid: Arc::default(),
+            pids: Arc::default(),
             messages: RefCell::default(),
         })
     }
@@ -138,10 +125,34 @@ impl HostLane {
     /// `attached` say, as soon as it is so. An answer of the worker may overtake its events.
     #[napi(getter)]
     pub fn pid(&self) -> Option<i32> {
-        match self.pid.load(Ordering::Relaxed) {
-            0 => None,
-            pid => Some(pid),
-        }
+        self.pids.shown()
+    }
+
+    /// What the worker uses now, as far as that can be seen. A process that has not attached is not the worker.
+    #[napi]
+    pub fn usage(&self) -> Usage {
+        self.worker.borrow().usage(&self.pids)
+    }
+
+    /// Bytes of shared memory that the worker thread's JavaScript sees, which its engine takes for the thread's
+    /// own; 0 for a process.
+    #[napi(getter)]
+    pub fn shared_bytes(&self) -> f64 {
+        self.worker.borrow().thread().map_or(0, ThreadUsage::shared) as f64
+    }
+
+    /// The bytes to which the worker thread's heap may grow, if nobody has asked for so many.
+    #[napi(getter, ts_return_type = "number | null")]
+    pub fn heap_limit(&self) -> Option<f64> {
+        self.worker.borrow().thread().and_then(ThreadUsage::heap_limit).map(|bytes| bytes as f64)
+    }
+
+    /// Watches the memory of the worker process, every `everyMillis`, and kills it if it uses far more than
+    /// `bytes`. With `bounded` the kernel bounds it too. The event `watched` follows.
+    #[napi]
+    pub fn watch_memory(&self, bytes: f64, every_millis: f64, bounded: bool) -> Result<()> {
+        let every = Duration::from_secs_f64(every_millis / 1000.0);
+        self.worker.borrow().watch_memory(bytes as u64, every, bounded)
     }
 
     /// The worker has attached: finds its process, and unlinks the name of its memory unless that is to stay.
@@ -151,7 +162,7 @@ impl HostLane {
             drop(self.name.take());
         }
         match *self.worker.borrow() {
-            Worker::Process { id } => reactor::attached(id).map_err(system("the reactor")),
+            Worker::Process { id, .. } => reactor::attached(id).map_err(system("the reactor")),
             _ => Ok(()),
         }
     }
@@ -335,9 +346,10 @@ impl HostLane {
         let output = thread_output::listen(id, stdio.into(), self.messages(), event_handler(on_event, None)?)
             .map_err(unavailable("set up the thread's output"))?;
         let shelf = Shelf::default();
-        let token = thread_tokens::issue((descriptor, identity, shelf.clone(), output));
+        let usage = Arc::<ThreadUsage>::default();
+        let token = thread_tokens::issue((descriptor, identity, shelf.clone(), output, usage.clone()));
         self.giver.replace(Some(Giver::Shelf(shelf)));
-        self.worker.replace(Worker::Thread { token, id });
+        self.worker.replace(Worker::Thread { token, id, usage });
         Ok(token)
     }
 
@@ -346,7 +358,7 @@ impl HostLane {
     #[napi]
     pub fn thread_ended(&self) -> Result<()> {
         match *self.worker.borrow() {
-            Worker::Thread { token, id } => {
+            Worker::Thread { token, id, .. } => {
                 thread_tokens::revoke(token);
                 reactor::thread_ended(id).map_err(system("the reactor"))
             }
@@ -362,7 +374,7 @@ impl HostLane {
             end.stop(grace);
             Ok(())
         })?;
-        if let Worker::Process { id } = *self.worker.borrow() {
+        if let Worker::Process { id, .. } = *self.worker.borrow() {
             let mode = if grace.is_zero() { KillMode::Prompt } else { KillMode::Orderly };
             reactor::kill(id, grace, mode).map_err(system("the reactor"))?;
         }
@@ -416,9 +428,9 @@ impl HostLane {
         self.messages.borrow().clone()
     }
 
-    /// Where the reactor notes the worker's process id.
-    pub(super) fn pid_note(&self) -> Arc<AtomicI32> {
-        self.pid.clone()
+    /// Where the reactor notes the worker's process ids.
+    pub(super) fn pids(&self) -> Arc<Pids> {
+        self.pids.clone()
     }
 
     /// The memory for this lane's worker. There is one worker, so it can be had once.
@@ -429,9 +441,10 @@ impl HostLane {
         }
     }
 
-    /// The process that works behind this lane, and how the user's memory gets to it.
-    pub(super) fn set_worker(&self, id: WorkerId, giver: Giver) {
-        self.worker.replace(Worker::Process { id });
+    /// The process that works behind this lane, whether it may start programs, and how the user's memory gets
+    /// to it.
+    pub(super) fn set_worker(&self, id: WorkerId, has_programs: bool, giver: Giver) {
+        self.worker.replace(Worker::Process { id, has_programs });
         self.giver.replace(Some(giver));
     }
 }
@@ -444,17 +457,7 @@ fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
     if let Some(end) = cell.end.take() {
         end.close();
     }
-    match worker.replace(Worker::None) {
-        Worker::None => {}
-        Worker::Thread { token, id } => {
-            thread_tokens::revoke(token);
-            let _ = reactor::thread_ended(id);
-        }
-        Worker::Process { id } => {
-            // Without a reactor there is no worker either.
-            let _ = reactor::kill(id, Duration::ZERO, KillMode::Orderly);
-        }
-    }
+    worker.replace(Worker::None).end();
 }
 
 /// Closes the lane when its environment ends while the pool is still open: a terminated worker thread, or

@@ -1,7 +1,6 @@
 //! Starting a process worker from JavaScript, and what JavaScript hears of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use napi::Error;
 use napi::bindgen_prelude::{Function, Result};
@@ -10,6 +9,7 @@ use napi_derive::napi;
 
 use super::error::{refused, unavailable};
 use super::host_lane::HostLane;
+use super::lane_worker::Pids;
 use crate::process::boot;
 use crate::process::handover::Giver;
 use crate::process::launch::Limits;
@@ -62,6 +62,9 @@ pub struct LaunchRequest {
     /// Bytes of stack that the main thread may use, if not as many as the host's.
     #[napi(ts_type = "number | undefined")]
     pub stack_bytes: Option<f64>,
+    /// The folder of the cgroup that it is put into, if not the host's.
+    #[napi(ts_type = "string | undefined")]
+    pub cgroup: Option<String>,
     /// What the worker is to run, as the worker program reads it.
     pub program: String,
 }
@@ -70,6 +73,8 @@ pub struct LaunchRequest {
 ///
 /// - `spawned`: its command runs.
 /// - `attached`: the worker has its memory and loads its tasks.
+/// - `watched`: its memory is watched from now on.
+/// - `exceeded`: it uses more memory than it may.
 /// - `output`: it wrote something.
 /// - `flooded`: it has written more lines than it may, and is not read any more until it ends.
 /// - `outlives`: its wrapper has ended or was killed, and the worker can't be killed from here.
@@ -86,6 +91,18 @@ pub enum WorkerEvent {
     Attached {
         /// The worker's own process id, if it can be found.
         pid: Option<i32>,
+    },
+    /// Its memory is watched from now on, if it can be seen.
+    Watched {
+        /// The bytes that it uses; nothing if it can't be seen.
+        memory: Option<f64>,
+    },
+    /// It uses more memory than it may.
+    Exceeded {
+        /// The bytes that it uses.
+        memory: f64,
+        /// True if it is far too much. The worker is killed then.
+        is_far: bool,
     },
     /// It wrote something.
     Output {
@@ -129,6 +146,8 @@ impl From<Event> for WorkerEvent {
             Event::Spawned { pid } => Self::Spawned { pid },
             Event::Failed { message, retryable } => Self::Failed { message, retryable },
             Event::Attached { pid } => Self::Attached { pid },
+            Event::Watched { memory } => Self::Watched { memory: memory.map(|bytes| bytes as f64) },
+            Event::Exceeded { memory, is_far } => Self::Exceeded { memory: memory as f64, is_far },
             // The receipt is dropped here, on the JavaScript thread.
             Event::Output { stream, lines, receipt: _ } => Self::Output {
                 is_stderr: stream == Stream::Stderr,
@@ -173,31 +192,36 @@ pub fn launch_worker(
         cwd: request.cwd,
         stdio: request.stdio.into(),
         messages: lane.messages(),
-        limits: Limits { nice: request.nice, stack_bytes: request.stack_bytes.map(|bytes| bytes as u64) },
+        limits: Limits {
+            nice: request.nice,
+            stack_bytes: request.stack_bytes.map(|bytes| bytes as u64),
+            cgroup: request.cgroup,
+        },
         program: request.program,
     };
     let (memory, segment) = lane.take_memory()?;
-    let on_event = event_handler(on_event, Some(lane.pid_note()))?;
-    let Started { id, control } = spawn::start(start, memory, segment, on_event).map_err(not_started)?;
-    lane.set_worker(id, Giver::Socket(control));
+    let on_event = event_handler(on_event, Some(lane.pids()))?;
+    let Started { id, control, has_programs } =
+        spawn::start(start, memory, segment, on_event).map_err(not_started)?;
+    lane.set_worker(id, has_programs, Giver::Socket(control));
     Ok(())
 }
 
-/// Has `on_event` called on the JavaScript thread with each event of a worker. `pid` gets its process id, as
-/// soon as it is known.
+/// Has `on_event` called on the JavaScript thread with each event of a worker. `pids` get its process ids, as
+/// soon as they are known.
 pub(super) fn event_handler(
     on_event: Function<'_, WorkerEvent, ()>,
-    pid: Option<Arc<AtomicI32>>,
+    pids: Option<Arc<Pids>>,
 ) -> Result<EventHandler> {
     let on_event = on_event
         .build_threadsafe_function::<Event>()
         .weak::<true>()
         .build_callback(|context| Ok(WorkerEvent::from(context.value)))?;
     Ok(Box::new(move |event: Event| {
-        if let Event::Spawned { pid: known } | Event::Attached { pid: Some(known) } = event
-            && let Some(pid) = &pid
-        {
-            pid.store(known, Ordering::Relaxed);
+        match (&pids, &event) {
+            (Some(pids), Event::Spawned { pid }) => pids.show(*pid),
+            (Some(pids), Event::Attached { pid: Some(pid) }) => pids.know(*pid),
+            _ => {}
         }
         on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
     }))

@@ -6,6 +6,7 @@
 
 mod error;
 mod host_lane;
+mod lane_worker;
 mod launch;
 mod raw;
 mod sandbox;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::{ArrayBuffer, FromNapiValue, Function};
 use napi::{Env, Error, Result, Status, check_status, sys};
 
+use crate::process::thread_usage::{SharedBytes, ThreadUsage};
 use crate::transport::arena::Reserve;
 use crate::transport::blocks;
 use crate::transport::lane::LaneEnd;
@@ -35,6 +36,21 @@ pub const FULL: f64 = -1.0;
 pub const TOO_LARGE: f64 = -2.0;
 /// `reserve`: the system has no memory, or the lane is closed.
 pub const NO_MEMORY: f64 = -3.0;
+
+thread_local! {
+    /// Where this thread counts the shared memory that its JavaScript sees, if it is a worker.
+    static USAGE: RefCell<Option<Arc<ThreadUsage>>> = const { RefCell::new(None) };
+}
+
+/// Has this thread count the shared memory that its JavaScript sees.
+pub fn count_shared_bytes(usage: Arc<ThreadUsage>) {
+    USAGE.set(Some(usage));
+}
+
+/// What keeps shared memory for a buffer, with the note that this thread sees it.
+fn counted<T>(memory: &Arc<T>, bytes: usize) -> (Arc<T>, Option<SharedBytes>) {
+    (memory.clone(), USAGE.with_borrow(|usage| usage.as_ref().map(|usage| usage.count_shared(bytes))))
+}
 
 /// One end of a lane as JavaScript holds it.
 pub struct Cell<E> {
@@ -195,7 +211,7 @@ pub fn segment_buffer(
         return Err(Error::new(Status::InvalidArg, format!("{bytes} bytes at {at} are outside the segment")));
     }
     // SAFETY: inside the mapping, which the buffer keeps alive through its hint.
-    unsafe { external(env, segment.at(at).as_ptr(), bytes, segment.clone()) }
+    unsafe { external(env, segment.at(at).as_ptr(), bytes, counted(segment, bytes)) }
 }
 
 /// `bytes` of the user's shared memory from byte `at` as an ArrayBuffer.
@@ -209,7 +225,7 @@ pub fn shared_buffer(
         return Err(Error::new(Status::InvalidArg, format!("{bytes} bytes at {at} are outside the memory")));
     }
     // SAFETY: inside the mapping, which the buffer keeps alive through its hint.
-    unsafe { external(env, memory.at(at).as_ptr(), bytes, memory.clone()) }
+    unsafe { external(env, memory.at(at).as_ptr(), bytes, counted(memory, bytes)) }
 }
 
 /// A block as an ArrayBuffer. The block goes back to the warm pool with the buffer.

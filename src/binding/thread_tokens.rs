@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::process::handover::Shelf;
 use crate::process::thread_output::ThreadOutput;
+use crate::process::thread_usage::ThreadUsage;
 use crate::transport::segment::Identity;
 
-/// A segment that waits to be opened: its descriptor, its identity, the shelf for further memory, and what the
-/// thread writes to.
-pub type ThreadMemory = (OwnedFd, Identity, Shelf, ThreadOutput);
+/// A segment that waits to be opened: its descriptor, its identity, the shelf for further memory, what the
+/// thread writes to, and what it tells of itself.
+pub type ThreadMemory = (OwnedFd, Identity, Shelf, ThreadOutput, Arc<ThreadUsage>);
 
 static WAITING: Mutex<BTreeMap<u32, ThreadMemory>> = Mutex::new(BTreeMap::new());
 static NEXT_TOKEN: AtomicU32 = AtomicU32::new(1);

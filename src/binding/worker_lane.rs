@@ -17,6 +17,7 @@ use crate::process::handover::Taker;
 use crate::process::handshake;
 use crate::process::output::{self, Stream};
 use crate::process::thread_output::ThreadOutput;
+use crate::process::thread_usage::ThreadUsage;
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::{RING_SLOTS, RINGS_AT, SLOT_BYTES};
 use crate::transport::segment::Segment;
@@ -29,6 +30,8 @@ pub struct WorkerLane {
     taker: RefCell<Taker>,
     /// What a thread writes to. A process has its own streams.
     output: Option<ThreadOutput>,
+    /// What a thread tells of itself.
+    usage: Option<Arc<ThreadUsage>>,
 }
 
 #[napi]
@@ -37,13 +40,17 @@ impl WorkerLane {
     /// called once something arrives while the lane sleeps. Throws if the token has been used already.
     #[napi(factory, ts_args_type = "token: number, wake: () => void")]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let (descriptor, identity, shelf, output) = thread_tokens::redeem(token).ok_or_else(|| {
+        let (descriptor, identity, shelf, output, usage) = thread_tokens::redeem(token).ok_or_else(|| {
             Error::new(Status::InvalidArg, format!("no memory waits for the token {token}"))
         })?;
         let segment = Segment::open(descriptor.into(), &identity).map_err(failed)?;
         // A fault in this thread would end the host.
         let segment = segment.guarded().map_err(failed)?;
-        Self::attach(env, Arc::new(segment), String::new(), (Taker::Shelf(shelf), Some(output)), wake)
+        usage.begin();
+        let lane =
+            Self::attach(env, Arc::new(segment), String::new(), (Taker::Shelf(shelf), Some(output)), wake)?;
+        raw::count_shared_bytes(usage.clone());
+        Ok(Self { usage: Some(usage), ..lane })
     }
 
     /// Attaches this process to the memory that its boot payload names. `wake` is called once something
@@ -71,7 +78,7 @@ impl WorkerLane {
         .map_err(system("the lane's thread"))?;
         let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
         env.add_env_cleanup_hook(cell.clone(), |cell| drop(cell.end.take()))?;
-        Ok(Self { cell, program, taker: RefCell::new(taker), output })
+        Ok(Self { cell, program, taker: RefCell::new(taker), output, usage: None })
     }
 
     /// What the worker is to run, from the boot payload. Empty in a thread, which is told otherwise.
@@ -174,6 +181,22 @@ impl WorkerLane {
         let stream = if is_stderr { Stream::Stderr } else { Stream::Stdout };
         let taken = self.output.as_ref().map_or(rest.len(), |output| output.write(stream, rest));
         taken as u32
+    }
+
+    /// Tells the host how many bytes of memory this thread uses, the shared memory that it sees included.
+    #[napi]
+    pub fn report_memory(&self, bytes: f64) {
+        if let Some(usage) = &self.usage {
+            usage.report_memory(bytes as u64);
+        }
+    }
+
+    /// Tells the host to how many bytes this thread's heap may grow, because nobody has asked for so many.
+    #[napi]
+    pub fn report_heap_limit(&self, bytes: f64) {
+        if let Some(usage) = &self.usage {
+            usage.report_heap_limit(bytes as u64);
+        }
     }
 
     /// True once the host wants this worker to end.

@@ -58,12 +58,14 @@ pub const CONTAINER_GRACE: Duration = Duration::from_secs(5);
 const NO_HOST: &str = "0";
 
 /// What the launcher sets before it executes the command.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Limits {
     /// Niceness, from -20 to 19.
     pub nice: Option<i32>,
     /// Bytes of stack that the main thread may use; the system's limit stays where it is higher.
     pub stack_bytes: Option<u64>,
+    /// The folder of the cgroup, of version 2, that the process is put into.
+    pub cgroup: Option<String>,
 }
 
 /// A process that was started and not yet reaped.
@@ -123,6 +125,7 @@ pub fn with_launcher(
     }
     argv.extend(limits.nice.map(|nice| format!("--nice={nice}")));
     argv.extend(limits.stack_bytes.map(|bytes| format!("--stack={bytes}")));
+    argv.extend(limits.cgroup.map(|folder| format!("--cgroup={folder}")));
     if !wrapper.is_empty() {
         argv.push("--".into());
         argv.extend(wrapper);

@@ -23,4 +23,6 @@ pub mod shared_name;
 pub mod shm_name;
 pub mod spawn;
 pub mod thread_output;
+pub mod thread_usage;
+pub mod usage;
 pub mod worker_memory;

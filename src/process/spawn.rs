@@ -45,7 +45,7 @@ pub struct Start {
     pub stdio: Stdio,
     /// The account of its messages, if they are limited.
     pub messages: Option<Arc<MessageRate>>,
-    /// Niceness and stack.
+    /// Niceness, stack and cgroup.
     pub limits: Limits,
     /// What the worker is to run; nothing to this side.
     pub program: String,
@@ -58,6 +58,8 @@ pub struct Started {
     pub id: WorkerId,
     /// By which it gets further memory.
     pub control: ControlSocket,
+    /// True if it may start programs.
+    pub has_programs: bool,
 }
 
 /// Why a start did not get as far as the reactor.
@@ -89,11 +91,12 @@ pub fn start(
     on_event: EventHandler,
 ) -> Result<Started, StartError> {
     let (stdio, messages) = (start.stdio, start.messages.take());
+    let has_programs = may_start_programs(&start);
     let (launch, lock, control) = assemble(start, memory, segment)?;
     let id = next_id();
     let request = LaunchRequest { launch, lock, stdio, messages, on_event };
     reactor::launch(id, request).map_err(system("the reactor"))?;
-    Ok(Started { id, control })
+    Ok(Started { id, control, has_programs })
 }
 
 /// What the reactor is to start, the file with the host's owner lock, and the host's end of the control
@@ -112,8 +115,7 @@ fn assemble(
     let (stdin, lock, memory) = lock_memory(memory).map_err(system("the worker's memory"))?;
     let (control, stdin) =
         ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
-    // What the launcher may do without the worker does not insist on.
-    let runs = start.sandbox.is_none_or(|spec| spec.run || spec.optional.contains(&Layer::Syscalls));
+    let runs = may_start_programs(&start);
     let host = (getpid().as_raw(), getpgrp().as_raw());
     let payload = Boot { segment, memory, host, runs, program: start.program }.encode().map_err(too_long)?;
     let mut env = start.env;
@@ -128,6 +130,11 @@ fn assemble(
         role,
     };
     Ok((launch, lock, control))
+}
+
+/// What the launcher may do without the worker does not insist on.
+fn may_start_programs(start: &Start) -> bool {
+    start.sandbox.as_ref().is_none_or(|spec| spec.run || spec.optional.contains(&Layer::Syscalls))
 }
 
 fn role_of(start: &Start, memory: &WorkerMemory) -> Role {

@@ -1,6 +1,7 @@
 //! System calls and raw memory that the crates do not wrap, and the rest of what needs `unsafe` below the
 //! transport.
 
+pub mod data_limit;
 pub mod descriptors;
 pub mod environ;
 pub mod exit;

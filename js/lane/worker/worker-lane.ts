@@ -131,6 +131,11 @@ export class WorkerLane {
   #teardown: (() => Promise<void>) | undefined;
   /** Whether it does so now. Nobody waits for its calls any more. */
   #isLeaving = false;
+  /**
+   * Whether payloads are copied into memory of the engine, which collects garbage before it does without. Other memory
+   * is warm, but stays in use until the engine collects it of its own accord.
+   */
+  #savesMemory = false;
   /** How long to spin for the next call. The host may allow less. */
   #spinNanos = 0;
   #scheduled = false;
@@ -163,7 +168,10 @@ export class WorkerLane {
       base: 0,
       isFar: (_flags, length) => length > FETCH_BYTES,
       near: (offset, length) => this.#near(offset + length),
-      fetch: (offset, length) => this.#native.copyOut(offset, length),
+      fetch: (offset, length) =>
+        this.#savesMemory
+          ? this.#near(offset + length).copy(offset, length)
+          : this.#native.copyOut(offset, length),
     };
     this.#inbox = new Inbox(staging, payloads, this.#shares, Number.POSITIVE_INFINITY);
     this.#idle = new Idle(() => {
@@ -186,12 +194,10 @@ export class WorkerLane {
    * Reports to the host that the boot is over, and serves calls from now on. `teardown` runs before the worker ends in
    * order.
    */
-  serve(
-    tasks: readonly ServedTask[],
-    { tasks: sources, spinNanos, maxPayloadBytes }: Program,
-    teardown: (() => Promise<void>) | undefined,
-  ): void {
+  serve(tasks: readonly ServedTask[], program: Program, teardown: (() => Promise<void>) | undefined): void {
     this.#teardown = teardown;
+    const { tasks: sources, spinNanos, maxPayloadBytes } = program;
+    this.#savesMemory = program.savesMemory;
     this.#outbox.maxPayloadBytes = maxPayloadBytes;
     this.#tasks = tasks;
     this.#sources = sources;
@@ -246,6 +252,16 @@ export class WorkerLane {
    */
   print(isStderr: boolean, bytes: Uint8Array, offset: number): number {
     return this.#native.writeOutput(isStderr, bytes, offset);
+  }
+
+  /** Tells the host how many bytes of memory this thread uses, the memory that it shares included. */
+  reportMemory(bytes: number): void {
+    this.#native.reportMemory(bytes);
+  }
+
+  /** Tells the host to how many bytes this thread's heap may grow, because nobody has asked for so many. */
+  reportHeapLimit(bytes: number): void {
+    this.#native.reportHeapLimit(bytes);
   }
 
   #near(end: number): Decoder {

@@ -13,16 +13,18 @@ use nix::libc::{ESRCH, major, minor};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 
-use super::command::{KillMode, WorkerId};
+use super::command::{KillMode, MemoryLimit, WorkerId};
 use super::event::{Event, EventHandler};
+use super::memory_watch::{Look, MemoryWatch};
 use super::unreaped::{give_up, has_ended};
 use super::worker_output::WorkerOutput;
 use crate::process::launch::{CONTAINER_GRACE, Launched, Role};
 use crate::process::message_rate::MessageRate;
 use crate::process::output::Stdio;
 use crate::process::owner_lock::{self, Owner};
+use crate::process::usage::{Family, Groups};
 use crate::sys::pidfd;
 use crate::sys::signals::kill_group;
 
@@ -79,6 +81,8 @@ pub struct Worker {
     /// What it writes, and who hears of it.
     pub output: WorkerOutput,
     lock: File,
+    /// Its memory, if that is limited and can be seen.
+    pub memory: Option<MemoryWatch>,
     /// When it is to be killed.
     pub kill_at: Option<Instant>,
     kill_wrapper_at: Option<Instant>,
@@ -108,6 +112,7 @@ impl Worker {
             unseen: false,
             output: WorkerOutput::new(stdout, stderr, stdio, messages, on_event),
             lock,
+            memory: None,
             kill_at: None,
             kill_wrapper_at: None,
             look_at: None,
@@ -121,12 +126,14 @@ impl Worker {
 
     /// When to look at it again, whatever happens.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.kill_at, self.kill_wrapper_at, self.look_at].into_iter().flatten().min()
+        let memory = self.memory.as_ref().map(|watch| watch.look_at);
+        [self.kill_at, self.kill_wrapper_at, self.look_at, memory].into_iter().flatten().min()
     }
 
     /// Does what is due. True when the worker is no more.
-    pub fn meet_deadline(&mut self, now: Instant) -> bool {
+    pub fn meet_deadline(&mut self, now: Instant, groups: &mut Groups) -> bool {
         let due = |at: &mut Option<Instant>| at.take_if(|at| *at <= now).is_some();
+        self.look_at_memory(now, groups);
         if due(&mut self.kill_at) {
             self.kill();
         }
@@ -153,6 +160,37 @@ impl Worker {
             None => self.look_at = Some(now + UNSEEN_LOOK),
         }
         false
+    }
+
+    /// Begins to watch the worker's memory, unless the worker has ended, which is told anyway.
+    pub fn watch_memory(&mut self, limit: MemoryLimit) {
+        let (worker, group) = match &self.inner {
+            // The number is the worker's own as long as it has not ended.
+            Some(inner) if has_ended(&inner.pidfd) => return,
+            Some(inner) => (Some(inner.pid), getpgid(Some(inner.pid)).ok()),
+            None if self.status.is_some() => return,
+            None if self.unseen => (None, None),
+            None => (Some(self.child.pid), Some(self.child.pid)),
+        };
+        let family = worker.map(|worker| Family { worker, group: group.filter(|_| limit.has_programs) });
+        let begun = family.and_then(|family| MemoryWatch::begin(limit, family));
+        let memory = begun.as_ref().map(|(_, memory)| *memory);
+        self.memory = begun.map(|(watch, _)| watch);
+        self.output.tell(Event::Watched { memory });
+    }
+
+    /// Looks at the worker's memory if that is due, and kills the worker if it uses far too much.
+    fn look_at_memory(&mut self, now: Instant, groups: &mut Groups) {
+        let Some(watch) = self.memory.as_mut().filter(|watch| watch.look_at <= now) else { return };
+        match watch.look(groups) {
+            Look::Fine => {}
+            Look::Over(memory) => self.output.tell(Event::Exceeded { memory, is_far: false }),
+            Look::Far(memory) => {
+                self.output.tell(Event::Exceeded { memory, is_far: true });
+                self.memory = None;
+                self.kill();
+            }
+        }
     }
 
     fn is_given_up(&self, now: Instant) -> bool {
@@ -281,6 +319,8 @@ impl Worker {
             Err(Errno::ECHILD) => {}
             _ => self.kill_child(),
         }
+        // Its number may be another process's from now on.
+        self.memory = None;
         self.status = Some(match waitid(pidfd(), ended) {
             Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
             Ok(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal.as_str())),

@@ -10,6 +10,7 @@ use super::event::EventHandler;
 use crate::process::launch::Launch;
 use crate::process::message_rate::MessageRate;
 use crate::process::output::Stdio;
+use crate::sys::data_limit::Bound;
 
 /// Names a worker to the reactor.
 pub type WorkerId = u64;
@@ -40,6 +41,19 @@ pub struct ListenRequest {
     pub on_event: EventHandler,
 }
 
+/// How much memory a worker may use.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimit {
+    /// In bytes.
+    pub bytes: u64,
+    /// How often to look.
+    pub every: Duration,
+    /// Whether the kernel gets a bound too, of what the worker may have mapped to write to.
+    pub bound: Option<Bound>,
+    /// True if the worker may start programs, which then count as the worker.
+    pub has_programs: bool,
+}
+
 /// A message to the reactor's thread.
 pub enum Command {
     /// Starts a worker.
@@ -50,6 +64,8 @@ pub enum Command {
     ThreadEnded { id: WorkerId },
     /// A worker says that it has attached.
     Attached { id: WorkerId },
+    /// Watches the memory of a worker that has attached.
+    WatchMemory { id: WorkerId, limit: MemoryLimit },
     /// Kills a worker after `grace`.
     Kill { id: WorkerId, grace: Duration, mode: KillMode },
     /// Passes on what the workers have written so far, and tells how that goes.

@@ -23,6 +23,18 @@ pub enum Event {
         /// The worker's own process id, if it can be found.
         pid: Option<i32>,
     },
+    /// Its memory is watched from now on, if it can be seen.
+    Watched {
+        /// The bytes that it uses.
+        memory: Option<u64>,
+    },
+    /// It uses more memory than it may.
+    Exceeded {
+        /// The bytes that it uses.
+        memory: u64,
+        /// True if it is far too much. The worker is killed then.
+        is_far: bool,
+    },
     /// It wrote something.
     Output {
         /// Where.

@@ -21,6 +21,7 @@ use super::unreaped::reap_given_up;
 use super::worker_output::{LAST_BYTES, Queues, WorkerOutput, watch};
 use crate::process::launch::{Launch, LaunchError, Launched};
 use crate::process::output::{LINE_BYTES, Queue, Stream};
+use crate::process::usage::Groups;
 
 /// How many bytes of a worker's stream are read at once. A flood is read in portions, so that other workers
 /// get their turn.
@@ -151,6 +152,11 @@ impl EventLoop {
                     worker.attached(id, &self.epoll);
                 }
             }
+            Command::WatchMemory { id, limit } => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.watch_memory(limit);
+                }
+            }
             Command::Kill { id, grace, mode } => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     if mode == KillMode::Prompt {
@@ -208,8 +214,9 @@ impl EventLoop {
         let now = Instant::now();
         let due = |worker: &Worker| worker.deadline().is_some_and(|at| at <= now);
         let ids: Vec<_> = self.workers.iter().filter(|(_, worker)| due(worker)).map(|(&id, _)| id).collect();
+        let mut groups = Groups::default();
         for id in ids {
-            if self.workers.get_mut(&id).is_some_and(|worker| worker.meet_deadline(now)) {
+            if self.workers.get_mut(&id).is_some_and(|worker| worker.meet_deadline(now, &mut groups)) {
                 self.finish(id);
             }
         }
@@ -272,7 +279,7 @@ impl EventLoop {
     /// The worker behind a wrapper has ended.
     fn inner_ended(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        worker.inner = None;
+        (worker.inner, worker.memory) = (None, None);
         worker.await_wrapper();
     }
 

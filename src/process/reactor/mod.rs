@@ -34,6 +34,7 @@ mod event;
 mod event_loop;
 mod inbox;
 mod line_meter;
+mod memory_watch;
 mod unreaped;
 mod worker_output;
 
@@ -49,7 +50,7 @@ use command::{Command, Flushed};
 use event_loop::EventLoop;
 use inbox::{Inbox, running};
 
-pub use command::{KillMode, LaunchRequest, ListenRequest, WorkerId};
+pub use command::{KillMode, LaunchRequest, ListenRequest, MemoryLimit, WorkerId};
 pub use event::{Event, EventHandler};
 
 /// Starts a worker.
@@ -70,6 +71,12 @@ pub fn thread_ended(id: WorkerId) -> io::Result<()> {
 /// A worker says that it has attached: finds its process.
 pub fn attached(id: WorkerId) -> io::Result<()> {
     submit(Command::Attached { id })
+}
+
+/// Watches the memory of a worker that has attached. The first event says how much that is; see
+/// [`Event::Watched`].
+pub fn watch_memory(id: WorkerId, limit: MemoryLimit) -> io::Result<()> {
+    submit(Command::WatchMemory { id, limit })
 }
 
 /// Kills a worker, its wrapper and their group after `grace`, unless they have ended by then.

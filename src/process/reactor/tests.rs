@@ -18,7 +18,9 @@ use super::command::Command;
 use super::event_loop::EventLoop;
 use super::inbox::{Inbox, running};
 use super::line_meter::lines_in;
-use super::{Event, EventHandler, KillMode, LaunchRequest, WorkerId, attached, kill};
+use super::{
+    Event, EventHandler, KillMode, LaunchRequest, MemoryLimit, WorkerId, attached, kill, watch_memory,
+};
 use crate::process::launch::{Launch, Role};
 use crate::process::message_rate::MessageRate;
 use crate::process::output::{STDERR_TAIL_BYTES, Stdio, Stream};
@@ -482,4 +484,77 @@ fn a_process_that_does_not_use_the_memory_is_neither_told_of_nor_killed() {
         nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
     assert!(told.iter().any(|event| matches!(event, Event::Exited { lives_on: false, .. })));
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+fn limit(mebibytes: u64) -> MemoryLimit {
+    let every = Duration::from_millis(10);
+    MemoryLimit { bytes: mebibytes * MEBIBYTE, every, bound: None, has_programs: true }
+}
+
+/// A shell that does so, in a group with its programs, once it has said so.
+fn started(script: &str) -> (WorkerId, Receiver<Event>) {
+    let (on_event, told) = on_event();
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let request = LaunchRequest { stdio: Stdio::Pipe, ..request(&["/bin/sh", "-c", script], on_event) };
+    super::launch(id, request).unwrap();
+    drop(told.iter().find(|event| matches!(event, Event::Output { .. })).unwrap());
+    (id, told)
+}
+
+fn watched(told: &Receiver<Event>) -> Option<u64> {
+    match told.iter().find(|event| matches!(event, Event::Watched { .. })) {
+        Some(Event::Watched { memory }) => memory,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_worker_that_is_over_its_memory_limit_is_told_of_once_and_lives_on() {
+    let (id, told) = started("x=$(head -c 24000000 /dev/zero | tr '\\0' x); echo holds >&2; sleep 1000");
+    watch_memory(id, limit(20)).unwrap();
+    assert!(watched(&told).is_some_and(|memory| memory > 20 * MEBIBYTE));
+    let exceeded = told.recv_timeout(WATCHDOG).unwrap();
+    assert!(matches!(exceeded, Event::Exceeded { is_far: false, .. }), "{exceeded:?}");
+    assert!(told.recv_timeout(Duration::from_millis(200)).is_err(), "something else was told");
+    kill(id, Duration::ZERO, KillMode::Prompt).unwrap();
+    exit(&told);
+}
+
+#[test]
+fn a_worker_that_is_far_over_its_memory_limit_is_killed() {
+    let grows = "sleep 0.3; x=$(head -c 64000000 /dev/zero | tr '\\0' x); sleep 1000";
+    // In the worker itself, and in a program that it has started.
+    for script in [format!("echo begins >&2; {grows}"), format!("echo begins >&2; (:; {grows}) & wait")] {
+        let (id, told) = started(&script);
+        watch_memory(id, limit(16)).unwrap();
+        assert!(watched(&told).is_some_and(|memory| memory < 16 * MEBIBYTE));
+        let exceeded = told.iter().find(|event| matches!(event, Event::Exceeded { is_far: true, .. }));
+        assert!(
+            exceeded.is_some_and(
+                |event| matches!(event, Event::Exceeded { memory, .. } if memory > 16 * MEBIBYTE)
+            )
+        );
+        assert_eq!(exit(&told).1, Some("SIGKILL"));
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_be_seen_is_not_watched() {
+    const NAME: &str = "a_worker_that_cannot_be_seen_is_not_watched";
+    match std::env::var(ROLE).as_deref() {
+        Ok("wrapper") => return inner_process(NAME, "bystander"),
+        Ok(_) => return work(false),
+        Err(_) => {}
+    }
+    let (id, told, pids) = launch_wrapper(NAME, "wrapper");
+    attached(id).unwrap();
+    watch_memory(id, limit(1)).unwrap();
+    assert_eq!(watched(&told), None);
+    kill(id, Duration::ZERO, KillMode::Prompt).unwrap();
+    for pid in pids {
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+    assert!(told.iter().any(|event| matches!(event, Event::Exited { .. })));
 }
