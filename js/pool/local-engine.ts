@@ -10,6 +10,7 @@
  *
  * A call whose argument lies in the memory of a lane goes there in any case, because then nothing is copied.
  */
+import { queueMicrotask } from "../base/clock";
 import {
   InvalidOptionError,
   KnittingError,
@@ -35,7 +36,8 @@ import type { Listeners } from "./events";
 import { Sizer } from "./sizer";
 import { statsOf } from "./snapshot";
 import type { PoolStats } from "./stats";
-import { SupervisedWorker, type SupervisionLimits, type Supervisor } from "./supervised-worker";
+import { SupervisedWorker } from "./supervised-worker";
+import type { SupervisionLimits, Supervisor } from "./supervisor";
 
 /** What an engine is created from. */
 export interface EnginePlan extends Plan {
@@ -47,7 +49,7 @@ export interface EnginePlan extends Plan {
   readonly spareWorkers: number;
 }
 
-export class LocalEngine implements Engine<LaneCall>, Supervisor {
+export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorker> {
   readonly limits: SupervisionLimits;
   /** All places, spare ones included. */
   readonly #workers: SupervisedWorker[] = [];

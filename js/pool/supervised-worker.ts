@@ -12,22 +12,20 @@
  * A spare worker takes no calls until another worker ends and it takes that one's role. The other place then boots a
  * spare. A place that leaves is not filled again.
  */
-import { inspect } from "node:util";
-import { clearTimeout, now, setTimeout } from "../base/clock";
+import { clearTimeout, now, queueMicrotask, setTimeout } from "../base/clock";
 import { debugLog } from "../base/debug-log";
-import type { RecycleReason, WorkerEndReason } from "../base/errors";
 import type { KillOrder } from "../call/call";
 import { allocate } from "../lane/arena-buffers";
 import type { LaneCall } from "../lane/host/lane-call";
-import { hold, release } from "../lane/keep-alive";
 import type { NativeHostLane } from "../native/addon";
 import { systemError } from "../native/system-error";
 import type { WorkerInfo } from "../runtime/worker-info";
 import { type Halt, MAX_MOVES } from "../spawn/exit-error";
 import type { Plan, Usage } from "../spawn/worker";
-import { type EndedExit, type Excess, type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
+import { type Excess, type RunEnd, WorkerRun, wrapperOf } from "../spawn/worker-run";
 import { workerContextOf } from "./debug-trace";
-import type { Listeners } from "./events";
+import type { RetireReason, Supervisor } from "./supervisor";
+import { EndReporter, holding, isBlameless, isRecycled } from "./worker-ends";
 
 /** Delay before the second attempt. It doubles with each attempt, up to the longest delay. */
 const RESTART_MILLIS = 100;
@@ -35,46 +33,9 @@ const LONGEST_RESTART_MILLIS = 5_000;
 /** A worker that had been ready for this long before it died without a call is considered sound. */
 const STEADY_MILLIS = 10_000;
 
-/** Reasons for which the pool itself ends a worker. */
-export type RetireReason = RecycleReason | "idle";
-
-/** What a supervised worker needs from its engine. */
-export interface Supervisor {
-  readonly plan: Plan;
-  readonly listeners: Listeners;
-  readonly limits: SupervisionLimits;
-  /** The worker takes calls from now on. */
-  ready(worker: SupervisedWorker): void;
-  /** The worker takes no more calls: it ends, or has ended. `calls` are those that it had not begun, in their order. */
-  gone(worker: SupervisedWorker, calls: readonly LaneCall[]): void;
-  /** The worker's place has no worker now, and gets none, or not at once. */
-  unfilled(worker: SupervisedWorker, error: Error | undefined, tooSlow: boolean): void;
-  /** The worker has ended, and its place is not filled again. */
-  left(worker: SupervisedWorker): void;
-  /** A call was refused by a lane that is being abandoned. */
-  start(call: LaneCall): void;
-  /** The worker has died with a call that it had begun. */
-  crashed(call: LaneCall, error: Error, exit: EndedExit): void;
-  /** The lane of the worker may have room while calls wait. */
-  room(worker: SupervisedWorker): void;
-  /** The worker has not answered for a while, and has calls that it has not begun. */
-  late(worker: SupervisedWorker): void;
-  /** The worker has answered again. */
-  caughtUp(worker: SupervisedWorker): void;
-  /** The pool has replaced the worker. */
-  recycled(worker: WorkerInfo, reason: RecycleReason): void;
-}
-
-/** The limits that a place keeps. */
-export interface SupervisionLimits {
-  /** Number of calls after which a worker is replaced. */
-  readonly maxExecutions: number;
-  /** Milliseconds that the calls of a worker which retires may take. `undefined`: as long as they want. */
-  readonly drainMs: number | undefined;
-}
-
 export class SupervisedWorker {
-  readonly #supervisor: Supervisor;
+  readonly #supervisor: Supervisor<SupervisedWorker>;
+  readonly #reporter: EndReporter;
   readonly #maxExecutions: number;
   readonly index: number;
   /** Whether the worker takes no calls until it replaces another. */
@@ -103,8 +64,9 @@ export class SupervisedWorker {
   #seen = { sent: -1, since: 0 };
 
   /** Starts a worker. Throws if none can be started. */
-  constructor(supervisor: Supervisor, index: number, isSpare: boolean) {
+  constructor(supervisor: Supervisor<SupervisedWorker>, index: number, isSpare: boolean) {
     this.#supervisor = supervisor;
+    this.#reporter = new EndReporter(supervisor.listeners, supervisor.plan.worker);
     this.#maxExecutions = supervisor.limits.maxExecutions;
     this.index = index;
     this.#isSpare = isSpare;
@@ -344,7 +306,7 @@ export class SupervisedWorker {
     this.#count(run);
     this.#ended = holding(
       exited.then((exit) => {
-        this.#stopped(info, { ...exit, reason });
+        this.#reporter.stopped(info, { ...exit, reason });
         this.#markGone();
         if (reason !== "idle") {
           this.#supervisor.recycled(info, reason);
@@ -370,7 +332,7 @@ export class SupervisedWorker {
         this.#count(this.#run);
         this.#ended = holding(
           stopped.exited.then((exit) => {
-            this.#stopped(info, exit);
+            this.#reporter.stopped(info, exit);
             this.#markGone();
           }),
         );
@@ -446,12 +408,9 @@ export class SupervisedWorker {
     const supervisor = this.#supervisor;
     clearTimeout(this.#drain);
     const info = this.info();
-    this.#emitExit(info, exit);
+    this.#reporter.ended(info, exit, started.length);
     this.#markGone();
     this.#count(run);
-    if (started.length === 0) {
-      this.#tellFatal(exit);
-    }
     // Nothing is given to this place while it has no worker.
     const before = this.#state;
     this.#state = "restarting";
@@ -529,36 +488,6 @@ export class SupervisedWorker {
     this.#supervisor.listeners.emit("restart", { worker: this.info(), delayMs, error });
   }
 
-  #emitExit(worker: WorkerInfo, { exitCode, signal, reason, cause, stderrTail }: EndedExit): void {
-    this.#supervisor.listeners.emit("exit", { worker, exitCode, signal, reason, cause, stderrTail });
-  }
-
-  /** A worker that was told to end has ended. Nobody else would learn of what has kept it from its teardown function. */
-  #stopped(worker: WorkerInfo, exit: EndedExit): void {
-    const { listeners, plan } = this.#supervisor;
-    this.#emitExit(worker, exit);
-    if (plan.worker.teardown !== undefined && exit.cause !== undefined && !listeners.has("exit")) {
-      process.emitWarning(
-        `a worker has not ended in order. pool.on("exit") reports such ends: ${inspect(exit.cause)}`,
-        { code: "KNITTING_TEARDOWN_FAILED" },
-      );
-    }
-  }
-
-  /** Prints the error that has ended the worker if nobody would learn of it: no call, no listener, no stream. */
-  #tellFatal({ reason, cause }: EndedExit): void {
-    const { listeners, plan } = this.#supervisor;
-    const { runtime, stdio } = plan.worker;
-    const isPrinted = runtime !== "thread" && stdio === "inherit";
-    if (reason === "fatalError" && !listeners.has("exit") && !isPrinted) {
-      process.emitWarning(
-        `a worker was ended by an error outside of any call, and is replaced. pool.on("exit") reports such ends: ` +
-          inspect(cause),
-        { code: "KNITTING_FATAL_ERROR" },
-      );
-    }
-  }
-
   /** Starts a worker in place of one that has ended. */
   #replace(): void {
     try {
@@ -568,35 +497,5 @@ export class SupervisedWorker {
         this.#bootEnded(systemError(error) as Error, true, false);
       }
     }
-  }
-}
-
-const RECYCLED: Readonly<Record<RecycleReason, true>> = {
-  hardTimeout: true,
-  timeout: true,
-  abort: true,
-  memory: true,
-  messages: true,
-  executions: true,
-  recycled: true,
-  killed: true,
-};
-
-function isRecycled(reason: WorkerEndReason): reason is RecycleReason {
-  return Object.hasOwn(RECYCLED, reason);
-}
-
-/** Whether the pool has replaced the worker for another reason than what it uses and sends by itself. */
-function isBlameless(reason: WorkerEndReason): boolean {
-  return isRecycled(reason) && reason !== "memory" && reason !== "messages";
-}
-
-/** Keeps the process alive until the promise is settled. */
-async function holding(promise: Promise<unknown>): Promise<void> {
-  hold();
-  try {
-    await promise;
-  } finally {
-    release();
   }
 }
