@@ -1,16 +1,3 @@
-/**
- * The host's end of a lane: calls go out, results come in.
- *
- * ```text
- *   submit -> staged -> exchange -> [worker] -> exchange -> settled
- *      |         '-- the worker is late and has not claimed the call --> takeBack
- *      '-> no space in the ring or the arena: the caller keeps the call
- * ```
- *
- * The poller decides when to exchange. Calls wait in the queue of the pool, which offers them to a lane whenever the
- * lane has heard from its worker. Messages that belong to a call in flight go before, because calls may depend on them.
- */
-import { clearTimeout, now, setTimeout } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
 import type { KillOrder } from "../../call/call";
@@ -35,9 +22,6 @@ import {
   ROLE_PROGRESS,
   STAGING_INBOX_AT,
   STAGING_MORE,
-  STAGING_RUNNING,
-  STAGING_STARTED,
-  STAGING_WANTED,
 } from "../../native/layout";
 import { Decoder } from "../../payload/decode";
 import type { TaskSource } from "../../task/program";
@@ -45,6 +29,7 @@ import { Idle, KEEP_WARM_BYTES } from "../idle";
 import { Inbox, leftInArena } from "../inbox";
 import { Outbox } from "../outbox";
 import { SendQueue } from "../send-queue";
+import { Backlog, type BackloggedLane } from "./backlog";
 import { Deadlines, type WatchedLane } from "./deadlines";
 import { InFlight } from "./in-flight";
 import type { Carrier, LaneCall } from "./lane-call";
@@ -88,10 +73,8 @@ export interface LaneOptions {
  * on.
  */
 const EARLY_SLOTS = 64;
-/** A worker that was woken and has not begun a call after this time is late. */
-const WAKE_MILLIS = 25;
 
-export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, WatchedLane {
+export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLane, StreamLane, WatchedLane {
   readonly native: NativeHostLane;
   /** The memory that this host shares with the worker in addition to the lane. */
   readonly shares: HostShares;
@@ -109,19 +92,9 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   /** Whether each call is watched, also one without a time limit. */
   readonly #isWatched: boolean;
   readonly #queue: SendQueue;
-  readonly #pace: Pace;
-  readonly #windows: Float64Array;
+  readonly #backlog: Backlog;
   readonly #concurrency: number;
   readonly #isShared: boolean;
-  /** The tasks of the last submissions, by sequence number. */
-  readonly #taskOf = new Uint32Array(RING_SLOTS);
-  /**
-   * When the worker was last heard from, or the host began to listen, and how far it had got then. If it was amid a call,
-   * the first time that is measured is only a part of what that call takes.
-   */
-  #heard = { at: 0, started: 0, isPartial: false };
-  #isLate = false;
-  #waking: NodeJS.Timeout | undefined;
   /** Number of calls that were sent and not taken back. */
   sent = 0;
   /** The owner waits for the end of the calls. */
@@ -150,8 +123,6 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
 
   constructor(options: LaneOptions, events: LaneEvents) {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
-    this.#pace = options.pace;
-    this.#windows = options.pace.windows;
     this.#concurrency = options.concurrency;
     this.#isShared = options.shared;
     this.#initialBytes = options.initialBytes;
@@ -179,6 +150,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
         ? undefined
         : new ProgressMeter(this, messagesPerSecond, (flood) => this.#flooded(flood));
     this.#isWatched = hardTimeoutMs !== undefined || messagesPerSecond !== undefined;
+    this.#backlog = new Backlog(this, this.#words, options.pace, events);
     this.#poller = new Poller(this, this.#words, spinMicroseconds);
     this.#poller.sleep();
   }
@@ -213,36 +185,28 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
    */
   isFree(task: number): boolean {
     const { size } = this.inFlight;
-    if (size === 0) {
-      return true;
-    }
-    const window = this.#windows[task];
-    return window > 1 && this.#unbegun < window && size < this.#concurrency && !this.#poller.isAsleep;
-  }
-
-  /** Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. */
-  takesNow(task: number): boolean {
-    // One call lies ready behind that which the worker runs. If that takes long, another worker gets it.
-    return this.inFlight.size === 0 ? this.isOpen : this.#unbegun < this.#windows[task] && this.#hasSpace;
-  }
-
-  /** Whether the worker has nothing to do, as of the exchange that was just made while calls wait. */
-  get isIdle(): boolean {
-    return this.inFlight.size === 0 || this.#unbegun + this.#words[STAGING_RUNNING] === 0;
-  }
-
-  /** Whether the worker has nothing to do now, as far as it reports that. */
-  get isFreeNow(): boolean {
     return (
-      this.inFlight.size === 0 ||
-      (this.#poller.isAsleep && this.firstUnstarted() === this.#outbox.sequence && !this.isRunning)
+      size === 0 ||
+      (this.#backlog.hasRoomForQuick(task) && size < this.#concurrency && !this.#poller.isAsleep)
     );
   }
 
-  /** Number of submissions that the worker has not begun, as of the last exchange. */
-  get #unbegun(): number {
-    // Sequence numbers wrap.
-    return (this.#outbox.sequence - this.#words[STAGING_STARTED]) | 0;
+  /**
+   * Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. One call lies
+   * ready behind that which the worker runs: if that takes long, another worker gets it.
+   */
+  takesNow(task: number): boolean {
+    return this.#hasSpace && (this.inFlight.size === 0 || this.#backlog.hasRoomFor(task));
+  }
+
+  /** Whether the worker has nothing to do, as of that exchange. */
+  get isIdle(): boolean {
+    return this.#backlog.isEmpty;
+  }
+
+  /** Whether the worker has nothing to do now. */
+  get isFreeNow(): boolean {
+    return this.#backlog.isEmptyNow;
   }
 
   /** Number of calls that the worker has not begun, as far as it reports that now. */
@@ -256,10 +220,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
 
   /** Says whether calls wait that this lane could get. It then tells its owner whenever it has heard from its worker. */
   want(wanted: boolean): void {
-    if ((this.#words[STAGING_WANTED] !== 0) !== wanted && this.isOpen) {
-      this.#words[STAGING_WANTED] = wanted ? 1 : 0;
-      this.#listen();
-    }
+    this.#backlog.want(wanted);
   }
 
   /** Looks at what the worker does, if nobody looks before it rings. */
@@ -443,7 +404,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
     this.#poller.release();
     this.#idle.stop();
     this.#deadlines.stop();
-    clearTimeout(this.#waking);
+    this.#backlog.stop();
     this.#progressMeter?.stop();
   }
 
@@ -483,7 +444,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
       // A sent argument is not kept.
       call.argument = undefined;
       const sequence = (this.#outbox.sequence - 1) >>> 0;
-      this.#taskOf[sequence & (RING_SLOTS - 1)] = task;
+      this.#backlog.add(task, sequence);
       this.sent++;
       inFlight.add(call, id, generation, sequence);
     }
@@ -497,7 +458,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   }
 
   get waitsForRoom(): boolean {
-    return this.#words[STAGING_WANTED] !== 0 || !this.#queue.isEmpty;
+    return this.#backlog.isWanted || !this.#queue.isEmpty;
   }
 
   exchange(spinNanos: number): number {
@@ -514,9 +475,7 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
     }
     const more = this.#words[STAGING_MORE] !== 0;
     this.#queue.stageWaiting();
-    if (this.#words[STAGING_WANTED] !== 0 || this.#isLate) {
-      this.#hear();
-    }
+    this.#backlog.exchanged();
     return more || this.#outbox.staged > 0;
   }
 
@@ -526,51 +485,8 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
   }
 
   slept(): void {
-    if (this.#isShared && this.#unbegun > 0 && !this.#isLate && !this.#poller.booting) {
-      const unbegun = (this.#outbox.sequence - this.firstUnstarted()) | 0;
-      if (unbegun > 0 && unbegun < this.inFlight.size && this.isRunning) {
-        this.#beLate();
-      } else if (unbegun > 0) {
-        // The worker has just been woken, or other work keeps its event loop busy.
-        this.#waking ??= setTimeout(this.#hasWoken, WAKE_MILLIS).unref();
-      }
-    }
-  }
-
-  readonly #hasWoken = (): void => {
-    this.#waking = undefined;
-    if (this.isOpen && this.#poller.isAsleep && this.#unbegun > 0 && !this.#isLate) {
-      this.#beLate();
-    }
-  };
-
-  #beLate(): void {
-    this.#isLate = true;
-    this.#listen();
-    this.#events.late();
-  }
-
-  /** Begins to time the worker. */
-  #listen(): void {
-    this.#heard = { at: now(), started: this.#words[STAGING_STARTED], isPartial: this.inFlight.size > 0 };
-  }
-
-  /** The worker was looked at while it is late, or while calls wait for one. */
-  #hear(): void {
-    const started = this.#words[STAGING_STARTED];
-    const passed = (started - this.#heard.started) | 0;
-    if (passed > 0) {
-      const at = now();
-      const task = this.#taskOf[(started - 1) & (RING_SLOTS - 1)];
-      this.#pace.passed(task, passed, at - this.#heard.at, this.#heard.isPartial);
-      this.#heard = { at, started, isPartial: false };
-    }
-    if (this.#isLate && (passed > 0 || this.#unbegun === 0)) {
-      this.#isLate = false;
-      this.#events.caughtUp();
-    }
-    if (this.#words[STAGING_WANTED] !== 0) {
-      this.#events.room();
+    if (this.#isShared && !this.#poller.booting) {
+      this.#backlog.slept();
     }
   }
 
@@ -578,6 +494,16 @@ export class HostLane implements Carrier, MeteredLane, PolledLane, StreamLane, W
     if (this.isLeaving && !this.isAttended) {
       this.#events.rested();
     }
+  }
+
+  // Members for the backlog.
+
+  get nextSequence(): number {
+    return this.#outbox.sequence;
+  }
+
+  get isAsleep(): boolean {
+    return this.#poller.isAsleep;
   }
 
   // Members for the deadlines.

@@ -2,10 +2,11 @@
 import type { ProtocolViolationError } from "../../base/errors";
 import type { KillOrder } from "../../call/call";
 import type { Flood } from "../../native/addon";
+import type { BacklogEvents } from "./backlog";
 import type { LaneCall } from "./lane-call";
 
 /** What a lane reports to its owner. The owner may not use the lane before the callback has returned. */
-export interface LaneEvents {
+export interface LaneEvents extends BacklogEvents {
   /** The worker has mapped its memory and imports the tasks next. */
   attached(): void;
   /** The worker is ready for calls. */
@@ -20,12 +21,6 @@ export interface LaneEvents {
   flooded(flood: Flood): void;
   /** The lane was abandoned while this call was being made. */
   refused(call: LaneCall): void;
-  /** The lane has heard from its worker while calls wait elsewhere. It may take some now. */
-  room(): void;
-  /** The worker has not answered for a while, and has calls that it has not begun. */
-  late(): void;
-  /** The worker has answered again, or has no such calls any more. */
-  caughtUp(): void;
   /** No call is in flight any more for which somebody waits. Only on a lane that is leaving. */
   rested(): void;
   /** The task of this call is to be ended with its worker. */
