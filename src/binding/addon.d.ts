@@ -406,7 +406,7 @@ export declare class WorkerLane {
   outgoing(): ArrayBuffer;
   /** The first `bytes` of the incoming arena. */
   incoming(bytes: number): ArrayBuffer;
-  /** The segment's header and words, where the worker marks what it has started. */
+  /** The segment's header, words and submission ring, where the worker marks what it has claimed and started. */
   words(): ArrayBuffer;
   /** A private copy of a payload in the incoming arena. */
   copyOut(offset: number, bytes: number): ArrayBuffer;
