@@ -199,9 +199,9 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     this.#wait(call);
   }
 
-  /** Number of calls that wait: in the queue, and on lanes whose workers have not begun them. */
+  /** Number of calls that wait: in the queue, and on lanes behind the call that their worker runs. */
   get #depth(): number {
-    return this.#workers.reduce((sum, worker) => sum + worker.unbegun, this.#queue.size);
+    return this.#workers.reduce((sum, worker) => sum + worker.waiting, this.#queue.size);
   }
 
   #encode(call: LaneCall): boolean {
@@ -286,9 +286,10 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
    */
   #fill(worker: SupervisedWorker): void {
     const queue = this.#queue;
+    const isReady = this.#letsLieReady;
     for (let share = Math.ceil(queue.size / this.#active.length); share > 0; share--) {
       const call = queue.next(worker);
-      if (call === undefined || !worker.takesNow(call.task)) {
+      if (call === undefined || !worker.takesNow(call.task, isReady)) {
         return;
       }
       queue.take(call);
@@ -296,11 +297,20 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       if (word !== undefined) {
         this.#affinities.bind(word, worker);
       }
-      if (!worker.take(call)) {
+      if (!worker.submit(call)) {
         this.#return([call]);
         return;
       }
     }
+  }
+
+  /**
+   * Whether a call may lie ready behind one that its worker runs: if that takes long, an idle worker gets it. It may not
+   * where the time that it waits counts, or may call for one more worker.
+   */
+  get #letsLieReady(): boolean {
+    const { queueTimeoutMs, maxWorkers } = this.plan.config;
+    return queueTimeoutMs === undefined && this.#active.length >= maxWorkers;
   }
 
   /** Gives an idle worker calls that a late one has not begun. */

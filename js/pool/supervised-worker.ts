@@ -112,9 +112,12 @@ export class SupervisedWorker {
     return this.#state === "ready" && this.#run.lane.isFree(task);
   }
 
-  /** Whether the worker can have a call of this task, as of the exchange that its lane has just made. */
-  takesNow(task: number): boolean {
-    return this.#state === "ready" && this.#run.lane.takesNow(task);
+  /**
+   * Whether the worker can have a call of this task, as of the exchange that its lane has just made. With `isReady` the
+   * call may lie ready behind another one.
+   */
+  takesNow(task: number, isReady: boolean): boolean {
+    return this.#state === "ready" && this.#run.lane.takesNow(task, isReady);
   }
 
   /** Whether the worker has nothing to do, as of that exchange. */
@@ -147,9 +150,9 @@ export class SupervisedWorker {
     return this.isRunning ? this.#run.lane.load : 0;
   }
 
-  /** Number of those that it has not begun, as far as it reports that. */
-  get unbegun(): number {
-    return this.isRunning ? this.#run.lane.unbegun : 0;
+  /** Number of those that wait behind one that it runs, as far as it reports that. */
+  get waiting(): number {
+    return this.isRunning ? this.#run.lane.waiting : 0;
   }
 
   /** The calls that the worker has and has not answered. */
@@ -166,19 +169,12 @@ export class SupervisedWorker {
 
   /** Takes over a call. Returns false if there is no space for it now. */
   submit(call: LaneCall): boolean {
-    return this.#run.lane.submit(call) && this.#taken();
-  }
-
-  /** Does the same in a turn of its lane, in which `room` was called. */
-  take(call: LaneCall): boolean {
-    return this.#run.lane.take(call) && this.#taken();
-  }
-
-  #taken(): true {
-    if (this.#run.lane.sent >= this.#maxExecutions) {
+    const { lane } = this.#run;
+    const isTaken = lane.submit(call);
+    if (isTaken && lane.sent >= this.#maxExecutions) {
       void this.retire("executions");
     }
-    return true;
+    return isTaken;
   }
 
   /** Takes back calls that the worker has not begun: half of them if `isHalf` is set. */

@@ -240,8 +240,6 @@ export class WorkerRun {
     const limit = this.#facts.plan.worker.limits?.memoryBytes as number;
     if (memoryBytes !== null && memoryBytes <= limit) {
       this.#begin();
-      // The calls that the worker has got are sent by the lane's next turn, and this is none.
-      this.lane.catchUp();
       return;
     }
     const error = new InvalidOptionError(

@@ -115,6 +115,17 @@ impl Producer {
         Ok((from, head))
     }
 
+    /// How far the consumer has got now. If it says something impossible, which the next [`Self::release`] finds again,
+    /// then how far it had got.
+    pub fn peek_released(&self) -> u32 {
+        let head = self.slots.word(self.head_word).load(Ordering::Acquire);
+        if head.wrapping_sub(self.released) > self.tail.wrapping_sub(self.released) {
+            self.released
+        } else {
+            head
+        }
+    }
+
     /// Sequence number up to which the consumer has released slots, as of the last [`Self::release`].
     pub fn released(&self) -> u32 {
         self.released

@@ -72,9 +72,13 @@ export class Backlog {
     return (this.#lane.nextSequence - this.#words[STAGING_STARTED]) | 0;
   }
 
-  /** Whether there is room for a call of this task behind those that the worker has not begun. */
-  hasRoomFor(task: number): boolean {
-    return this.size < this.#windows[task];
+  /**
+   * Whether there is room for a call of this task behind those that the worker has not begun, as of the exchange that was
+   * just made while calls wait. With `isReady` it may lie ready behind the one that the worker runs.
+   */
+  hasRoomFor(task: number, isReady: boolean): boolean {
+    const running = isReady ? 0 : this.#words[STAGING_RUNNING];
+    return this.size + running < this.#windows[task];
   }
 
   /** Whether there is room for a call of this task while the worker may be amid another one: only if it is quick. */

@@ -192,11 +192,11 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   }
 
   /**
-   * Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. One call lies
-   * ready behind that which the worker runs: if that takes long, another worker gets it.
+   * Whether the worker can have a call of this task, as of the exchange that was just made while calls wait. With
+   * `isReady` one call may lie ready behind that which the worker runs.
    */
-  takesNow(task: number): boolean {
-    return this.#hasSpace && (this.inFlight.size === 0 || this.#backlog.hasRoomFor(task));
+  takesNow(task: number, isReady: boolean): boolean {
+    return this.#hasSpace && (this.inFlight.size === 0 || this.#backlog.hasRoomFor(task, isReady));
   }
 
   /** Whether the worker has nothing to do, as of that exchange. */
@@ -209,9 +209,10 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     return this.#backlog.isEmptyNow;
   }
 
-  /** Number of calls that the worker has not begun, as far as it reports that now. */
-  get unbegun(): number {
-    return this.#unbegunCalls().length;
+  /** Number of calls that wait behind one that the worker runs, as far as it reports that now. */
+  get waiting(): number {
+    const { length } = this.#unbegunCalls();
+    return length > 0 && !this.isRunning ? length - 1 : length;
   }
 
   get #hasSpace(): boolean {
@@ -235,19 +236,6 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
    * sent.
    */
   submit(call: LaneCall): boolean {
-    if (!this.take(call)) {
-      return false;
-    }
-    if (this.#outbox.staged >= EARLY_SLOTS) {
-      this.#poller.turnNow();
-    } else {
-      this.#poller.flush();
-    }
-    return true;
-  }
-
-  /** Does the same in a turn of this lane, with which an exchange follows anyway. */
-  take(call: LaneCall): boolean {
     if (!this.isOpen || !this.#hasRoom()) {
       return false;
     }
@@ -266,6 +254,10 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     if (this.#abandoned) {
       // A getter of the argument has shut the pool down.
       this.#events.refused(call);
+    } else if (this.#outbox.staged >= EARLY_SLOTS) {
+      this.#poller.turnNow();
+    } else {
+      this.#poller.flush();
     }
     return true;
   }

@@ -72,6 +72,8 @@ export class Poller {
   #flush: Flush = "none";
   #pollScheduled = false;
   #asleep = false;
+  /** A turn goes on. It ends with an exchange of all that is staged in it. */
+  #turning = false;
   #holding = false;
   #wantsRoom = false;
   #spinsThisTurn = 0;
@@ -95,7 +97,7 @@ export class Poller {
    * and those that follow it together at the end of the microtask, which also spins for an answer.
    */
   flush(): void {
-    if (this.#flush !== "soon") {
+    if (this.#flush !== "soon" && !this.#turning) {
       this.#flush = "soon";
       this.#lane.publish();
       queueMicrotask(this.#flushNow);
@@ -119,7 +121,9 @@ export class Poller {
 
   /** Exchanges now, without spinning. */
   turnNow(): void {
-    this.#turn(0);
+    if (!this.#turning) {
+      this.#turn(0);
+    }
   }
 
   /** Somebody waits for a call again, perhaps while the lane sleeps. */
@@ -220,6 +224,7 @@ export class Poller {
   #turn(spinNanos: number): void {
     const lane = this.#lane;
     this.#asleep = false;
+    this.#turning = true;
     let arrived = lane.exchange(spinNanos);
     this.#spinsThisTurn++;
     let progress = arrived > 0;
@@ -230,10 +235,12 @@ export class Poller {
       progress ||= arrived > 0;
       more = lane.takeIn(arrived);
       if (more && now() > turnEnds) {
+        this.#turning = false;
         this.#pollSoon();
         return;
       }
     }
+    this.#turning = false;
     if (lane.isOpen) {
       this.#rest(progress);
     }
