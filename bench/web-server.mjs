@@ -1,0 +1,181 @@
+/**
+ * What a web server gets from its pool: `examples/web-server.mjs` under load. docs/web-server.md shows the figures.
+ *
+ * ```text
+ *   node bench/web-server.mjs [rounds]
+ * ```
+ *
+ * The kinds of server take turns, each as a process of its own. The load comes from this process, over connections that
+ * are kept: from a number of clients that each wait for their answer, or at fixed times whatever has been answered.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { Agent, get } from "node:http";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { machine, watchOthers } from "./machine.mjs";
+
+const EXAMPLE = fileURLToPath(new URL("../examples/web-server.mjs", import.meta.url));
+/** The same work in the server's own thread. */
+const ALONE = `
+  import { createServer } from "node:http";
+  import { derive } from ${JSON.stringify(EXAMPLE)};
+  const server = createServer((request, response) =>
+    response.end(request.url.startsWith("/derive") ? derive({ word: "", rounds: 25_000 }) : "ok"));
+  server.listen(0, () => console.log("listens on port " + server.address().port));
+  process.once("SIGTERM", () => process.exit());`;
+
+const ROUNDS = Number(process.argv[2] ?? 5);
+const TURN_MILLIS = 3_000;
+const CLIENTS = 16;
+const NO_LIMIT = "1000000";
+
+/** Starts a server, plays a load to it, and ends it. */
+async function withServer(env, load) {
+  const argv = env === undefined ? ["--input-type=module", "--eval", ALONE] : [EXAMPLE];
+  const child = spawn(process.execPath, argv, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const port = Number((await lines.next()).value.split(" ").at(-1));
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const request = (path) =>
+    new Promise((resolve) => {
+      const start = performance.now();
+      const settle = (status) => resolve({ status, millis: performance.now() - start });
+      get({ port, path, agent, host: "127.0.0.1" }, (response) => {
+        response.resume();
+        response.on("end", () => settle(response.statusCode));
+      }).on("error", () => settle(0));
+    });
+  while ((await request("/health")).status !== 200) {
+    await setTimeout(10);
+  }
+  await Promise.all(Array.from({ length: CLIENTS }, () => request("/derive")));
+  const result = await load({ request, child });
+  if (!child.killed) {
+    child.kill("SIGTERM");
+  }
+  const stopping = performance.now();
+  const [status] = await ended;
+  agent.destroy();
+  const last = (await lines.next()).value;
+  return { ...result, status, last, stopMillis: performance.now() - stopping };
+}
+
+/** Clients that each wait for their answer. Every `hangEvery`th request hangs. Meanwhile another client asks for nothing. */
+async function clients({ request }, hangEvery = Number.POSITIVE_INFINITY) {
+  const end = performance.now() + TURN_MILLIS;
+  const [answers, idle] = [[], []];
+  let count = 0;
+  const client = async () => {
+    while (performance.now() < end) {
+      answers.push(await request(++count % hangEvery === 0 ? "/derive?rounds=1e9" : "/derive"));
+    }
+  };
+  const bystander = async () => {
+    while (performance.now() < end) {
+      idle.push(await request("/health"));
+      await setTimeout(10);
+    }
+  };
+  await Promise.all([...Array.from({ length: CLIENTS }, client), bystander()]);
+  return { ...summary(answers), health: quantile(idle, 0.99) };
+}
+
+/** Requests at fixed times. */
+async function arrivals({ request }, perSecond) {
+  const start = performance.now();
+  const answers = [];
+  for (let sent = 0; performance.now() - start < TURN_MILLIS; ) {
+    for (; sent < ((performance.now() - start) / 1_000) * perSecond; sent++) {
+      answers.push(request("/derive"));
+    }
+    await setTimeout(2);
+  }
+  return summary(await Promise.all(answers));
+}
+
+/** Has the server end while requests are under way and others come. */
+async function termination({ request, child }) {
+  const answers = Array.from({ length: CLIENTS }, () => request("/derive"));
+  // They have arrived.
+  await request("/health");
+  child.kill("SIGTERM");
+  return summary(await Promise.all(answers));
+}
+
+function summary(answers) {
+  const good = answers.filter(({ status }) => status === 200);
+  const statuses = {};
+  for (const { status } of answers) {
+    statuses[status] = (statuses[status] ?? 0) + 1;
+  }
+  return {
+    perSecond: (good.length / TURN_MILLIS) * 1_000,
+    share: good.length / answers.length,
+    p50: quantile(good, 0.5),
+    p99: quantile(good, 0.99),
+    statuses,
+  };
+}
+
+function quantile(answers, share) {
+  const times = answers.map(({ millis }) => millis).sort((a, b) => a - b);
+  return times[Math.min(Math.floor(times.length * share), times.length - 1)] ?? Number.NaN;
+}
+
+function median(numbers) {
+  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
+
+const ofTwo = { WORKERS: "2", QUEUE: NO_LIMIT };
+const capacity = [];
+const kinds = {
+  "no pool": () => withServer(undefined, clients),
+  "1 worker": () => withServer({ WORKERS: "1", QUEUE: NO_LIMIT }, clients),
+  "2 workers": () => withServer(ofTwo, clients),
+  "2 workers, nice 10": () => withServer({ ...ofTwo, NICE: "10" }, clients),
+  "2 workers, each 100th request hangs": () =>
+    withServer({ ...ofTwo, TIMEOUT: "100" }, (server) => clients(server, 100)),
+  "twice too much, queue of 20": () =>
+    withServer({ WORKERS: "2", QUEUE: "20" }, (server) => arrivals(server, 2 * median(capacity))),
+  "twice too much, queue without limit": () =>
+    withServer(ofTwo, (server) => arrivals(server, 2 * median(capacity))),
+  "SIGTERM amid 16 requests": () => withServer(ofTwo, termination),
+};
+
+const othersBusy = watchOthers();
+const turns = {};
+for (let round = 0; round < ROUNDS; round++) {
+  for (const [name, run] of Object.entries(kinds)) {
+    const turn = await run();
+    turns[name] = [...(turns[name] ?? []), turn];
+    if (name === "2 workers") {
+      capacity.push(turn.perSecond);
+    }
+  }
+}
+const { node, cpu, cores } = machine();
+console.log(
+  `Node ${node}, ${cpu}, ${cores} cores; ${ROUNDS} rounds; others kept ${othersBusy().toFixed(2)} cores busy`,
+);
+for (const [name, results] of Object.entries(turns)) {
+  const of = (what, digits = 0) => median(results.map((result) => result[what])).toFixed(digits);
+  const health = results[0].health === undefined ? "" : `, /health p99 ${of("health", 1)} ms`;
+  console.log(
+    `${name}\n  ${of("perSecond")} good answers/s, ${of("share", 3)} of all, p50 ${of("p50", 1)} ms, p99 ${of("p99", 1)} ms${health}`,
+  );
+  const ratio = median(
+    results.map(({ perSecond }, round) => perSecond / turns["2 workers"][round].perSecond),
+  );
+  console.log(
+    `  ${ratio.toFixed(2)}x the answers/s of 2 workers in the same round; statuses ${JSON.stringify(results.at(-1).statuses)}`,
+  );
+  console.log(
+    `  end: ${of("stopMillis")} ms, status ${results.map(({ status }) => status)}, ${results.at(-1).last ?? ""}`,
+  );
+}
