@@ -31,6 +31,16 @@ const TURN_MILLIS = 3_000;
 const CLIENTS = 16;
 const NO_LIMIT = "1000000";
 
+/** What is reported of each kind of server: the figure, its title, and its digits. */
+const FIGURES = [
+  ["perSecond", "good answers/s", 0],
+  ["share", "share of good answers", 3],
+  ["p50", "good answers, p50, ms", 1],
+  ["p99", "good answers, p99, ms", 1],
+  ["health", "/health, p99, ms", 1],
+  ["stopMillis", "end after SIGTERM, ms", 0],
+];
+
 /** Starts a server, plays a load to it, and ends it. */
 async function withServer(env, load) {
   const argv = env === undefined ? ["--input-type=module", "--eval", ALONE] : [EXAMPLE];
@@ -49,7 +59,7 @@ async function withServer(env, load) {
       get({ port, path, agent, host: "127.0.0.1" }, (response) => {
         response.resume();
         response.on("end", () => settle(response.statusCode));
-      }).on("error", () => settle(0));
+      }).on("error", ({ code }) => settle(code));
     });
   while ((await request("/health")).status !== 200) {
     await setTimeout(10);
@@ -129,7 +139,7 @@ function quantile(answers, share) {
 }
 
 function median(numbers) {
-  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 const ofTwo = { WORKERS: "2", QUEUE: NO_LIMIT };
@@ -164,18 +174,18 @@ console.log(
   `Node ${node}, ${cpu}, ${cores} cores; ${ROUNDS} rounds; others kept ${othersBusy().toFixed(2)} cores busy`,
 );
 for (const [name, results] of Object.entries(turns)) {
-  const of = (what, digits = 0) => median(results.map((result) => result[what])).toFixed(digits);
-  const health = results[0].health === undefined ? "" : `, /health p99 ${of("health", 1)} ms`;
+  console.log(name);
+  for (const [figure, title, digits] of FIGURES) {
+    if (results[0][figure] !== undefined) {
+      const value = median(results.map((result) => result[figure])).toFixed(digits);
+      const ratios = results.map((result, round) => result[figure] / turns["2 workers"][round][figure]);
+      console.log(
+        `  ${title.padEnd(24)} ${value.padStart(8)}  ${median(ratios).toFixed(2)}x of 2 workers in the same round`,
+      );
+    }
+  }
+  const statuses = results.map((result) => JSON.stringify(result.statuses)).join(" ");
   console.log(
-    `${name}\n  ${of("perSecond")} good answers/s, ${of("share", 3)} of all, p50 ${of("p50", 1)} ms, p99 ${of("p99", 1)} ms${health}`,
-  );
-  const ratio = median(
-    results.map(({ perSecond }, round) => perSecond / turns["2 workers"][round].perSecond),
-  );
-  console.log(
-    `  ${ratio.toFixed(2)}x the answers/s of 2 workers in the same round; statuses ${JSON.stringify(results.at(-1).statuses)}`,
-  );
-  console.log(
-    `  end: ${of("stopMillis")} ms, status ${results.map(({ status }) => status)}, ${results.at(-1).last ?? ""}`,
+    `  statuses ${statuses}\n  ends ${results.map(({ status, last }) => `${status}: ${last}`).join("; ")}`,
   );
 }
