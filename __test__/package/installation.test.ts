@@ -9,7 +9,9 @@
  *   unbuilt   the same with the native parts taken out: cargo has to build them
  * ```
  */
-import { randomUUID } from "node:crypto";
+import { spawn } from "node:child_process";
+import { pbkdf2Sync, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   cpSync,
@@ -24,13 +26,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 // @ts-expect-error the scripts are plain JavaScript
 import { platform } from "../../scripts/addon.mjs";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes, ensureRuntimes } from "../../scripts/runtimes.mjs";
 import { allContainers, ensureContainers, missing, removeContainers } from "../support/containers";
 import { install, type Packed, pack, place, run, write } from "../support/installed";
+import { within } from "../support/processes";
 
 const root = join(__dirname, "..", "..");
 const seeds = ["process-workers", "permissions"].map((name) =>
@@ -236,6 +240,46 @@ describe.each(Object.keys(nodes))("installed as `knitting-native`, on Node %s", 
       expect(outcome).toEqual({ status: 0, stdout: `${lines.join("\n")}\n`, stderr: "" });
     },
   );
+
+  test("the example web-server.mjs answers, ends what hangs, and lets requests finish on SIGTERM", async () => {
+    cpSync(join(root, "examples"), plain, { recursive: true });
+    const env = { ...process.env, WORKERS: "1", QUEUE: "1", TIMEOUT: "3000" };
+    const server = spawn(nodes[major], ["web-server.mjs"], {
+      cwd: plain,
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => void server.kill("SIGKILL"));
+    const ended = once(server, "exit");
+    const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
+    const [, port] = /^listens on port (\d+)$/.exec((await within(lines.next())).value) as RegExpExecArray;
+    const ask = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`);
+      return `${response.status} ${await response.text()}`;
+    };
+    const key = pbkdf2Sync("secret", "salt", 25_000, 16, "sha256").toString("hex");
+    const ready = async () => {
+      while ((await ask("/health")) !== "200 ok\n") {}
+    };
+    await within(ready());
+    expect(await within(ask("/derive?word=secret"))).toBe(`200 ${key}\n`);
+
+    // One hangs, one may wait, and the others are refused.
+    const hung = ask("/derive?rounds=1e9");
+    await within(ask("/health"));
+    const others = await within(Promise.all([0, 1, 2, 3].map(() => ask("/derive?word=secret"))));
+    expect(others.filter((answer) => answer === "503 QueueFullError\n").length).toBeGreaterThanOrEqual(3);
+    expect(await within(hung)).toBe("504 TaskTimeoutError\n");
+    await within(ready());
+    expect(await within(ask("/derive?word=secret"))).toBe(`200 ${key}\n`);
+
+    const last = ask("/derive?word=secret&rounds=5e5");
+    await within(ask("/health"));
+    server.kill("SIGTERM");
+    expect(await within(last)).toMatch(/^200 [0-9a-f]{32}\n$/);
+    expect((await within(lines.next())).value).toBe("closed, 0 requests were cut off");
+    expect(await within(ended)).toEqual([0, null]);
+  });
 
   test("require and import see the same classes and functions", async () => {
     write(plain, {
