@@ -5,6 +5,7 @@
  * A call with an affinity that is bound to a worker waits for that worker alone. All others wait for any worker.
  */
 import { clearTimeout, now, setTimeout } from "../base/clock";
+import { QueueFullError } from "../base/errors";
 import type { Carrier, LaneCall } from "../lane/host/lane-call";
 import { hold, release } from "../lane/keep-alive";
 import { CallHeap, goesBefore } from "./call-heap";
@@ -172,4 +173,21 @@ export class CallQueue implements Carrier {
 /** Bytes of the argument that wait with the call. */
 export function bytesOf({ encoded }: LaneCall): number {
   return encoded?.byteLength ?? 0;
+}
+
+/** The error of a call that can't wait because `depth` calls wait. */
+export function tooManyCalls({ name }: LaneCall, depth: number): QueueFullError {
+  const message =
+    `${depth} calls wait for a worker, as many as workerPoolConfig.maxQueueSize allows: the call of task ` +
+    `"${name}" was not accepted. Try it again later`;
+  return new QueueFullError(message, "maxQueueSize", name);
+}
+
+/** The error of a call that can't wait because the arguments would then take so many bytes. */
+export function tooManyBytes({ name }: LaneCall, bytes: number, most: number): QueueFullError {
+  const message =
+    `the arguments of the calls that wait for a worker would take ${bytes} bytes with that of task "${name}", ` +
+    `more than maxQueueBytes allows, which is ${most}. With the call option \`copy: false\` an argument is not ` +
+    "copied before it is sent";
+  return new QueueFullError(message, "maxQueueBytes", name);
 }

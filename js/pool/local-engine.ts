@@ -11,13 +11,7 @@
  * A call whose argument lies in the memory of a lane goes there in any case, because then nothing is copied.
  */
 import { queueMicrotask } from "../base/clock";
-import {
-  InvalidOptionError,
-  KnittingError,
-  QueueFullError,
-  QueueTimeoutError,
-  type RecycleReason,
-} from "../base/errors";
+import { InvalidOptionError, KnittingError, QueueTimeoutError, type RecycleReason } from "../base/errors";
 import type { CallPlan } from "../call/call";
 import { isAnyAllocated, laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
@@ -29,7 +23,7 @@ import type { EndedExit } from "../spawn/worker-run";
 import { Affinities } from "./affinities";
 import { Attempts } from "./attempts";
 import { balancer, type Strategy } from "./balancer";
-import { CallQueue } from "./call-queue";
+import { bytesOf, CallQueue, tooManyBytes, tooManyCalls } from "./call-queue";
 import type { ResolvedConfig } from "./config";
 import type { Engine } from "./engine";
 import type { Listeners } from "./events";
@@ -172,12 +166,8 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       return;
     }
     const { config, maxQueueBytes } = this.plan;
-    const task = call.name;
     if (config.maxQueueSize !== Number.POSITIVE_INFINITY && this.#depth >= config.maxQueueSize) {
-      const message =
-        `${this.#depth} calls wait for a worker, as many as workerPoolConfig.maxQueueSize allows: the ` +
-        `call of task "${task}" was not accepted. Try it again later`;
-      this.#fail(call, new QueueFullError(message, "maxQueueSize", task));
+      this.#fail(call, tooManyCalls(call, this.#depth));
       return;
     }
     if (call.plan.terms?.copy !== false && !this.#encode(call)) {
@@ -187,13 +177,9 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     if (call.cancelled || this.#refuse(call)) {
       return;
     }
-    const bytes = this.#queue.bytes + (call.encoded?.byteLength ?? 0);
+    const bytes = this.#queue.bytes + bytesOf(call);
     if (bytes > maxQueueBytes) {
-      const message =
-        `the arguments of the calls that wait for a worker would take ${bytes} bytes with that of task ` +
-        `"${task}", more than maxQueueBytes allows, which is ${maxQueueBytes}. With the call option ` +
-        "`copy: false` an argument is not copied before it is sent";
-      this.#fail(call, new QueueFullError(message, "maxQueueBytes", task));
+      this.#fail(call, tooManyBytes(call, bytes, maxQueueBytes));
       return;
     }
     this.#wait(call);
