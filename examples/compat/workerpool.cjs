@@ -15,6 +15,8 @@ class Pool {
   #pool;
   /** The calls that have not settled, in their order. */
   #pending = new Set();
+  /** Those of them that a worker has begun. */
+  #begun = new Set();
   #calls = 0;
 
   constructor(script, options = {}) {
@@ -59,10 +61,17 @@ class Pool {
       priority: queueStrategy === "lifo" ? -this.#calls++ : undefined,
     });
     this.#pending.add(answer);
-    const settle = () => this.#pending.delete(answer);
+    const settle = () => {
+      this.#pending.delete(answer);
+      this.#begun.delete(answer);
+    };
     answer.then(settle, settle);
     const hasStarted = new Promise((resolve) => {
-      answer.on("progress", ({ event }) => (event === undefined ? resolve() : on?.(event[0])));
+      const begin = () => {
+        this.#begun.add(answer);
+        resolve();
+      };
+      answer.on("progress", ({ event }) => (event === undefined ? begin() : on?.(event[0])));
     });
     return new CancelablePromise((resolve, reject, signal) => {
       answer.catch((error) => Promise.reject(asWorkerpool(error, this.script))).then(resolve, reject);
@@ -107,7 +116,8 @@ class Pool {
 
   /** The calls for which there is no worker. `pool.stats().queueDepth` counts those too whose worker boots. */
   get #waiting() {
-    return [...this.#pending].slice(this.workers.length);
+    const others = [...this.#pending].filter((answer) => !this.#begun.has(answer));
+    return others.slice(Math.max(0, this.workers.length - this.#begun.size));
   }
 
   get taskQueue() {
