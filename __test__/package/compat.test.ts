@@ -3,10 +3,11 @@
  * runs the suites of those pools, over small suites of ours. The real suites need a checkout: `npm run compat`.
  */
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { run, write } from "../support/installed";
@@ -21,6 +22,20 @@ const endings: (() => unknown)[] = [];
 afterEach(async () => {
   await Promise.all(endings.splice(0).map((end) => end()));
 });
+
+/** A new folder, which is removed after the test. */
+function scratch(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  endings.push(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Resolves when the condition holds. */
+async function settled(holds: () => boolean): Promise<void> {
+  while (!holds()) {
+    await setTimeout(1);
+  }
+}
 
 const env = { PATTERN: "cable" };
 const workerData = { gauge: [22, 30] };
@@ -51,20 +66,74 @@ describe.each(["worker_threads", "child_process"])("Tinypool in %s", (runtime) =
     expect([Tinypool.isWorkerThread, Tinypool.workerData]).toEqual([false, undefined]);
   });
 
-  test("what is marked as movable arrives", async () => {
+  test("what is marked as movable is moved, and so are the buffers of transferList", async () => {
     const { Tinypool, pool } = await open({ name: "moved" });
-    expect(await pool.run(Tinypool.move(new ArrayBuffer(8)))).toEqual(new Uint8Array([1, 2, 3]));
+    const [marked, listed] = [new ArrayBuffer(8), new ArrayBuffer(8)];
+    expect(await pool.run(Tinypool.move(marked))).toEqual(new Uint8Array([1, 2, 3]));
+    expect(await pool.run({ listed }, { transferList: [listed] })).toEqual(new Uint8Array([1, 2, 3]));
+    expect([marked.byteLength, listed.byteLength]).toEqual([0, 0]);
+    expect(await pool.run(null, { name: "leftOfMoved" }), "in the worker").toBe(0);
   });
 
-  test("an abort and destroy reject as tinypool's do", async () => {
+  test("calls wait in one queue, which has a limit and can be emptied", async () => {
+    const { pool } = await open({ name: "wait", maxQueue: 2 });
+    const cut = expect(pool.run()).rejects.toThrow("Terminating worker thread");
+    const canceled = [1, 2].map(() => pool.run());
+    expect([pool.threads.length, pool.queueSize]).toEqual([1, 2]);
+    await expect(pool.run()).rejects.toThrow("Task queue is at limit");
+    pool.cancelPendingTasks();
+    expect(pool.queueSize).toBe(0);
+    for (const call of canceled) {
+      await expect(call).rejects.toMatchObject({ name: "CancelError" });
+    }
+    await pool.destroy();
+    await cut;
+    const { pool: other } = await open({ name: "wait", maxQueue: 0 });
+    const running = expect(other.run()).rejects.toThrow("Terminating worker thread");
+    await expect(other.run()).rejects.toThrow("No task queue available");
+    await other.destroy();
+    await running;
+  });
+
+  test("an isolated worker runs one call, and its teardown", async () => {
+    const folder = scratch("teardown-");
+    const { pool } = await open({
+      name: "count",
+      isolateWorkers: true,
+      teardown: "leave",
+      workerData: { file: join(folder, "left") },
+    });
+    expect([await pool.run(), await pool.run(), await pool.run()]).toEqual([1, 1, 1]);
+    await pool.destroy();
+    expect(readFileSync(join(folder, "left"), "utf8")).toMatch(/^left(left)+$/);
+  });
+
+  test("recycleWorkers replaces the workers, also by those of the other kind", async () => {
+    const { pool } = await open({ name: "count", argv: ["--gauge", "22"] });
+    expect([await pool.run(), await pool.run()]).toEqual([1, 2]);
+    expect(pool.completed).toBe(2);
+    await pool.recycleWorkers();
+    expect(await pool.run()).toBe(1);
+    const inProcess = async () => (await pool.run(null, { name: "surroundings" })).pid !== process.pid;
+    const before = await inProcess();
+    await pool.recycleWorkers({ runtime: before ? "worker_threads" : "child_process" });
+    expect(await inProcess()).toBe(!before);
+    expect(await pool.run(null, { name: "identity" })).toEqual({ workerId: 1, argv: ["--gauge", "22"] });
+  });
+
+  test("an abort, which ends a busy worker, and destroy reject as tinypool's do", async () => {
     const { pool } = await open({ name: "wait" });
+    const folder = scratch("spin-");
+    const begun = join(folder, "begun");
     const controller = new AbortController();
-    const aborted = pool.run(null, { signal: controller.signal });
+    const aborted = pool.run(begun, { name: "spin", signal: controller.signal });
+    await settled(() => existsSync(begun));
     controller.abort();
     await expect(aborted).rejects.toMatchObject({
       name: "AbortError",
       message: "The task has been aborted",
     });
+    expect(await pool.run(null, { name: "count" }), "another worker").toBe(1);
     const cut = expect(pool.run()).rejects.toThrow("Terminating worker thread");
     await pool.destroy();
     await cut;
@@ -78,15 +147,14 @@ describe.each(["worker_threads", "child_process"])("Tinypool in %s", (runtime) =
   });
 
   test("an option without a counterpart is refused", async () => {
-    for (const options of [{ isolateWorkers: true }, { maxQueue: 3 }, { teardown: "end" }, { argv: ["a"] }]) {
-      const { pool } = await open(options);
-      await expect(pool.run("knit")).rejects.toThrow(
-        `no counterpart for tinypool's "${Object.keys(options)}"`,
-      );
-    }
+    await expect(open({ maxMemoryLimitBeforeRecycle: 1 })).rejects.toThrow(
+      `no counterpart for tinypool's "maxMemoryLimitBeforeRecycle"`,
+    );
     const { pool } = await open();
-    const transferList = [new ArrayBuffer(8)];
-    await expect(pool.run("knit", { transferList })).rejects.toThrow('"transferList"');
+    await expect(pool.run("knit", { channel: {} })).rejects.toThrow('"channel"');
+    await expect(pool.run("knit", { name: "purl" })).rejects.toThrow(
+      'No handler function "purl" exported from',
+    );
     await expect(open({ minThreads: 3, maxThreads: 2 })).rejects.toThrow(RangeError);
   });
 });
@@ -133,6 +201,7 @@ describe("Piscina", () => {
     await expect(pool.run(null, { name: "pause" })).rejects.toMatchObject({ cause: "queue is closing up" });
     expect(await rested).toBe("rested");
     await Promise.all([closing, closed]);
+    expect(pool.threads).toEqual([]);
     const other = open();
     const cut = expect(other.run(null, { name: "wait" })).rejects.toThrow("Terminating worker thread");
     await other.destroy();
@@ -146,12 +215,47 @@ describe("Piscina", () => {
     expect((await heard).message).toBe("a late stitch");
   });
 
+  test("close with force gives up what waits, and close tells if it took too long", async () => {
+    const pool = open({ name: "pause", closeTimeout: 60_000 });
+    const [rested, waiting] = [pool.run(), pool.run()];
+    const given = expect(waiting).rejects.toMatchObject({ name: "AbortError", cause: "pool is closed" });
+    await pool.close({ force: true });
+    expect(await rested).toBe("rested");
+    await given;
+    const slow = open({ name: "wait", closeTimeout: 20 });
+    const heard = once(slow, "error");
+    const cut = expect(slow.run()).rejects.toThrow("Terminating worker thread");
+    await slow.close();
+    await cut;
+    expect((await heard)[0].message).toBe("Close operation timed out");
+  });
+
+  test("it tells when it is full, how many calls wait, and how long they took", async () => {
+    const pool = open({ name: "pause", maxQueue: 1 });
+    const told: string[] = [];
+    for (const name of ["needsDrain", "drain"]) {
+      pool.on(name, () => told.push(name));
+    }
+    const calls = [pool.run(), pool.run()];
+    expect([pool.needsDrain, pool.queueSize, pool.utilization]).toEqual([true, 1, 0]);
+    await expect(pool.run()).rejects.toThrow("Task queue is at limit");
+    await Promise.all(calls);
+    expect([pool.needsDrain, pool.queueSize, pool.completed]).toEqual([false, 0, 2]);
+    expect(told).toEqual(["needsDrain", "drain"]);
+    // The task sleeps for 50 ms, and timers may fire a little early.
+    expect(pool.runTime.min).toBeGreaterThan(40);
+    expect(pool.waitTime.max).toBeGreaterThan(pool.runTime.min);
+    expect(pool.utilization).toBeGreaterThan(0);
+    expect(pool.utilization).toBeLessThan(1);
+    expect(open({ recordTiming: false }).runTime).toBe(null);
+  });
+
   test("wrong options are told, and so are those without a counterpart", async () => {
     expect(() => new Piscina({ maxThreads: 0 })).toThrow("options.maxThreads must be a positive integer");
     expect(() => new Piscina({ minThreads: 3, maxThreads: 2 })).toThrow(RangeError);
     await expect(open().run("purl", { name: 5 })).rejects.toThrow("name argument must be a string");
-    await expect(open({ maxQueue: "auto" }).run("purl")).rejects.toThrow(`piscina's "maxQueue"`);
-    await expect(open({ niceIncrement: 3 }).run("purl")).rejects.toThrow(`piscina's "niceIncrement"`);
+    expect(open({ maxQueue: "auto", maxThreads: 3 }).options.maxQueue).toBe(9);
+    expect(() => open({ niceIncrement: 3 })).toThrow(`piscina's "niceIncrement"`);
   });
 });
 
@@ -170,6 +274,10 @@ describe.each(["thread", "process"])("workerpool with workerType %s", (workerTyp
     expect(await pool.exec((a: number, b: number) => a * b, [3, 4])).toBe(12);
     expect(await pool.exec("isMainThread")).toBe(false);
     expect(await pool.exec("transfer")).toEqual(new Uint8Array([1, 2, 3]));
+    expect(await pool.exec("leftOfTransfer"), "in the worker").toBe(0);
+    const bytes = new Uint8Array(4);
+    expect(await pool.exec("length", [bytes], { transfer: [bytes.buffer] })).toBe(4);
+    expect(bytes.byteLength).toBe(0);
     await expect(pool.exec("purl")).rejects.toThrow('Unknown method "purl"');
     const proxy = await pool.proxy();
     expect(await proxy.add(1, 2)).toBe(3);
@@ -192,11 +300,75 @@ describe.each(["thread", "process"])("workerpool with workerType %s", (workerTyp
     expect(await pool.exec("add", [1, 1]).timeout(60_000)).toBe(2);
   });
 
-  test("terminate rejects what runs if it is forced, and lets it finish if not", async () => {
-    const pool = open();
+  test("a task that is given up can clean up, and another one's worker is ended", async () => {
+    const pool = open({ workerTerminateTimeout: 60_000 });
+    const heard: unknown[] = [];
+    const begun = new Promise<void>((resolve) => {
+      const on = (payload: unknown) => (payload === "begun" ? resolve() : heard.push(payload));
+      pool
+        .exec("tidy", [], { on })
+        .timeout(20)
+        .catch(() => {});
+    });
+    await begun;
+    expect(await pool.exec("add", [1, 2])).toBe(3);
+    expect(heard).toEqual(["tidied"]);
+    expect(await pool.exec("starts"), "the worker has lived on").toBe(0);
+    const other = open({ workerTerminateTimeout: 1 });
+    await expect(other.exec("spin").timeout(20)).rejects.toBeInstanceOf(workerpool.Promise.TimeoutError);
+    expect(await other.exec("starts"), "the worker was replaced").toBe(1);
+  });
+
+  test("calls wait in one queue, which has a limit, and terminate gives them up", async () => {
+    const pool = open({ maxQueueSize: 1 });
+    expect(pool.stats()).toMatchObject({ totalWorkers: 0, pendingTasks: 0 });
     const sum = pool.exec("add", [3, 4]);
+    const given = expect(pool.exec("add", [5, 6])).rejects.toThrow("Pool terminated");
+    expect(pool.stats()).toEqual({
+      totalWorkers: 1,
+      busyWorkers: 1,
+      idleWorkers: 0,
+      pendingTasks: 1,
+      activeTasks: 1,
+    });
+    expect(() => pool.exec("add", [7, 8])).toThrow("Max queue size of 1 reached");
+    expect(pool.workers.map(({ worker }: { worker: object }) => worker)).toMatchObject([
+      { isWorkerThread: workerType === "thread", isChildProcess: workerType === "process" },
+    ]);
     await pool.terminate();
     expect(await sum).toBe(7);
+    await given;
+  });
+
+  test("the last call of those that wait goes first, if that is wanted", async () => {
+    const pool = open({ queueStrategy: "lifo" });
+    const order: number[] = [];
+    await pool.exec("add", [0, 0]);
+    await Promise.all([1, 2, 3].map((sum) => pool.exec("later", [sum]).then((it: number) => order.push(it))));
+    expect(order).toEqual([1, 3, 2]);
+  });
+
+  test("hooks, and output as events", async () => {
+    const told: string[] = [];
+    const pool = open({
+      emitStdStreams: true,
+      onCreateWorker: () => void told.push("created"),
+      onTerminateWorker: () => void told.push("terminated"),
+    });
+    const heard: unknown[] = [];
+    await pool.exec("print", [], { on: (payload: unknown) => heard.push(payload) });
+    expect(heard).toEqual([{ stdout: "a row\n" }, { stderr: "a hole\n" }]);
+    await pool.terminate();
+    expect(told).toEqual(["created", "terminated"]);
+  });
+
+  test("terminate rejects what runs if it is forced, and lets it finish if not", async () => {
+    const folder = scratch("terminate-");
+    const pool = open();
+    const sum = pool.exec("addAndLeave", [3, 4, join(folder, "left")]);
+    await pool.terminate();
+    expect(await sum).toBe(7);
+    expect(readFileSync(join(folder, "left"), "utf8")).toBe("0");
     const other = open();
     const cut = expect(other.exec("wait")).rejects.toBeInstanceOf(workerpool.TerminateError);
     await other.terminate(true);
@@ -215,7 +387,7 @@ describe.each(["thread", "process"])("workerpool with workerType %s", (workerTyp
     expect(await open({ [name]: { env } }).exec("variable")).toBe("cable");
     expect(() => open({ [name]: { gauge: 22 } }).exec("variable")).toThrow('unknown option "gauge"');
     expect(() => open({ [name]: Object.create({ env }) }).exec("variable")).toThrow('inherited option "env"');
-    expect(() => open({ maxQueueSize: 3 }).exec("variable")).toThrow(`workerpool's "maxQueueSize"`);
+    expect(() => open({ queueStrategy: {} })).toThrow(`workerpool's "queueStrategy"`);
   });
 });
 
@@ -244,9 +416,13 @@ describe("npm run compat", () => {
   const KINDS = { luck: "asks for luck", inside: "looks inside" };
   const RIGHT = { "test/sample.test.ts: of two fails": "luck", "test/inside.test.ts": "inside" };
 
-  async function compare(cases: Readonly<Record<string, string>>, kinds = KINDS) {
+  async function compare(
+    cases: Readonly<Record<string, string>>,
+    kinds = KINDS,
+    notRun: readonly string[] | undefined = undefined,
+  ) {
     write(folder, {
-      "left-out.json": JSON.stringify({ kinds, tinypool: { version: "0.0.1", cases } }),
+      "left-out.json": JSON.stringify({ kinds, notRun, tinypool: { version: "0.0.1", cases } }),
     });
     const script = join(root, "scripts", "compat.mjs");
     const flags = ["--node", process.execPath, "--left-out", join(folder, "left-out.json")];
@@ -273,6 +449,18 @@ describe("npm run compat", () => {
     const { "test/inside.test.ts": _, ...cases } = RIGHT;
     const { status, text } = await compare(cases);
     expect(text).toContain("failed: test/inside.test.ts\n    no case is found in it");
+    expect(status).toBe(1);
+  });
+
+  test("an entry of a kind that is not run", async () => {
+    const notRun = ["luck"];
+    const { status, text } = await compare(
+      { ...RIGHT, "test/sample.test.ts: passes": "luck" },
+      KINDS,
+      notRun,
+    );
+    expect(text).toContain("no case has passed");
+    expect(text).not.toContain("does not fail");
     expect(status).toBe(1);
   });
 

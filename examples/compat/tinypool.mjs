@@ -4,79 +4,147 @@
  */
 import { EventEmitter } from "node:events";
 import { availableParallelism } from "node:os";
-import { createPool, importTask, isMain, PoolClosedError } from "knitting-native";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { createPool, importTask, isMain, PoolClosedError, workerInfo } from "knitting-native";
 
 /** Options that knitting-native has no counterpart for, unless their value is this one, which asks for nothing. */
-const UNSUPPORTED = {
-  argv: undefined,
-  isolateWorkers: false,
-  maxMemoryLimitBeforeRecycle: undefined,
-  maxQueue: Infinity,
-  taskQueue: undefined,
-  teardown: undefined,
-};
-
-/** In a worker, `workerData` of its pool. */
-let data;
-
-/** Runs in each worker before its task's module, which may ask for `Tinypool.workerData`. */
-export function setUp({ workerData }) {
-  data = workerData;
-}
+const UNSUPPORTED = { maxMemoryLimitBeforeRecycle: undefined, taskQueue: undefined };
 
 export class Tinypool extends EventEmitter {
-  /** A pool of ours has its tasks from its creation. So each export that is run gets a pool of its own. */
-  #pools = new Map();
+  /** Undefined after `destroy()`, until the next `run()`. */
+  #pool;
+  /** For each call that has not settled, in their order, what gives it up. */
+  #pending = new Set();
 
   constructor(options = {}) {
     super();
-    this.options = { filename: null, name: "default", maxQueue: Infinity, ...options, ...limitsOf(options) };
+    refuse(options, UNSUPPORTED);
+    this.options = {
+      filename: null,
+      name: "default",
+      runtime: "worker_threads",
+      maxQueue: Infinity,
+      concurrentTasksPerWorker: 1,
+      ...options,
+      ...limitsOf(options),
+    };
+    this.#pool = this.#start();
   }
 
   async run(value, { filename, name, signal, transferList, channel } = {}) {
-    const { call } = this.#poolOf(filename ?? this.options.filename, name ?? this.options.name);
-    refuse({ transferList, channel }, { transferList: undefined, channel: undefined });
+    refuse({ channel }, { channel: undefined });
+    const href = hrefOf(filename ?? this.options.filename);
+    const { maxThreads, maxQueue, concurrentTasksPerWorker } = this.options;
+    if (signal?.aborted) {
+      throw new AbortError();
+    }
+    if (this.#pending.size >= maxThreads * concurrentTasksPerWorker + maxQueue) {
+      throw new Error(
+        maxQueue === 0 ? "No task queue available and all Workers are busy" : "Task queue is at limit",
+      );
+    }
+    const controller = new AbortController();
+    const release = listenTo(signal, () => controller.abort(new AbortError()));
+    this.#pending.add(controller);
+    const [argument, moved] = isMovable(value) ? [value[VALUE], [value[TRANSFERABLE]].flat()] : [value, []];
     try {
-      return await call.run(isMovable(value) ? value[VALUE] : value, { signal: signal ?? undefined });
+      this.#pool ??= this.#start();
+      return await this.#pool.call.runTask([href, name ?? this.options.name, argument], {
+        signal: controller.signal,
+        // A worker that has other calls is not ended for one of them.
+        kill: concurrentTasksPerWorker === 1 ? true : undefined,
+        transfer: [...(transferList ?? []), ...moved],
+      });
     } catch (error) {
-      throw asTinypool(error, signal);
+      throw error instanceof PoolClosedError
+        ? new Error("Terminating worker thread", { cause: error })
+        : error;
+    } finally {
+      release();
+      this.#pending.delete(controller);
+      if (this.queueSize === 0) {
+        this.emit("drain");
+      }
     }
   }
 
-  /** The workers of all pools: an array of `WorkerInfo`. */
+  /** The workers: an array of `WorkerInfo`. A process has no `threadId`, and a `pid` as soon as it has been started. */
   get threads() {
-    return [...this.#pools.values()].flatMap(({ workers }) => workers);
+    return this.#pool?.workers ?? [];
+  }
+
+  /** Number of calls for which there is no worker. `pool.stats().queueDepth` counts those too whose worker boots. */
+  get queueSize() {
+    return this.#waiting.length;
+  }
+
+  /** Number of calls that have ended. */
+  get completed() {
+    const { finished = 0, failed = 0 } = this.#pool?.stats() ?? {};
+    return finished + failed;
+  }
+
+  get #waiting() {
+    return [...this.#pending].slice(this.threads.length * this.options.concurrentTasksPerWorker);
+  }
+
+  cancelPendingTasks() {
+    for (const controller of this.#waiting) {
+      controller.abort(new CancelError());
+      this.#pending.delete(controller);
+    }
+  }
+
+  /** Idle workers are replaced before the promise resolves, the others when their calls are over. */
+  async recycleWorkers({ runtime = this.options.runtime } = {}) {
+    const pool = this.#pool;
+    if (runtime !== this.options.runtime) {
+      // A pool of ours has workers of one kind. Another one takes over.
+      this.options.runtime = runtime;
+      this.#pool = this.#start();
+      await pool?.shutdown(Infinity);
+    } else if (pool !== undefined) {
+      const recycled = pool.stats().perWorker.map(({ worker, running }) => {
+        // To `recycle`, a worker that boots is new.
+        const gone = worker.state === "booting" ? pool.kill(worker) : pool.recycle(worker);
+        return running === 0 ? gone : undefined;
+      });
+      await Promise.all(recycled);
+    }
   }
 
   async destroy() {
-    await Promise.all([...this.#pools.values()].map(({ shutdown }) => shutdown()));
-    this.#pools.clear();
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.shutdown(0);
   }
 
-  #poolOf(filename, name) {
-    if (filename === null) {
-      throw new Error("filename must be provided to run() or in options object");
-    }
-    const key = JSON.stringify([filename, name]);
-    let pool = this.#pools.get(key);
-    if (pool === undefined) {
-      refuse(this.options, UNSUPPORTED);
-      const { maxThreads, runtime, env, resourceLimits, execArgv, workerData } = this.options;
-      pool = createPool({
-        threads: maxThreads,
-        balancer: "firstIdle",
-        workerExecArgv: execArgv ?? process.execArgv,
-        permission: "unsafe",
-        worker: {
-          ...(runtime === "child_process" && { runtime: "process", processRuntime: "node" }),
-          env,
-          resourceLimits,
-          bootstrap: { href: import.meta.url, name: "setUp", data: { workerData } },
-        },
-      })({ run: importTask({ href: filename, name }) });
-      pool.on("exit", ({ reason, cause }) => this.#onExit(reason, cause));
-      this.#pools.set(key, pool);
-    }
+  #start() {
+    const { minThreads, maxThreads, idleTimeout, isolateWorkers, concurrentTasksPerWorker } = this.options;
+    const { filename, teardown, runtime, env, resourceLimits, argv, execArgv, workerData } = this.options;
+    const pool = createPool({
+      concurrency: concurrentTasksPerWorker,
+      balancer: "firstIdle",
+      workerPoolConfig: {
+        minWorkers: minThreads,
+        maxWorkers: maxThreads,
+        // Their default is 0. Ours is 30 seconds, because a worker that is ended has to be started again.
+        idleTimeout: idleTimeout === undefined ? undefined : Math.max(idleTimeout, 1),
+        maxExecutionsPerWorker: isolateWorkers ? 1 : undefined,
+      },
+      spareWorkers: 0,
+      workerExecArgv: execArgv ?? process.execArgv,
+      permission: "unsafe",
+      worker: {
+        ...(runtime === "child_process" && { runtime: "process", processRuntime: "node" }),
+        env,
+        argv,
+        resourceLimits,
+        bootstrap: { href: import.meta.url, name: "setUp", data: { workerData } },
+        teardown: teardown === undefined ? undefined : { href: hrefOf(filename), name: teardown },
+      },
+    })({ runTask: importTask({ href: import.meta.url, name: "runTask" }) });
+    pool.on("exit", ({ reason, cause }) => this.#onExit(reason, cause));
     return pool;
   }
 
@@ -93,12 +161,12 @@ export class Tinypool extends EventEmitter {
   }
 
   static get workerData() {
-    return data;
+    return process.__tinypool_state__?.workerData;
   }
 
-  /** Values are copied. The mark stays on the host, where `run` takes it off. */
+  /** Marks a value that `run`, or the worker that returns it, is to move. */
   static move(value) {
-    if (!isMain || value === null || typeof value !== "object") {
+    if (value === null || typeof value !== "object") {
       return value;
     }
     const moved = isTransferable(value)
@@ -114,6 +182,34 @@ export class Tinypool extends EventEmitter {
 }
 
 export default Tinypool;
+
+/** From 1. In a worker only. */
+export const workerId = workerInfo && workerInfo.index + 1;
+
+/** Runs in each worker before its first task. */
+export function setUp({ workerData }) {
+  process.__tinypool_state__ = {
+    isTinypoolWorker: true,
+    [workerInfo.runtime === "thread" ? "isWorkerThread" : "isChildProcess"]: true,
+    workerData,
+    workerId,
+  };
+}
+
+/** The one task of the pool: runs an export of a module. */
+export async function runTask([href, name, value]) {
+  const module = await import(href);
+  // What a CommonJS module exports is in its default export.
+  const [direct, nested] = await Promise.all([module[name], module.default?.[name]]);
+  const run = typeof direct === "function" ? direct : nested;
+  if (typeof run !== "function") {
+    throw new Error(`No handler function "${name}" exported from "${fileURLToPath(href)}"`);
+  }
+  const result = await run(value);
+  return isMovable(result)
+    ? structuredClone(result[VALUE], { transfer: [result[TRANSFERABLE]].flat() })
+    : result;
+}
 
 const { transferableSymbol: TRANSFERABLE, valueSymbol: VALUE } = Tinypool;
 const MOVABLE = Symbol("Tinypool.movable");
@@ -145,12 +241,37 @@ function limitsOf({ minThreads, maxThreads }) {
   };
 }
 
-/** The error that tinypool would have thrown. */
-function asTinypool(error, signal) {
-  if (signal?.aborted) {
-    return Object.assign(new Error("The task has been aborted"), { name: "AbortError" });
+class AbortError extends Error {
+  name = "AbortError";
+
+  constructor() {
+    super("The task has been aborted");
   }
-  return error instanceof PoolClosedError ? new Error("Terminating worker thread", { cause: error }) : error;
+}
+
+class CancelError extends Error {
+  name = "CancelError";
+
+  constructor() {
+    super("The task has been cancelled");
+  }
+}
+
+/** Listens to a signal, which may also be an emitter of "abort". Returns a function that ends that. */
+function listenTo(signal, listener) {
+  if (signal instanceof EventEmitter) {
+    signal.once("abort", listener);
+    return () => signal.off("abort", listener);
+  }
+  signal?.addEventListener("abort", listener);
+  return () => signal?.removeEventListener("abort", listener);
+}
+
+function hrefOf(filename) {
+  if (filename === null) {
+    throw new Error("filename must be provided to run() or in options object");
+  }
+  return filename.startsWith("file:") ? filename : pathToFileURL(filename).href;
 }
 
 /** An option that would be without effect is an error. */

@@ -4,29 +4,39 @@
  */
 const { AsyncLocalStorage } = require("node:async_hooks");
 const { cpus } = require("node:os");
-const { createPool, isMain, PoolClosedError, WorkerCrashedError } = require("knitting-native");
+const { createPool, importTask, isMain, PoolClosedError, WorkerCrashedError } = require("knitting-native");
 
-/** Options that knitting-native has no counterpart for, unless their value is this one, which asks for nothing. */
-const UNSUPPORTED = {
-  emitStdStreams: false,
-  maxQueueSize: Infinity,
-  onCreateWorker: undefined,
-  onTerminateWorker: undefined,
-  queueStrategy: "fifo",
-};
+const LONGEST_TIMER = 2 ** 31 - 1;
+/** As many calls of tasks with `abortSignal` as can be. */
+const MOST_ABORTABLE = 65_536;
 
 class Pool {
-  /** Made by the first `exec`. */
+  /** Made by the first `exec`, or at once if there are workers to keep. */
   #pool;
-  /** Resolves when there is a worker that serves. */
-  #isReady;
+  /** The calls that have not settled, in their order. */
+  #pending = new Set();
+  /** Those of them that a worker has begun. */
+  #begun = new Set();
+  #calls = 0;
 
   constructor(script, options = {}) {
     [this.script, this.options] = typeof script === "string" ? [script, options] : [undefined, script ?? {}];
-    const { maxWorkers = Math.max(1, cpus().length - 1), minWorkers = 0 } = this.options;
+    const {
+      maxWorkers = Math.max(1, cpus().length - 1),
+      minWorkers = 0,
+      queueStrategy = "fifo",
+    } = this.options;
     this.maxWorkers = checkCount("maxWorkers", maxWorkers, 1);
     this.minWorkers = minWorkers === "max" ? maxWorkers : checkCount("minWorkers", minWorkers, 0);
     this.maxWorkers = Math.max(this.minWorkers, this.maxWorkers);
+    if (queueStrategy !== "fifo" && queueStrategy !== "lifo") {
+      throw new Error(
+        'knitting-native has no counterpart for a queue of your own as workerpool\'s "queueStrategy"',
+      );
+    }
+    if (this.minWorkers > 0) {
+      this.#started();
+    }
   }
 
   /** A function goes as its source, so it sees nothing of the module that it was written in. */
@@ -40,15 +50,41 @@ class Pool {
     if (typeof method !== "string") {
       throw new TypeError('Function or string expected as argument "method"');
     }
-    refuse({ transfer }, { transfer: undefined });
     const { call } = this.#started();
+    const { maxQueueSize = Infinity, queueStrategy, workerTerminateTimeout = 1000 } = this.options;
+    if (this.#pending.size >= this.maxWorkers + maxQueueSize) {
+      throw new Error(`Max queue size of ${maxQueueSize} reached`);
+    }
+    const answer = call.execute([method, params ?? []], {
+      transfer,
+      // Of the calls that wait, the one with the lowest number goes first.
+      priority: queueStrategy === "lifo" ? -this.#calls++ : undefined,
+    });
+    this.#pending.add(answer);
+    const settle = () => {
+      this.#pending.delete(answer);
+      this.#begun.delete(answer);
+    };
+    answer.then(settle, settle);
+    const hasStarted = new Promise((resolve) => {
+      const begin = () => {
+        this.#begun.add(answer);
+        resolve();
+      };
+      answer.on("progress", ({ event }) => (event === undefined ? begin() : on?.(event[0])));
+    });
     return new CancelablePromise((resolve, reject, signal) => {
-      const answer = call.execute([method, params ?? []], { signal });
-      if (on !== undefined) {
-        answer.on("progress", on);
-      }
       answer.catch((error) => Promise.reject(asWorkerpool(error, this.script))).then(resolve, reject);
-    }, this.#isReady);
+      signal.addEventListener("abort", () => this.#stop(answer, signal.reason, workerTerminateTimeout));
+    }, hasStarted);
+  }
+
+  /** Asks a task to stop, and ends its worker if it doesn't in time. */
+  #stop(answer, reason, graceMs) {
+    answer.reject(reason);
+    const timer = setTimeout(() => answer.kill(), graceMs);
+    const clear = () => clearTimeout(timer);
+    answer.then(clear, clear);
   }
 
   async proxy() {
@@ -56,44 +92,97 @@ class Pool {
     return Object.fromEntries(methods.map((name) => [name, (...params) => this.exec(name, params)]));
   }
 
-  /** Lets the calls in flight finish, unless `force` is set. */
+  /** Gives up the calls that wait, and lets those finish that have a worker, unless `force` is set. */
   terminate(force = false, timeout = Infinity) {
+    for (const answer of this.#waiting) {
+      answer.reject(new Error("Pool terminated"));
+    }
     const pool = this.#pool;
     return CancelablePromise.resolve(pool?.shutdown(force ? 0 : timeout));
   }
 
-  /** The workers: an array of `WorkerInfo`. */
+  /** The workers. */
   get workers() {
-    return this.#pool?.workers.filter(({ state }) => state !== "closed") ?? [];
+    const workers = this.#pool?.workers.filter(({ state }) => state !== "closed") ?? [];
+    return workers.map((info) => ({
+      worker: {
+        isWorkerThread: info.runtime === "thread",
+        isChildProcess: info.runtime !== "thread",
+        pid: info.pid,
+        kill: () => this.#pool.kill(info),
+      },
+    }));
+  }
+
+  /** The calls for which there is no worker. `pool.stats().queueDepth` counts those too whose worker boots. */
+  get #waiting() {
+    const others = [...this.#pending].filter((answer) => !this.#begun.has(answer));
+    return others.slice(Math.max(0, this.workers.length - this.#begun.size));
+  }
+
+  get taskQueue() {
+    return { size: () => this.#waiting.length };
+  }
+
+  stats() {
+    const totalWorkers = this.workers.length;
+    const busyWorkers = Math.min(totalWorkers, this.#pending.size);
+    return {
+      totalWorkers,
+      busyWorkers,
+      idleWorkers: totalWorkers - busyWorkers,
+      pendingTasks: this.#pending.size - busyWorkers,
+      activeTasks: busyWorkers,
+    };
   }
 
   #started() {
-    if (this.#pool === undefined) {
-      refuse(this.options, UNSUPPORTED);
-      const inProcess = this.options.workerType === "process";
-      const { env, execArgv, resourceLimits, cwd } = inProcess
-        ? known("forkOpts", this.options.forkOpts, ["env", "execArgv", "cwd"])
-        : known("workerThreadOpts", this.options.workerThreadOpts, ["env", "execArgv", "resourceLimits"]);
-      this.#pool = createPool({
-        threads: this.maxWorkers,
-        balancer: "firstIdle",
-        workerExecArgv: execArgv,
-        permission: "unsafe",
-        worker: {
-          ...(inProcess && { runtime: "process", processRuntime: "node", cwd }),
-          env,
-          resourceLimits,
-          // The script says by `workerpool.worker({ ... })` which methods it has.
-          bootstrap: { href: __filename, name: "load", data: { script: this.script } },
-        },
-      })({ execute });
-      this.#isReady = new Promise((resolve) => this.#pool.once("ready", resolve));
-    }
+    this.#pool ??= this.#start();
     return this.#pool;
+  }
+
+  #start() {
+    const { workerType, emitStdStreams, workerTerminateTimeout = 1000 } = this.options;
+    const inProcess = workerType === "process";
+    const { env, execArgv, resourceLimits, cwd } = inProcess
+      ? known("forkOpts", this.options.forkOpts, ["env", "execArgv", "cwd"])
+      : known("workerThreadOpts", this.options.workerThreadOpts, ["env", "execArgv", "resourceLimits"]);
+    const pool = createPool({
+      concurrency: 1,
+      balancer: "firstIdle",
+      // workerpool keeps each worker that it has started.
+      workerPoolConfig: {
+        minWorkers: this.minWorkers,
+        maxWorkers: this.maxWorkers,
+        idleTimeout: LONGEST_TIMER,
+        gracefulShutdownTimeout: workerTerminateTimeout,
+      },
+      abortSignalCapacity: MOST_ABORTABLE,
+      workerExecArgv: execArgv,
+      permission: "unsafe",
+      worker: {
+        ...(inProcess && { runtime: "process", processRuntime: "node", cwd }),
+        env,
+        resourceLimits,
+        // The script says by `workerpool.worker({ ... })` which methods it has.
+        bootstrap: { href: __filename, name: "load", data: { script: this.script, emitStdStreams } },
+        teardown: { href: __filename, name: "end" },
+      },
+    })({
+      execute: importTask({ href: __filename, name: "execute", abortSignal: { hasAborted: true } }),
+    });
+    const { onCreateWorker, onTerminateWorker } = this.options;
+    if (onCreateWorker !== undefined) {
+      pool.on("spawn", () => refuseChoice(onCreateWorker({ script: this.script })));
+    }
+    if (onTerminateWorker !== undefined) {
+      pool.on("exit", () => onTerminateWorker({ script: this.script }));
+    }
+    return pool;
   }
 }
 
-/** `cancel` and `timeout` reject the promise that `exec` has returned. The task itself runs on. */
+/** `cancel` and `timeout` reject the promise that `exec` has returned, and have its task stop. */
 class CancelablePromise extends Promise {
   #parent;
   #since;
@@ -162,7 +251,7 @@ class TerminateError extends Error {
   name = "TerminateError";
 }
 
-/** A result or argument and what would be moved with it. Values are copied. */
+/** A result or event, and the buffers that are moved with it. */
 class Transfer {
   constructor(message, transfer) {
     Object.assign(this, { message, transfer });
@@ -174,25 +263,62 @@ const current = new AsyncLocalStorage();
 
 /** What a worker can do, by name. */
 const methods = {
-  run: (source, params) => new Function(`return (${source}).apply(this, arguments);`)(...(params ?? [])),
+  run(source, params) {
+    return new Function(`return (${source}).apply(this, arguments);`).apply(this, params ?? []);
+  },
   methods: () => Object.keys(methods),
 };
 
+/** What a worker does before it ends. */
+let onTerminate;
+
 /** Runs in each worker before its first call. */
-async function load({ script }) {
+async function load({ script, emitStdStreams }) {
+  if (emitStdStreams) {
+    for (const name of ["stdout", "stderr"]) {
+      process[name].write = (chunk) => emit({ [name]: String(chunk) }) ?? true;
+    }
+  }
   if (script !== undefined) {
     await import(script);
   }
 }
 
-/** The one task. */
+/** Runs in each worker that ends in order. */
+async function end() {
+  await onTerminate?.(0);
+}
+
+/** The one task. It tells when it starts, and then each event. */
 async function execute([name, params], toolkit) {
+  toolkit.progress({});
   const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
   if (method === undefined) {
     throw new Error(`Unknown method "${name}"`);
   }
-  const result = await current.run(toolkit, () => method(...params));
-  return result instanceof Transfer ? result.message : result;
+  const listeners = [];
+  const worker = { addAbortListener: (listener) => listeners.push(listener), emit };
+  const run = async () => withoutMoved(await method.apply({ worker }, params));
+  const stopped = new Promise((resolve, reject) => {
+    const stop = () => {
+      // Without a listener the task goes on, and its worker is ended.
+      if (listeners.length > 0) {
+        Promise.all(listeners.map((listener) => listener())).then(resolve, reject);
+      }
+    };
+    toolkit.signal.addEventListener("abort", () => current.run(toolkit, stop));
+  });
+  return await current.run(toolkit, () => Promise.race([run(), stopped]));
+}
+
+/** Sends an event of the call that runs. */
+function emit(payload) {
+  current.getStore()?.progress({ event: [withoutMoved(payload)] });
+}
+
+/** What is sent of a value. The buffers that are moved with it are detached. */
+function withoutMoved(value) {
+  return value instanceof Transfer ? structuredClone(value.message, { transfer: value.transfer }) : value;
 }
 
 /** The error that workerpool would have thrown. */
@@ -228,23 +354,22 @@ function known(name, options = {}, names) {
   return options;
 }
 
-/** An option that would be without effect is an error. */
-function refuse(options, unsupported) {
-  for (const [name, nothing] of Object.entries(unsupported)) {
-    if (options[name] !== undefined && options[name] !== nothing) {
-      throw new Error(`knitting-native has no counterpart for workerpool's "${name}"`);
-    }
+/** All workers of a pool have the same options. */
+function refuseChoice(options) {
+  if (options !== undefined && options !== null) {
+    throw new Error(
+      'knitting-native has no counterpart for options that workerpool\'s "onCreateWorker" returns',
+    );
   }
 }
 
 module.exports = {
   pool: (script, options) => new Pool(script, options),
-  worker: (own, { onTerminate } = {}) => {
-    refuse({ onTerminate }, { onTerminate: undefined });
+  worker: (own, options = {}) => {
     Object.assign(methods, own);
+    onTerminate = options.onTerminate;
   },
-  workerEmit: (payload) =>
-    current.getStore()?.progress(payload instanceof Transfer ? payload.message : payload),
+  workerEmit: emit,
   Promise: Object.assign(CancelablePromise, { CancellationError, TimeoutError }),
   Pool,
   Transfer,
@@ -253,5 +378,6 @@ module.exports = {
   isMainThread: isMain,
   cpus: cpus().length,
   load,
+  end,
   execute,
 };
