@@ -67,7 +67,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   readonly #late = new Set<SupervisedWorker>();
   /** Whether the lanes tell when they have heard from their workers. */
   #wanted = false;
-  #isClosed = false;
+  isClosed = false;
   #calls = 0;
   readonly #counts = { failed: 0, timedOut: 0, sent: 0, served: 0 };
   readonly #recycled: Partial<Record<RecycleReason, number>> = {};
@@ -87,6 +87,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     this.#sizer = new Sizer(config, this.#active, this.#queue, {
       grow: () => this.#add(false),
       shrink: (worker) => this.#remove(worker),
+      stuck: (error) => this.#rejectAll(systemError(error)),
     });
     try {
       for (let count = 0; count < config.minWorkers + spareWorkers; count++) {
@@ -125,7 +126,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       this.#startBound(call);
       return;
     }
-    if (this.#queue.size === 0 && this.#free(task)?.submit(call) === true) {
+    if (!this.#queue.isOpen && this.#free(task)?.submit(call) === true) {
       return;
     }
     this.#enqueue(call);
@@ -151,7 +152,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     }
     const word = call.plan.terms?.affinity;
     if (word === undefined) {
-      if (this.#queue.size > 0 || this.#pick(call.task)?.submit(call) !== true) {
+      if (this.#queue.isOpen || this.#pick(call.task)?.submit(call) !== true) {
         this.#enqueue(call);
       }
       return;
@@ -218,21 +219,35 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   #wait(call: LaneCall): void {
-    const word = call.plan.terms?.affinity;
-    this.#queue.add(call, word === undefined ? undefined : this.#affinities.workerOf(word));
-    this.#sizer.waits();
-    this.#want();
+    this.#queueUp(call);
     for (const worker of this.#active) {
       if (this.#queue.size === 0) {
         break;
       }
+      this.#ask(worker);
+    }
+  }
+
+  #queueUp(call: LaneCall): void {
+    const word = call.plan.terms?.affinity;
+    this.#queue.add(call, word === undefined ? undefined : this.#affinities.workerOf(word));
+    this.#sizer.waits();
+    this.#want();
+  }
+
+  /** Lets a worker take calls that wait, if it can. One that has no calls would not ask for them. */
+  #ask(worker: SupervisedWorker): void {
+    if (worker.load === 0) {
+      this.#fill(worker);
+      worker.flush();
+    } else {
       worker.look();
     }
   }
 
   /** Rejects a call that no worker will ever take. Returns false if there may be one. */
   #refuse(call: LaneCall): boolean {
-    if (this.#isClosed) {
+    if (this.isClosed) {
       call.cutOff();
       return true;
     }
@@ -286,18 +301,28 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
    */
   #fill(worker: SupervisedWorker): void {
     const queue = this.#queue;
-    for (let share = Math.ceil(queue.size / this.#active.length); share > 0; share--) {
+    for (let share = Math.ceil(queue.size / this.#active.length); share > 0; ) {
       const call = queue.next(worker);
       if (call === undefined || !worker.takesNow(call.task)) {
         return;
       }
-      queue.take(call);
       const word = call.plan.terms?.affinity;
+      const owner = word === undefined ? worker : (this.#affinities.workerOf(word) ?? worker);
+      if (owner !== worker) {
+        // Another call with this word has gone there while this one was waiting.
+        queue.bind(call, owner);
+        this.#ask(owner);
+        continue;
+      }
+      share--;
+      queue.take(call);
       if (word !== undefined) {
         this.#affinities.bind(word, worker);
       }
       if (!worker.take(call)) {
-        this.#return([call]);
+        if (!call.cancelled && !this.#refuse(call)) {
+          this.#queueUp(call);
+        }
         return;
       }
     }
@@ -316,7 +341,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   #move(calls: readonly LaneCall[], to: SupervisedWorker): void {
-    this.#return(calls.filter((call) => !to.submit(call)));
+    this.#return(calls.filter((call) => !to.takesNow(call.plan.task) || !to.submit(call)));
   }
 
   late(worker: SupervisedWorker): void {
@@ -326,6 +351,10 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       if (other !== worker && other.isFreeNow) {
         this.#move(worker.takeBack(true), other);
       }
+    }
+    if (this.#active.length < this.plan.config.maxWorkers) {
+      // Those that wait behind a long call are a reason to start another worker.
+      this.#return(worker.takeBack(false));
     }
   }
 
@@ -370,15 +399,19 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     const isHopeless = this.#brokenBy() !== undefined;
     const isServed = this.#workers.some(({ state }) => state === "ready" || state === "spare");
     if (isHopeless || (tooSlow && !isServed)) {
-      for (const call of this.#queue.clear()) {
-        this.#fail(call, error);
-      }
-      this.#want();
+      this.#rejectAll(error);
     }
     if (worker.isSpare || isHopeless) {
       return;
     }
     this.#replace(worker);
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const call of this.#queue.clear()) {
+      this.#fail(call, error);
+    }
+    this.#want();
   }
 
   left(worker: SupervisedWorker): void {
@@ -480,7 +513,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   async close(cut: (calls: readonly LaneCall[]) => void): Promise<void> {
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#sizer.stop();
     const ends = this.#workers.map((worker) => worker.close());
     cut(ends.flatMap(({ calls }) => calls).concat(this.#queue.clear()));

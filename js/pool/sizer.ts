@@ -5,6 +5,7 @@
  *   a call waits, and there is no worker at all            -> one more, at once
  *   a call has waited for GROW_AFTER_MILLIS                -> one more, if none boots
  *   a call has waited for n * BOOT_MILLIS                  -> one more, if at most n boot
+ *   none can be started, and there is no worker at all     -> the calls that wait reject
  *   a worker has had no calls for idleTimeout              -> one less, down to minWorkers
  * ```
  */
@@ -19,20 +20,31 @@ const BOOT_MILLIS = 250;
 /** Looks at idle workers in each idle timeout. */
 const LOOKS = 8;
 
+/** What the pool does about its size. */
+interface SizerActions {
+  /** Starts a worker. Throws if none can be started. */
+  grow(): void;
+  shrink(worker: SupervisedWorker): void;
+  /** There is no worker, and none can be started because of `error`. */
+  stuck(error: unknown): void;
+}
+
 export class Sizer {
   readonly #config: ResolvedConfig;
   readonly #active: readonly SupervisedWorker[];
   readonly #queue: { readonly size: number; readonly oldestWaitMs: number };
-  readonly #actions: { grow(): void; shrink(worker: SupervisedWorker): void };
+  readonly #actions: SizerActions;
   #growth: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** Whether the last attempt to start a worker has failed. */
+  #isShort = false;
 
   constructor(
     config: ResolvedConfig,
     active: readonly SupervisedWorker[],
     queue: { readonly size: number; readonly oldestWaitMs: number },
-    actions: { grow(): void; shrink(worker: SupervisedWorker): void },
+    actions: SizerActions,
   ) {
     this.#config = config;
     this.#active = active;
@@ -63,16 +75,27 @@ export class Sizer {
     const booting = this.#active.filter(({ state }) => state === "booting").length;
     const most = oldestWaitMs < GROW_AFTER_MILLIS ? 0 : 1 + Math.floor(oldestWaitMs / BOOT_MILLIS);
     if (this.#active.length === 0 || booting < most) {
-      try {
-        this.#actions.grow();
-      } catch (error) {
-        // No more workers can be started now. Those that there are go on.
-        process.emitWarning(error as Error);
-      }
+      this.#add();
     }
     this.#growth = setTimeout(this.#grow, GROW_AFTER_MILLIS).unref();
     this.#watchIdle();
   };
+
+  #add(): void {
+    const wasShort = this.#isShort;
+    try {
+      this.#actions.grow();
+      this.#isShort = false;
+    } catch (error) {
+      this.#isShort = true;
+      if (this.#active.length === 0) {
+        this.#actions.stuck(error);
+      } else if (!wasShort) {
+        // No more workers can be started now. Those that there are go on.
+        process.emitWarning(error as Error);
+      }
+    }
+  }
 
   #watchIdle(): void {
     if (this.#idle === undefined && this.#active.length > this.#config.minWorkers && !this.#stopped) {

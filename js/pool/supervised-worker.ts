@@ -166,12 +166,12 @@ export class SupervisedWorker {
 
   /** Takes over a call. Returns false if there is no space for it now. */
   submit(call: LaneCall): boolean {
-    return this.#run.lane.submit(call) && this.#taken();
+    return this.takesSoon && this.#run.lane.submit(call) && this.#taken();
   }
 
   /** Does the same in a turn of its lane, in which `room` was called. */
   take(call: LaneCall): boolean {
-    return this.#run.lane.take(call) && this.#taken();
+    return this.takesSoon && this.#run.lane.take(call) && this.#taken();
   }
 
   #taken(): true {
@@ -190,6 +190,14 @@ export class SupervisedWorker {
   want(wanted: boolean): void {
     if (this.#state === "ready") {
       this.#run.lane.want(wanted);
+    }
+  }
+
+  /** Sends what the worker was given by `take` outside of a turn of its lane, or perhaps in one, when that is over. */
+  flush(): void {
+    if (this.load > 0) {
+      const { lane } = this.#run;
+      queueMicrotask(() => lane.catchUp());
     }
   }
 
@@ -215,6 +223,7 @@ export class SupervisedWorker {
     if (this.#state === "spare") {
       this.#state = "ready";
       this.#supervisor.ready(this);
+      this.flush();
     }
   }
 
@@ -245,7 +254,7 @@ export class SupervisedWorker {
         this.#drain = setTimeout(() => this.halt({ reason, why }), drainMs).unref();
       }
       lane.isLeaving = true;
-      if (!lane.isAttended) {
+      if (lane.isDone) {
         this.#rested();
       }
     }
@@ -261,7 +270,9 @@ export class SupervisedWorker {
       return Promise.resolve();
     }
     const run = this.#run;
-    if (this.#state === "ready") {
+    // Its end comes by itself.
+    run.lane.isLeaving = false;
+    if (this.takesSoon || this.#state === "spare") {
       this.#state = "retiring";
       this.#supervisor.gone(this, run.lane.takeBack(false));
     }
@@ -290,7 +301,7 @@ export class SupervisedWorker {
     const run = this.#run;
     // The lane that reports it is not finished yet.
     queueMicrotask(() => {
-      if (run === this.#run && this.#state === "retiring") {
+      if (run === this.#run && this.#state === "retiring" && run.lane.isLeaving) {
         this.#stop(this.#retirement as RetireReason);
       }
     });
@@ -303,6 +314,7 @@ export class SupervisedWorker {
     clearTimeout(this.#drain);
     const { exited } = run.stop();
     this.#state = "restarting";
+    this.#supervisor.caughtUp(this);
     this.#count(run);
     this.#ended = holding(
       exited.then((exit) => {
@@ -358,7 +370,8 @@ export class SupervisedWorker {
     // The user's function may make calls and shut the pool down, so it is called before anything of the new worker
     // exists.
     const wrapper = wrapperOf(plan, this.index, this.#starts);
-    if (this.#state === "closed") {
+    if (supervisor.isClosed) {
+      this.#state = "closed";
       return;
     }
     this.#state = "booting";
@@ -384,6 +397,10 @@ export class SupervisedWorker {
   }
 
   #ready(): void {
+    if (this.#state === "retiring") {
+      // It was killed when it was about to be ready.
+      return;
+    }
     this.#state = this.#isSpare ? "spare" : "ready";
     this.#bootFailures = 0;
     this.#supervisor.listeners.emit("ready", { worker: this.info() });
@@ -419,6 +436,9 @@ export class SupervisedWorker {
     }
     if (bootError !== undefined && !isBlameless(exit.reason)) {
       supervisor.gone(this, unstarted);
+      if (supervisor.isClosed) {
+        return;
+      }
       this.#bootEnded(bootError, end.retryable, run.tooSlow);
       return;
     }
@@ -430,9 +450,12 @@ export class SupervisedWorker {
       return moves;
     });
     supervisor.gone(this, moved);
-    const reason = this.#retirement ?? exit.reason;
-    if (isRecycled(reason)) {
-      supervisor.recycled(info, reason);
+    if (isRecycled(exit.reason)) {
+      supervisor.recycled(info, exit.reason);
+    }
+    if (supervisor.isClosed) {
+      // A getter of an argument that was given to another worker has shut the pool down.
+      return;
     }
     const hasWorked =
       run.lane.served > 0 ||

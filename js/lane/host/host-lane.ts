@@ -280,6 +280,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     const taken = unbegun.slice(0, most).filter((call) => this.#takeBackOne(call));
     if (!this.isAttended) {
       this.#poller.release();
+      this.#leave();
     }
     return taken;
   }
@@ -457,6 +458,11 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     return this.load !== this.inFlight.unattended;
   }
 
+  /** Whether nobody waits for a call any more. A stream that nobody reads at present can still be read. */
+  get isDone(): boolean {
+    return !this.isAttended && this.inFlight.calls.every(({ cancelled }) => cancelled);
+  }
+
   get waitsForRoom(): boolean {
     return this.#backlog.isWanted || !this.#queue.isEmpty;
   }
@@ -491,7 +497,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   }
 
   #leave(): void {
-    if (this.isLeaving && !this.isAttended) {
+    if (this.isLeaving && this.isDone) {
       this.#events.rested();
     }
   }
