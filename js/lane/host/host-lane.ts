@@ -272,12 +272,13 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
 
   /**
    * Takes back calls that the worker has not begun, oldest first: half of them if `isHalf` is set, since the worker may
-   * go on with the others.
+   * go on with the others. Those with an affinity stay with their worker.
    */
   takeBack(isHalf: boolean): LaneCall[] {
     const unbegun = this.isOpen ? this.#unbegunCalls() : [];
-    const most = isHalf ? Math.ceil(unbegun.length / 2) : unbegun.length;
-    const taken = unbegun.slice(0, most).filter((call) => this.#takeBackOne(call));
+    const movable = unbegun.filter((call) => call.terms?.affinity === undefined && !call.hasStreamed);
+    const most = isHalf ? Math.ceil(movable.length / 2) : movable.length;
+    const taken = movable.slice(0, most).filter((call) => this.#takeBackOne(call));
     if (!this.isAttended) {
       this.#poller.release();
       this.#leave();
@@ -297,7 +298,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
 
   #takeBackOne(call: LaneCall): boolean {
     try {
-      if (call.hasStreamed || !call.takeBack(this.native, this.shares.held(call.id))) {
+      if (!call.takeBack(this.native, this.shares.held(call.id))) {
         return false;
       }
     } catch {
