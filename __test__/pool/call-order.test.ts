@@ -6,18 +6,16 @@ import { CallQueue } from "../../build/pool/call-queue.js";
 
 interface Waiting {
   readonly order: number;
-  readonly terms: { readonly priority: number } | undefined;
+  readonly plan: { readonly terms: { readonly priority: number } | undefined };
   carrier?: unknown;
-  waitsSince: number;
 }
 
 const call = (order: number, priority: number): Waiting => ({
   order,
-  terms: priority === 0 ? undefined : { priority },
-  waitsSince: 0,
+  plan: { terms: priority === 0 ? undefined : { priority } },
 });
 const before = (a: Waiting, b: Waiting) =>
-  (a.terms?.priority ?? 0) - (b.terms?.priority ?? 0) || a.order - b.order;
+  (a.plan.terms?.priority ?? 0) - (b.plan.terms?.priority ?? 0) || a.order - b.order;
 
 const step = fc.oneof(
   {

@@ -276,7 +276,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
    */
   takeBack(isHalf: boolean): LaneCall[] {
     const unbegun = this.isOpen ? this.#unbegunCalls() : [];
-    const movable = unbegun.filter((call) => call.terms?.affinity === undefined && !call.hasStreamed);
+    const movable = unbegun.filter((call) => call.plan.terms?.affinity === undefined && !call.hasStreamed);
     const most = isHalf ? Math.ceil(movable.length / 2) : movable.length;
     const taken = movable.slice(0, most).filter((call) => this.#takeBackOne(call));
     if (!this.isAttended) {
