@@ -173,10 +173,45 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     expect(seen.get(users[0])?.has(after)).toBe(false);
   });
 
+  test("calls with one affinity that wait before anybody has it go to one worker", async () => {
+    await using pool = await ready({ threads: 3 });
+    const gate = file();
+    const held = [1, 2, 3].map(() => pool.call.blockUntil(gate));
+    await until("they have begun", () => pool.stats().queueDepth === 0);
+    const words = ["a", "b", "c", "d"];
+    const calls = Array.from({ length: 40 }, (_, index) =>
+      pool.call.who(undefined, { affinity: words[index % words.length] }),
+    );
+    touch(gate);
+    const identities = await within(Promise.all(calls));
+    for (const at of words.keys()) {
+      expect(new Set(identities.filter((_, index) => index % words.length === at)).size).toBe(1);
+    }
+    await within(Promise.all(held));
+  });
+
+  test("quick calls that got behind a call with an affinity don't stay there", async () => {
+    await using pool = await ready({ threads: 2 });
+    const terms = { affinity: "one" };
+    // So that the pool knows them to be quick.
+    await within(Promise.all(Array.from({ length: 2_000 }, () => pool.call.echo(1))));
+    for (let round = 0; round < 10; round++) {
+      const gate = file();
+      const held = pool.call.blockUntil(gate, terms);
+      const behind = outcome(pool.call.who(undefined, terms));
+      await within(Promise.all(Array.from({ length: 50 }, () => pool.call.echo(1))));
+      expect(behind).toEqual({});
+      touch(gate);
+      await within(held);
+      await until("it is answered", () => behind.value !== undefined);
+    }
+  });
+
   test("a call that is given up while it waits is never sent", async () => {
     await using pool = await ready({ concurrency: 1 });
     const gate = file();
     const held = pool.call.blockUntil(gate);
+    await until("it has begun", () => pool.stats().queueDepth === 0);
     const controller = new AbortController();
     const waiting = Array.from({ length: 10 }, () =>
       failure(pool.call.who(undefined, { signal: controller.signal })),
@@ -195,6 +230,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = await ready({ concurrency: 1, workerPoolConfig: { maxQueueSize: 3 } });
     const gate = file();
     const held = pool.call.blockUntil(gate);
+    await until("it has begun", () => pool.stats().queueDepth === 0);
     const waiting = [1, 2, 3].map((value) => pool.call.echo(value));
     const refused = await within(failure(pool.call.echo(4)));
     expect(refused).toBeInstanceOf(QueueFullError);
@@ -210,6 +246,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = await ready({ concurrency: 1, maxQueueBytes: 1_000_000 });
     const gate = file();
     const held = pool.call.blockUntil(gate);
+    await until("it has begun", () => pool.stats().queueDepth === 0);
     const bytes = new Uint8Array(300_000);
     const copied = [1, 2, 3].map(() => pool.call.byteLength(bytes));
     const refused = await within(failure(pool.call.byteLength(bytes)));

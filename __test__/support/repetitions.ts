@@ -45,3 +45,8 @@ export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
 export const CALLS_AT_ONCE = repetitions(20_000, 200_000, 1_000_000);
 /** Hosts that are killed in each phase of their workers' lives, for the common transports and for the others. */
 export const KILLED_HOSTS = { common: repetitions(1, 3, 10), others: repetitions(1, 1, 3) };
+/** Calls while workers are recycled and killed. Each hundred of them costs a worker. */
+export const CALLS_AMID_KILLS = {
+  thread: repetitions(2_000, 8_000, 100_000),
+  process: repetitions(1_000, 4_000, 100_000),
+};

@@ -27,7 +27,8 @@ export interface CallOptions<Result = unknown> {
   copy?: false | undefined;
   /**
    * ArrayBuffers of the argument that are detached at the call, so that they are moved to the call and you can't use
-   * them any more. Not beside `copy: false`. Default: none.
+   * them any more. A call with one that can't be detached, such as a `WebAssembly.Memory`'s, rejects and detaches none;
+   * Node 20 leaves such a one as it is. Not beside `copy: false`. Default: none.
    */
   transfer?: readonly ArrayBuffer[] | undefined;
   /**

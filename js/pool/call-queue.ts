@@ -42,6 +42,11 @@ export class CallQueue implements Carrier {
     return this.#all.size;
   }
 
+  /** Whether a call waits that any worker may take. */
+  get isOpen(): boolean {
+    return this.#heap.first !== undefined;
+  }
+
   /** The calls that wait, in the order in which they began to. */
   get calls(): LaneCall[] {
     return [...this.#all.keys()];
@@ -84,6 +89,14 @@ export class CallQueue implements Carrier {
     const wait = this.#all.get(call);
     this.#forget(call);
     this.#heapOf(wait?.place).removeFirst();
+  }
+
+  /** The call that `next` has returned, which any worker could take, waits for this one alone from now on. */
+  bind(call: LaneCall, place: Place): void {
+    this.#heap.removeFirst();
+    const { since } = this.#all.get(call) as Wait;
+    this.#all.set(call, { since, place });
+    this.#heapOf(place).add(call);
   }
 
   /** The worker ends, so that calls which wait for it alone can go anywhere. */

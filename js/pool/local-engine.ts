@@ -27,6 +27,7 @@ import { bytesOf, CallQueue, tooManyBytes, tooManyCalls } from "./call-queue";
 import type { ResolvedConfig } from "./config";
 import type { Engine } from "./engine";
 import type { Listeners } from "./events";
+import { allocateIn, freeIndex, remove, workerOf } from "./places";
 import { Sizer } from "./sizer";
 import { statsOf } from "./snapshot";
 import type { PoolStats } from "./stats";
@@ -61,7 +62,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   readonly #late = new Set<SupervisedWorker>();
   /** Whether the lanes tell when they have heard from their workers. */
   #wanted = false;
-  #isClosed = false;
+  isClosed = false;
   #calls = 0;
   readonly #counts = { failed: 0, timedOut: 0, sent: 0, served: 0 };
   readonly #recycled: Partial<Record<RecycleReason, number>> = {};
@@ -81,6 +82,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     this.#sizer = new Sizer(config, this.#active, this.#queue, {
       grow: () => this.#add(false),
       shrink: (worker) => this.#remove(worker),
+      stuck: (error) => this.#rejectAll(systemError(error)),
     });
     try {
       for (let count = 0; count < config.minWorkers + spareWorkers; count++) {
@@ -119,7 +121,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       this.#startBound(call);
       return;
     }
-    if (this.#queue.size === 0 && this.#free(task)?.submit(call) === true) {
+    if (!this.#queue.isOpen && this.#free(task)?.submit(call) === true) {
       return;
     }
     this.#enqueue(call);
@@ -145,7 +147,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     }
     const word = call.plan.terms?.affinity;
     if (word === undefined) {
-      if (this.#queue.size > 0 || this.#pick(call.task)?.submit(call) !== true) {
+      if (this.#queue.isOpen || this.#pick(call.task)?.submit(call) !== true) {
         this.#enqueue(call);
       }
       return;
@@ -204,21 +206,34 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   #wait(call: LaneCall): void {
-    const word = call.plan.terms?.affinity;
-    this.#queue.add(call, word === undefined ? undefined : this.#affinities.workerOf(word));
-    this.#sizer.waits();
-    this.#want();
+    this.#queueUp(call);
     for (const worker of this.#active) {
       if (this.#queue.size === 0) {
         break;
       }
+      this.#ask(worker);
+    }
+  }
+
+  #queueUp(call: LaneCall): void {
+    const word = call.plan.terms?.affinity;
+    this.#queue.add(call, word === undefined ? undefined : this.#affinities.workerOf(word));
+    this.#sizer.waits();
+    this.#want();
+  }
+
+  /** Lets a worker take calls that wait, if it can. One that has no calls would not ask for them. */
+  #ask(worker: SupervisedWorker): void {
+    if (worker.load === 0) {
+      this.#fill(worker);
+    } else {
       worker.look();
     }
   }
 
   /** Rejects a call that no worker will ever take. Returns false if there may be one. */
   #refuse(call: LaneCall): boolean {
-    if (this.#isClosed) {
+    if (this.isClosed) {
       call.cutOff();
       return true;
     }
@@ -273,18 +288,28 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   #fill(worker: SupervisedWorker): void {
     const queue = this.#queue;
     const isReady = this.#letsLieReady;
-    for (let share = Math.ceil(queue.size / this.#active.length); share > 0; share--) {
+    for (let share = Math.ceil(queue.size / this.#active.length); share > 0; ) {
       const call = queue.next(worker);
       if (call === undefined || !worker.takesNow(call.task, isReady)) {
         return;
       }
-      queue.take(call);
       const word = call.plan.terms?.affinity;
+      const owner = word === undefined ? worker : (this.#affinities.workerOf(word) ?? worker);
+      if (owner !== worker) {
+        // Another call with this word has gone there while this one was waiting.
+        queue.bind(call, owner);
+        this.#ask(owner);
+        continue;
+      }
+      share--;
+      queue.take(call);
       if (word !== undefined) {
         this.#affinities.bind(word, worker);
       }
       if (!worker.submit(call)) {
-        this.#return([call]);
+        if (!call.cancelled && !this.#refuse(call)) {
+          this.#queueUp(call);
+        }
         return;
       }
     }
@@ -312,7 +337,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   #move(calls: readonly LaneCall[], to: SupervisedWorker): void {
-    this.#return(calls.filter((call) => !to.submit(call)));
+    this.#return(calls.filter((call) => !to.takesNow(call.task, true) || !to.submit(call)));
   }
 
   late(worker: SupervisedWorker): void {
@@ -322,6 +347,10 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       if (other !== worker && other.isFreeNow) {
         this.#move(worker.takeBack(true), other);
       }
+    }
+    if (this.#active.length < this.plan.config.maxWorkers) {
+      // Those that wait behind a long call are a reason to start another worker.
+      this.#return(worker.takeBack(false));
     }
   }
 
@@ -366,15 +395,19 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     const isHopeless = this.#brokenBy() !== undefined;
     const isServed = this.#workers.some(({ state }) => state === "ready" || state === "spare");
     if (isHopeless || (tooSlow && !isServed)) {
-      for (const call of this.#queue.clear()) {
-        this.#fail(call, error);
-      }
-      this.#want();
+      this.#rejectAll(error);
     }
     if (worker.isSpare || isHopeless) {
       return;
     }
     this.#replace(worker);
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const call of this.#queue.clear()) {
+      this.#fail(call, error);
+    }
+    this.#want();
   }
 
   left(worker: SupervisedWorker): void {
@@ -404,12 +437,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
 
   /** Adds a place. Throws if no worker can be started. */
   #add(isSpare: boolean): void {
-    const taken = new Set(this.#workers.map(({ index }) => index));
-    let index = 0;
-    while (taken.has(index)) {
-      index++;
-    }
-    const worker = new SupervisedWorker(this, index, isSpare);
+    const worker = new SupervisedWorker(this, freeIndex(this.#workers), isSpare);
     this.#workers.push(worker);
     this.#workers.sort((a, b) => a.index - b.index);
     if (!isSpare) {
@@ -427,22 +455,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   alloc(byteLength: number): Uint8Array {
     const picked = this.#pick(0);
     const others = this.#active.filter((worker) => worker !== picked && worker.takesSoon);
-    const workers = picked === undefined ? others : [picked, ...others];
-    for (const worker of workers) {
-      const array = worker.alloc(byteLength);
-      if (array !== undefined) {
-        return array;
-      }
-    }
-    if (workers.length > 0) {
-      throw new KnittingError(
-        "KNITTING_ARENA_FULL",
-        `pool.alloc: no worker's memory has room for ${byteLength} more bytes now. Arrays that were ` +
-          "allocated and not sent take room until they are collected",
-      );
-    }
-    // Without a worker there is no arena, so this array will be copied.
-    return new Uint8Array(byteLength);
+    return allocateIn(picked === undefined ? others : [picked, ...others], byteLength);
   }
 
   get calls(): LaneCall[] {
@@ -459,34 +472,21 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   kill(info: WorkerInfo): Promise<void> {
-    const worker = this.#find(info);
+    const worker = workerOf(this.#workers, info);
     return worker?.halt({ reason: "killed", why: "pool.kill was called for it" }) ?? Promise.resolve();
   }
 
   async recycle(info: WorkerInfo | undefined): Promise<void> {
-    const found = info === undefined ? undefined : this.#find(info);
+    const found = info === undefined ? undefined : workerOf(this.#workers, info);
     const workers = info === undefined ? [...this.#workers] : found === undefined ? [] : [found];
     await Promise.all(workers.map((worker) => worker.retire("recycled")));
   }
 
-  /** The worker that this is a snapshot of, if it still runs. */
-  #find({ index, startedAt }: WorkerInfo): SupervisedWorker | undefined {
-    const worker = this.#workers.find((worker) => worker.index === index);
-    return worker?.info().startedAt?.getTime() === startedAt?.getTime() ? worker : undefined;
-  }
-
   async close(cut: (calls: readonly LaneCall[]) => void): Promise<void> {
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#sizer.stop();
     const ends = this.#workers.map((worker) => worker.close());
     cut(ends.flatMap(({ calls }) => calls).concat(this.#queue.clear()));
     await Promise.all(ends.map(({ ended }) => ended));
-  }
-}
-
-function remove<T>(list: T[], element: T): void {
-  const at = list.indexOf(element);
-  if (at >= 0) {
-    list.splice(at, 1);
   }
 }

@@ -5,10 +5,11 @@
  *   a call waits, and there is no worker at all            -> one more, at once
  *   a call has waited for GROW_AFTER_MILLIS                -> one more, if none boots
  *   a call has waited for n * BOOT_MILLIS                  -> one more, if at most n boot
+ *   none can be started, and there is no worker at all     -> the calls that wait reject
  *   a worker has had no calls for idleTimeout              -> one less, down to minWorkers
  * ```
  */
-import { clearTimeout, setTimeout } from "../base/clock";
+import { clearTimeout, now, setTimeout } from "../base/clock";
 import type { ResolvedConfig } from "./config";
 import type { SupervisedWorker } from "./supervised-worker";
 
@@ -19,20 +20,33 @@ const BOOT_MILLIS = 250;
 /** Looks at idle workers in each idle timeout. */
 const LOOKS = 8;
 
+/** What the pool does about its size. */
+interface SizerActions {
+  /** Starts a worker. Throws if none can be started. */
+  grow(): void;
+  shrink(worker: SupervisedWorker): void;
+  /** There is no worker, and none can be started because of `error`. */
+  stuck(error: unknown): void;
+}
+
 export class Sizer {
   readonly #config: ResolvedConfig;
   readonly #active: readonly SupervisedWorker[];
   readonly #queue: { readonly size: number; readonly oldestWaitMs: number };
-  readonly #actions: { grow(): void; shrink(worker: SupervisedWorker): void };
+  readonly #actions: SizerActions;
   #growth: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** What each worker had been sent when it was last looked at, and since when that has not changed. */
+  readonly #seen = new WeakMap<SupervisedWorker, { readonly sent: number; readonly since: number }>();
+  /** Whether the last attempt to start a worker has failed. */
+  #isShort = false;
 
   constructor(
     config: ResolvedConfig,
     active: readonly SupervisedWorker[],
     queue: { readonly size: number; readonly oldestWaitMs: number },
-    actions: { grow(): void; shrink(worker: SupervisedWorker): void },
+    actions: SizerActions,
   ) {
     this.#config = config;
     this.#active = active;
@@ -63,16 +77,27 @@ export class Sizer {
     const booting = this.#active.filter(({ state }) => state === "booting").length;
     const most = oldestWaitMs < GROW_AFTER_MILLIS ? 0 : 1 + Math.floor(oldestWaitMs / BOOT_MILLIS);
     if (this.#active.length === 0 || booting < most) {
-      try {
-        this.#actions.grow();
-      } catch (error) {
-        // No more workers can be started now. Those that there are go on.
-        process.emitWarning(error as Error);
-      }
+      this.#add();
     }
     this.#growth = setTimeout(this.#grow, GROW_AFTER_MILLIS).unref();
     this.#watchIdle();
   };
+
+  #add(): void {
+    const wasShort = this.#isShort;
+    try {
+      this.#actions.grow();
+      this.#isShort = false;
+    } catch (error) {
+      this.#isShort = true;
+      if (this.#active.length === 0) {
+        this.#actions.stuck(error);
+      } else if (!wasShort) {
+        // No more workers can be started now. Those that there are go on.
+        process.emitWarning(error as Error);
+      }
+    }
+  }
 
   #watchIdle(): void {
     if (this.#idle === undefined && this.#active.length > this.#config.minWorkers && !this.#stopped) {
@@ -84,10 +109,21 @@ export class Sizer {
     this.#idle = undefined;
     const { idleTimeoutMs, minWorkers } = this.#config;
     for (const worker of [...this.#active].reverse()) {
-      if (worker.idleFor() >= idleTimeoutMs && this.#active.length > minWorkers) {
+      if (this.#idleFor(worker) >= idleTimeoutMs && this.#active.length > minWorkers) {
         this.#actions.shrink(worker);
       }
     }
     this.#watchIdle();
   };
+
+  /** For how long a worker has had no calls, in milliseconds, as far as is known from the times of asking. */
+  #idleFor(worker: SupervisedWorker): number {
+    const { sent } = worker.totals;
+    const seen = this.#seen.get(worker);
+    if (seen === undefined || worker.state !== "ready" || worker.load > 0 || sent !== seen.sent) {
+      this.#seen.set(worker, { sent, since: now() });
+      return 0;
+    }
+    return now() - seen.since;
+  }
 }

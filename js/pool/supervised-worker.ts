@@ -12,7 +12,7 @@
  * A spare worker takes no calls until another worker ends and it takes that one's role. The other place then boots a
  * spare. A place that leaves is not filled again.
  */
-import { clearTimeout, now, queueMicrotask, setTimeout } from "../base/clock";
+import { clearTimeout, queueMicrotask, setTimeout } from "../base/clock";
 import { debugLog } from "../base/debug-log";
 import type { KillOrder } from "../call/call";
 import { allocate } from "../lane/arena-buffers";
@@ -60,8 +60,6 @@ export class SupervisedWorker {
   #ended: Promise<unknown> = Promise.resolve();
   /** Number of calls of the workers that have ended: given to them, answered. */
   readonly past = { sent: 0, served: 0 };
-  /** What the worker had been sent when it was last looked at, and how long nothing has changed since, for `idleFor`. */
-  #seen = { sent: -1, since: 0 };
 
   /** Starts a worker. Throws if none can be started. */
   constructor(supervisor: Supervisor<SupervisedWorker>, index: number, isSpare: boolean) {
@@ -170,7 +168,7 @@ export class SupervisedWorker {
   /** Takes over a call. Returns false if there is no space for it now. */
   submit(call: LaneCall): boolean {
     const { lane } = this.#run;
-    const isTaken = lane.submit(call);
+    const isTaken = this.takesSoon && lane.submit(call);
     if (isTaken && lane.sent >= this.#maxExecutions) {
       void this.retire("executions");
     }
@@ -194,15 +192,6 @@ export class SupervisedWorker {
     if (this.#state === "ready") {
       this.#run.lane.look();
     }
-  }
-
-  /** For how long the worker has had no calls, in milliseconds, as far as is known from the times of asking. */
-  idleFor(): number {
-    const { sent } = this.#run.lane;
-    if (this.#state !== "ready" || this.load > 0 || sent !== this.#seen.sent) {
-      this.#seen = { sent, since: now() };
-    }
-    return now() - this.#seen.since;
   }
 
   /** Lets a spare worker take calls. */
@@ -241,7 +230,7 @@ export class SupervisedWorker {
         this.#drain = setTimeout(() => this.halt({ reason, why }), drainMs).unref();
       }
       lane.isLeaving = true;
-      if (!lane.isAttended) {
+      if (lane.isDone) {
         this.#rested();
       }
     }
@@ -257,7 +246,9 @@ export class SupervisedWorker {
       return Promise.resolve();
     }
     const run = this.#run;
-    if (this.#state === "ready") {
+    // Its end comes by itself.
+    run.lane.isLeaving = false;
+    if (this.takesSoon || this.#state === "spare") {
       this.#state = "retiring";
       this.#supervisor.gone(this, run.lane.takeBack(false));
     }
@@ -286,7 +277,7 @@ export class SupervisedWorker {
     const run = this.#run;
     // The lane that reports it is not finished yet.
     queueMicrotask(() => {
-      if (run === this.#run && this.#state === "retiring") {
+      if (run === this.#run && this.#state === "retiring" && run.lane.isLeaving) {
         this.#stop(this.#retirement as RetireReason);
       }
     });
@@ -299,6 +290,7 @@ export class SupervisedWorker {
     clearTimeout(this.#drain);
     const { exited } = run.stop();
     this.#state = "restarting";
+    this.#supervisor.caughtUp(this);
     this.#count(run);
     this.#ended = holding(
       exited.then((exit) => {
@@ -354,7 +346,8 @@ export class SupervisedWorker {
     // The user's function may make calls and shut the pool down, so it is called before anything of the new worker
     // exists.
     const wrapper = wrapperOf(plan, this.index, this.#starts);
-    if (this.#state === "closed") {
+    if (supervisor.isClosed) {
+      this.#state = "closed";
       return;
     }
     this.#state = "booting";
@@ -380,6 +373,10 @@ export class SupervisedWorker {
   }
 
   #ready(): void {
+    if (this.#state === "retiring") {
+      // It was killed when it was about to be ready.
+      return;
+    }
     this.#state = this.#isSpare ? "spare" : "ready";
     this.#bootFailures = 0;
     this.#supervisor.listeners.emit("ready", { worker: this.info() });
@@ -415,6 +412,9 @@ export class SupervisedWorker {
     }
     if (bootError !== undefined && !isBlameless(exit.reason)) {
       supervisor.gone(this, unstarted);
+      if (supervisor.isClosed) {
+        return;
+      }
       this.#bootEnded(bootError, end.retryable, run.tooSlow);
       return;
     }
@@ -426,9 +426,12 @@ export class SupervisedWorker {
       return moves;
     });
     supervisor.gone(this, moved);
-    const reason = this.#retirement ?? exit.reason;
-    if (isRecycled(reason)) {
-      supervisor.recycled(info, reason);
+    if (isRecycled(exit.reason)) {
+      supervisor.recycled(info, exit.reason);
+    }
+    if (supervisor.isClosed) {
+      // A getter of an argument that was given to another worker has shut the pool down.
+      return;
     }
     const hasWorked =
       run.lane.served > 0 ||

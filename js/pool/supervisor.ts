@@ -14,6 +14,8 @@ export interface Supervisor<Worker> {
   readonly plan: Plan;
   readonly listeners: Listeners;
   readonly limits: SupervisionLimits;
+  /** Whether the pool was shut down. */
+  readonly isClosed: boolean;
   /** The worker takes calls from now on. */
   ready(worker: Worker): void;
   /** The worker takes no more calls: it ends, or has ended. `calls` are those that it had not begun, in their order. */

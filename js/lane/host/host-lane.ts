@@ -264,14 +264,16 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
 
   /**
    * Takes back calls that the worker has not begun, oldest first: half of them if `isHalf` is set, since the worker may
-   * go on with the others.
+   * go on with the others. Those with an affinity stay with their worker.
    */
   takeBack(isHalf: boolean): LaneCall[] {
     const unbegun = this.isOpen ? this.#unbegunCalls() : [];
-    const most = isHalf ? Math.ceil(unbegun.length / 2) : unbegun.length;
-    const taken = unbegun.slice(0, most).filter((call) => this.#takeBackOne(call));
+    const movable = unbegun.filter((call) => call.plan.terms?.affinity === undefined && !call.hasStreamed);
+    const most = isHalf ? Math.ceil(movable.length / 2) : movable.length;
+    const taken = movable.slice(0, most).filter((call) => this.#takeBackOne(call));
     if (!this.isAttended) {
       this.#poller.release();
+      this.#leave();
     }
     return taken;
   }
@@ -288,7 +290,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
 
   #takeBackOne(call: LaneCall): boolean {
     try {
-      if (call.hasStreamed || !call.takeBack(this.native, this.shares.held(call.id))) {
+      if (!call.takeBack(this.native, this.shares.held(call.id))) {
         return false;
       }
     } catch {
@@ -449,6 +451,11 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     return this.load !== this.inFlight.unattended;
   }
 
+  /** Whether nobody waits for a call any more. A stream that nobody reads at present can still be read. */
+  get isDone(): boolean {
+    return !this.isAttended && this.inFlight.calls.every(({ cancelled }) => cancelled);
+  }
+
   get waitsForRoom(): boolean {
     return this.#backlog.isWanted || !this.#queue.isEmpty;
   }
@@ -483,7 +490,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   }
 
   #leave(): void {
-    if (this.isLeaving && !this.isAttended) {
+    if (this.isLeaving && this.isDone) {
       this.#events.rested();
     }
   }
