@@ -11,7 +11,7 @@
  * A call whose argument lies in the memory of a lane goes there in any case, because then nothing is copied.
  */
 import { queueMicrotask } from "../base/clock";
-import { InvalidOptionError, KnittingError, QueueTimeoutError, type RecycleReason } from "../base/errors";
+import { InvalidOptionError, QueueTimeoutError, type RecycleReason } from "../base/errors";
 import type { CallPlan } from "../call/call";
 import { isAnyAllocated, laneOf } from "../lane/arena-buffers";
 import { LaneCall } from "../lane/host/lane-call";
