@@ -103,7 +103,7 @@ onEveryRuntimeInGate(({ worker }) => {
   });
 
   test("with a minimum of 0 the first call starts a worker, and so does the first one after a silence", async () => {
-    const { pool, ends } = create({ workerPoolConfig: { minWorkers: 0, maxWorkers: 2, idleTimeout: 150 } });
+    const { pool, ends } = create({ workerPoolConfig: { minWorkers: 0, maxWorkers: 1, idleTimeout: 150 } });
     await using _ = pool;
     expect(pool.workers).toEqual([]);
     expect(pool.stats()).toMatchObject({ activeWorkers: 0, queueDepth: 0, perWorker: [] });

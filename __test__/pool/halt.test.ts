@@ -95,7 +95,6 @@ onEveryRuntimeInGate(({ worker }) => {
     const others = [1, 2, 3].map(() => failure(pool.call.wait(undefined)));
     await begun(pool, 3);
     const late = failure(pool.call.block(undefined, { timeout: { time: 100, kill: true } }));
-    await begun(pool, 4);
     const behind = [1, 2, 3, 4].map(() => pool.call.run());
     expect(await late).toBeInstanceOf(TaskTimeoutError);
     for (const error of await Promise.all(others)) {
