@@ -69,7 +69,7 @@ test("a queue gives each worker its own calls and those of all in one order", ()
   });
   fc.assert(
     fc.property(fc.array(calls, { maxLength: 60 }), rest, (made, { binds, unbinds, giveUps }) => {
-      const queue = new CallQueue(undefined, () => {});
+      const queue = new CallQueue(undefined, { failed: 0, timedOut: 0 }, () => {});
       let list = made.map(({ priority, place }, at) => {
         const waiting = call(at, priority);
         queue.add(waiting as never, places[place]);

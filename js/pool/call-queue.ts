@@ -7,6 +7,7 @@
 import { clearTimeout, now, setTimeout } from "../base/clock";
 import { QueueFullError } from "../base/errors";
 import type { Carrier, LaneCall } from "../lane/host/lane-call";
+import type { Tally } from "../lane/host/tally";
 import { hold, release } from "../lane/keep-alive";
 import { CallHeap, goesBefore } from "./call-heap";
 
@@ -22,6 +23,7 @@ interface Wait {
 
 export class CallQueue implements Carrier {
   readonly #timeoutMs: number | undefined;
+  readonly #tally: Tally;
   readonly #overdue: (call: LaneCall) => void;
   readonly #waits = (call: LaneCall) => call.carrier === this;
   readonly #heap = new CallHeap(this.#waits);
@@ -33,8 +35,9 @@ export class CallQueue implements Carrier {
   #timer: NodeJS.Timeout | undefined;
 
   /** A call that has waited for `timeoutMs` is passed to `overdue`, and waits no more. */
-  constructor(timeoutMs: number | undefined, overdue: (call: LaneCall) => void) {
+  constructor(timeoutMs: number | undefined, tally: Tally, overdue: (call: LaneCall) => void) {
     this.#timeoutMs = timeoutMs;
+    this.#tally = tally;
     this.#overdue = overdue;
   }
 
@@ -123,6 +126,7 @@ export class CallQueue implements Carrier {
   // The queue as the carrier of a call.
 
   cancelled(call: LaneCall): void {
+    this.#tally.failed++;
     this.#giveUp(call);
   }
 

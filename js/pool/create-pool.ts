@@ -105,6 +105,7 @@ function prepare(
       spareWorkers,
       shared: config.maxWorkers + spareWorkers > 1,
       pace: new Pace(tasks.length),
+      tally: { failed: 0, timedOut: 0 },
     };
     return new WorkerPool(plan, shape, (listeners) => new LocalEngine(plan, listeners));
   };

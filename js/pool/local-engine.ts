@@ -64,7 +64,8 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   #wanted = false;
   isClosed = false;
   #calls = 0;
-  readonly #counts = { failed: 0, timedOut: 0, sent: 0, served: 0 };
+  /** Number of calls of the places that are gone: given to their workers, answered. */
+  readonly #past = { sent: 0, served: 0 };
   readonly #recycled: Partial<Record<RecycleReason, number>> = {};
 
   /** Starts the workers. Throws if one can't be started at all, after it has ended those before. */
@@ -78,7 +79,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     this.#attempts = new Attempts(attempts, plan.program.tasks);
     this.#areKept = attempts > 1;
     this.#pick = balancer(strategy, this.#active);
-    this.#queue = new CallQueue(config.queueTimeoutMs, (call) => this.#overdue(call));
+    this.#queue = new CallQueue(config.queueTimeoutMs, plan.tally, (call) => this.#overdue(call));
     this.#sizer = new Sizer(config, this.#active, this.#queue, {
       grow: () => this.#add(false),
       shrink: (worker) => this.#remove(worker),
@@ -251,12 +252,12 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   #fail(call: LaneCall, error: unknown): void {
-    this.#counts.failed++;
+    this.plan.tally.failed++;
     call.reject(error);
   }
 
   #overdue(call: LaneCall): void {
-    this.#counts.timedOut++;
+    this.plan.tally.timedOut++;
     this.#fail(call, new QueueTimeoutError(call.name, this.plan.config.queueTimeoutMs as number));
   }
 
@@ -411,8 +412,8 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   left(worker: SupervisedWorker): void {
-    this.#counts.sent += worker.totals.sent;
-    this.#counts.served += worker.totals.served;
+    this.#past.sent += worker.totals.sent;
+    this.#past.served += worker.totals.served;
     remove(this.#workers, worker);
   }
 
@@ -467,8 +468,15 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
   }
 
   stats(): PoolStats {
-    const { tasks } = this.plan.program;
-    return statsOf(this.#workers, this.#queue, this.#depth, tasks, this.#counts, this.#recycled);
+    const { program, tally } = this.plan;
+    return statsOf(
+      this.#workers,
+      this.#queue,
+      this.#depth,
+      program.tasks,
+      { ...this.#past, ...tally },
+      this.#recycled,
+    );
   }
 
   kill(info: WorkerInfo): Promise<void> {

@@ -18,11 +18,14 @@ export interface PoolStats {
   readonly perWorker: readonly WorkerStats[];
   /** Number of calls that were given to a worker so far. A call that has moved to another worker counts once. */
   readonly started: number;
-  /** Number of calls that have resolved, or whose worker has answered them with a result. */
+  /** Number of calls that a worker has answered, with a result or with an error of the task. */
   readonly finished: number;
-  /** Number of calls that have rejected, those that timed out included. */
+  /**
+   * Number of calls that have rejected or were given up: the task has thrown, the worker has died, the time was over, the
+   * caller has aborted, or there was no room to wait. Those that a shutdown cuts off don't count.
+   */
   readonly failed: number;
-  /** Number of calls whose time limit was over, or that have waited for too long. */
+  /** Number of calls whose time limit was over, or that have waited for `queueTimeout`. */
   readonly timedOut: number;
   /** How often a worker was replaced by the pool, by reason. Reasons that did not occur are missing. */
   readonly recycled: Readonly<Partial<Record<RecycleReason, number>>>;

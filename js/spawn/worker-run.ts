@@ -124,6 +124,7 @@ export class WorkerRun {
         concurrency: plan.concurrency,
         shared: plan.shared,
         pace: plan.pace,
+        tally: plan.tally,
         messagesPerSecond: limits?.messagesPerSecond,
       },
       {

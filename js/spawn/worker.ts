@@ -2,6 +2,7 @@
 import type { AsyncScope } from "../base/async-scope";
 import type { DebugContext } from "../base/debug-log";
 import type { Pace } from "../lane/host/pace";
+import type { Tally } from "../lane/host/tally";
 import type { Flood } from "../native/addon";
 import type { ResolvedPayload } from "../payload/options";
 import type { Enforcement } from "../permission/enforce";
@@ -26,6 +27,8 @@ export interface Plan {
   readonly shared: boolean;
   /** How quickly the tasks are done with. */
   readonly pace: Pace;
+  /** What has become of the calls. */
+  readonly tally: Tally;
   /** The stores of `createPool`, in which the functions among its options run. */
   readonly scope: AsyncScope;
   /** The debug context of the pool. `program.debug` is that of a worker. */

@@ -34,6 +34,8 @@ export interface WatchedLane {
   catchUp(): void;
   /** Whether the worker runs one task after another, as far as it reports that, and is not in its event loop. */
   readonly isRunning: boolean;
+  /** Counts a call whose time is over. */
+  expired(): void;
   /** Reports that the task of one of these calls has run for longer than the hard limit. */
   overdue(suspects: readonly LaneCall[]): void;
 }
@@ -117,6 +119,7 @@ export class Deadlines {
           lane.overdue(this.#suspects(call));
           return Number.POSITIVE_INFINITY;
         }
+        lane.expired();
         call.expire();
       }
     }

@@ -39,6 +39,7 @@ import { type PolledLane, Poller } from "./poller";
 import { type MeteredLane, ProgressMeter } from "./progress-meter";
 import { HostShares } from "./shared-memory";
 import { StreamEndpoints, type StreamLane } from "./stream-endpoints";
+import type { Tally } from "./tally";
 
 /** The options of a lane. */
 export interface LaneOptions {
@@ -64,6 +65,8 @@ export interface LaneOptions {
   readonly shared: boolean;
   /** How quickly the tasks are done with. */
   readonly pace: Pace;
+  /** What has become of the calls. */
+  readonly tally: Tally;
   /** How many messages the worker may send in a second: progress values, and lines of output. */
   readonly messagesPerSecond?: number | undefined;
 }
@@ -93,6 +96,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   readonly #isWatched: boolean;
   readonly #queue: SendQueue;
   readonly #backlog: Backlog;
+  readonly #tally: Tally;
   readonly #concurrency: number;
   readonly #isShared: boolean;
   /** Number of calls that were sent and not taken back. */
@@ -124,6 +128,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   constructor(options: LaneOptions, events: LaneEvents) {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
     this.#concurrency = options.concurrency;
+    this.#tally = options.tally;
     this.#isShared = options.shared;
     this.#initialBytes = options.initialBytes;
     this.#events = events;
@@ -519,6 +524,10 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     return this.native.isRunning();
   }
 
+  expired(): void {
+    this.#tally.timedOut++;
+  }
+
   overdue(suspects: readonly LaneCall[]): void {
     this.#events.overdue([...new Set(suspects.map(({ task }) => task))]);
   }
@@ -526,6 +535,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   // Members for calls and their streams.
 
   cancelled(call: LaneCall): void {
+    this.#tally.failed++;
     this.attend(call, false);
     this.native.abort(call.id);
     this.#streams.cancel(call);
@@ -666,6 +676,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
       const wasRun = (flags & FLAG_NOT_RUN) === 0;
       this.served += wasRun ? 1 : 0;
       if (rejected) {
+        this.#tally.failed += call.cancelled ? 0 : 1;
         // The abort has come before the task.
         call.reject(!wasRun && call.partial?.isAsked ? call.partial.reason : value);
       } else {
