@@ -190,7 +190,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
 
   /** Number of calls that wait: in the queue, and on lanes behind the call that their worker runs. */
   get #depth(): number {
-    return this.#workers.reduce((sum, worker) => sum + worker.waiting, this.#queue.size);
+    return this.#workers.reduce((sum, worker) => sum + (worker.lane?.waiting ?? 0), this.#queue.size);
   }
 
   #encode(call: LaneCall): boolean {

@@ -25,23 +25,24 @@ export function statsOf(
     started += worker.totals.sent;
     finished += worker.totals.served;
   }
+  const perWorker = workers
+    .filter(({ isRunning }) => isRunning)
+    .map((worker) => {
+      const calls = worker.lane?.begun ?? [];
+      return {
+        worker: worker.info(),
+        running: calls.length,
+        tasks: [...new Set(calls.map(({ task }) => tasks[task].task))],
+        ...worker.usage,
+      };
+    });
   return {
-    activeWorkers: workers.filter(({ load }) => load > 0).length,
+    activeWorkers: perWorker.filter(({ running }) => running > 0).length,
     queueDepth,
     queueBytes: queue.bytes,
     oldestWaitMs: queue.oldestWaitMs,
     workers: states,
-    perWorker: workers
-      .filter(({ isRunning }) => isRunning)
-      .map((worker) => {
-        const { calls } = worker;
-        return {
-          worker: worker.info(),
-          running: calls.length,
-          tasks: [...new Set(calls.map(({ task }) => tasks[task].task))],
-          ...worker.usage,
-        };
-      }),
+    perWorker,
     started,
     finished,
     failed: counts.failed,

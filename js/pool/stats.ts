@@ -34,7 +34,7 @@ export interface PoolStats {
 /** What one worker does. */
 export interface WorkerStats {
   readonly worker: WorkerInfo;
-  /** Number of calls that it has and has not answered. */
+  /** Number of calls that it has begun and not answered. */
   readonly running: number;
   /** The names of their tasks, each once. */
   readonly tasks: readonly string[];

@@ -16,6 +16,7 @@ import { clearTimeout, queueMicrotask, setTimeout } from "../base/clock";
 import { debugLog } from "../base/debug-log";
 import type { KillOrder } from "../call/call";
 import { allocate } from "../lane/arena-buffers";
+import type { HostLane } from "../lane/host/host-lane";
 import type { LaneCall } from "../lane/host/lane-call";
 import type { NativeHostLane } from "../native/addon";
 import { systemError } from "../native/system-error";
@@ -148,9 +149,9 @@ export class SupervisedWorker {
     return this.isRunning ? this.#run.lane.load : 0;
   }
 
-  /** Number of those that wait behind one that it runs, as far as it reports that. */
-  get waiting(): number {
-    return this.isRunning ? this.#run.lane.waiting : 0;
+  /** The lane of the worker that runs now. */
+  get lane(): HostLane | undefined {
+    return this.isRunning ? this.#run.lane : undefined;
   }
 
   /** The calls that the worker has and has not answered. */
@@ -412,10 +413,9 @@ export class SupervisedWorker {
     }
     if (bootError !== undefined && !isBlameless(exit.reason)) {
       supervisor.gone(this, unstarted);
-      if (supervisor.isClosed) {
-        return;
+      if (!supervisor.isClosed) {
+        this.#bootEnded(bootError, end.retryable, run.tooSlow);
       }
-      this.#bootEnded(bootError, end.retryable, run.tooSlow);
       return;
     }
     const moved = unstarted.filter((call) => {

@@ -214,6 +214,13 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     return this.#backlog.isEmptyNow;
   }
 
+  /** The calls that the worker has begun, as far as it reports that now. */
+  get begun(): LaneCall[] {
+    const started = this.firstUnstarted();
+    // Sequence numbers wrap.
+    return this.inFlight.calls.filter((call) => ((call.sequence - started) | 0) < 0);
+  }
+
   /** Number of calls that wait behind one that the worker runs, as far as it reports that now. */
   get waiting(): number {
     const { length } = this.#unbegunCalls();
