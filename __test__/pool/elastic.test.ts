@@ -79,7 +79,7 @@ onEveryRuntimeInGate(({ worker }) => {
     await allReady(pool, 1);
     const gate = file();
     const hung = pool.call.block(gate);
-    await until("it is running", () => pool.stats().queueDepth === 0);
+    await until("it is running", () => pool.stats().activeWorkers === 1);
     expect(await within(pool.call.echo("behind"))).toBe("behind");
     expect(pool.workers).toHaveLength(2);
     open(gate);

@@ -76,7 +76,8 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
       "while async calls are pending",
       async (pool, gate) => {
         void [0, 1, 2].map(() => pool.call.waitUntil(gate));
-        await until("they have begun", () => pool.stats().queueDepth === 0);
+        const begun = () => pool.stats().perWorker.reduce((sum, { running }) => sum + running, 0);
+        await until("they have begun", () => begun() === 3);
       },
     ],
   ];
@@ -177,7 +178,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = await ready({ threads: 3 });
     const gate = file();
     const held = [1, 2, 3].map(() => pool.call.blockUntil(gate));
-    await until("they have begun", () => pool.stats().queueDepth === 0);
+    await until("they have begun", () => pool.stats().activeWorkers === 3);
     const words = ["a", "b", "c", "d"];
     const calls = Array.from({ length: 40 }, (_, index) =>
       pool.call.who(undefined, { affinity: words[index % words.length] }),
@@ -211,7 +212,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = await ready({ concurrency: 1 });
     const gate = file();
     const held = pool.call.blockUntil(gate);
-    await until("it has begun", () => pool.stats().queueDepth === 0);
+    await until("it has begun", () => pool.stats().activeWorkers === 1);
     const controller = new AbortController();
     const waiting = Array.from({ length: 10 }, () =>
       failure(pool.call.who(undefined, { signal: controller.signal })),
@@ -230,7 +231,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = await ready({ concurrency: 1, workerPoolConfig: { maxQueueSize: 3 } });
     const gate = file();
     const held = pool.call.blockUntil(gate);
-    await until("it has begun", () => pool.stats().queueDepth === 0);
+    await until("it has begun", () => pool.stats().activeWorkers === 1);
     const waiting = [1, 2, 3].map((value) => pool.call.echo(value));
     const refused = await within(failure(pool.call.echo(4)));
     expect(refused).toBeInstanceOf(QueueFullError);
@@ -246,7 +247,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using pool = await ready({ concurrency: 1, maxQueueBytes: 1_000_000 });
     const gate = file();
     const held = pool.call.blockUntil(gate);
-    await until("it has begun", () => pool.stats().queueDepth === 0);
+    await until("it has begun", () => pool.stats().activeWorkers === 1);
     const bytes = new Uint8Array(300_000);
     const copied = [1, 2, 3].map(() => pool.call.byteLength(bytes));
     const refused = await within(failure(pool.call.byteLength(bytes)));

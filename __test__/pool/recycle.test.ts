@@ -104,7 +104,10 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     const [first] = pool.workers;
     const held = pool.call.block(gate);
     const behind = [1, 2, 3].map(() => pool.call.run());
-    await until("the first is running", () => pool.stats().queueDepth === 3);
+    await until(
+      "the first is running",
+      () => pool.stats().activeWorkers === 1 && pool.stats().queueDepth === 3,
+    );
     let isGone = false;
     const recycled = pool.recycle(first).then(() => {
       isGone = true;
@@ -274,7 +277,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     pool.on("spawn", ({ worker: { index } }) => starts.push(index));
     const terms = { affinity: "one" };
     const held = failure(pool.call.block(undefined, terms));
-    await until("it is running", () => pool.stats().queueDepth === 0);
+    await until("it is running", () => pool.stats().activeWorkers === 1);
     let looks = 0;
     const argument = {
       get now() {
@@ -322,7 +325,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await using _ = pool;
     const gate = file();
     const held = pool.call.block(gate);
-    await until("it is running", () => pool.stats().queueDepth === 0);
+    await until("it is running", () => pool.stats().activeWorkers === 1);
     const bytes = new Uint8Array(1_000).fill(3);
     const waiting = pool.call.sum(bytes, { transfer: [bytes.buffer] });
     expect(bytes.byteLength).toBe(0);
