@@ -714,14 +714,15 @@ interface PoolOptions {
     /** Size of the pool, and limits of its workers and its queue. */
     workerPoolConfig?: WorkerPoolConfig | undefined;
     /**
-     * Decides which worker gets a call:
+     * Decides which of the workers that are free for a call gets it:
      *
-     * - `"roundRobin"`, the default: each worker in turn.
-     * - `"firstIdle"`: the first idle worker; if none is idle, the one with the fewest calls.
-     * - `"randomLane"`: a random worker.
-     * - `"firstIdleOrRandom"`: the first idle worker; if none is idle, a random one.
+     * - `"roundRobin"`, the default of a pool with a fixed number of workers: each in turn.
+     * - `"firstIdle"`, the default of an elastic pool: the first without a call; if each has one, that with the fewest.
+     * - `"randomLane"`: a random one.
+     * - `"firstIdleOrRandom"`: the first without a call; if each has one, a random one.
      *
-     * Workers that can't serve are skipped as long as there are others.
+     * A worker is free if it has no call, or few calls of tasks that are known to be quick. If none is free the call waits,
+     * and the first worker that is free gets it.
      */
     balancer?: Strategy | {
         strategy: Strategy;

@@ -25,6 +25,7 @@ const tasks = {
   block: of<string | undefined, string>("block"),
   wait: of<string | undefined, string>("wait"),
   die: of<void, void>("die"),
+  hold: importTask<object, number>({ href: "../fixtures/tasks/hoarding.mjs", name: "hold" }),
   sum: of<Uint8Array, number>("sum"),
   items: importTask<{ before: number; gate: string; after: number }, AsyncIterable<number>>({
     href: "../fixtures/tasks/supervised.mjs",
@@ -354,15 +355,20 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     expect(await within(direct)).toBe(6);
   });
 
-  test("a pool of one worker survives a timeout, a crash and a kill in a row", async () => {
-    const { pool, ends } = await create();
+  test("a pool of one worker survives a timeout, too much memory, a crash and a kill in a row", async () => {
+    const { pool, ends } = await create({ workerPoolConfig: { memoryLimitPerWorker: 64 * 1024 * 1024 } });
+    // A thread's Buffers are seen while it waits, and a process is told by the system what it can't have.
+    const hoard = { shape: isProcess ? "arrays" : "buffers", mebibytes: 300, millis: 2_000, awaits: true };
     await using _ = pool;
     const reasons: string[] = [];
     for (let round = 0; round < 2; round++) {
       const late = failure(pool.call.block(undefined, { timeout: { time: 50, kill: true } }));
       expect(await late).toMatchObject({ code: "KNITTING_TASK_TIMEOUT" });
       expect((await within(pool.call.run())).run).toBe(1);
-      reasons.push("timeout");
+      const hog = await within(failure(pool.call.hold(hoard)));
+      expect(hog).toMatchObject({ code: "KNITTING_WORKER_KILLED", reason: "memory" });
+      expect((await within(pool.call.run())).run).toBe(1);
+      reasons.push("timeout", "memory");
       if (isProcess) {
         expect(await failure(pool.call.die())).toMatchObject({ code: "KNITTING_WORKER_CRASHED" });
         expect((await within(pool.call.run())).run).toBe(1);
