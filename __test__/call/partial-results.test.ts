@@ -13,7 +13,7 @@ import {
   WorkerKilledError,
 } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind } from "../support/kinds";
+import { onEveryRuntimeInGate } from "../support/kinds";
 import { within } from "../support/processes";
 
 const href = "../fixtures/tasks/partial.mjs";
@@ -55,7 +55,7 @@ const failure = (promise: Promise<unknown>) =>
 const begun = (call: CallPromise<unknown, unknown>) =>
   within(new Promise<void>((resolve) => call.on("progress", () => resolve())));
 
-onEveryKind(({ worker, isProcess }) => {
+onEveryRuntimeInGate(({ worker, isProcess }) => {
   const open = (options = {}, more = {}) => createPool({ ...options, worker: { ...worker, ...more } })(tasks);
 
   test("reject(), a signal and a time limit ask the task to stop, and the call resolves with what it returns", async () => {

@@ -9,7 +9,7 @@ import {
   type WorkerOptions,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime, onEveryRuntimeInGate, pidOf, testIf } from "../support/kinds";
+import { onEveryRuntime, onEveryRuntimeInGate, onEveryWrapperInGate, pidOf, testIf } from "../support/kinds";
 import { descendantsOf, Host, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -35,7 +35,7 @@ function recordingPool(worker: WorkerOptions, options: WorkerOptions = {}) {
   return { pool, ends };
 }
 
-onEveryKind(({ worker, isProcess, isWrapped }) => {
+onEveryWrapperInGate(({ worker, isProcess, isWrapped }) => {
   const recording = () => recordingPool(worker);
 
   test("an error outside of any call is the cause of its worker's end", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { importTask, type WorkerIdentity, workerInfo } from "knitting-native";
 import { expect, onTestFinished, test } from "vitest";
-import { onEveryKind, onEveryRuntime, pidOf } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate, pidOf } from "../support/kinds";
 import { until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -28,7 +28,7 @@ test("the host is no worker", () => {
   expect(workerInfo).toBeUndefined();
 });
 
-onEveryKind(({ worker, isProcess, isWrapped }) => {
+onEveryWrapperInGate(({ worker, isProcess, isWrapped }) => {
   test("a worker knows which one it is from its bootstrap on, as its pool does", async () => {
     await using pool = createPool({ threads: 2, worker: { ...worker, bootstrap } })(tasks);
     await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
@@ -90,7 +90,7 @@ const arguments_ = [
   ...["--", "--inspect", "-A", "--version", "-e", "process.exit(3)", "--allow-all", "", "ä b", "--", "run"],
 ];
 
-onEveryKind(({ worker, executable }) => {
+onEveryWrapperInGate(({ worker, executable }) => {
   test("worker.argv is what it finds in process.argv, and no flag of its runtime", async () => {
     const own = { ...worker, bootstrap };
     await using without = createPool({ worker: own, workerExecArgv: [] })(tasks);

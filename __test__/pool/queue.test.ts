@@ -11,7 +11,7 @@ import {
   WorkerCrashedError,
 } from "knitting-native";
 import { afterAll, expect, test } from "vitest";
-import { onEveryRuntimeInGate } from "../support/kinds";
+import { onEveryRuntimeInGate, testIf } from "../support/kinds";
 import { until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -315,7 +315,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     await within(pool.drain());
   });
 
-  test.runIf(isProcess)("a call whose worker dies with it is tried again, if retry says so", async () => {
+  testIf(isProcess)("a call whose worker dies with it is tried again, if retry says so", async () => {
     await using pool = await ready({ retry: { attempts: 3 } });
     const path = file();
     expect(await within(pool.call.dieOnce(path))).toBe("alive");
@@ -331,7 +331,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     expect(await within(pool.call.echo(1))).toBe(1);
   });
 
-  test.runIf(isProcess)("without retry a call whose worker dies with it rejects at once", async () => {
+  testIf(isProcess)("without retry a call whose worker dies with it rejects at once", async () => {
     await using pool = await ready();
     const path = file();
     expect(await within(failure(pool.call.dieOnce(path)))).toBeInstanceOf(WorkerCrashedError);

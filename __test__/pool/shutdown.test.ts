@@ -1,7 +1,7 @@
 /** `pool.shutdown(delayMs)`: what may still finish, and until when. */
 import { InvalidOptionError, importTask, PoolClosedError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onChildren, onEveryKind, onEveryRuntimeInGate } from "../support/kinds";
+import { onChildren, onEveryRuntimeInGate, onEveryWrapperInGate } from "../support/kinds";
 import { childrenOf, Host, isAlive, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -28,7 +28,7 @@ const closed = (promise: Promise<unknown>) =>
     (error) => error instanceof PoolClosedError && error.message === "Thread closed",
   );
 
-onEveryKind(({ worker }) => {
+onEveryWrapperInGate(({ worker }) => {
   test("calls in flight finish within the delay, new ones are refused at once", async () => {
     const pool = createPool({ threads: 2, worker })(tasks);
     await pool.call.echo(0);

@@ -1,6 +1,6 @@
 import { importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime, onProcesses } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate, onProcesses } from "../support/kinds";
 import { commandOf, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -21,7 +21,7 @@ function block(millis: number): void {
 }
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 
-onEveryKind(({ worker, isProcess, isWrapped }) => {
+onEveryWrapperInGate(({ worker, isProcess, isWrapped }) => {
   test("a task that spins for ever costs its worker, and nobody else anything", async () => {
     await using pool = createPool({ threads: 2, worker: { ...worker, hardTimeoutMs: 200 } })(tasks);
     await Promise.all([pool.call.who(), pool.call.who()]);
@@ -70,7 +70,8 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
     expect(first.runtime).toBe(isProcess ? worker.processRuntime : "thread");
     expect(first.startedAt).toBeInstanceOf(Date);
     expect(Math.abs(Date.now() - Number(first.startedAt))).toBeLessThan(60_000);
-    const pids = await Promise.all([pool.call.pid(), pool.call.pid()]);
+    // Calls with an affinity stay where they are.
+    const pids = await Promise.all(["one", "two"].map((affinity) => pool.call.pid(undefined, { affinity })));
     if (isWrapped) {
       await until("both are found", () =>
         pool.workers.every(({ pid }) => commandOf(pid as number).includes("worker.js")),
@@ -150,7 +151,7 @@ onEveryKind(({ worker, isProcess, isWrapped }) => {
 
 // All kinds at once: each does nothing but wait, for longer than a worker takes to attach on a machine that others use.
 describe.concurrent("a boot that takes too long", () => {
-  onEveryKind(({ worker }) => {
+  onEveryWrapperInGate(({ worker }) => {
     test("a module that never finishes loading fails the boot within startupTimeoutMs", async () => {
       const code = "await new Promise(() => setInterval(() => {}, 1000)); export const f = () => 1";
       const slow = importTask({ href: `data:text/javascript,${encodeURIComponent(code)}`, name: "f" });

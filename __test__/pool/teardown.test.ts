@@ -15,7 +15,7 @@ import {
   type WorkerOptions,
 } from "knitting-native";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -55,7 +55,7 @@ function open(worker: WorkerOptions, name: string | undefined, options: object =
 
 const failure = (promise: Promise<unknown>) => within(promise.catch((error: unknown) => error));
 
-onEveryKind(({ worker }) => {
+onEveryWrapperInGate(({ worker }) => {
   test("each worker runs it once, is awaited, and ends with status 0", async () => {
     const bootstrap = { href, name: "setup" };
     const { pool, lines, ends } = open({ ...worker, bootstrap }, "close", { threads: 2 });

@@ -9,7 +9,7 @@ import {
   WorkerCrashedError,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onChildren, onEveryKind, onProcesses, pidOf } from "../support/kinds";
+import { onChildren, onEveryWrapperInGate, onProcesses, pidOf } from "../support/kinds";
 import { childrenOf, commandOf, descendantsOf, isAlive, until, within } from "../support/processes";
 import { REPLIES_CUT_SHORT, WAITING_CALLS } from "../support/repetitions";
 import { createPool } from "../support/unrestricted";
@@ -43,7 +43,7 @@ const failure = (promise: Promise<unknown>) =>
     ),
   );
 
-onEveryKind(({ worker, isProcess, isWrapped, executable }) => {
+onEveryWrapperInGate(({ worker, isProcess, isWrapped, executable }) => {
   /** The exit status of a worker that is to exit with this one. Only in Node can a task choose it. */
   const statusOf = (code: number) => (isProcess && worker.processRuntime !== "node" ? 1 : code);
 

@@ -115,6 +115,17 @@ export function onEveryRuntimeInGate(suite: (kind: Kind) => void): void {
   );
 }
 
+/**
+ * Runs a suite for each runtime and behind each wrapper, and before a release for each kind of worker: the runtime behind
+ * a wrapper makes little difference.
+ */
+export function onEveryWrapperInGate(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ name }) => !/(deno|bun) in bwrap/.test(name) || scope === "soak"),
+    suite,
+  );
+}
+
 /** Runs a suite once for each kind of worker that is a process. */
 export function onProcesses(suite: (kind: Kind) => void): void {
   on(
