@@ -4,7 +4,6 @@
  */
 import type { LaneCall } from "../lane/host/lane-call";
 import type { EndedExit } from "../spawn/worker-run";
-import type { TaskSource } from "../task/program";
 
 interface Kept {
   readonly argument: unknown;
@@ -14,22 +13,19 @@ interface Kept {
 
 export class Attempts {
   readonly #most: number;
-  readonly #tasks: readonly TaskSource[];
   readonly #kept = new Map<LaneCall, Kept>();
 
   /** `most` is how often a call is tried in all. */
-  constructor(most: number, tasks: readonly TaskSource[]) {
+  constructor(most: number) {
     this.#most = most;
-    this.#tasks = tasks;
   }
 
-  /** Keeps the encoded argument of a call. Returns true. */
-  keep(call: LaneCall): boolean {
-    if (call.argumentStream === undefined && !this.#kept.has(call)) {
+  /** Keeps the encoded argument of a call, if the call may have more than one attempt. */
+  keep(call: LaneCall): void {
+    if (this.#most > 1 && call.argumentStream === undefined && !this.#kept.has(call)) {
       this.#kept.set(call, { argument: call.argument, errors: [] });
       call.whenOver(() => this.#kept.delete(call));
     }
-    return true;
   }
 
   /**
@@ -52,10 +48,9 @@ export class Attempts {
     if (errors.length === 1) {
       return error;
     }
-    const { task } = this.#tasks[call.task];
     return new AggregateError(
       errors,
-      `a call of task "${task}" was tried ${errors.length} times, and its worker died each time: ${errors[0].message}`,
+      `a call of task "${call.name}" was tried ${errors.length} times, and its worker died each time: ${errors[0].message}`,
       { cause: errors[0] },
     );
   }

@@ -76,7 +76,7 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
     const { config, strategy, spareWorkers, attempts, worker } = plan;
     this.limits = { maxExecutions: config.maxExecutions, drainMs: config.gracefulShutdownMs };
     this.#referrer = new HostReferrer(worker.runtime === "thread");
-    this.#attempts = new Attempts(attempts, plan.program.tasks);
+    this.#attempts = new Attempts(attempts);
     this.#areKept = attempts > 1;
     this.#pick = balancer(strategy, this.#active);
     this.#queue = new CallQueue(config.queueTimeoutMs, plan.tally, (call) => this.#overdue(call));
@@ -143,9 +143,10 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
 
   /** Starts a call whose argument is kept, or that goes to a certain worker. */
   #startBound(call: LaneCall): void {
-    if (this.#areKept && (!this.#encode(call) || !this.#attempts.keep(call))) {
+    if (this.#areKept && !this.#encode(call)) {
       return;
     }
+    this.#attempts.keep(call);
     const word = call.plan.terms?.affinity;
     if (word === undefined) {
       if (this.#queue.isOpen || this.#pick(call.task)?.submit(call) !== true) {
@@ -433,8 +434,6 @@ export class LocalEngine implements Engine<LaneCall>, Supervisor<SupervisedWorke
       this.plan.scope(() => queueMicrotask(() => onWorkerRecycled(reason, worker)));
     }
   }
-
-  // The workers that the pool has.
 
   /** Adds a place. Throws if no worker can be started. */
   #add(isSpare: boolean): void {
