@@ -1,6 +1,6 @@
 /** Prints two builds side by side as aligned plain text. */
 import { headline } from "./report.mjs";
-import { FIGURES, written } from "./written.mjs";
+import { written } from "./written.mjs";
 
 const NAME_WIDTH = 20;
 const WIDTH = 12;
@@ -32,23 +32,25 @@ export function comparisonReport({ machine, othersBusy, builds, rounds, seconds,
   ].join("\n");
 }
 
-function table({ title, figure, rounds, rows, anchors }) {
+function table({ title, unit, rounds, rows, anchors }) {
   const besideNode = rows.some(({ anchor }) => anchor !== undefined);
   const headings = ["", "this", "other", "this to other", "verdict", besideNode ? "this to Node's" : ""];
   return [
-    `\n${title}: ${FIGURES[figure].heading}, ${rounds} rounds`,
+    `\n${title}, ${rounds} rounds`,
     line(headings),
-    ...rows.map((row) => line(cells(row, figure))),
-    ...anchors.map(({ contender, figure: spread }) => line([contender, written(figure, spread).median])),
+    ...rows.map((row) => line(row.failure ? [row.kind, "FAILED", row.failure] : cells(row, unit))),
+    ...anchors.map(({ contender, figure, failure }) =>
+      line(failure ? [contender, "FAILED", failure] : [contender, written(unit, figure).median]),
+    ),
   ].join("\n");
 }
 
-function cells({ kind, this: mine, other, ratio, verdict, anchor, ratioToAnchor }, figure) {
+function cells({ kind, this: mine, other, ratio, verdict, anchor, ratioToAnchor }, unit) {
   const times = written("ratio", ratio);
   return [
     kind,
-    written(figure, mine).median,
-    written(figure, other).median,
+    written(unit, mine).median,
+    written(unit, other).median,
     `${times.median} ${times.quartiles}`,
     verdict,
     anchor ? `${written("ratio", ratioToAnchor).median} ${anchor}` : "",

@@ -1,35 +1,46 @@
 /** Compares two builds of one run: ratios within each round, and the verdict. */
 import { spread } from "./statistics.mjs";
-import { ratio } from "./summary.mjs";
+import { figureOf, ratioOf } from "./summary.mjs";
 
 /** A median ratio within this distance of 1 counts as no difference. */
 const TOLERANCE = 0.03;
 
-/** A table for each figure that the scenario compares, with a row for each pair. */
-export function compare({ scenario, figures, pairs }) {
-  const { title, ratioOf, compared = [ratioOf] } = scenario;
-  return compared.map((figure) => ({
-    title,
-    figure,
-    rounds: figures.get(pairs[0].mine).length,
-    rows: pairs.map((pair) => row(pair, figures, figure)),
-    anchors: anchorsOf(pairs).map((anchor) => ({
-      contender: anchor.name,
-      figure: medianOf(figures.get(anchor), figure),
-    })),
-  }));
+/**
+ * A table for each row that at least one pair has played. A pair is workers of one kind of both builds, `mine` and
+ * `other`, with their `anchor`, Node's own counterpart. `figures` are turns by row and contender.
+ */
+export function compare(rows, pairs, figures) {
+  return rows.flatMap((row) => {
+    const turns = figures[row.id];
+    const playing = pairs.filter(({ mine }) => turns[mine]?.length > 0);
+    if (playing.length === 0) {
+      return [];
+    }
+    const anchors = [...new Set(playing.map(({ anchor }) => anchor))].filter((anchor) => turns[anchor]);
+    return {
+      title: row.title,
+      unit: row.unit,
+      rounds: turns[playing[0].mine].length,
+      rows: playing.map((pair) => compared(pair, turns, row.better)),
+      anchors: anchors.map((anchor) => ({ contender: anchor, ...figureOrFailure(turns[anchor]) })),
+    };
+  });
 }
 
-function row({ kind, mine, other, anchor }, figures, figure) {
-  const ours = figures.get(mine);
-  const ratioToOther = ratio(figure, ours, figures.get(other));
+function compared({ kind, mine, other, anchor }, turns, better) {
+  const failure = failureOf(turns[mine]) ?? failureOf(turns[other]);
+  if (failure !== undefined) {
+    return { kind, failure };
+  }
+  const ratio = ratioOf(turns[mine], turns[other], better);
+  const besideNode = turns[anchor] !== undefined && failureOf(turns[anchor]) === undefined;
   return {
     kind,
-    this: medianOf(ours, figure),
-    other: medianOf(figures.get(other), figure),
-    ratio: ratioToOther,
-    verdict: verdict(ratioToOther),
-    ...(anchor && { anchor: anchor.name, ratioToAnchor: ratio(figure, ours, figures.get(anchor)) }),
+    this: figure(turns[mine]),
+    other: figure(turns[other]),
+    ratio,
+    verdict: verdict(ratio),
+    ...(besideNode && { anchor, ratioToAnchor: ratioOf(turns[mine], turns[anchor], better) }),
   };
 }
 
@@ -41,10 +52,15 @@ function verdict({ median, low, high }) {
   return median > 1 ? "faster" : "slower";
 }
 
-function anchorsOf(pairs) {
-  return [...new Set(pairs.map(({ anchor }) => anchor))].filter((anchor) => anchor !== undefined);
+function figureOrFailure(turns) {
+  const failure = failureOf(turns);
+  return failure === undefined ? { figure: figure(turns) } : { failure };
 }
 
-function medianOf(turns, figure) {
-  return spread(turns.map((turn) => turn[figure]));
+function figure(turns) {
+  return spread(turns.map(figureOf));
+}
+
+function failureOf(turns) {
+  return turns.find((turn) => turn.failure !== undefined)?.failure;
 }

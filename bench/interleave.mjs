@@ -43,7 +43,7 @@ export async function interleave(events, { seconds = 0, rounds }, onRound) {
  * rotated by one in each round and reversed every other time around. Each contender then has its turn after each of the
  * others equally often (Williams, 1949).
  */
-function inTurn(contenders, round) {
+export function inTurn(contenders, round) {
   const count = contenders.length;
   const order = contenders.map((_, place) => {
     const step = place % 2 === 1 ? (place + 1) / 2 : count - place / 2;

@@ -1,70 +1,122 @@
 /**
- * The benchmark: the cost of a call with this package and with Node's own means, how long calls wait here and in the
- * pools of other packages, or this package and another build of it.
+ * The benchmark: what a call costs with this package, with Node's own means and with the pools of other packages, on
+ * idle and on busy machines; how soon workers start, what they cost at rest; or this package and another build of it.
  *
  * ```text
- *   node bench/main.mjs [--quick] [--json] [--only <what>] [--against <path>]
+ *   node bench/main.mjs [--quick] [--json] [--docs] [--only <what>] [--against <path>] [--knitting <path>]
  * ```
  *
- * It runs under the Node that starts it; `npm run bench` picks one. Times decide only the wording of its verdicts: the
- * exit status is 0 unless a contender gave a wrong answer or failed.
+ * It runs under the Node that starts it; `npm run bench` picks one. Times decide nothing: the exit status is 0 unless a
+ * contender gave a wrong answer or failed.
  */
-import { acceptance } from "./acceptance.mjs";
 import { describeBuild, otherBuild, thisBuild } from "./builds.mjs";
 import { compare } from "./comparison.mjs";
 import { comparisonReport } from "./comparison-report.mjs";
-import { besideEachOther, besideNode } from "./line-up.mjs";
+import { writeDocs } from "./docs.mjs";
+import { measureFloors } from "./floors.mjs";
+import { besideEachOther, besidePeers } from "./line-up.mjs";
+import { withLoad } from "./load.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
 import { readOptions } from "./options.mjs";
-import { ensurePeers } from "./peers.mjs";
-import { play } from "./play.mjs";
-import { replacing } from "./replacing.mjs";
+import { ensurePeers, peerVersions } from "./peers.mjs";
+import { BUSY, plan } from "./plan.mjs";
+import { lineUp } from "./play.mjs";
+import { endProgress, showProgress } from "./progress.mjs";
 import { report } from "./report.mjs";
-import { playInSittings } from "./sittings.mjs";
+import { measureRest } from "./rows/rest.mjs";
+import { playInTurns, sit } from "./sittings.mjs";
 import { summarize } from "./summary.mjs";
-import { waiting } from "./waiting.mjs";
 
 const options = readOptions();
 const othersBusy = watchOthers();
-const [results, write] = options.against === undefined ? await alone() : await against(options.against);
+const began = performance.now();
+const [results, write] = options.against === undefined ? await besideOthers() : await against(options.against);
+endProgress();
+if (options.docs) {
+  await writeDocs(results);
+}
 console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results));
 
-async function alone() {
-  const { groups, claims, contenders } = besideNode(thisBuild());
-  const chosen = only(options.only, groups);
-  const eventsOf = (group) => chosen.flatMap(({ name, events }) => (name === group ? events : []));
-  if (eventsOf("arrivals").length > 0) {
-    ensurePeers();
+async function besideOthers() {
+  const { quick, knitting } = options;
+  const chosen = only(options.only);
+  ensurePeers();
+  const contenders = await besidePeers(thisBuild(), { knitting });
+  const floors = chosen.floors ? await measureFloors({ quick }) : [];
+  const tables = [];
+  for (const part of plan(chosen.rows, { quick, loads: chosen.loads })) {
+    tables.push(...(await playPart(part, contenders, { quick, knitting })));
   }
-  const played = await play(chosen, options.quick);
-  const results = {
-    ...conditions(played),
-    tables: eventsOf("calls").map((event) => summarize(event, contenders.postMessage)),
-    waiting: eventsOf("arrivals").map(waiting),
-    replacing: eventsOf("recycling").map(replacing),
-    // Nothing is claimed about scenarios that were left out.
-    ...(options.only === undefined && { acceptance: acceptance(claims, contenders) }),
-  };
-  const rows = [...results.waiting, ...results.replacing].flatMap((table) => table.rows);
-  if (rows.some(({ failure }) => failure !== undefined)) {
+  if (chosen.rest) {
+    showProgress("at rest");
+    tables.push(...(await measureRest(contenders, { quick })));
+  }
+  const failed = tables.some((table) => table.contenders.some(({ failure }) => failure !== undefined));
+  if (failed) {
     process.exitCode = 1;
   }
-  return [results, report];
+  return [{ ...conditions(), versions: versions(), quick: Boolean(quick), floors, groups: grouped(tables) }, report];
+}
+
+/** Plays the sittings of a part, and reduces each row to a table. */
+async function playPart({ rows, load, sittings, fresh, ...lengths }, contenders, { quick, knitting }) {
+  const ids = rows.map(({ id }) => id);
+  const sat = [];
+  for (let number = 0; number < sittings; number++) {
+    const where = `${load === "idle" ? "" : `${BUSY[load]}, `}sitting ${number + 1} of ${sittings}: `;
+    sat.push(
+      await withLoad(load, () =>
+        sit({ ids, quick, knitting, ...lengths }, (progress) => showProgress(where + progress)),
+      ),
+    );
+  }
+  return rows.map((row) => ({
+    id: load === "idle" ? row.id : `${row.id}, ${load}`,
+    group: load === "idle" ? row.group : "busy",
+    title: load === "idle" ? row.title : `${row.title}, ${BUSY[load]}`,
+    unit: row.unit,
+    better: row.better,
+    load,
+    rounds: sittings * lengths.rounds,
+    contenders: summarize(
+      row,
+      lineUp(row, contenders),
+      sat.map(({ figures, reasons }) => ({ figures: figures[row.id], reasons: reasons[row.id] })),
+      { fresh },
+    ),
+  }));
 }
 
 async function against(path) {
   const builds = [thisBuild(), otherBuild(path)];
-  const played = playInSittings(only(options.only, besideEachOther(builds)), options);
+  const { rows } = only(options.only);
+  const { pairs } = besideEachOther(builds);
+  const played = await playInTurns(rows, options);
   const [mine, other] = builds.map(describeBuild);
-  const results = {
-    ...conditions(played),
-    builds: { this: mine, other },
-    tables: played.events.flatMap(compare),
-  };
-  return [results, comparisonReport];
+  const tables = compare(rows, pairs, played.figures);
+  return [{ ...conditions(), rounds: played.rounds, builds: { this: mine, other }, tables }, comparisonReport];
 }
 
-function conditions({ rounds, seconds }) {
-  return { machine: machine(), othersBusy: othersBusy(), rounds, seconds };
+/** Tables in groups, in the order in which the groups first appear. */
+function grouped(tables) {
+  const names = [...new Set(tables.map(({ group }) => group))];
+  return names.map((name) => ({
+    name,
+    title: name,
+    rows: tables.filter(({ group }) => group === name).map(({ group: _, ...row }) => row),
+  }));
+}
+
+function conditions() {
+  return {
+    machine: machine(),
+    othersBusy: othersBusy(),
+    seconds: (performance.now() - began) / 1e3,
+    commit: describeBuild(thisBuild()).commit,
+  };
+}
+
+function versions() {
+  return { "knitting-native": thisBuild().version, ...peerVersions() };
 }

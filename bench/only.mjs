@@ -1,24 +1,35 @@
 /** Selects the part of the benchmark that the user asks for. */
 import { refuse } from "./options.mjs";
+import { BUSY } from "./plan.mjs";
+import { ALL_ROWS } from "./rows/all.mjs";
+
+/** What is measured apart from the rows. */
+const APART = ["floors", "rest"];
+const IDLE = "idle";
 
 /**
- * The groups with the events that `--only` selects: a group by its name, or scenarios by words of their titles. Fewer
- * events play for a shorter time.
+ * `rows`, the machine's `loads` under which they are played, and whether `floors` and `rest` are measured. `what` is the
+ * name of a group, "busy" for all rows on busy machines, or words of a title. Without it all is selected.
  */
-export function only(what, groups) {
-  const left = groups.flatMap((group) => {
-    const { name, events, seconds = 0, quickSeconds = 0 } = group;
-    const chosen = events.filter(({ scenario }) => !what || what === name || scenario.title.includes(what));
-    const share = chosen.length / events.length;
-    return share === 0
-      ? []
-      : [{ ...group, events: chosen, seconds: seconds * share, quickSeconds: quickSeconds * share }];
-  });
-  return left.length > 0 ? left : refuse(`--only is ${JSON.stringify(what)}, ${choice(groups)}`);
+export function only(what) {
+  const loads = [IDLE, ...Object.keys(BUSY)];
+  if (what === undefined) {
+    return { rows: ALL_ROWS, loads, floors: true, rest: true };
+  }
+  if (what === "busy") {
+    return { rows: ALL_ROWS.filter(({ busy }) => busy), loads: loads.slice(1), floors: false, rest: false };
+  }
+  const ofGroup = ALL_ROWS.filter(({ group }) => group === what);
+  const rows = ofGroup.length > 0 ? ofGroup : ALL_ROWS.filter(({ title }) => title.includes(what));
+  if (rows.length === 0 && !APART.includes(what)) {
+    refuse(`--only is ${JSON.stringify(what)}, ${choice()}`);
+  }
+  return { rows, loads: [IDLE], floors: what === "floors", rest: what === "rest" };
 }
 
-function choice(groups) {
-  const names = groups.map(({ name }) => `"${name}"`).join(" or ");
-  const titles = groups.flatMap(({ events }) => events.map(({ scenario }) => `\n  ${scenario.title}`));
-  return `and nothing is called that. Say ${names}, or words of one of these titles:${titles.join("")}`;
+function choice() {
+  const groups = [...new Set(ALL_ROWS.map(({ group }) => group)), "busy", ...APART];
+  const names = groups.map((name) => `"${name}"`).join(", ");
+  const titles = ALL_ROWS.map(({ title }) => `\n  ${title}`);
+  return `and nothing is called that. Say one of ${names}, or words of one of these titles:${titles.join("")}`;
 }

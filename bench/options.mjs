@@ -5,14 +5,16 @@ import { parseArgs } from "node:util";
 const HELP = `\
 npm run bench -- [options]
 
-What a call costs here and what it costs by what Node itself has, how long calls wait here and in the pools of other
-packages, and what replaced workers cost: contenders take turns in one run.
+What a call costs here, by what Node itself has, and in the pools of other packages, on an idle machine and on busy ones;
+how soon workers start, how long calls wait, and what workers cost at rest. All contenders take turns in one run. The
+whole takes less than 20 minutes, and nothing else should run on the machine meanwhile.
 
-  --quick            a shorter run, with fewer rounds
-  --json             the results as JSON
-  --only <what>      a group, "calls", "arrivals", "recycling" or with --against "start", or the scenarios with these
-                     words in their titles
+  --quick            less than two minutes, with fewer rounds and without the groups "arrivals" and "recycling"
+  --only <what>      a group ("numbers", "busy", "start", "rest", ...), or the rows with these words in their titles
   --against <path>   this build and another take turns: the path of another checkout, built, or of an installed package
+  --knitting <path>  Knitting as a further contender: the path of a checkout of it. Node 26 runs the benchmark then
+  --json             the results as JSON
+  --docs             writes the results to docs/benchmarks.md, its plots, and the table of README.md
   --node <path>      the Node that runs it, instead of the one that our documents' figures are from
   --help             this text
 `;
@@ -20,25 +22,40 @@ packages, and what replaced workers cost: contenders take turns in one run.
 const OPTIONS = {
   quick: { type: "boolean" },
   json: { type: "boolean" },
+  docs: { type: "boolean" },
   only: { type: "string" },
   against: { type: "string" },
+  knitting: { type: "string" },
   node: { type: "string" },
   help: { type: "boolean" },
 };
 
-/**
- * The options of this process. `against` is absolute, because npm runs a script in another folder than the one where it
- * was called.
- */
+/** Options that don't go together. */
+const EXCLUSIVE = [
+  ["against", "knitting"],
+  ["against", "docs"],
+  ["only", "docs"],
+  ["quick", "docs"],
+];
+
+/** The options of this process. Paths are absolute, because npm runs a script in another folder than where it was called. */
 export function readOptions() {
-  const { help, against, ...options } = parsed();
+  const { help, ...options } = parsed();
   if (help) {
     process.stdout.write(HELP);
     process.exit();
   }
-  return against === undefined
-    ? options
-    : { ...options, against: resolve(process.env.INIT_CWD ?? ".", against) };
+  for (const [one, other] of EXCLUSIVE) {
+    if (options[one] !== undefined && options[other] !== undefined) {
+      refuse(`--${one} and --${other} do not go together.`);
+    }
+  }
+  for (const name of ["against", "knitting"]) {
+    if (options[name] !== undefined) {
+      options[name] = resolve(process.env.INIT_CWD ?? ".", options[name]);
+    }
+  }
+  return options;
 }
 
 /** The same options as arguments for another process. */

@@ -1,26 +1,44 @@
-/** Calls that arrive as chance has it, the same in every run. */
+/** Calls that arrive as chance has it: the same for each contender, and in each run. */
 
-/** A seed with which the median call waits for a worker in each schedule of the benchmark. */
-const SEED = 7;
 /** Draws after which a generator with a small seed is mixed. */
 const MIXING = 20;
+const SHORT_MILLIS = 5;
+const LONG = { millis: 2000, every: 200 };
+const MIXED = { shortest: 1, longest: 50 };
+
+/** A schedule is a list of calls `{ at, millis }`, in the order of their arrival; both are in milliseconds. */
+
+/** Calls whose durations are distributed exponentially. */
+export function short(seed, options) {
+  return schedule(seed, exponential, options);
+}
+
+/** The same, where one call in each 200 takes 2 s. */
+export function withLong(seed, options) {
+  return schedule(seed, exponential, options, (millis, index) =>
+    index % LONG.every === LONG.every / 2 ? LONG.millis : millis,
+  );
+}
+
+/** Calls of 1 to 50 ms: as many between 1 and 2 ms as between 2 and 4, and so on. */
+export function mixed(seed, options) {
+  const { shortest, longest } = MIXED;
+  return schedule(seed, (random) => shortest * (longest / shortest) ** random(), options);
+}
 
 /**
- * A list of calls `{ at, millis }`, in the order of their arrival. The gaps between them and the times that they take
- * are distributed exponentially. `long` makes one call in each `every` take `millis` instead. All calls together take
- * `load` of the time of `workers` until the last one arrives.
+ * The gaps between calls are distributed exponentially. All calls together take `load` of the time of `workers` until
+ * the last one arrives.
  */
-export function schedule({ calls, workers, load, millis, long }) {
-  const random = generator(SEED);
+function schedule(seed, draw, { calls, workers, load }, change = (millis) => millis) {
+  const random = generator(seed);
   const gaps = Array.from({ length: calls }, () => exponential(random));
-  const taken = scaled(
-    gaps.map(() => exponential(random)),
-    millis * calls,
-  ).map((each, index) => (long && index % long.every === long.every / 2 ? long.millis : each));
+  const durations = gaps.map(() => draw(random)).map(change);
+  const scale = sum(durations) / (workers * load) / sum(gaps);
   let at = 0;
-  return scaled(gaps, sum(taken) / (workers * load)).map((gap, index) => {
-    at += gap;
-    return { at, millis: taken[index] };
+  return gaps.map((gap, index) => {
+    at += gap * scale;
+    return { at, millis: durations[index] };
   });
 }
 
@@ -36,12 +54,7 @@ export function leastWaits(calls, workers) {
 }
 
 function exponential(random) {
-  return -Math.log(1 - random());
-}
-
-function scaled(values, total) {
-  const factor = total / sum(values);
-  return values.map((value) => value * factor);
+  return -SHORT_MILLIS * Math.log(1 - random());
 }
 
 function sum(values) {

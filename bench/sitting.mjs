@@ -1,20 +1,22 @@
-/** One process of sittings.mjs: `node sitting.mjs <what>` prints the turns of each contender of each event. */
+/** A process of sittings.mjs: it is told by a message what to play, and answers with messages: progress, then figures. */
 import { otherBuild, thisBuild } from "./builds.mjs";
-import { besideEachOther } from "./line-up.mjs";
-import { only } from "./only.mjs";
+import { besideEachOther, besidePeers } from "./line-up.mjs";
 import { play } from "./play.mjs";
+import { rowsById } from "./rows/all.mjs";
 
-const what = JSON.parse(process.argv[2]);
-const builds = what.otherFirst
-  ? [otherBuild(what.against), thisBuild()]
-  : [thisBuild(), otherBuild(what.against)];
-const groups = only(what.only, besideEachOther(builds)).map((group) => ({
-  ...group,
-  seconds: group.seconds / what.sittings,
-  quickSeconds: group.quickSeconds / what.sittings,
-}));
-const { events, rounds } = await play(groups, what.quick);
-const figures = events.map((event) =>
-  Object.fromEntries([...event.figures].map(([contender, turns]) => [contender.name, turns])),
-);
-console.log(JSON.stringify({ figures, rounds }));
+process.once("message", async ({ ids, against, otherFirst, knitting, ...lengths }) => {
+  try {
+    const rows = rowsById(ids);
+    const builds = () =>
+      otherFirst ? [otherBuild(against), thisBuild()] : [thisBuild(), otherBuild(against)];
+    const contenders =
+      against === undefined
+        ? await besidePeers(thisBuild(), { knitting })
+        : besideEachOther(builds()).contenders;
+    const played = await play({ ...lengths, rows, contenders }, (progress) => process.send({ progress }));
+    process.send({ played }, () => process.exit());
+  } catch (error) {
+    process.send({ error: error.stack }, () => process.exit(1));
+  }
+});
+process.once("disconnect", () => process.exit(1));

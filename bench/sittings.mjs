@@ -1,38 +1,76 @@
 /**
- * Two builds play in several processes, one after the other. How V8 compiles each copy and where its memory lies is a
- * matter of luck that lasts as long as a process: two copies of the same build have differed by a tenth in one process.
- * In every other process the other build is loaded first and plays first.
+ * Sittings: the rows are played in several processes, one after the other. How V8 compiles a copy of a program and where
+ * its memory lies is a matter of luck that lasts as long as a process: two copies of the same build have differed by a
+ * tenth in one process. On a busy machine, which worker shares a core with what is such luck, too.
  */
-import { spawnSync } from "node:child_process";
+import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { showProgress } from "./progress.mjs";
 
+const SITTING = fileURLToPath(new URL("./sitting.mjs", import.meta.url));
+/** Of two builds. A sitting plays on until its share of the time is over. */
 const SITTINGS = 8;
 const QUICK_SITTINGS = 4;
-const SITTING = fileURLToPath(new URL("./sitting.mjs", import.meta.url));
+const SECONDS = 240;
+const QUICK_SECONDS = 80;
+const LENGTHS = { rounds: 2, warmRounds: 1, millis: 25, warmMillis: 5 };
+/** A sitting tells its progress at each row. If it says nothing for so long, it is stuck. */
+const SILENCE_MILLIS = 600_000;
 
-/** Lets all sittings play, and collects their results in the events of `groups`. */
-export function playInSittings(groups, { against, only, quick }) {
-  const events = groups.flatMap((group) => group.events);
+/** Plays one sitting. Rejects if its process ends without figures, which is a fault of the benchmark. */
+export function sit(what, onProgress) {
+  return new Promise((resolve, reject) => {
+    const child = fork(SITTING, [], { execArgv: [...process.execArgv, "--expose-gc"] });
+    let timer;
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => child.kill("SIGKILL"), SILENCE_MILLIS);
+    };
+    let played;
+    let failure = "it gave no reason";
+    child.on("message", (message) => {
+      wait();
+      played = message.played ?? played;
+      failure = message.error ?? failure;
+      if (message.progress !== undefined) {
+        onProgress(message.progress);
+      }
+    });
+    child.on("exit", (status, signal) => {
+      clearTimeout(timer);
+      if (played === undefined) {
+        reject(new Error(`A process of the benchmark has ended with ${signal ?? status}: ${failure}`));
+      } else {
+        resolve(played);
+      }
+    });
+    child.send(what);
+    wait();
+  });
+}
+
+/**
+ * Two builds play in several sittings. In every other one the other build is loaded first and plays first. Returns the
+ * turns of all sittings and the number of rounds.
+ */
+export async function playInTurns(rows, { against, quick }) {
   const sittings = quick ? QUICK_SITTINGS : SITTINGS;
-  const start = performance.now();
+  const ids = rows.map(({ id }) => id);
+  const figures = {};
   let rounds = 0;
   for (let number = 0; number < sittings; number++) {
-    const sat = sit({ against, only, quick, sittings, otherFirst: number % 2 === 1 });
-    for (const [index, { figures }] of events.entries()) {
-      for (const [contender, turns] of figures) {
-        turns.push(...sat.figures[index][contender.name]);
+    const sat = await sit(
+      { ids, against, quick, otherFirst: number % 2 === 1, ...LENGTHS, seconds: (quick ? QUICK_SECONDS : SECONDS) / sittings },
+      (progress) => showProgress(`sitting ${number + 1} of ${sittings}: ${progress}`),
+    );
+    for (const [id, ofRow] of Object.entries(sat.figures)) {
+      figures[id] ??= {};
+      for (const [name, turns] of Object.entries(ofRow)) {
+        figures[id][name] ??= [];
+        figures[id][name].push(...turns);
       }
     }
     rounds += sat.rounds;
   }
-  return { events, rounds, seconds: (performance.now() - start) / 1e3 };
-}
-
-/** Runs a sitting. Ends this process if the sitting fails, which has then printed the reason. */
-function sit(what) {
-  const { status, stdout } = spawnSync(process.execPath, [SITTING, JSON.stringify(what)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    encoding: "utf8",
-  });
-  return status === 0 ? JSON.parse(stdout) : process.exit(1);
+  return { figures, rounds };
 }

@@ -9,71 +9,75 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { now } from "./arrival-tasks.mjs";
-import { attempt } from "./attempt.mjs";
-import { leastWaits, schedule } from "./schedule.mjs";
+import { now } from "../arrival-tasks.mjs";
+import { attempt } from "../attempt.mjs";
+import { leastWaits, mixed, short, withLong } from "../schedule.mjs";
+import { quantile } from "../statistics.mjs";
 
 const WORKERS = 2;
 const LOAD = 0.75;
-const CALLS = 1500;
-const SERVICE_MILLIS = 5;
-/** A schedule is played in parts, each from idle workers to the last answer, so that contenders take turns. */
-export const PARTS = 3;
 const WARM_CALLS = 40;
 const WARM_MILLIS = 1;
-/** The first call of a part is due that long after the part begins. */
+/** The first call is due that long after a schedule begins. */
 const LEAD_MILLIS = 50;
 /** A contender that has not answered so long after the last arrival has lost a call. */
 const PATIENCE_MILLIS = 20_000;
+/** Those with a queue of their own, in the two rows that take seconds for each contender. */
+const POOLS = ["knitting thread", "knitting process", "piscina", "tinypool"];
+/** Not a contender: the waits in one queue, first come first served, if handing over a call takes no time. */
+const LEAST = { name: "at least, computed", kind: "computed", ours: false };
 
 const LOAD_PERCENT = `${LOAD * 100} %`;
 
-export const shortCalls = openArrivals(`open arrivals, calls of ${SERVICE_MILLIS} ms, load ${LOAD_PERCENT}`);
-export const someLongCalls = openArrivals(
-  `open arrivals, calls of ${SERVICE_MILLIS} ms and one of 2 s in each 200, load ${LOAD_PERCENT}`,
-  { every: 200, millis: 2000 },
-);
+export const waitingRows = [
+  row({ group: "waiting", what: "calls of 1 to 50 ms", schedule: mixed, calls: 150, among: () => true }),
+  row({ group: "arrivals", what: "calls of 5 ms on average", schedule: short, calls: 500 }),
+  row({ group: "arrivals", what: "the same and one of 2 s in each 200", schedule: withLong, calls: 500 }),
+];
 
-function openArrivals(title, long) {
-  const calls = schedule({ calls: CALLS, workers: WORKERS, load: LOAD, millis: SERVICE_MILLIS, long });
-  const parts = inParts(calls);
+/** The row's figure is the p99 of waiting in milliseconds. Each round has a schedule of its own. */
+function row({ group, what, schedule, calls, among = (name) => POOLS.includes(name) }) {
   return {
-    title,
-    /** How long the calls of the first parts wait at least. */
-    least: (rounds) => parts.slice(0, rounds).flatMap((part) => leastWaits(part, WORKERS)),
-    async warm() {},
-    turn: (contender, round) => attempt(contender, WORKERS, () => playWarm(contender, parts[round])),
+    id: `waiting, ${what}`,
+    group,
+    title: `p99 of waiting: ${what}, open arrivals, load ${LOAD_PERCENT}, ${WORKERS} workers`,
+    unit: "ms",
+    better: "lower",
+    contenders: (all) => [...all, LEAST],
+    excluded: (name) => (name === LEAST.name || among(name) ? undefined : "it takes minutes"),
+    baseline: () => (among("postMessage") ? "postMessage" : "piscina"),
+    async turn(contender, { round }) {
+      const due = schedule(round + 1, { calls, workers: WORKERS, load: LOAD });
+      if (contender === LEAST) {
+        return figures(leastWaits(due, WORKERS));
+      }
+      return attempt(contender, WORKERS, () => playWarm(contender, due));
+    },
   };
 }
 
-/** The times of each part count from the last arrival before it. */
-function inParts(calls) {
-  const length = calls.length / PARTS;
-  return Array.from({ length: PARTS }, (_, part) => {
-    const first = part * length;
-    const start = first === 0 ? 0 : calls[first - 1].at;
-    return calls.slice(first, first + length).map(({ at, millis }) => ({ at: at - start, millis }));
-  });
+function figures(waits) {
+  const sorted = Float64Array.from(waits).sort();
+  const [p50, p99] = [0.5, 0.99].map((share) => quantile(sorted, share));
+  return { value: p99, p50, p99 };
 }
 
-/** Returns in milliseconds how long each call waited, and how late the host made it. */
+/** How long each call waited, in milliseconds. */
 async function playWarm(contender, calls) {
   await Promise.all(
     Array.from({ length: WARM_CALLS }, (_, index) => ask(contender, { index, millis: WARM_MILLIS })),
   );
-  return play(contender, calls);
+  return figures(await play(contender, calls));
 }
 
 async function play(contender, calls) {
-  const clock = new Worker(new URL("./arrival-clock.mjs", import.meta.url));
+  const clock = new Worker(new URL("../arrival-clock.mjs", import.meta.url));
   const start = now() + LEAD_MILLIS;
   const due = calls.map(({ at }) => start + at);
-  const late = [];
   const answers = new Promise((resolve, reject) => {
     const begun = [];
     clock.on("error", reject);
     clock.on("message", (index) => {
-      late.push(now() - due[index]);
       begun.push(ask(contender, { index, millis: calls[index].millis }));
       // A failure is heard at once, not after the last arrival.
       begun[index].catch(reject);
@@ -86,16 +90,16 @@ async function play(contender, calls) {
   const patience = calls.at(-1).at + PATIENCE_MILLIS;
   try {
     const begun = await within(patience, answers);
-    return { waits: begun.map((time, index) => time - due[index]), late };
+    return begun.map((time, index) => time - due[index]);
   } finally {
     await clock.terminate();
   }
 }
 
 /** Makes a call. Resolves with the time when its worker began it. */
-async function ask(contender, { index, millis }) {
+async function ask({ tasks }, { index, millis }) {
   const sent = now();
-  const answer = await contender.serve({ index, millis });
+  const answer = await tasks.serve({ index, millis });
   strictEqual(answer.index, index, "a call got the answer of another one");
   ok(answer.ended - answer.begun >= millis, "a call took less time than it should");
   ok(sent <= answer.begun && answer.ended <= now(), "the clocks of host and worker differ");

@@ -3,12 +3,11 @@
  * random one is killed each second, beside the same without either.
  */
 import { ok, strictEqual } from "node:assert/strict";
-import { attempt } from "./attempt.mjs";
-import { derive } from "./recycling-tasks.mjs";
-import { generator } from "./schedule.mjs";
-
-/** Options of `createPool` for workers that are recycled, and one of which is killed now and then. */
-export const REPLACED = { workerPoolConfig: { maxExecutionsPerWorker: 100 } };
+import { attempt } from "../attempt.mjs";
+import { thisBuild } from "../builds.mjs";
+import { Recycled } from "../contenders/recycled.mjs";
+import { derive } from "../recycling-tasks.mjs";
+import { generator } from "../schedule.mjs";
 
 const WORKERS = 2;
 const TURN_MILLIS = 5_000;
@@ -22,9 +21,20 @@ const SEED = 7;
 const MEASURED_RUNS = 20;
 const MEASURED_ITERATIONS = 5_000;
 
-export const replacedWorkers = {
+const KINDS = {
+  thread: { runtime: "thread" },
+  process: { runtime: "process", processRuntime: "node" },
+};
+const REPLACED = { workerPoolConfig: { maxExecutionsPerWorker: 100 } };
+
+export const recyclingRow = {
+  id: "recycling",
+  group: "recycling",
   title: `calls of ${WORK_MILLIS} ms of processor time, workers recycled after 100 calls and one killed each second`,
-  async warm() {},
+  unit: "calls/s",
+  better: "higher",
+  contenders: recycledBesideCalm,
+  baseline: ({ name }) => name.replace("replaced", "calm"),
   turn(contender) {
     // Before the workers start, because the time of all threads counts.
     work ??= measureWork();
@@ -32,13 +42,19 @@ export const replacedWorkers = {
   },
 };
 
+/** Only this package's, because others have no such options: with workers that live on, and with workers that don't. */
+function recycledBesideCalm() {
+  const build = thisBuild();
+  return Object.entries(KINDS).flatMap(([kind, worker]) => [
+    new Recycled(`${kind}, calm`, build, { worker }),
+    new Recycled(`${kind}, replaced`, build, { worker, ...REPLACED }),
+  ]);
+}
+
 /** What `measureWork` returned. */
 let work;
 
-/**
- * Calls a second that were answered. Where workers are replaced also: how many calls were killed with their worker, how
- * many workers were killed, and how many recycled.
- */
+/** Calls a second that were answered. Those that were killed with their worker do not count. */
 async function callFor(contender, millis) {
   await Promise.all(Array.from({ length: AT_A_TIME }, (_, index) => callOnce(contender, index)));
   const kills =
@@ -47,13 +63,10 @@ async function callFor(contender, millis) {
   const end = start + millis;
   let index = 0;
   let answered = 0;
-  let killed = 0;
   const callOn = async () => {
     while (performance.now() < end) {
       if (await callOnce(contender, index++)) {
         answered++;
-      } else {
-        killed++;
       }
     }
   };
@@ -62,23 +75,23 @@ async function callFor(contender, millis) {
   } finally {
     clearInterval(kills?.timer);
   }
-  const rate = (answered / (performance.now() - start)) * 1e3;
+  const value = (answered / (performance.now() - start)) * 1e3;
   if (kills === undefined) {
-    return { rate };
+    return { value };
   }
   if (kills.error) {
     throw kills.error;
   }
   const { executions = 0 } = contender.recycled;
   ok(executions > 0 && kills.count > 0, "no worker was recycled, or none killed");
-  return { rate, killed, kills: kills.count, executions };
+  return { value };
 }
 
 /** Returns whether the call was answered. Otherwise its worker was killed. */
 async function callOnce(contender, index) {
   const salt = index % SALTS;
   try {
-    strictEqual(await contender.derive({ index: salt, iterations: work.iterations }), work.answers[salt]);
+    strictEqual(await contender.tasks.derive({ index: salt, iterations: work.iterations }), work.answers[salt]);
     return true;
   } catch (error) {
     if (error.code === "KNITTING_WORKER_KILLED" && error.reason === "killed") {

@@ -1,0 +1,52 @@
+/**
+ * What a run plays: a list of parts, one after the other. A part is a number of sittings with the same rows on a machine
+ * with the same load.
+ */
+
+/** Loads of a busy machine: see load.mjs. */
+export const BUSY = {
+  one: "one busy process",
+  each: "a busy process on each core",
+  two: "two busy processes on each core",
+};
+
+/** The groups whose rows start and stop their workers themselves, with the number of their rounds. */
+const ROUNDS = {
+  start: { whole: 10, quick: 2 },
+  workers: { whole: 3, quick: 1 },
+  waiting: { whole: 4, quick: 1 },
+  arrivals: { whole: 3, quick: 0 },
+  recycling: { whole: 3, quick: 0 },
+  server: { whole: 3, quick: 1 },
+  memory: { whole: 3, quick: 1 },
+};
+
+const STANDING = {
+  whole: { sittings: 4, rounds: 2, warmRounds: 1, millis: 25, warmMillis: 5 },
+  quick: { sittings: 1, rounds: 2, warmRounds: 1, millis: 8, warmMillis: 2 },
+};
+/** On a busy machine a turn has to last longer than a few of the kernel's time slices. */
+const ON_BUSY = {
+  whole: { sittings: 5, rounds: 2, warmRounds: 0, millis: 100 },
+  quick: { sittings: 1, rounds: 1, warmRounds: 0, millis: 40 },
+};
+const OWN = { sittings: 1, warmRounds: 0, millis: 25 };
+
+/** The parts in which `rows` are played. Rows that `quick` leaves out are in none. */
+export function plan(rows, { quick, loads }) {
+  const length = quick ? "quick" : "whole";
+  const standing = rows.filter((row) => row.standing);
+  const idle = loads.includes("idle");
+  const own = Object.entries(ROUNDS).map(([group, rounds]) => ({
+    ...OWN,
+    rounds: rounds[length],
+    load: "idle",
+    rows: rows.filter((row) => row.group === group),
+  }));
+  const busy = loads
+    .filter((load) => load !== "idle")
+    .map((load) => ({ ...ON_BUSY[length], load, fresh: true, rows: standing.filter((row) => row.busy) }));
+  return [...(idle ? [{ ...STANDING[length], load: "idle", rows: standing }, ...own] : []), ...busy].filter(
+    (part) => part.rows.length > 0 && part.rounds > 0,
+  );
+}

@@ -1,0 +1,23 @@
+/**
+ * All rows, in the order of the table. A row is what is measured of each contender:
+ *
+ * - `id`, `group` and `title`; the `unit` of its figures, and which is `better`, "lower" or "higher";
+ * - `standing`: its contenders have one worker each, which lives as long as a sitting; otherwise `turn` starts and stops
+ *   the contender;
+ * - `busy`: it is measured again on busy machines;
+ * - `needs`: properties that a contender may lack, by its `cannot`; `excluded(name)`: why a contender doesn't play;
+ * - `contenders(all)`: its contenders, if they are not all;
+ * - `baseline(contender)`: the name of the contender with which it is compared;
+ * - `warm(contender)`, unmeasured; `turn(contender, { loops, millis, round, quick })` returns what summary.mjs reduces.
+ */
+import { callRows } from "./calls.mjs";
+import { recyclingRow } from "./recycling.mjs";
+import { waitingRows } from "./waiting.mjs";
+import { workerRows } from "./workers.mjs";
+
+export const ALL_ROWS = [...callRows, ...workerRows, ...waitingRows, recyclingRow];
+
+export function rowsById(ids) {
+  const byId = new Map(ALL_ROWS.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id));
+}
