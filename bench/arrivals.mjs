@@ -95,7 +95,7 @@ async function play(contender, calls) {
 /** Makes a call. Resolves with the time when its worker began it. */
 async function ask(contender, { index, millis }) {
   const sent = now();
-  const answer = await contender.serve({ index, millis });
+  const answer = await contender.tasks.serve({ index, millis });
   strictEqual(answer.index, index, "a call got the answer of another one");
   ok(answer.ended - answer.begun >= millis, "a call took less time than it should");
   ok(sent <= answer.begun && answer.ended <= now(), "the clocks of host and worker differ");

@@ -12,9 +12,9 @@ import { THIS } from "./builds.mjs";
 import { Fork } from "./contenders/fork.mjs";
 import { Fresh } from "./contenders/fresh.mjs";
 import { Knitting } from "./contenders/knitting.mjs";
-import { KnittingPool } from "./contenders/knitting-pool.mjs";
 import { Piscina } from "./contenders/piscina.mjs";
 import { PostMessage } from "./contenders/post-message.mjs";
+import { Recycled } from "./contenders/recycled.mjs";
 import { Tinypool } from "./contenders/tinypool.mjs";
 import { bytes, records, text } from "./payloads.mjs";
 import { REPLACED, replacedWorkers } from "./recycling.mjs";
@@ -62,10 +62,10 @@ export function besideNode(build) {
 
 /** One build beside other packages: the group of calls that arrive one by one. An event between them has `peers`. */
 function besidePeers(build) {
-  const peers = [new Piscina(), new Tinypool()];
+  const peers = [new Piscina("piscina"), new Tinypool("tinypool", { runtime: "worker_threads" })];
   const pools = [
-    new KnittingPool("knitting thread", build, { worker: KINDS.thread }),
-    new KnittingPool("knitting process", build, { worker: KINDS.process }),
+    new Knitting("knitting thread", build, { worker: KINDS.thread }),
+    new Knitting("knitting process", build, { worker: KINDS.process }),
     ...peers,
   ];
   const events = [shortCalls, someLongCalls].map((scenario) => ({ ...event(scenario, pools), peers }));
@@ -76,8 +76,8 @@ function besidePeers(build) {
 function recycled(build) {
   const kinds = Object.entries(KINDS).map(([kind, worker]) => ({
     kind,
-    calm: new KnittingPool(`${kind}, calm`, build, { worker }),
-    replaced: new KnittingPool(`${kind}, replaced`, build, { worker, ...REPLACED }),
+    calm: new Recycled(`${kind}, calm`, build, { worker }),
+    replaced: new Recycled(`${kind}, replaced`, build, { worker, ...REPLACED }),
   }));
   const contenders = kinds.flatMap(({ calm, replaced }) => [calm, replaced]);
   const events = [{ ...event(replacedWorkers, contenders), kinds }];

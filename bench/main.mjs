@@ -31,12 +31,10 @@ const [results, write] = options.against === undefined ? await alone() : await a
 console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results));
 
 async function alone() {
+  ensurePeers();
   const { groups, claims, contenders } = besideNode(thisBuild());
   const chosen = only(options.only, groups);
   const eventsOf = (group) => chosen.flatMap(({ name, events }) => (name === group ? events : []));
-  if (eventsOf("arrivals").length > 0) {
-    ensurePeers();
-  }
   const played = await play(chosen, options.quick);
   const results = {
     ...conditions(played),

@@ -29,7 +29,7 @@ export const sequentialCalls = {
   figures: ["p50", "p99", "rate"],
   ratioOf: "p50",
   warm: warmCalls,
-  turn: (contender) => oneByOne((x) => contender.call(x), identity, sumOfAnswers),
+  turn: (contender) => oneByOne((x) => contender.tasks.inc(x), identity, sumOfAnswers),
 };
 
 /** The same in batches: all calls of a batch are made before the first answer is awaited. */
@@ -47,7 +47,7 @@ export function batches(size) {
       const start = performance.now();
       do {
         for (let index = 0; index < size; index++) {
-          calls[index] = contender.call(count++);
+          calls[index] = contender.tasks.inc(count++);
         }
         for (const answer of await Promise.all(calls)) {
           sum += answer;
@@ -70,7 +70,7 @@ export const afterSilence = {
     for (let count = 0; count < CALLS_AFTER_SILENCE; count++) {
       await sleep(SILENCE_MILLIS);
       const start = performance.now();
-      const answer = await contender.call(count);
+      const answer = await contender.tasks.inc(count);
       micros[count] = (performance.now() - start) * 1e3;
       strictEqual(answer, count + 1);
     }
@@ -86,7 +86,7 @@ export function echo(what, value) {
     ratioOf: "p50",
     async warm(contender) {
       for (let count = 0; count < WARM_ECHOES; count++) {
-        const answer = await contender.echo(value);
+        const answer = await contender.tasks.echo(value);
         deepStrictEqual(answer, value);
         if (typeof value === "object") {
           notStrictEqual(answer, value);
@@ -95,7 +95,7 @@ export function echo(what, value) {
     },
     turn: (contender) =>
       oneByOne(
-        () => contender.echo(value),
+        () => contender.tasks.echo(value),
         (answer) => answer.length,
         (count) => count * value.length,
       ),
@@ -124,7 +124,7 @@ export async function timeStart(contender) {
   const start = performance.now();
   contender.open();
   const blocked = (performance.now() - start) * 1e3;
-  strictEqual(await contender.call(0), 1);
+  strictEqual(await contender.tasks.inc(0), 1);
   const answered = (performance.now() - start) * 1e3;
   await contender.stop();
   return { start: answered, blocked };
@@ -132,7 +132,7 @@ export async function timeStart(contender) {
 
 async function warmCalls(contender) {
   for (let x = 0; x < WARM_CALLS; x++) {
-    strictEqual(await contender.call(x), x + 1);
+    strictEqual(await contender.tasks.inc(x), x + 1);
   }
 }
 
