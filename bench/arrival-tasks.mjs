@@ -19,9 +19,12 @@ export function blockUntil(time) {
   while (now() < time) {}
 }
 
-/** Keeps its worker for `millis` and tells when it began and ended. */
+/** Tells this worker from others, also from other threads of its process. */
+const worker = Math.random();
+
+/** Keeps its worker for `millis` and tells which one it is, and when it began and ended. */
 export function serve({ index, millis }) {
   const begun = now();
   blockUntil(begun + millis);
-  return { index, begun, ended: now() };
+  return { index, worker, begun, ended: now() };
 }

@@ -4,8 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { refuse } from "./options.mjs";
 
 const FOLDER = fileURLToPath(new URL("./peers/", import.meta.url));
@@ -25,8 +24,6 @@ const INSTALL = [
 ];
 const INSTALL_MILLIS = 120_000;
 
-const require = createRequire(`${FOLDER}package.json`);
-
 /** Installs the peers if they are not installed. Ends the process with a sentence if that fails. */
 export function ensurePeers() {
   if (existsSync(INSTALLED) && modified(INSTALLED) >= modified(LOCK)) {
@@ -42,15 +39,9 @@ export function ensurePeers() {
   });
   if (status !== 0) {
     refuse(
-      `npm could not install ${what.join(" and ")} (${reason(error, stderr)}). ` +
-        "`npm run bench -- --only calls` runs without them.",
+      `npm could not install ${what.join(", ")}, which it measures beside this one (${reason(error, stderr)}).`,
     );
   }
-}
-
-/** The exports of a peer. */
-export function loadPeer(name) {
-  return import(pathToFileURL(require.resolve(name)));
 }
 
 /** What npm says first. It goes on with advice. */

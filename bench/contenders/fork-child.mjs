@@ -1,8 +1,7 @@
 /** The other side of fork.mjs. The process ends when its channel does. */
-import { echo, inc } from "../tasks.mjs";
+import * as tasks from "../tasks.mjs";
+import { answerTo } from "./pending.mjs";
 
-const tasks = { inc, echo };
-
-process.on("message", ({ id, task, argument }) => {
-  process.send({ id, answer: tasks[task](argument) });
+process.on("message", (call) => {
+  process.send(answerTo(call, tasks));
 });

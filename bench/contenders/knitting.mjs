@@ -1,38 +1,38 @@
-/** A build of this package, by default this one, with one worker: a thread or a process. */
-const href = new URL("../tasks.mjs", import.meta.url);
+/** A pool of this package, or of another one with the same API. Its workers are threads or processes. */
+import { Contender } from "./contender.mjs";
+import { taskFunctions } from "./task-functions.mjs";
 
-export class Knitting {
+const href = new URL("../tasks.mjs", import.meta.url).href;
+
+export class Knitting extends Contender {
   #build;
   #options;
   #tasks;
   #pool;
 
-  /** `build` holds the exports of the package. `options` are those of `createPool`. */
-  constructor(name, build, options) {
-    this.name = name;
+  /**
+   * `build` holds the exports of the package, and whether it is `ours`. `options` are those of `createPool`. `more` are
+   * tasks beside those that every contender has.
+   */
+  constructor(name, build, options, { cannot, more } = {}) {
+    super(name, options.worker.runtime, cannot);
+    this.ours = build.ours;
     this.#build = build;
     this.#options = options;
-    this.#tasks = Object.fromEntries(["inc", "echo"].map((name) => [name, build.importTask({ href, name })]));
+    this.#tasks = { ...taskFunctions((task) => build.importTask({ href, name: task })), ...more };
   }
 
-  open() {
-    this.#pool = this.#build.createPool({ threads: 1, ...this.#options })(this.#tasks);
+  open(workers = 1) {
+    this.#pool = this.#build.createPool({ threads: workers, ...this.#options })(this.#tasks);
+    this.tasks = this.#pool.call;
   }
 
-  async start() {
-    this.open();
-    await this.call(0);
-  }
-
-  call(x) {
-    return this.#pool.call.inc(x);
-  }
-
-  echo(value) {
-    return this.#pool.call.echo(value);
+  /** The pool of this package. */
+  get pool() {
+    return this.#pool;
   }
 
   async stop() {
-    await this.#pool.shutdown();
+    await this.#pool?.shutdown();
   }
 }

@@ -1,20 +1,29 @@
-/** The pool of threads of the package piscina. */
+/** Piscina, a pool of threads. */
 import { fileURLToPath } from "node:url";
-import { loadPeer } from "../peers.mjs";
+import { Contender } from "./contender.mjs";
+import { requirePeer } from "./require-peer.mjs";
+import { taskFunctions } from "./task-functions.mjs";
 
-const filename = fileURLToPath(new URL("../arrival-tasks.mjs", import.meta.url));
+const filename = fileURLToPath(new URL("../tasks.mjs", import.meta.url));
 
-export class Piscina {
-  name = "piscina";
+export class Piscina extends Contender {
+  #Pool = requirePeer("piscina").Piscina;
+  #options;
   #pool;
 
-  async start(workers) {
-    const { default: Pool } = await loadPeer("piscina");
-    this.#pool = new Pool({ filename, name: "serve", minThreads: workers, maxThreads: workers });
+  /** `options` are those of `Piscina`. */
+  constructor(name, options) {
+    super(name, "thread");
+    this.#options = options;
   }
 
-  serve(argument) {
-    return this.#pool.run(argument);
+  open(workers = 1) {
+    const pool = new this.#Pool({ filename, minThreads: workers, maxThreads: workers, ...this.#options });
+    this.#pool = pool;
+    this.tasks = taskFunctions((name) => {
+      const options = { name };
+      return (argument) => pool.run(argument, options);
+    });
   }
 
   async stop() {

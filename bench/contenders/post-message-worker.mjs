@@ -1,9 +1,8 @@
 /** The other side of post-message.mjs. */
 import { parentPort } from "node:worker_threads";
-import { echo, inc } from "../tasks.mjs";
+import * as tasks from "../tasks.mjs";
+import { answerTo } from "./pending.mjs";
 
-const tasks = { inc, echo };
-
-parentPort.on("message", ({ id, task, argument }) => {
-  parentPort.postMessage({ id, answer: tasks[task](argument) });
+parentPort.on("message", (call) => {
+  parentPort.postMessage(answerTo(call, tasks));
 });

@@ -1,37 +1,32 @@
-/** A worker thread of Node alone: postMessage to it, postMessage back. */
+/** Worker threads of Node alone: postMessage to them, postMessage back. */
 import { Worker } from "node:worker_threads";
+import { Contender } from "./contender.mjs";
 import { PendingCalls } from "./pending.mjs";
+import { taskFunctions } from "./task-functions.mjs";
 
-export class PostMessage {
-  #pending = new PendingCalls();
+const WORKER = new URL("./post-message-worker.mjs", import.meta.url);
+
+export class PostMessage extends Contender {
   #options;
-  #worker;
+  #workers = [];
 
   /** `options` are those of `Worker`. */
   constructor(name, options) {
-    this.name = name;
+    super(name, "thread");
     this.#options = options;
   }
 
-  open() {
-    this.#worker = new Worker(new URL("./post-message-worker.mjs", import.meta.url), this.#options);
-    this.#worker.on("message", ({ id, answer }) => this.#pending.answered(id, answer));
-  }
-
-  async start() {
-    this.open();
-    await this.call(0);
-  }
-
-  call(argument) {
-    return this.#pending.ask((id) => this.#worker.postMessage({ id, task: "inc", argument }));
-  }
-
-  echo(argument) {
-    return this.#pending.ask((id) => this.#worker.postMessage({ id, task: "echo", argument }));
+  open(workers = 1) {
+    this.#workers = Array.from({ length: workers }, () => new Worker(WORKER, this.#options));
+    const calls = new PendingCalls(this.#workers.map((worker) => (message) => worker.postMessage(message)));
+    for (const worker of this.#workers) {
+      worker.on("message", (message) => calls.answered(message));
+      worker.on("error", (error) => calls.failed(error));
+    }
+    this.tasks = taskFunctions((task) => (argument) => calls.ask(task, argument));
   }
 
   async stop() {
-    await this.#worker.terminate();
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 }
