@@ -1,54 +1,138 @@
-/** Prints the results as aligned plain text. */
-import { replacingReport, waitingReport } from "./pools-report.mjs";
-import { FIGURES, written } from "./written.mjs";
+/** Prints the results of a run as aligned plain text: a block for each row, with a line for each contender. */
+import { isMeasured, loadOf, rowsOf } from "./results.mjs";
+import { figure, times } from "./written.mjs";
 
-const NAME_WIDTH = 20;
-const MEDIAN_WIDTH = 10;
-const QUARTILES_WIDTH = 18;
+const WIDTH = 10;
+const RATIO_WIDTH = 24;
+const LINE_WIDTH = 110;
 
 const READING = `\
-Figures are medians over the rounds, with quartiles in brackets; a ratio above 1 is better than postMessage in the same
-round. Both sides of postMessage and fork sleep between calls: they are quick while the kernel keeps them on one core, slow
-when one has to wake another core, and change between the two. Wide quartiles mean that, or a machine that others use.`;
+"time" is the total time of a turn over its calls, collections of garbage included; p50 and p99 are those of single
+calls. Figures are medians over the rounds. "ratio" compares with the contender that the row names, in the same round:
+the median of these ratios, with quartiles in brackets; above 1 is better. Contenders take turns in each round, in
+an order that rotates.
 
-export function report({ machine, othersBusy, rounds, seconds, tables, waiting, replacing, acceptance }) {
-  const claims = acceptance ? [`\nAcceptance, set for Node 24\n${acceptance.map(verdict).join("\n")}`] : [];
+A row with busy processes is several fresh runs. Its figures are medians over the runs, "worst" is the worst run.
+What a contender can't do by design has a dash and the reason. What gave a wrong answer or none says FAILED.`;
+
+/** The unit of p50 and p99 in rows about something else than times. */
+const TIMES_OF_CALLS = { "calls/s": "us", share: "us", MiB: "us" };
+const HEADINGS = { us: "time", ms: "time", ns: "time", MiB: "memory", share: "share" };
+
+/** The whole text of a run. */
+export function report(results) {
+  const names = rowsOf(results).flatMap(({ contenders }) => contenders.map(({ name }) => name.length));
+  const nameWidth = 4 + Math.max(0, ...names);
   return [
-    headline({ machine, othersBusy, rounds, seconds }),
-    ...(tables.length > 0 ? ["", READING] : []),
-    ...tables.map(table),
-    ...claims,
-    ...waitingReport(waiting),
-    ...replacingReport(replacing),
+    headline(results),
+    versionsOf(results.versions),
+    `\n${READING}`,
+    ...results.groups.flatMap(({ title, rows }) => [
+      `\n\n${title}\n${"=".repeat(title.length)}`,
+      ...rows.map((row) => block(row, nameWidth)),
+    ]),
+    ...floorsOf(results.floors),
+    failuresOf(results),
   ].join("\n");
 }
 
 /** On which machine and for how long the figures were measured. */
-export function headline({ machine, othersBusy, rounds, seconds }) {
+export function headline({ machine, othersBusy, rounds, seconds, quick, commit }) {
   const { cpu, cores, memoryGiB, kernel, node } = machine;
+  const run = [
+    `${rounds === undefined ? "" : `${rounds} rounds in `}${seconds.toFixed(0)} s${quick ? ", a quick run" : ""}`,
+    `others kept ${othersBusy.toFixed(2)} cores busy meanwhile`,
+    ...(commit ? [`commit ${commit}`] : []),
+  ];
+  return `Node ${node}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB\n${run.join("; ")}`;
+}
+
+function versionsOf(versions) {
+  const lines = [""];
+  for (const part of Object.entries(versions).map((entry) => entry.join(" "))) {
+    const line = lines.at(-1);
+    if (line === "") {
+      lines[lines.length - 1] = part;
+    } else if (line.length + part.length + 2 <= LINE_WIDTH) {
+      lines[lines.length - 1] = `${line}, ${part}`;
+    } else {
+      lines[lines.length - 1] = `${line},`;
+      lines.push(part);
+    }
+  }
+  return lines.join("\n");
+}
+
+/** One row. Columns that no contender has a figure for are left out. */
+function block(row, nameWidth) {
+  const { title, unit, load, rounds, contenders } = row;
+  const baselines = [...new Set(contenders.flatMap(({ against }) => against ?? []))];
+  const time = TIMES_OF_CALLS[unit] ?? unit;
+  const columns = [
+    { heading: HEADINGS[unit] ?? unit, cell: (entry) => figure(entry.figure, unit) },
+    ...["p50", "p99"].map((name) => ({
+      heading: name,
+      cell: (entry) => entry[name] !== undefined && figure(entry[name], time),
+    })),
+    { heading: "ratio", width: RATIO_WIDTH, cell: ({ ratio }) => ratio && spread(ratio) },
+    {
+      heading: "worst",
+      width: RATIO_WIDTH,
+      cell: ({ worst }) => worst && `${figure(worst.figure, unit)}${inBrackets(worst.ratio)}`,
+    },
+    { heading: "", width: 0, cell: ({ against }) => baselines.length > 1 && against && `of ${against}` },
+  ].map((column) => ({ width: WIDTH, ...column }));
+  const measured = contenders.filter(isMeasured);
+  const shown = columns.filter(({ cell }) => measured.some(cell));
+  const ratio = baselines.length === 0 ? "" : `, ratio to ${baselines.join(" or ")}`;
   return [
-    `Node ${node}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB`,
-    `${rounds} rounds in ${seconds.toFixed(0)} s; others kept ${othersBusy.toFixed(2)} cores busy meanwhile`,
+    `\n${title}${loadOf(load)} (${rounds} rounds${ratio})`,
+    ...(measured.length === 0 ? [] : [line("", nameWidth, shown, ({ heading }) => heading)]),
+    ...contenders.map((entry) =>
+      isMeasured(entry)
+        ? line(entry.name, nameWidth, shown, ({ cell }) => cell(entry) || "")
+        : `  ${entry.name}`.padEnd(nameWidth) + unmeasured(entry),
+    ),
   ].join("\n");
 }
 
-/** Quartiles stand beside the figure that is compared, and beside the ratio. */
-function table({ title, ratioOf, rows }) {
-  const columns = [ratioOf, ...Object.keys(rows[0].figures).filter((name) => name !== ratioOf), "ratio"];
-  const wide = new Set([ratioOf, "ratio"]);
-  const width = (name) => MEDIAN_WIDTH + (wide.has(name) ? QUARTILES_WIDTH : 0);
-  const headings = columns.map((name) => FIGURES[name].heading.padStart(MEDIAN_WIDTH).padEnd(width(name)));
-  const lines = rows.map(({ contender, figures, ratio }) => {
-    const cells = columns.map((name) => {
-      const { median, quartiles } = written(name, name === "ratio" ? ratio : figures[name]);
-      return (median.padStart(MEDIAN_WIDTH) + (wide.has(name) ? ` ${quartiles}` : "")).padEnd(width(name));
-    });
-    return `  ${contender}`.padEnd(NAME_WIDTH) + cells.join("");
-  });
-  return `\n${[title, " ".repeat(NAME_WIDTH) + headings.join(""), ...lines].map((text) => text.trimEnd()).join("\n")}`;
+function line(name, nameWidth, columns, textOf) {
+  const cells = columns.map((column) =>
+    column.width === WIDTH ? textOf(column).padStart(WIDTH) : `  ${textOf(column).padEnd(column.width)}`,
+  );
+  return `${`  ${name}`.padEnd(nameWidth)}${cells.join("")}`.trimEnd();
 }
 
-function verdict({ passed, what, ratio, atLeast }) {
-  const { median, quartiles } = written("ratio", ratio);
-  return `  ${passed ? "pass" : "FAIL"}  ${what}: ${median} ${quartiles}, at least ${atLeast}x`;
+function spread({ median, low, high }) {
+  return low === high
+    ? times(median)
+    : `${times(median).padStart(6)} (${times(low).slice(0, -1)} - ${times(high).slice(0, -1)})`;
+}
+
+function inBrackets(ratio) {
+  return ratio === undefined ? "" : ` (${times(ratio)})`;
+}
+
+function unmeasured({ failure, reason }) {
+  return failure === undefined ? `- ${reason}` : `FAILED: ${failure}`;
+}
+
+/** What the machine itself needs for the parts of a call. */
+function floorsOf(floors) {
+  if (floors.length === 0) {
+    return [];
+  }
+  const width = 4 + Math.max(...floors.map(({ title }) => title.length));
+  const lines = floors.map((floor) => `  ${floor.title.padEnd(width)}${figure(floor.figure, floor.unit)}`);
+  return [`\n\nFloors: what the machine needs, in Rust`, ...lines];
+}
+
+/** All failures again, because a whole run has many lines. */
+function failuresOf(results) {
+  const failed = rowsOf(results).flatMap(({ title, load, contenders }) =>
+    contenders
+      .filter(({ failure }) => failure !== undefined)
+      .map(({ name, failure }) => `  FAILED: ${name}, ${title}${loadOf(load)}: ${failure}`),
+  );
+  return failed.length === 0 ? "\nNothing failed." : `\n${failed.length} failed:\n${failed.join("\n")}`;
 }

@@ -2,15 +2,27 @@
 
 /** Units, each with its size in the measured unit, the smallest first. */
 const TIME = [
-  { size: 1, sign: " us" },
+  { size: 1, sign: " µs" },
   { size: 1e3, sign: " ms" },
+  { size: 1e6, sign: " s" },
+];
+const MILLIS = TIME.map(({ size, sign }) => ({ size: size / 1e3, sign }));
+const NANOS = [{ size: 1, sign: " ns" }, ...TIME.map(({ size, sign }) => ({ size: size * 1e3, sign }))];
+const MEMORY = [
+  { size: 1 / 1024, sign: " KiB" },
+  { size: 1, sign: " MiB" },
+  { size: 1024, sign: " GiB" },
 ];
 const COUNT = [
   { size: 1, sign: "" },
   { size: 1e3, sign: " k" },
   { size: 1e6, sign: " M" },
 ];
+const SHARE = [{ size: 0.01, sign: " %" }];
 const TIMES = [{ size: 1, sign: "x" }];
+
+/** The units that a row of the results may have. A rate is written without "/s": that stands in the heading. */
+const UNITS = { ns: NANOS, us: TIME, ms: MILLIS, MiB: MEMORY, "calls/s": COUNT, share: SHARE };
 
 export const FIGURES = {
   p50: { heading: "p50", units: TIME },
@@ -24,12 +36,27 @@ export const FIGURES = {
 /** A median with quartiles, in the unit that suits the median. */
 export function written(name, { median, low, high }) {
   const { units } = FIGURES[name];
-  const { size, sign } = units.findLast((unit) => median >= unit.size) ?? units[0];
+  const { size, sign } = suited(units, median);
   const [middle, ...ends] = [median, low, high].map((value) => digits(value / size));
   return { median: `${middle}${sign}`, quartiles: low === high ? "" : `(${ends.join(" - ")})` };
 }
 
-/** Formats with three digits, or with more before the point if needed. */
+/** A figure of a row, in the size of its unit that suits it. */
+export function figure(value, unit) {
+  const { size, sign } = suited(UNITS[unit] ?? [{ size: 1, sign: ` ${unit}` }], value);
+  return `${digits(value / size)}${sign}`;
+}
+
+/** A ratio, such as "10.3x". */
+export function times(ratio) {
+  return `${digits(ratio)}x`;
+}
+
+function suited(units, value) {
+  return units.findLast(({ size }) => value >= size) ?? units[0];
+}
+
+/** Formats with three digits, or with more before the point if needed. Small shares have two of them at least. */
 function digits(value) {
-  return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+  return value.toFixed(value === 0 ? 0 : value < 0.1 ? 4 : value < 10 ? 2 : value < 100 ? 1 : 0);
 }

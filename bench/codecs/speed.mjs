@@ -1,7 +1,7 @@
 /** The time that each codec takes for typical values, and the number of bytes. */
 
 import { deepStrictEqual } from "node:assert";
-import { records, text } from "../payloads.mjs";
+import { records, text } from "../rows/values.mjs";
 import { spread } from "../statistics.mjs";
 import { codecs } from "./codecs.mjs";
 
