@@ -1,6 +1,6 @@
 /** Prints two builds side by side as aligned plain text. */
 import { headline } from "./report.mjs";
-import { written } from "./written.mjs";
+import { figure as figureOf, times as timesOf } from "./written.mjs";
 
 const NAME_WIDTH = 20;
 const WIDTH = 12;
@@ -40,20 +40,20 @@ function table({ title, unit, rounds, rows, anchors }) {
     line(headings),
     ...rows.map((row) => line(row.failure ? [row.kind, "FAILED", row.failure] : cells(row, unit))),
     ...anchors.map(({ contender, figure, failure }) =>
-      line(failure ? [contender, "FAILED", failure] : [contender, written(unit, figure).median]),
+      line([contender, ...(failure ? ["FAILED", failure] : [figureOf(figure.median, unit)])]),
     ),
   ].join("\n");
 }
 
 function cells({ kind, this: mine, other, ratio, verdict, anchor, ratioToAnchor }, unit) {
-  const times = written("ratio", ratio);
+  const { median, low, high } = ratio;
   return [
     kind,
-    written(unit, mine).median,
-    written(unit, other).median,
-    `${times.median} ${times.quartiles}`,
+    figureOf(mine.median, unit),
+    figureOf(other.median, unit),
+    `${timesOf(median)} (${timesOf(low).slice(0, -1)} - ${timesOf(high).slice(0, -1)})`,
     verdict,
-    anchor ? `${written("ratio", ratioToAnchor).median} ${anchor}` : "",
+    anchor ? `${timesOf(ratioToAnchor.median)} ${anchor}` : "",
   ];
 }
 

@@ -1,10 +1,11 @@
 /** Who plays: this build beside others, or beside another build of it. */
+
+import { ensureRuntimes } from "../scripts/runtimes.mjs";
 import { THIS } from "./builds.mjs";
 import { contenders } from "./contenders/all.mjs";
 import { Fork } from "./contenders/fork.mjs";
 import { Knitting } from "./contenders/knitting.mjs";
 import { PostMessage } from "./contenders/post-message.mjs";
-import { ensureRuntimes } from "../scripts/runtimes.mjs";
 
 /**
  * Variables such as NODE_EXTRA_CA_CERTS cost time at a start, and a policy removes them. So no contender gets any

@@ -12,30 +12,28 @@
 import { describeBuild, otherBuild, thisBuild } from "./builds.mjs";
 import { compare } from "./comparison.mjs";
 import { comparisonReport } from "./comparison-report.mjs";
-import { writeDocs } from "./docs.mjs";
 import { measureFloors } from "./floors.mjs";
 import { besideEachOther, besidePeers } from "./line-up.mjs";
 import { withLoad } from "./load.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
 import { readOptions } from "./options.mjs";
-import { ensurePeers, peerVersions } from "./peers.mjs";
-import { BUSY, plan } from "./plan.mjs";
+import { ensurePeers } from "./peers.mjs";
+import { plan } from "./plan.mjs";
 import { lineUp } from "./play.mjs";
 import { endProgress, showProgress } from "./progress.mjs";
 import { report } from "./report.mjs";
-import { measureRest } from "./rows/rest.mjs";
+import { loadOf } from "./results.mjs";
 import { playInTurns, sit } from "./sittings.mjs";
 import { summarize } from "./summary.mjs";
+import { versions } from "./versions.mjs";
 
 const options = readOptions();
 const othersBusy = watchOthers();
 const began = performance.now();
-const [results, write] = options.against === undefined ? await besideOthers() : await against(options.against);
+const [results, write] =
+  options.against === undefined ? await besideOthers() : await against(options.against);
 endProgress();
-if (options.docs) {
-  await writeDocs(results);
-}
 console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results));
 
 async function besideOthers() {
@@ -48,15 +46,14 @@ async function besideOthers() {
   for (const part of plan(chosen.rows, { quick, loads: chosen.loads })) {
     tables.push(...(await playPart(part, contenders, { quick, knitting })));
   }
-  if (chosen.rest) {
-    showProgress("at rest");
-    tables.push(...(await measureRest(contenders, { quick })));
-  }
   const failed = tables.some((table) => table.contenders.some(({ failure }) => failure !== undefined));
   if (failed) {
     process.exitCode = 1;
   }
-  return [{ ...conditions(), versions: versions(), quick: Boolean(quick), floors, groups: grouped(tables) }, report];
+  return [
+    { ...conditions(), versions: versions(options), quick: Boolean(quick), floors, groups: grouped(tables) },
+    report,
+  ];
 }
 
 /** Plays the sittings of a part, and reduces each row to a table. */
@@ -64,17 +61,16 @@ async function playPart({ rows, load, sittings, fresh, ...lengths }, contenders,
   const ids = rows.map(({ id }) => id);
   const sat = [];
   for (let number = 0; number < sittings; number++) {
-    const where = `${load === "idle" ? "" : `${BUSY[load]}, `}sitting ${number + 1} of ${sittings}: `;
-    sat.push(
-      await withLoad(load, () =>
-        sit({ ids, quick, knitting, ...lengths }, (progress) => showProgress(where + progress)),
-      ),
+    const where = `sitting ${number + 1} of ${sittings}${loadOf(load)}: `;
+    const { result } = await withLoad(load, () =>
+      sit({ ids, quick, knitting, ...lengths }, (progress) => showProgress(where + progress)),
     );
+    sat.push(result);
   }
   return rows.map((row) => ({
-    id: load === "idle" ? row.id : `${row.id}, ${load}`,
+    id: row.id,
     group: load === "idle" ? row.group : "busy",
-    title: load === "idle" ? row.title : `${row.title}, ${BUSY[load]}`,
+    title: row.title,
     unit: row.unit,
     better: row.better,
     load,
@@ -95,7 +91,10 @@ async function against(path) {
   const played = await playInTurns(rows, options);
   const [mine, other] = builds.map(describeBuild);
   const tables = compare(rows, pairs, played.figures);
-  return [{ ...conditions(), rounds: played.rounds, builds: { this: mine, other }, tables }, comparisonReport];
+  return [
+    { ...conditions(), rounds: played.rounds, builds: { this: mine, other }, tables },
+    comparisonReport,
+  ];
 }
 
 /** Tables in groups, in the order in which the groups first appear. */
@@ -115,8 +114,4 @@ function conditions() {
     seconds: (performance.now() - began) / 1e3,
     commit: describeBuild(thisBuild()).commit,
   };
-}
-
-function versions() {
-  return { "knitting-native": thisBuild().version, ...peerVersions() };
 }

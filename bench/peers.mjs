@@ -24,13 +24,15 @@ const INSTALL = [
 ];
 const INSTALL_MILLIS = 120_000;
 
+/** Exact versions of the packages, by name. */
+export const PEERS = JSON.parse(readFileSync(`${FOLDER}package.json`, "utf8")).dependencies;
+
 /** Installs the peers if they are not installed. Ends the process with a sentence if that fails. */
 export function ensurePeers() {
   if (existsSync(INSTALLED) && modified(INSTALLED) >= modified(LOCK)) {
     return;
   }
-  const { dependencies } = JSON.parse(readFileSync(`${FOLDER}package.json`, "utf8"));
-  const what = Object.entries(dependencies).map((entry) => entry.join("@"));
+  const what = Object.entries(PEERS).map((entry) => entry.join("@"));
   console.error(`Installing ${what.join(", ")} in ${FOLDER}`);
   const { status, error, stderr } = spawnSync("npm", INSTALL, {
     encoding: "utf8",

@@ -3,13 +3,6 @@
  * with the same load.
  */
 
-/** Loads of a busy machine: see load.mjs. */
-export const BUSY = {
-  one: "one busy process",
-  each: "a busy process on each core",
-  two: "two busy processes on each core",
-};
-
 /** The groups whose rows start and stop their workers themselves, with the number of their rounds. */
 const ROUNDS = {
   start: { whole: 10, quick: 2 },

@@ -15,7 +15,8 @@ const PAUSE_MILLIS = 2;
 const PATIENCE_MILLIS = 30_000;
 
 /**
- * Plays at least `rounds`, and for at least `seconds`, after `warmRounds`, in which turns are short and not counted, because code becomes fast by being used.
+ * Plays at least `rounds`, and for at least `seconds`, after `warmRounds`, in which rows that are `warming` have short turns
+ * that do not count, because code becomes fast by being used.
  * Returns for each row, by its id, the turns of each contender, by its name: what `row.turn` returned, or a `failure`.
  * `reasons` tells likewise what is not measured and why. `rounds` is
  * the number of rounds that counted.
@@ -47,7 +48,7 @@ export async function play(what, onProgress) {
   for (; round < least || performance.now() < end; round++) {
     const counts = round >= 0;
     for (const row of rows) {
-      if (!counts && !row.standing) {
+      if (!counts && !row.warming) {
         continue;
       }
       onProgress(`${row.title}, ${counts ? `round ${round + 1}` : "warming up"}`);

@@ -60,7 +60,14 @@ export async function playInTurns(rows, { against, quick }) {
   let rounds = 0;
   for (let number = 0; number < sittings; number++) {
     const sat = await sit(
-      { ids, against, quick, otherFirst: number % 2 === 1, ...LENGTHS, seconds: (quick ? QUICK_SECONDS : SECONDS) / sittings },
+      {
+        ids,
+        against,
+        quick,
+        otherFirst: number % 2 === 1,
+        ...LENGTHS,
+        seconds: (quick ? QUICK_SECONDS : SECONDS) / sittings,
+      },
       (progress) => showProgress(`sitting ${number + 1} of ${sittings}: ${progress}`),
     );
     for (const [id, ofRow] of Object.entries(sat.figures)) {

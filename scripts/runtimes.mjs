@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { platform, root } from "./addon.mjs";
 
 /** Exact version of each runtime, by the name that the tests use. */
-const RELEASES = {
+export const RELEASES = {
   22: "22.23.3",
   24: "24.21.0",
   26: "26.10.0",

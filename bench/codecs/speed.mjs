@@ -1,7 +1,7 @@
 /** The time that each codec takes for typical values, and the number of bytes. */
 
 import { deepStrictEqual } from "node:assert";
-import { records, text } from "../rows/values.mjs";
+import { KIB, latinText, records } from "../rows/values.mjs";
 import { spread } from "../statistics.mjs";
 import { codecs } from "./codecs.mjs";
 
@@ -11,7 +11,7 @@ const BATCH_MICROS = 500;
 const values = {
   "a small object": { id: 17, name: "Ada", active: true },
   "100 records": records,
-  "1 KiB of text": text,
+  "1 KiB of text": latinText(KIB),
   "1 KiB of Cyrillic": "Съешь ещё этих мягких французских булок. ".repeat(30).slice(0, 512),
   "Map, Set, Date, bigint, bytes": {
     map: new Map(Array.from({ length: 20 }, (_, index) => [`key ${index}`, index])),

@@ -4,16 +4,7 @@
  */
 import { deepStrictEqual, notStrictEqual, rejects } from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  bytes,
-  KIB,
-  latinText,
-  MIB,
-  records,
-  sizeName,
-  smallObject,
-  textBeyondLatin,
-} from "./values.mjs";
+import { bytes, KIB, latinText, MIB, records, sizeName, smallObject, textBeyondLatin } from "./values.mjs";
 
 const BATCH = 100;
 /** A batch carries at most that much in one direction, or two values. */
@@ -47,7 +38,11 @@ export const callRows = [
       ...number(),
     }),
   ),
-  ...bothWays("objects", "small object", echoOf(smallObject, (answer) => answer.position.x)),
+  ...bothWays(
+    "objects",
+    "small object",
+    echoOf(smallObject, (answer) => answer.position.x),
+  ),
   ...bothWays("objects", `${records.length} records`, echoOf(records)),
   ...TEXT_SIZES.flatMap((size) => [
     ...bothWays("strings", `string, ${sizeName(size)}, Latin-1`, echoOf(latinText(size), lengthOf, size), {
@@ -122,6 +117,7 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
     unit: "us",
     better: "lower",
     standing: true,
+    warming: valueSize <= KIB && how.silence === undefined,
     busy,
     needs: message === undefined ? needs : [...needs, "errors"],
     baseline: () => "postMessage",
@@ -136,8 +132,7 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
         }
       }
     },
-    turn: ({ tasks }, { loops, millis, warming }) =>
-      loops[loop](tasks[task], argument, { ...check, millis, ...(warming && { calls: 1 }) }),
+    turn: ({ tasks }, { loops, millis }) => loops[loop](tasks[task], argument, { ...check, millis }),
   };
 }
 

@@ -91,7 +91,10 @@ async function callFor(contender, millis) {
 async function callOnce(contender, index) {
   const salt = index % SALTS;
   try {
-    strictEqual(await contender.tasks.derive({ index: salt, iterations: work.iterations }), work.answers[salt]);
+    strictEqual(
+      await contender.tasks.derive({ index: salt, iterations: work.iterations }),
+      work.answers[salt],
+    );
     return true;
   } catch (error) {
     if (error.code === "KNITTING_WORKER_KILLED" && error.reason === "killed") {
