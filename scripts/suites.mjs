@@ -16,6 +16,7 @@ export const ARCHITECTURE = ["__test__/architecture/*.test.ts"];
 
 /** Those that measure time or memory, or load the machine: one after the other, when the others are done. */
 export const ALONE = [
+  "__test__/bench/load.test.ts",
   "__test__/lane/pressure.test.ts",
   "__test__/lane/timers.test.ts",
   "__test__/payload/collisions.test.ts",
