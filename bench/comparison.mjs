@@ -7,12 +7,14 @@ const TOLERANCE = 0.03;
 
 /**
  * A table for each row that at least one pair has played. A pair is workers of one kind of both builds, `mine` and
- * `other`, with their `anchor`, Node's own counterpart. `figures` are turns by row and contender.
+ * `other`; the row's baseline stands beside them. `figures` are turns by row and contender.
  */
 export function compare(rows, pairs, figures) {
   return rows.flatMap((row) => {
     const turns = figures[row.id];
-    const playing = pairs.filter(({ mine }) => turns[mine]?.length > 0);
+    const playing = pairs
+      .filter(({ mine }) => turns[mine]?.length > 0)
+      .map((pair) => ({ ...pair, anchor: row.baseline?.({ name: pair.mine, kind: pair.kind }) }));
     if (playing.length === 0) {
       return [];
     }

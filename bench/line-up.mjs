@@ -28,7 +28,7 @@ export async function besidePeers(build, { knitting }) {
 
 /**
  * Two builds, in the order in which they are loaded, beside Node's own means. A pair names workers of one kind of both
- * builds, `mine` and `other`, and their `anchor`, which is Node's own counterpart.
+ * builds, `mine` and `other`.
  */
 export function besideEachOther(builds) {
   const postMessage = new PostMessage("postMessage", NO_VARIABLES);
@@ -37,7 +37,6 @@ export function besideEachOther(builds) {
     kind,
     mine: `${THIS} ${kind}`,
     other: `other ${kind}`,
-    anchor: postMessage.name,
   }));
   const ours = Object.entries(KINDS).flatMap(([kind, worker]) =>
     builds.map((build) => new Knitting(`${build.name} ${kind}`, build, { worker })),

@@ -17,7 +17,7 @@ import { besideEachOther, besidePeers } from "./line-up.mjs";
 import { withLoad } from "./load.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
-import { readOptions } from "./options.mjs";
+import { readOptions, refuse } from "./options.mjs";
 import { ensurePeers } from "./peers.mjs";
 import { plan } from "./plan.mjs";
 import { lineUp } from "./play.mjs";
@@ -86,7 +86,7 @@ async function playPart({ rows, load, sittings, fresh, ...lengths }, contenders,
 
 async function against(path) {
   const builds = [thisBuild(), otherBuild(path)];
-  const { rows } = only(options.only);
+  const rows = comparable(only(options.only).rows);
   const { pairs } = besideEachOther(builds);
   const played = await playInTurns(rows, options);
   const [mine, other] = builds.map(describeBuild);
@@ -95,6 +95,14 @@ async function against(path) {
     { ...conditions(), rounds: played.rounds, builds: { this: mine, other }, tables },
     comparisonReport,
   ];
+}
+
+/** Rows in which two builds can take turns: others bring contenders of their own, or take minutes. */
+function comparable(rows) {
+  const left = rows.filter(({ standing, group }) => standing || group === "start");
+  return left.length > 0
+    ? left
+    : refuse(`--only is ${JSON.stringify(options.only)}, and there two builds are not compared.`);
 }
 
 /** Tables in groups, in the order in which the groups first appear. */

@@ -8,11 +8,12 @@ import { fileURLToPath } from "node:url";
 import { showProgress } from "./progress.mjs";
 
 const SITTING = fileURLToPath(new URL("./sitting.mjs", import.meta.url));
-/** Of two builds. A sitting plays on until its share of the time is over. */
+/** Of two builds. Their sittings share a time, which depends on how much they play. */
 const SITTINGS = 8;
 const QUICK_SITTINGS = 4;
-const SECONDS = 240;
-const QUICK_SECONDS = 80;
+const SECONDS_OF_ROW = 5;
+const QUICK_SECONDS_OF_ROW = 1.5;
+const LEAST_SECONDS = 20;
 const LENGTHS = { rounds: 2, warmRounds: 1, millis: 25, warmMillis: 5 };
 /** A sitting tells its progress at each row. If it says nothing for so long, it is stuck. */
 const SILENCE_MILLIS = 600_000;
@@ -56,6 +57,7 @@ export function sit(what, onProgress) {
 export async function playInTurns(rows, { against, quick }) {
   const sittings = quick ? QUICK_SITTINGS : SITTINGS;
   const ids = rows.map(({ id }) => id);
+  const seconds = Math.max(LEAST_SECONDS, rows.length * (quick ? QUICK_SECONDS_OF_ROW : SECONDS_OF_ROW));
   const figures = {};
   let rounds = 0;
   for (let number = 0; number < sittings; number++) {
@@ -66,7 +68,7 @@ export async function playInTurns(rows, { against, quick }) {
         quick,
         otherFirst: number % 2 === 1,
         ...LENGTHS,
-        seconds: (quick ? QUICK_SECONDS : SECONDS) / sittings,
+        seconds: seconds / sittings,
       },
       (progress) => showProgress(`sitting ${number + 1} of ${sittings}: ${progress}`),
     );
