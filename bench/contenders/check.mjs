@@ -1,12 +1,14 @@
 /**
- * `node bench/contenders/check.mjs [words of a name]`: whether every contender answers each task rightly, with one
+ * `node bench/contenders/check.mjs [--knitting <checkout>] [words of a name]`: whether every contender answers each task rightly, with one
  * worker and with two, and leaves nothing behind. Prints a table. The exit status is 1 if anything fails.
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
 import { thisBuild } from "../builds.mjs";
+import { loadOtherKnitting } from "../other-knitting.mjs";
 import { contenders } from "./all.mjs";
 
 const PATIENCE_MILLIS = 20_000;
@@ -64,8 +66,16 @@ const CHECKS = {
   },
 };
 
-const [words = ""] = process.argv.slice(2);
-const all = contenders({ build: thisBuild(), runtimes: ensureRuntimes() });
+const { values, positionals } = parseArgs({
+  options: { knitting: { type: "string" } },
+  allowPositionals: true,
+});
+const [words = ""] = positionals;
+const all = contenders({
+  build: thisBuild(),
+  runtimes: ensureRuntimes(),
+  knitting: values.knitting && (await loadOtherKnitting(values.knitting)),
+});
 const rows = [];
 for (const contender of all.filter(({ name }) => name.includes(words))) {
   for (const workers of [1, 2]) {
