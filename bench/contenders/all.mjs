@@ -49,7 +49,7 @@ export function contenders({ build, runtimes, knitting, env }) {
     new Tinypool("tinypool, processes", { runtime: "child_process", ...advanced }),
     new Workerpool("workerpool", { workerType: "thread", workerThreadOpts: { ...variables } }),
     new Workerpool("workerpool, processes", { workerType: "process", forkOpts: advanced }),
-    new Poolifier("poolifier", "thread", { workerOptions: { ...variables } }),
+    new Poolifier("poolifier", "thread", { ...variables }),
     new Poolifier("poolifier, cluster", "process", { settings: { serialization: "advanced" }, ...variables }),
     new JestWorker("jest-worker", { enableWorkerThreads: true, forkOptions: { ...variables } }),
     new JestWorker("jest-worker, processes", { forkOptions: { ...variables } }),

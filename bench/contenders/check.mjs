@@ -89,7 +89,7 @@ process.exit(failed || rows.length === 0 ? 1 : 0);
 async function checked(contender, workers) {
   const { cannot } = contender;
   if (cannot.start !== undefined) {
-    return { start: `cannot: ${cannot.start}` };
+    return { open: `cannot: ${cannot.start}` };
   }
   const before = descendants();
   const threadsBefore = threads();
@@ -103,6 +103,14 @@ async function checked(contender, workers) {
     }
     return cells[name] === "ok";
   };
+  await cell("open", async () => {
+    try {
+      contender.open(workers);
+      strictEqual(await contender.tasks.inc(0), 1);
+    } finally {
+      await contender.stop();
+    }
+  });
   if (await cell("start", () => contender.start(workers))) {
     for (const [name, { needs, check }] of Object.entries(CHECKS)) {
       if (cannot[needs] === undefined) {
@@ -160,7 +168,7 @@ function threads() {
 }
 
 function print(rows) {
-  const names = ["contender", "workers", "start", ...Object.keys(CHECKS), "stop"];
+  const names = ["contender", "workers", "open", "start", ...Object.keys(CHECKS), "stop"];
   console.log(`| ${names.join(" | ")} |\n|${names.map(() => " --- |").join("")}`);
   for (const row of rows) {
     console.log(`| ${names.map((name) => row[name] ?? "").join(" | ")} |`);
