@@ -37,10 +37,10 @@ export function otherBuild(path) {
   }
 }
 
-/** The exports of a build of this package, with its folder. */
+/** The exports of a build, with its folder. */
 export function loadBuild(folder) {
   const { createPool, importTask } = require(folder);
-  return { folder, ours: true, createPool, importTask };
+  return { folder, createPool, importTask };
 }
 
 /** How a reader recognizes a build: its folder, and its commit if it is a checkout. */

@@ -20,7 +20,10 @@ export const take = (value) => value.length;
 export function make(length) {
   let bytes = made.get(length);
   if (bytes === undefined) {
-    bytes = Uint8Array.from({ length }, (_, index) => index * 31);
+    bytes = new Uint8Array(length);
+    for (let index = 0; index < length; index++) {
+      bytes[index] = index * 31;
+    }
     made.set(length, bytes);
   }
   return bytes;

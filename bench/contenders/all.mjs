@@ -4,6 +4,7 @@ import { ensurePeers } from "../peers.mjs";
 import { Fork } from "./fork.mjs";
 import { JestWorker } from "./jest-worker.mjs";
 import { Knitting } from "./knitting.mjs";
+import { OtherKnitting } from "./other-knitting.mjs";
 import { Piscina } from "./piscina.mjs";
 import { Poolifier } from "./poolifier.mjs";
 import { PostMessage } from "./post-message.mjs";
@@ -15,24 +16,18 @@ const BWRAP = [
   ...["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"],
   "--die-with-parent",
 ];
-const MEBIBYTE = 1024 * 1024;
-/** Knitting refuses payloads above 8 MiB by default. */
-const KNITTING_PAYLOAD = { payloadMaxByteLength: 256 * MEBIBYTE, maxPayloadBytes: 32 * MEBIBYTE };
 
 /**
- * `build` is what bench/builds.mjs loads. `runtimes` are the paths of `deno` and `bun`. `knitting` are the exports of
- * Knitting, if a checkout was named. `env` are the variables of all workers, by default those of this process.
+ * `build` is what bench/builds.mjs loads. `runtimes` are the paths of `deno` and `bun`. `knitting` is what
+ * bench/other-knitting.mjs loads, if a checkout was named. `env` are the variables of all workers, by default those of
+ * this process; Knitting has no option for them.
  */
 export function contenders({ build, runtimes, knitting, env }) {
   ensurePeers();
   const variables = env && { env };
   const ours = (name, worker, cannot) =>
     new Knitting(`knitting ${name}`, build, { worker: { ...worker, ...variables } }, { cannot });
-  const theirs = (name, worker) =>
-    new Knitting(`Knitting ${name}`, knitting, {
-      worker: { ...worker, ...variables },
-      payload: KNITTING_PAYLOAD,
-    });
+  const theirs = (name, worker) => new OtherKnitting(`Knitting ${name}`, knitting, worker);
   const onNode = { runtime: "process", processRuntime: "node" };
   const on = (processRuntime) => ({
     runtime: "process",
@@ -54,7 +49,7 @@ export function contenders({ build, runtimes, knitting, env }) {
     new Tinypool("tinypool, processes", { runtime: "child_process", ...advanced }),
     new Workerpool("workerpool", { workerType: "thread", workerThreadOpts: { ...variables } }),
     new Workerpool("workerpool, processes", { workerType: "process", forkOpts: advanced }),
-    new Poolifier("poolifier", "thread", { workerOptions: { ...variables } }),
+    new Poolifier("poolifier", "thread", { ...variables }),
     new Poolifier("poolifier, cluster", "process", { settings: { serialization: "advanced" }, ...variables }),
     new JestWorker("jest-worker", { enableWorkerThreads: true, forkOptions: { ...variables } }),
     new JestWorker("jest-worker, processes", { forkOptions: { ...variables } }),

@@ -1,12 +1,14 @@
 /**
- * `node bench/contenders/check.mjs [words of a name]`: whether every contender answers each task rightly, with one
+ * `node bench/contenders/check.mjs [--knitting <checkout>] [words of a name]`: whether every contender answers each task rightly, with one
  * worker and with two, and leaves nothing behind. Prints a table. The exit status is 1 if anything fails.
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
 import { thisBuild } from "../builds.mjs";
+import { loadOtherKnitting } from "../other-knitting.mjs";
 import { contenders } from "./all.mjs";
 
 const PATIENCE_MILLIS = 20_000;
@@ -64,8 +66,16 @@ const CHECKS = {
   },
 };
 
-const [words = ""] = process.argv.slice(2);
-const all = contenders({ build: thisBuild(), runtimes: ensureRuntimes() });
+const { values, positionals } = parseArgs({
+  options: { knitting: { type: "string" } },
+  allowPositionals: true,
+});
+const [words = ""] = positionals;
+const all = contenders({
+  build: thisBuild(),
+  runtimes: ensureRuntimes(),
+  knitting: values.knitting && (await loadOtherKnitting(values.knitting)),
+});
 const rows = [];
 for (const contender of all.filter(({ name }) => name.includes(words))) {
   for (const workers of [1, 2]) {
@@ -79,7 +89,7 @@ process.exit(failed || rows.length === 0 ? 1 : 0);
 async function checked(contender, workers) {
   const { cannot } = contender;
   if (cannot.start !== undefined) {
-    return { start: `cannot: ${cannot.start}` };
+    return { open: `cannot: ${cannot.start}` };
   }
   const before = descendants();
   const threadsBefore = threads();
@@ -93,6 +103,14 @@ async function checked(contender, workers) {
     }
     return cells[name] === "ok";
   };
+  await cell("open", async () => {
+    try {
+      contender.open(workers);
+      strictEqual(await contender.tasks.inc(0), 1);
+    } finally {
+      await contender.stop();
+    }
+  });
   if (await cell("start", () => contender.start(workers))) {
     for (const [name, { needs, check }] of Object.entries(CHECKS)) {
       if (cannot[needs] === undefined) {
@@ -150,7 +168,7 @@ function threads() {
 }
 
 function print(rows) {
-  const names = ["contender", "workers", "start", ...Object.keys(CHECKS), "stop"];
+  const names = ["contender", "workers", "open", "start", ...Object.keys(CHECKS), "stop"];
   console.log(`| ${names.join(" | ")} |\n|${names.map(() => " --- |").join("")}`);
   for (const row of rows) {
     console.log(`| ${names.map((name) => row[name] ?? "").join(" | ")} |`);
