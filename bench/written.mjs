@@ -21,8 +21,10 @@ const COUNT = [
 const SHARE = [{ size: 0.01, sign: " %" }];
 const TIMES = [{ size: 1, sign: "x" }];
 
-/** The units that a row of the results may have. A rate is written without "/s": that stands in the heading. */
-const UNITS = { ns: NANOS, us: TIME, ms: MILLIS, MiB: MEMORY, "calls/s": COUNT, share: SHARE };
+const RATE = COUNT.map(({ size, sign }) => ({ size, sign: `${sign}/s` }));
+
+/** The units that a row of the results may have. */
+const UNITS = { ns: NANOS, us: TIME, ms: MILLIS, MiB: MEMORY, "calls/s": RATE, share: SHARE };
 
 export const FIGURES = {
   p50: { heading: "p50", units: TIME },

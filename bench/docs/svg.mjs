@@ -4,7 +4,7 @@
  */
 import { loadPeer } from "../peers.mjs";
 
-const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
+const FONT = "system-ui, sans-serif";
 
 /** Colours of marks have a contrast of at least 3 to white and to the dark background. */
 export const COLOURS = {
