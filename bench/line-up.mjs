@@ -6,6 +6,7 @@ import { contenders } from "./contenders/all.mjs";
 import { Fork } from "./contenders/fork.mjs";
 import { Knitting } from "./contenders/knitting.mjs";
 import { PostMessage } from "./contenders/post-message.mjs";
+import { loadOtherKnitting } from "./other-knitting.mjs";
 
 /**
  * Variables such as NODE_EXTRA_CA_CERTS cost time at a start, and a policy removes them. So no contender gets any
@@ -22,6 +23,7 @@ export async function besidePeers(build, { knitting }) {
   return contenders({
     build,
     runtimes: ensureRuntimes(),
+    ...(knitting && { otherKnitting: await loadOtherKnitting(knitting) }),
     ...NO_VARIABLES,
   });
 }

@@ -12,6 +12,7 @@
 import { describeBuild, otherBuild, thisBuild } from "./builds.mjs";
 import { compare } from "./comparison.mjs";
 import { comparisonReport } from "./comparison-report.mjs";
+import { writeDocs } from "./docs.mjs";
 import { measureFloors } from "./floors.mjs";
 import { besideEachOther, besidePeers } from "./line-up.mjs";
 import { withLoad } from "./load.mjs";
@@ -34,6 +35,9 @@ const began = performance.now();
 const [results, write] =
   options.against === undefined ? await besideOthers() : await against(options.against);
 endProgress();
+if (options.docs) {
+  console.error(`Wrote ${(await writeDocs(results)).join(", ")}`);
+}
 console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results));
 
 async function besideOthers() {

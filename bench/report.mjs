@@ -7,8 +7,8 @@ const RATIO_WIDTH = 24;
 const LINE_WIDTH = 110;
 
 const READING = `\
-"time" is the total time of a turn over its calls, collections of garbage included; p50 and p99 are those of single
-calls. Figures are medians over the rounds. "ratio" compares with the contender that the row names, in the same round:
+"time" is the total time over the calls of all rounds, collections of garbage included. p50 and p99 are those of single
+calls, or of whole batches over their calls: medians over the rounds, as are figures of other kinds. "ratio" compares with the contender that the row names, in the same round:
 the median of these ratios, with quartiles in brackets; above 1 is better. Contenders take turns in each round, in
 an order that rotates.
 
