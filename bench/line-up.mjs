@@ -23,7 +23,7 @@ export async function besidePeers(build, { knitting }) {
   return contenders({
     build,
     runtimes: ensureRuntimes(),
-    ...(knitting && { otherKnitting: await loadOtherKnitting(knitting) }),
+    ...(knitting && { knitting: await loadOtherKnitting(knitting) }),
     ...NO_VARIABLES,
   });
 }
