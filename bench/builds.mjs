@@ -8,9 +8,9 @@ import { refuse } from "./options.mjs";
 
 const NAME = "knitting-native";
 
-/** The name of this build in a comparison. */
+/** The names of this build and the other one in a comparison. */
 export const THIS = "this";
-const OTHER = "other";
+export const OTHER = "other";
 
 const require = createRequire(import.meta.url);
 

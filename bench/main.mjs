@@ -14,17 +14,18 @@ import { compare } from "./comparison.mjs";
 import { comparisonReport } from "./comparison-report.mjs";
 import { writeDocs } from "./docs.mjs";
 import { measureFloors } from "./floors.mjs";
-import { besideEachOther, besidePeers } from "./line-up.mjs";
+import { contendersOf, PAIRS } from "./line-up.mjs";
 import { withLoad } from "./load.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
 import { readOptions, refuse } from "./options.mjs";
 import { ensurePeers } from "./peers.mjs";
 import { plan } from "./plan.mjs";
-import { lineUp } from "./play.mjs";
+import { playersOf, reasonsAgainst } from "./play.mjs";
 import { endProgress, showProgress } from "./progress.mjs";
 import { report } from "./report.mjs";
 import { loadOf } from "./results.mjs";
+import { measureRest, restRows } from "./rows/rest.mjs";
 import { playInTurns, sit } from "./sittings.mjs";
 import { summarize } from "./summary.mjs";
 import { versions } from "./versions.mjs";
@@ -44,11 +45,19 @@ async function besideOthers() {
   const { quick, knitting } = options;
   const chosen = only(options.only);
   ensurePeers();
-  const contenders = await besidePeers(thisBuild(), { knitting });
+  const lineUp = { knitting };
+  const contenders = await contendersOf(lineUp);
   const floors = chosen.floors ? await measureFloors({ quick }) : [];
   const tables = [];
   for (const part of plan(chosen.rows, { quick, loads: chosen.loads })) {
-    tables.push(...(await playPart(part, contenders, { quick, knitting })));
+    tables.push(...(await playPart(part, contenders, { quick, lineUp })));
+  }
+  if (chosen.rest) {
+    showProgress("20 s of rest");
+    const turns = await measureRest(contenders, { lineUp });
+    tables.push(
+      ...restRows.map((row) => tableOf(row, contenders, [{ figures: turns[row.id], reasons: {} }])),
+    );
   }
   const failed = tables.some((table) => table.contenders.some(({ failure }) => failure !== undefined));
   if (failed) {
@@ -61,40 +70,43 @@ async function besideOthers() {
 }
 
 /** Plays the sittings of a part, and reduces each row to a table. */
-async function playPart({ rows, load, sittings, fresh, ...lengths }, contenders, { quick, knitting }) {
+async function playPart({ rows, load, sittings, fresh, ...lengths }, contenders, { quick, lineUp }) {
   const ids = rows.map(({ id }) => id);
   const sat = [];
   for (let number = 0; number < sittings; number++) {
     const where = `sitting ${number + 1} of ${sittings}${loadOf(load)}: `;
     const { result } = await withLoad(load, () =>
-      sit({ ids, quick, knitting, ...lengths }, (progress) => showProgress(where + progress)),
+      sit({ ids, quick, lineUp, ...lengths }, (progress) => showProgress(where + progress)),
     );
     sat.push(result);
   }
-  return rows.map((row) => ({
-    id: row.id,
-    group: load === "idle" ? row.group : "busy",
-    title: row.title,
-    unit: row.unit,
-    better: row.better,
+  const rounds = sittings * lengths.rounds;
+  return rows.map((row) => {
+    const ofRow = sat.map(({ figures, reasons }) => ({ figures: figures[row.id], reasons: reasons[row.id] }));
+    return tableOf(row, contenders, ofRow, { load, rounds, fresh });
+  });
+}
+
+function tableOf(row, contenders, sittings, { load = "idle", rounds = 1, fresh = false } = {}) {
+  const { id, group, title, unit, better } = row;
+  return {
+    id,
+    group: load === "idle" ? group : "busy",
+    title,
+    unit,
+    better,
     load,
-    rounds: sittings * lengths.rounds,
-    contenders: summarize(
-      row,
-      lineUp(row, contenders),
-      sat.map(({ figures, reasons }) => ({ figures: figures[row.id], reasons: reasons[row.id] })),
-      { fresh },
-    ),
-  }));
+    rounds,
+    contenders: summarize(row, playersOf(row, contenders), sittings, { fresh }),
+  };
 }
 
 async function against(path) {
   const builds = [thisBuild(), otherBuild(path)];
   const rows = comparable(only(options.only).rows);
-  const { pairs } = besideEachOther(builds);
   const played = await playInTurns(rows, options);
   const [mine, other] = builds.map(describeBuild);
-  const tables = compare(rows, pairs, played.figures);
+  const tables = compare(rows, PAIRS, played.figures);
   return [
     { ...conditions(), rounds: played.rounds, builds: { this: mine, other }, tables },
     comparisonReport,

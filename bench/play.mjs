@@ -22,7 +22,17 @@ const PATIENCE_MILLIS = 30_000;
  * the number of rounds that counted.
  */
 export async function play(what, onProgress) {
-  const { rows, contenders, rounds: least, seconds = 0, warmRounds, millis, warmMillis, quick } = what;
+  const {
+    rows,
+    contenders,
+    rounds: least,
+    seconds = 0,
+    warmRounds,
+    millis,
+    warmMillis,
+    quick,
+    lineUp,
+  } = what;
   const standing = rows.some((row) => row.standing) ? contenders : [];
   const out = new Map();
   for (const contender of standing.filter((each) => !each.cannot?.start)) {
@@ -32,16 +42,11 @@ export async function play(what, onProgress) {
   const figures = {};
   const reasons = {};
   for (const row of rows) {
-    figures[row.id] = {};
-    reasons[row.id] = {};
-    for (const contender of lineUp(row, contenders)) {
-      const reason = reasonAgainst(row, contender);
-      if (reason === undefined) {
-        figures[row.id][contender.name] = [];
-      } else {
-        reasons[row.id][contender.name] = reason;
-      }
-    }
+    const players = playersOf(row, contenders);
+    reasons[row.id] = reasonsAgainst(row, players);
+    figures[row.id] = Object.fromEntries(
+      players.filter(({ name }) => reasons[row.id][name] === undefined).map(({ name }) => [name, []]),
+    );
   }
   const end = performance.now() + seconds * 1e3;
   let round = -warmRounds;
@@ -52,9 +57,9 @@ export async function play(what, onProgress) {
         continue;
       }
       onProgress(`${row.title}, ${counts ? `round ${round + 1}` : "warming up"}`);
-      const playing = lineUp(row, contenders).filter(({ name }) => figures[row.id][name] !== undefined);
+      const playing = playersOf(row, contenders).filter(({ name }) => figures[row.id][name] !== undefined);
       for (const contender of inTurn(playing, round + warmRounds)) {
-        const context = { round, quick, millis: counts ? millis : warmMillis, warming: !counts };
+        const context = { round, quick, lineUp, millis: counts ? millis : warmMillis };
         const turn = out.has(contender)
           ? { failure: out.get(contender) }
           : await takeTurn(row, contender, context, out);
@@ -71,7 +76,7 @@ export async function play(what, onProgress) {
 }
 
 /** The contenders of a row: those that it brings, or all. */
-export function lineUp(row, contenders) {
+export function playersOf(row, contenders) {
   return row.contenders?.(contenders) ?? contenders;
 }
 
@@ -99,9 +104,13 @@ async function restart(contender, out) {
   }
 }
 
-/** Why a contender doesn't play a row. */
-function reasonAgainst({ needs = [], excluded }, { cannot = {}, name }) {
-  return ["start", ...needs].map((need) => cannot[need]).find(Boolean) ?? excluded?.(name);
+/** Why contenders don't play a row, by their names. */
+export function reasonsAgainst({ needs = [], excluded }, players) {
+  const reasons = players.map(({ name, cannot = {} }) => [
+    name,
+    ["start", ...needs].map((need) => cannot[need]).find(Boolean) ?? excluded?.(name),
+  ]);
+  return Object.fromEntries(reasons.filter(([, reason]) => reason !== undefined));
 }
 
 /** See rows/loops.mjs. */

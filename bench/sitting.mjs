@@ -1,19 +1,13 @@
 /** A process of sittings.mjs: it is told by a message what to play, and answers with messages: progress, then figures. */
-import { otherBuild, thisBuild } from "./builds.mjs";
-import { besideEachOther, besidePeers } from "./line-up.mjs";
+import { contendersOf } from "./line-up.mjs";
 import { play } from "./play.mjs";
 import { rowsById } from "./rows/all.mjs";
 
-process.once("message", async ({ ids, against, otherFirst, knitting, ...lengths }) => {
+process.once("message", async ({ ids, lineUp, ...lengths }) => {
   try {
-    const rows = rowsById(ids);
-    const builds = () =>
-      otherFirst ? [otherBuild(against), thisBuild()] : [thisBuild(), otherBuild(against)];
-    const contenders =
-      against === undefined
-        ? await besidePeers(thisBuild(), { knitting })
-        : besideEachOther(builds()).contenders;
-    const played = await play({ ...lengths, rows, contenders }, (progress) => process.send({ progress }));
+    const contenders = await contendersOf(lineUp);
+    const what = { ...lengths, rows: rowsById(ids), contenders, lineUp };
+    const played = await play(what, (progress) => process.send({ progress }));
     process.send({ played }, () => process.exit());
   } catch (error) {
     process.send({ error: error.stack }, () => process.exit(1));

@@ -64,9 +64,8 @@ export async function playInTurns(rows, { against, quick }) {
     const sat = await sit(
       {
         ids,
-        against,
         quick,
-        otherFirst: number % 2 === 1,
+        lineUp: { against, otherFirst: number % 2 === 1 },
         ...LENGTHS,
         seconds: seconds / sittings,
       },

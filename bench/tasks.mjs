@@ -5,6 +5,7 @@
 import { now } from "./arrival-tasks.mjs";
 
 export { serve } from "./arrival-tasks.mjs";
+export { totals } from "./json-task.mjs";
 
 /** Bytes by their length, so that a call makes none. */
 const made = new Map();

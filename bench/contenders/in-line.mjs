@@ -1,13 +1,14 @@
 /** No worker at all: the tasks run in the thread that calls them. */
 import * as tasks from "../tasks.mjs";
-import { taskFunctions } from "./task-functions.mjs";
 
 export class InLine {
   name = "in line";
   kind = "thread";
   ours = false;
   cannot = {};
-  tasks = taskFunctions((name) => async (argument) => tasks[name](argument));
+  tasks = Object.fromEntries(
+    Object.entries(tasks).map(([name, task]) => [name, async (argument) => task(argument)]),
+  );
 
   async start() {}
 

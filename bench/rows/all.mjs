@@ -9,14 +9,26 @@
  * - `needs`: properties that a contender may lack, by its `cannot`; `excluded(name)`: why a contender doesn't play;
  * - `contenders(all)`: its contenders, if they are not all;
  * - `baseline(contender)`: the name of the contender with which it is compared;
- * - `warm(contender)`, unmeasured; `turn(contender, { loops, millis, round, quick })` returns what summary.mjs reduces.
+ * - `warm(contender)`, unmeasured; `turn(contender, { loops, millis, round, quick, lineUp })` returns what
+ *   summary.mjs reduces. `lineUp` is what `contendersOf` makes the contenders from, in this process or another one.
  */
 import { callRows } from "./calls.mjs";
+import { memoryRows } from "./memory.mjs";
 import { recyclingRow } from "./recycling.mjs";
+import { serverRows } from "./server.mjs";
+import { startRows } from "./start.mjs";
 import { waitingRows } from "./waiting.mjs";
 import { workerRows } from "./workers.mjs";
 
-export const ALL_ROWS = [...callRows, ...workerRows, ...waitingRows, recyclingRow];
+export const ALL_ROWS = [
+  ...callRows,
+  ...startRows,
+  ...memoryRows,
+  ...workerRows,
+  ...waitingRows,
+  ...serverRows,
+  recyclingRow,
+];
 
 export function rowsById(ids) {
   const byId = new Map(ALL_ROWS.map((row) => [row.id, row]));

@@ -33,18 +33,16 @@ const WORKER = row("processor time at rest, 5 s, worker", BARE, (contender) =>
 export const restRows = [HOST, WORKER];
 
 /**
- * Returns for each of `restRows`, by its id, the turn of each contender, by its name: `{ value }` in milliseconds of
+ * Returns for each of `restRows`, by its id, the one turn of each contender, by its name: `{ value }` in milliseconds of
  * processor time within 5 s, or a `failure`. It takes as long for all contenders as for one, and can't be shorter.
  */
 export async function measureRest(all, { lineUp } = {}) {
-  const turns = new Map(
-    await Promise.all(
-      WORKER.contenders(all).map(async (contender) => [contender.name, await turnsOf(contender, lineUp)]),
-    ),
+  const resting = WORKER.contenders(all).filter(({ cannot }) => !cannot?.start);
+  const turns = await Promise.all(
+    resting.map(async (contender) => [contender.name, await turnsOf(contender, lineUp)]),
   );
-  const figures = (row, part) =>
-    Object.fromEntries(row.contenders(all).map(({ name }) => [name, turns.get(name)[part]]));
-  return { [HOST.id]: figures(HOST, "host"), [WORKER.id]: figures(WORKER, "worker") };
+  const figures = (part) => Object.fromEntries(turns.map(([name, turn]) => [name, [turn[part]]]));
+  return { [HOST.id]: figures("host"), [WORKER.id]: figures("worker") };
 }
 
 async function turnsOf(contender, lineUp) {

@@ -1,0 +1,28 @@
+/** Which versions were measured. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../scripts/addon.mjs";
+import { RELEASES } from "../scripts/runtimes.mjs";
+import { PEERS } from "./peers.mjs";
+
+/** Exact versions by name. `knitting` is the path of a checkout of Knitting. */
+export function versions({ knitting }) {
+  return {
+    "knitting-native": versionIn(root),
+    Deno: RELEASES.deno,
+    Bun: RELEASES.bun,
+    ...PEERS,
+    ...(knitting && { Knitting: versionIn(knitting) }),
+  };
+}
+
+function versionIn(folder) {
+  for (const file of ["package.json", "deno.json", "jsr.json"]) {
+    try {
+      return JSON.parse(readFileSync(join(folder, file), "utf8")).version;
+    } catch {
+      // It has another of these files.
+    }
+  }
+  return "of unknown version";
+}
