@@ -56,7 +56,10 @@ async function besideOthers() {
     showProgress("20 s of rest");
     const turns = await measureRest(contenders, { lineUp });
     tables.push(
-      ...restRows.map((row) => tableOf(row, contenders, [{ figures: turns[row.id], reasons: {} }])),
+      ...restRows.map((row) => {
+        const reasons = reasonsAgainst(row, playersOf(row, contenders));
+        return tableOf(row, contenders, [{ figures: turns[row.id], reasons }]);
+      }),
     );
   }
   const failed = tables.some((table) => table.contenders.some(({ failure }) => failure !== undefined));

@@ -1,8 +1,8 @@
 /** Jest's pool of threads or processes. */
 import { fileURLToPath } from "node:url";
+import { requirePeer } from "../require-peer.mjs";
 import * as tasks from "../tasks.mjs";
 import { Contender } from "./contender.mjs";
-import { requirePeer } from "./require-peer.mjs";
 import { taskFunctions } from "./task-functions.mjs";
 
 const filename = fileURLToPath(new URL("../tasks.mjs", import.meta.url));

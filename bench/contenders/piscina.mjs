@@ -1,7 +1,7 @@
 /** Piscina, a pool of threads. */
 import { fileURLToPath } from "node:url";
+import { requirePeer } from "../require-peer.mjs";
 import { Contender } from "./contender.mjs";
-import { requirePeer } from "./require-peer.mjs";
 import { taskFunctions } from "./task-functions.mjs";
 
 const filename = fileURLToPath(new URL("../tasks.mjs", import.meta.url));

@@ -1,7 +1,7 @@
 /** The other side of poolifier.mjs, in a process. */
 
+import { requirePeer } from "../require-peer.mjs";
 import * as tasks from "../tasks.mjs";
-import { requirePeer } from "./require-peer.mjs";
 
 const { ClusterWorker } = requirePeer("poolifier");
 

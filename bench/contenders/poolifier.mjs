@@ -1,7 +1,7 @@
 /** Poolifier, a pool of threads, or of processes of Node's cluster. */
 import { fileURLToPath } from "node:url";
+import { requirePeer } from "../require-peer.mjs";
 import { Contender } from "./contender.mjs";
-import { requirePeer } from "./require-peer.mjs";
 import { taskFunctions } from "./task-functions.mjs";
 
 const POOLS = {

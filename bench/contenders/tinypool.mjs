@@ -1,7 +1,7 @@
 /** Tinypool, a fork of Piscina with threads or processes. */
 import { fileURLToPath } from "node:url";
+import { requirePeer } from "../require-peer.mjs";
 import { Contender } from "./contender.mjs";
-import { requirePeer } from "./require-peer.mjs";
 import { taskFunctions } from "./task-functions.mjs";
 
 const filename = fileURLToPath(new URL("../tasks.mjs", import.meta.url));

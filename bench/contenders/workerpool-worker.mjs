@@ -1,6 +1,6 @@
 /** The other side of workerpool.mjs. */
 
+import { requirePeer } from "../require-peer.mjs";
 import * as tasks from "../tasks.mjs";
-import { requirePeer } from "./require-peer.mjs";
 
 requirePeer("workerpool").worker({ ...tasks });

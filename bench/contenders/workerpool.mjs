@@ -1,7 +1,7 @@
 /** Workerpool, a pool of threads or processes. */
 import { fileURLToPath } from "node:url";
+import { requirePeer } from "../require-peer.mjs";
 import { Contender } from "./contender.mjs";
-import { requirePeer } from "./require-peer.mjs";
 import { taskFunctions } from "./task-functions.mjs";
 
 const WORKER = fileURLToPath(new URL("./workerpool-worker.mjs", import.meta.url));

@@ -2,7 +2,8 @@
  * Draws a plot as SVG that can be read on a light and on a dark page: the background is transparent, and lines and
  * texts take other colours where the reader prefers dark ones. The same plot is the same text each time.
  */
-import { loadPeer } from "../peers.mjs";
+import { pathToFileURL } from "node:url";
+import { requirePeer } from "../require-peer.mjs";
 
 const FONT = "system-ui, sans-serif";
 
@@ -55,7 +56,7 @@ const SMALLER = {
 };
 
 export async function draw({ title, description, spec }) {
-  const [vega, { compile }, { optimize }] = await Promise.all(["vega", "vega-lite", "svgo"].map(loadPeer));
+  const [vega, { compile }, { optimize }] = await Promise.all(["vega", "vega-lite", "svgo"].map(importPeer));
   // Names of clip paths are numbered on through the process.
   vega.resetSVGDefIds();
   const { spec: compiled } = compile({ padding: 8, config: CONFIG, ...spec });
@@ -85,4 +86,9 @@ function darkRule([light, dark]) {
 
 function escaped(text) {
   return text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
+}
+
+/** The exports of a package of bench/peers. Vega and Vega-Lite are ES modules, which older releases of Node can't require. */
+function importPeer(name) {
+  return import(pathToFileURL(requirePeer.resolve(name)));
 }
