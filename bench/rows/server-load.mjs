@@ -7,8 +7,8 @@
  */
 import { Agent, get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { requirePeer } from "../contenders/require-peer.mjs";
 import { totals } from "../json-task.mjs";
+import { requirePeer } from "../require-peer.mjs";
 import { quantile } from "../statistics.mjs";
 
 /** Different requests, so that the answer to another one is seen. */
