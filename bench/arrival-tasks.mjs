@@ -1,11 +1,11 @@
-/** The work of calls that arrive one by one, and the clock of both sides. See arrivals.mjs. */
+/** The work of calls that arrive one by one, and the clock of both sides. See rows/waiting.mjs. */
 
 /** A thread that waits for a time may sleep longer by some tenths of a millisecond. It spins for the last of it. */
 const SPIN_MILLIS = 0.3;
 
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 
-/** The system's monotonic clock in milliseconds. It is the same in all threads and processes. */
+/** The system's monotonic clock in milliseconds. Deno and Bun count from their start, Node from that of the system. */
 export function now() {
   return Number(process.hrtime.bigint()) / 1e6;
 }

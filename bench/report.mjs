@@ -8,9 +8,9 @@ const LINE_WIDTH = 110;
 
 const READING = `\
 "time" is the total time over the calls of all rounds, collections of garbage included. p50 and p99 are those of single
-calls, or of whole batches over their calls: medians over the rounds, as are figures of other kinds. "ratio" compares with the contender that the row names, in the same round:
-the median of these ratios, with quartiles in brackets; above 1 is better. Contenders take turns in each round, in
-an order that rotates.
+calls, or of whole batches over their calls: medians over the rounds, as are figures of other kinds. "ratio" compares
+with the contender that the row names, in the same round: the median of these ratios, with quartiles in brackets; above
+1 is better. Contenders take turns in each round, in an order that rotates.
 
 A row with busy processes is several fresh runs. Its figures are medians over the runs, "worst" is the worst run.
 What a contender can't do by design has a dash and the reason. What gave a wrong answer or none says FAILED.`;
