@@ -64,7 +64,6 @@ function withoutBwrap() {
   if (status === 0) {
     return {};
   }
-  return {
-    start: error?.code === "ENOENT" ? "bwrap is not installed" : `bwrap fails: ${stderr.split("\n", 1)[0]}`,
-  };
+  const said = stderr?.split("\n", 1)[0].replace(/^bwrap: /, "") || error?.message;
+  return { start: error?.code === "ENOENT" ? "bwrap is not installed" : `bwrap fails here: ${said}` };
 }

@@ -66,25 +66,40 @@ const CHECKS = {
   },
 };
 
-const { values, positionals } = parseArgs({
-  options: { knitting: { type: "string" } },
-  allowPositionals: true,
-});
-const [words = ""] = positionals;
+const { knitting, words } = readArguments();
 const all = contenders({
   build: thisBuild(),
   runtimes: ensureRuntimes(),
-  knitting: values.knitting && (await loadOtherKnitting(values.knitting)),
-});
+  knitting: knitting && (await loadOtherKnitting(knitting)),
+}).filter(({ name }) => name.includes(words));
+if (all.length === 0) {
+  end(`no contender has ${JSON.stringify(words)} in its name.`);
+}
 const rows = [];
-for (const contender of all.filter(({ name }) => name.includes(words))) {
+for (const contender of all) {
   for (const workers of [1, 2]) {
     rows.push({ contender: contender.name, workers, ...(await checked(contender, workers)) });
   }
 }
 print(rows);
 const failed = rows.some((row) => Object.values(row).some((cell) => String(cell).startsWith("FAILED")));
-process.exit(failed || rows.length === 0 ? 1 : 0);
+process.exit(failed ? 1 : 0);
+
+function readArguments() {
+  try {
+    const options = { knitting: { type: "string" } };
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    return { knitting: values.knitting, words: positionals.join(" ") };
+  } catch (error) {
+    const [sentence] = error.message.split(/\.\s/);
+    return end(`${sentence}. It takes --knitting <checkout>, and words of a name.`);
+  }
+}
+
+function end(sentence) {
+  console.error(`bench/contenders/check.mjs: ${sentence}`);
+  process.exit(1);
+}
 
 async function checked(contender, workers) {
   const { cannot } = contender;

@@ -22,6 +22,7 @@ export class PostMessage extends Contender {
     for (const worker of this.#workers) {
       worker.on("message", (message) => calls.answered(message));
       worker.on("error", (error) => calls.failed(error));
+      worker.on("exit", () => calls.failed(new Error("a worker thread has ended")));
     }
     this.tasks = taskFunctions((task) => (argument) => calls.ask(task, argument));
   }
