@@ -1,6 +1,6 @@
 /**
- * `npm test`: runs the lints, Rust's tests and the suites. What is missing is installed and built first. Arguments are
- * passed to vitest.
+ * `npm test`: runs the lints, Rust's tests, the suites and the benchmark's guard. What is missing is installed and built
+ * first. Arguments are passed to vitest.
  *
  * `npm test -- --fast` is for daily work and takes less than three minutes: it runs the suites over a thread and a
  * process on Node only, without containers, with the fewest repetitions, and only the lints that read TypeScript. It
@@ -25,6 +25,7 @@ if (rest.length < args.length) {
         ...LEFT_OUT_OF_FAST.map((pattern) => `  ${pattern}`),
         "  most rounds of what is repeated (__test__/support/repetitions.ts)",
         "  Rust's lints and tests, and of the other lints all but Biome and the compiler",
+        "  the benchmark's guard (bench/guard.mjs)",
       ].join("\n"),
     );
   });
@@ -36,6 +37,8 @@ if (rest.length < args.length) {
   run("cargo", ["test", "--locked", "--quiet"]);
   runModels();
   runSuites("gate", rest);
+  // Last, because nothing else may run beside it.
+  run(process.execPath, ["bench/guard.mjs"]);
 }
 
 /** The models of ring and doorbell under loom, which are built apart: see src/transport/model.rs. */
