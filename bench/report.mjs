@@ -1,5 +1,5 @@
 /** Prints the results of a run as aligned plain text: a block for each row, with a line for each contender. */
-import { isMeasured, loadOf, rowsOf } from "./results.mjs";
+import { capitalised, isMeasured, leftOut, rowsOf } from "./results.mjs";
 import { figure, times } from "./written.mjs";
 
 const WIDTH = 10;
@@ -13,7 +13,7 @@ the median of these ratios, with quartiles in brackets; above 1 is better. Conte
 an order that rotates.
 
 A row with busy processes is several fresh runs. Its figures are medians over the runs, "worst" is the worst run.
-What a contender can't do by design has a dash and the reason. What gave a wrong answer or none says FAILED.`;
+Contenders that were not measured stand below a row, with the reason. What gave a wrong answer or none says FAILED.`;
 
 /** The unit of p50 and p99 in rows about something else than times. */
 const TIMES_OF_CALLS = { "calls/s": "us", share: "us", MiB: "us" };
@@ -28,7 +28,7 @@ export function report(results) {
     versionsOf(results.versions),
     `\n${READING}`,
     ...results.groups.flatMap(({ title, rows }) => [
-      `\n\n${title}\n${"=".repeat(title.length)}`,
+      `\n\n${capitalised(title)}\n${"=".repeat(title.length)}`,
       ...rows.map((row) => block(row, nameWidth)),
     ]),
     ...floorsOf(results.floors),
@@ -65,7 +65,7 @@ function versionsOf(versions) {
 
 /** One row. Columns that no contender has a figure for are left out. */
 function block(row, nameWidth) {
-  const { title, unit, load, rounds, contenders } = row;
+  const { title, unit, rounds, contenders } = row;
   const baselines = [...new Set(contenders.flatMap(({ against }) => against ?? []))];
   const time = TIMES_OF_CALLS[unit] ?? unit;
   const columns = [
@@ -86,13 +86,16 @@ function block(row, nameWidth) {
   const shown = columns.filter(({ cell }) => measured.some(cell));
   const ratio = baselines.length === 0 ? "" : `, ratio to ${baselines.join(" or ")}`;
   return [
-    `\n${title}${loadOf(load)} (${rounds} rounds${ratio})`,
+    `\n${title} (${rounds} rounds${ratio})`,
     ...(measured.length === 0 ? [] : [line("", nameWidth, shown, ({ heading }) => heading)]),
-    ...contenders.map((entry) =>
-      isMeasured(entry)
-        ? line(entry.name, nameWidth, shown, ({ cell }) => cell(entry) || "")
-        : `  ${entry.name}`.padEnd(nameWidth) + unmeasured(entry),
-    ),
+    ...contenders
+      .filter(({ reason }) => reason === undefined)
+      .map((entry) =>
+        isMeasured(entry)
+          ? line(entry.name, nameWidth, shown, ({ cell }) => cell(entry) || "")
+          : `${`  ${entry.name}`.padEnd(nameWidth)}FAILED: ${entry.failure}`,
+      ),
+    ...leftOut([row]).map(({ reason, names }) => `  - ${reason}: ${names.join("; ")}`),
   ].join("\n");
 }
 
@@ -113,26 +116,31 @@ function inBrackets(ratio) {
   return ratio === undefined ? "" : ` (${times(ratio)})`;
 }
 
-function unmeasured({ failure, reason }) {
-  return failure === undefined ? `- ${reason}` : `FAILED: ${failure}`;
-}
-
 /** What the machine itself needs for the parts of a call. */
 function floorsOf(floors) {
   if (floors.length === 0) {
     return [];
   }
   const width = 4 + Math.max(...floors.map(({ title }) => title.length));
-  const lines = floors.map((floor) => `  ${floor.title.padEnd(width)}${figure(floor.figure, floor.unit)}`);
-  return [`\n\nFloors: what the machine needs, in Rust`, ...lines];
+  const lines = floors.map((floor) => `  ${floor.title.padEnd(width)}${floorOf(floor)}`);
+  return ["\n\nFloors: what the machine takes, in Rust", ...lines];
+}
+
+function floorOf({ figure: median, low, high, unit, reason }) {
+  if (median === undefined) {
+    return `- ${reason}`;
+  }
+  return low === undefined
+    ? figure(median, unit)
+    : `${figure(median, unit)} (${figure(low, unit)} - ${figure(high, unit)})`;
 }
 
 /** All failures again, because a whole run has many lines. */
 function failuresOf(results) {
-  const failed = rowsOf(results).flatMap(({ title, load, contenders }) =>
+  const failed = rowsOf(results).flatMap(({ title, contenders }) =>
     contenders
       .filter(({ failure }) => failure !== undefined)
-      .map(({ name, failure }) => `  FAILED: ${name}, ${title}${loadOf(load)}: ${failure}`),
+      .map(({ name, failure }) => `  FAILED: ${name}, ${title}: ${failure}`),
   );
   return failed.length === 0 ? "\nNothing failed." : `\n${failed.length} failed:\n${failed.join("\n")}`;
 }

@@ -3,7 +3,8 @@
  *
  * Contenders stand in the order of the line-up. This package's thread and process have their colours in all plots.
  */
-import { groupOf, isMeasured, mainOnes, namesOf, rowsOf } from "../results.mjs";
+import { BUSY } from "../plan.mjs";
+import { groupOf, idleTitleOf, isMeasured, mainOnes, namesOf, rowOf, rowsOf } from "../results.mjs";
 import { COLOURS } from "./svg.mjs";
 
 const WIDTH = 560;
@@ -20,7 +21,17 @@ const VALUES = [
   "bytes to the worker",
   "bytes to the host",
 ];
-const LOADS = { idle: "idle", one: "a busy process", each: "one on each core", two: "two on each core" };
+const LOADS = { idle: "idle", ...BUSY };
+const STARTS = [
+  "start of a worker, to its first answer",
+  "start of a worker, event loop blocked",
+  "memory of an idle worker",
+];
+const SERVER = [
+  "web server, requests per second",
+  "web server, p99 of requests",
+  "web server, p99 of /health",
+];
 const OURS = { thread: "knitting-native, thread", process: "knitting-native, process" };
 const OTHERS = "others";
 const WHO = [OURS.thread, OURS.process, OTHERS];
@@ -63,7 +74,7 @@ function values(results) {
   const { thread, process } = mainOnes(results);
   const points = rows.flatMap((row) =>
     row.contenders
-      .filter((entry) => isMeasured(entry) && entry.ratio !== undefined)
+      .filter((entry) => isMeasured(entry) && entry.ratio !== undefined && entry.name !== BASELINE)
       .filter(({ name, ours }) => !ours || name === thread || name === process)
       .map(({ ours, kind, ratio }) => ({
         row: shortTitle(row),
@@ -103,15 +114,15 @@ function values(results) {
 }
 
 function busy(results) {
-  const ids = new Set(rowsOf(results).flatMap(({ id, load }) => (load === "idle" ? [] : [id])));
-  const rows = rowsOf(results).filter(({ id }) => ids.has(id));
+  const titles = new Set(rowsOf(results).flatMap((row) => (row.load === "idle" ? [] : [idleTitleOf(row)])));
+  const rows = rowsOf(results).filter((row) => titles.has(idleTitleOf(row)));
   const loads = Object.values(LOADS);
   const shown = withoutOthersOfOurs(results);
   const points = rows.flatMap((row) =>
     row.contenders
       .filter((entry) => isMeasured(entry) && shown(entry))
       .map(({ name, figure, worst }) => ({
-        row: row.id,
+        row: idleTitleOf(row),
         name,
         load: LOADS[row.load],
         figure,
@@ -126,7 +137,7 @@ function busy(results) {
     spec: {
       data: { values: points },
       columns: 2,
-      facet: { field: "row", type: "nominal", sort: [...ids], title: null },
+      facet: { field: "row", type: "nominal", sort: [...titles], title: null },
       spec: {
         width: WIDTH / 2,
         height: { step: LINE_HEIGHT / 4, for: "offset" },
@@ -151,7 +162,7 @@ function busy(results) {
 }
 
 function startAndMemory(results) {
-  const rows = ["start", "memory"].flatMap((name) => groupOf(results, name).rows);
+  const rows = STARTS.map((id) => rowOf(results, id));
   return {
     name: "start-and-memory",
     title: "Start of a pool and memory of an idle worker",
@@ -161,7 +172,7 @@ function startAndMemory(results) {
 }
 
 function underLoad(results) {
-  const rows = ["waiting", "http"].flatMap((name) => groupOf(results, name).rows);
+  const rows = [...groupOf(results, "waiting").rows, ...SERVER.map((id) => rowOf(results, id))];
   return {
     name: "under-load",
     title: "Calls that wait, and a web server",
