@@ -1,5 +1,5 @@
 /** Prints the results of a run as aligned plain text: a block for each row, with a line for each contender. */
-import { capitalised, isMeasured, leftOut, rowsOf } from "./results.mjs";
+import { capitalised, isMeasured, leftOut, rowsOf, titleOf } from "./results.mjs";
 import { figure, times } from "./written.mjs";
 
 const WIDTH = 10;
@@ -7,12 +7,12 @@ const RATIO_WIDTH = 24;
 const LINE_WIDTH = 110;
 
 const READING = `\
-"time" is the total time over the calls of all rounds, collections of garbage included. p50 and p99 are those of single
-calls, or of whole batches over their calls: medians over the rounds, as are figures of other kinds. "ratio" compares with the contender that the row names, in the same round:
-the median of these ratios, with quartiles in brackets; above 1 is better. Contenders take turns in each round, in
-an order that rotates.
+A time is that of all calls over their number, collections of garbage included. Of what is no call, a figure is the
+median over the rounds. p50 and p99 are those of single calls, or of batches over their size: medians over the rounds.
+"ratio" compares with the contender that the row names, in the same round: the median of these ratios, with quartiles in
+brackets; above 1 is better. Contenders take turns in each round, in an order that rotates.
 
-A row with busy processes is several fresh runs. Its figures are medians over the runs, "worst" is the worst run.
+A row with busy processes is several fresh processes. Its figures are medians over them, "worst" is the worst.
 Contenders that were not measured stand below a row, with the reason. What gave a wrong answer or none says FAILED.`;
 
 /** The unit of p50 and p99 in rows about something else than times. */
@@ -65,7 +65,7 @@ function versionsOf(versions) {
 
 /** One row. Columns that no contender has a figure for are left out. */
 function block(row, nameWidth) {
-  const { title, unit, rounds, contenders } = row;
+  const { unit, rounds, contenders } = row;
   const baselines = [...new Set(contenders.flatMap(({ against }) => against ?? []))];
   const time = TIMES_OF_CALLS[unit] ?? unit;
   const columns = [
@@ -86,7 +86,7 @@ function block(row, nameWidth) {
   const shown = columns.filter(({ cell }) => measured.some(cell));
   const ratio = baselines.length === 0 ? "" : `, ratio to ${baselines.join(" or ")}`;
   return [
-    `\n${title} (${rounds} rounds${ratio})`,
+    `\n${titleOf(row)} (${rounds} rounds${ratio})`,
     ...(measured.length === 0 ? [] : [line("", nameWidth, shown, ({ heading }) => heading)]),
     ...contenders
       .filter(({ reason }) => reason === undefined)
@@ -137,10 +137,10 @@ function floorOf({ figure: median, low, high, unit, reason }) {
 
 /** All failures again, because a whole run has many lines. */
 function failuresOf(results) {
-  const failed = rowsOf(results).flatMap(({ title, contenders }) =>
-    contenders
+  const failed = rowsOf(results).flatMap((row) =>
+    row.contenders
       .filter(({ failure }) => failure !== undefined)
-      .map(({ name, failure }) => `  FAILED: ${name}, ${title}: ${failure}`),
+      .map(({ name, failure }) => `  FAILED: ${name}, ${titleOf(row)}: ${failure}`),
   );
   return failed.length === 0 ? "\nNothing failed." : `\n${failed.length} failed:\n${failed.join("\n")}`;
 }

@@ -1,5 +1,11 @@
 /** Looks things up in the results of a run: their rows, their contenders, and where ours are behind. */
-import { BUSY } from "./plan.mjs";
+
+/** What a machine is busy with, by the loads of load.mjs. */
+export const BUSY = {
+  one: "one busy process",
+  each: "a busy process on each core",
+  two: "two busy processes on each core",
+};
 
 /** Two figures are equal within this share. */
 const EQUAL = 0.03;
@@ -11,21 +17,21 @@ export function rowsOf({ groups }) {
   return groups.flatMap(({ rows }) => rows);
 }
 
-/** A row that was measured on a busy machine has the id and the title of its idle one, and its load. */
-export function idleIdOf({ id, load }) {
-  return load === "idle" ? id : id.slice(0, -`, ${load}`.length);
+/** What a load adds to the title of a row. */
+export function loadOf(load) {
+  return load === "idle" ? "" : `, ${BUSY[load]}`;
 }
 
-export function idleTitleOf({ title, load }) {
-  return load === "idle" ? title : title.slice(0, -`, ${BUSY[load]}`.length);
+/** The title of a row, with its load. */
+export function titleOf({ title, load }) {
+  return title + loadOf(load);
 }
 
 /** The row with this id on a machine with this load. One that the results lack is an error: a document needs it. */
 export function rowOf(results, id, load = "idle") {
-  const row = rowsOf(results).find((each) => each.load === load && idleIdOf(each) === id);
+  const row = rowsOf(results).find((each) => each.load === load && each.id === id);
   if (row === undefined) {
-    const where = load === "idle" ? "" : ` with ${BUSY[load] ?? `a load "${load}"`}`;
-    throw new Error(`The results have no row "${id}"${where}. The documents need a whole run`);
+    throw new Error(`The results have no row "${id}"${loadOf(load)}. The documents need a whole run`);
   }
   return row;
 }

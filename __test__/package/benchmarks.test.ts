@@ -18,6 +18,13 @@ const root = join(__dirname, "..", "..");
 const BENCHMARKS = join("docs", "benchmarks.md");
 const MAX_SVG_BYTES = 60 * 1024;
 
+const LOADS = {
+  idle: "",
+  one: ", one busy process",
+  each: ", a busy process on each core",
+  two: ", two busy processes on each core",
+};
+
 const results = benchResults();
 const rows = results.groups.flatMap((group) => group.rows);
 const namesOf = (of: Row[]) => [
@@ -39,9 +46,9 @@ describe("the report", () => {
   const text: string = report(results);
 
   test("has a block for each row, with a line for each contender", () => {
-    const blocks = text.split("\n\n").filter((block) => / rounds[,)]/.test(block));
+    const blocks = text.split("\n\n").filter((block) => / \(\d+ rounds[,)]/.test(block));
     expect(blocks.map((block) => block.slice(0, block.indexOf(" (")))).toEqual(
-      rows.map(({ title }) => title),
+      rows.map(({ title, load }) => title + LOADS[load]),
     );
     for (const [index, block] of blocks.entries()) {
       const lines = block.split("\n").map((line) => line.trim());
@@ -161,7 +168,7 @@ describe("the documents", () => {
   test("are not made from a part of a run", async () => {
     await expect(docsOf({ ...results, quick: true }, root)).rejects.toThrow("need a whole run");
     await expect(docsOf(benchResults(["numbers"]), root)).rejects.toThrow(
-      'no row "one number, sequential" with two busy processes on each core',
+      'no row "one number, sequential", two busy processes on each core',
     );
   });
 

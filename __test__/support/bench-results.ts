@@ -70,12 +70,6 @@ const LONG = "waiting, calls of 5 ms on average";
 const BUSY = ["one number, sequential", "one number, batches of 100", "one number after 10 ms of silence"];
 
 const ONCE = { median: 1, low: 1, high: 1 };
-const LOADS = {
-  one: "one busy process",
-  each: "a busy process on each core",
-  two: "two busy processes on each core",
-};
-
 const both = (title: string) => [`${title}, sequential`, `${title}, batches of 100`];
 
 const GROUPS: [name: string, unit: string, rows: string[]][] = [
@@ -162,9 +156,7 @@ function rowOf(id: string, unit: string, load: Load, random: () => number): Row 
       ...(load !== "idle" && { worst: { figure: figure * 20, ratio: median / 20 } }),
     };
   });
-  return load === "idle"
-    ? { id, title: id, unit, better, load, rounds: 40, contenders }
-    : { id: `${id}, ${load}`, title: `${id}, ${LOADS[load]}`, unit, better, load, rounds: 40, contenders };
+  return { id, title: id, unit, better, load, rounds: 40, contenders };
 }
 
 /** A linear congruential generator: the same numbers each time, from 0 to below 1. */

@@ -2,15 +2,15 @@
  * The generated parts of README.md and docs/benchmarks.md, by the names in their markers. A part that is a block has
  * blank lines around it; one within a sentence is a few words.
  */
-import { BUSY } from "../plan.mjs";
 import {
+  BUSY,
   capitalised,
-  idleTitleOf,
   isMeasured,
   leftOut,
   mainOnes,
   namesOf,
   rowOf,
+  titleOf,
   weakPoints,
 } from "../results.mjs";
 import { figure, times } from "../written.mjs";
@@ -107,7 +107,7 @@ function weakPointsTable(results) {
     return "None in this run.";
   }
   const lines = points.map(({ row, best, ours }) => [
-    row.title,
+    titleOf(row),
     `${best.name}, ${figure(best.figure, row.unit)}`,
     ours.map(({ name, figure: own, of }) => `${name} ${figure(own, row.unit)} (${times(of)})`).join(", "),
   ]);
@@ -133,7 +133,7 @@ function matrix(rows) {
     const bold = entries.some(([entry]) => entry?.ours) ? "**" : "";
     return [`${bold}${name}${bold}`, ...entries.map(([entry, row]) => cell(entry, row))];
   });
-  return table(["", ...rows.map(idleTitleOf)], lines);
+  return table(["", ...rows.map(({ title }) => title)], lines);
 }
 
 function cell(entry, { unit }) {
@@ -156,8 +156,9 @@ function notes(rows) {
     const titles = why.get(text)?.get(name) ?? [];
     why.set(text, (why.get(text) ?? new Map()).set(name, [...titles, title]));
   };
-  for (const { title, contenders } of rows) {
-    for (const { name, failure, reason } of contenders) {
+  for (const row of rows) {
+    const title = titleOf(row);
+    for (const { name, failure, reason } of row.contenders) {
       if (failure !== undefined) {
         add(`Failed, ${failure}`, name, title);
       } else if (reason !== undefined) {

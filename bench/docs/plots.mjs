@@ -3,8 +3,7 @@
  *
  * Contenders stand in the order of the line-up. This package's thread and process have their colours in all plots.
  */
-import { BUSY } from "../plan.mjs";
-import { groupOf, idleTitleOf, isMeasured, mainOnes, namesOf, rowOf, rowsOf } from "../results.mjs";
+import { BUSY, groupOf, isMeasured, mainOnes, namesOf, rowOf, rowsOf } from "../results.mjs";
 import { COLOURS } from "./svg.mjs";
 
 const WIDTH = 560;
@@ -36,6 +35,7 @@ const OURS = { thread: "knitting-native, thread", process: "knitting-native, pro
 const OTHERS = "others";
 const WHO = [OURS.thread, OURS.process, OTHERS];
 const WHO_COLOURS = [COLOURS.thread, COLOURS.process, COLOURS.others];
+const LEGEND = { title: null, orient: "top", symbolOpacity: 1 };
 const SHAPES = ["circle", "triangle-up", "square", "diamond"];
 /** The lines of a logarithmic axis. The plot leaves out those where it has nothing. */
 const POWERS = { values: Array.from({ length: 13 }, (_, index) => 10 ** (index - 4)), format: "~g" };
@@ -114,15 +114,15 @@ function values(results) {
 }
 
 function busy(results) {
-  const titles = new Set(rowsOf(results).flatMap((row) => (row.load === "idle" ? [] : [idleTitleOf(row)])));
-  const rows = rowsOf(results).filter((row) => titles.has(idleTitleOf(row)));
+  const titles = new Set(rowsOf(results).flatMap(({ title, load }) => (load === "idle" ? [] : [title])));
+  const rows = rowsOf(results).filter((row) => titles.has(row.title));
   const loads = Object.values(LOADS);
   const shown = withoutOthersOfOurs(results);
   const points = rows.flatMap((row) =>
     row.contenders
       .filter((entry) => isMeasured(entry) && shown(entry))
       .map(({ name, figure, worst }) => ({
-        row: idleTitleOf(row),
+        row: row.title,
         name,
         load: LOADS[row.load],
         figure,
@@ -144,7 +144,7 @@ function busy(results) {
         encoding: {
           y: contenderAxis(rows, shown),
           yOffset: { field: "load", type: "nominal", sort: loads, scale: { domain: loads } },
-          color: scaleOf(loads, "load", COLOURS.loads),
+          color: scaleOf(loads, "load", COLOURS.loads, { columns: 2 }),
         },
         layer: [
           {
@@ -239,13 +239,8 @@ function withoutOthersOfOurs(results) {
   return ({ name, ours }) => !ours || main.includes(name);
 }
 
-function scaleOf(domain, field, range) {
-  return {
-    field,
-    type: "nominal",
-    scale: { domain, range },
-    legend: { title: null, orient: "top", symbolOpacity: 1 },
-  };
+function scaleOf(domain, field, range, legend = {}) {
+  return { field, type: "nominal", scale: { domain, range }, legend: { ...LEGEND, ...legend } };
 }
 
 function shortTitle({ title }) {
