@@ -1,6 +1,6 @@
 /** Prints the results of a run as aligned plain text: a block for each row, with a line for each contender. */
 import { capitalised, isMeasured, leftOut, rowsOf, titleOf } from "./results.mjs";
-import { figure, times } from "./written.mjs";
+import { figure, percentile, times } from "./written.mjs";
 
 const WIDTH = 10;
 const RATIO_WIDTH = 24;
@@ -15,8 +15,6 @@ brackets; above 1 is better. Contenders take turns in each round, in an order th
 A row with busy processes is several fresh processes. Its figures are medians over them, "worst" is the worst.
 Contenders that were not measured stand below a row, with the reason. What gave a wrong answer or none says FAILED.`;
 
-/** The unit of p50 and p99 in rows about something else than times. */
-const TIMES_OF_CALLS = { "calls/s": "us", share: "us", MiB: "us" };
 const HEADINGS = { us: "time", ms: "time", ns: "time", MiB: "memory", share: "share" };
 
 /** The whole text of a run. */
@@ -67,12 +65,11 @@ function versionsOf(versions) {
 function block(row, nameWidth) {
   const { unit, rounds, contenders } = row;
   const baselines = [...new Set(contenders.flatMap(({ against }) => against ?? []))];
-  const time = TIMES_OF_CALLS[unit] ?? unit;
   const columns = [
     { heading: HEADINGS[unit] ?? unit, cell: (entry) => figure(entry.figure, unit) },
     ...["p50", "p99"].map((name) => ({
       heading: name,
-      cell: (entry) => entry[name] !== undefined && figure(entry[name], time),
+      cell: (entry) => entry[name] !== undefined && percentile(entry[name], unit),
     })),
     { heading: "ratio", width: RATIO_WIDTH, cell: ({ ratio }) => ratio && spread(ratio) },
     {

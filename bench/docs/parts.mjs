@@ -13,7 +13,7 @@ import {
   titleOf,
   weakPoints,
 } from "../results.mjs";
-import { figure, times } from "../written.mjs";
+import { figure, percentile, times } from "../written.mjs";
 
 /** So many columns fit on a page. */
 const MAX_COLUMNS = 8;
@@ -76,7 +76,10 @@ function oneFigure(results, words) {
   if (values[what] === undefined) {
     throw new Error(`The results have no "${what}" for "${words}"`);
   }
-  return what.endsWith("ratio") ? times(values[what]) : figure(values[what], row.unit);
+  if (what.endsWith("ratio")) {
+    return times(values[what]);
+  }
+  return /^p\d/.test(what) ? percentile(values[what], row.unit) : figure(values[what], row.unit);
 }
 
 /** README's table: this package's two kinds, then all others. */
@@ -142,7 +145,9 @@ function cell(entry, { unit }) {
   }
   const ratio = entry.ratio === undefined ? "" : ` (${times(entry.ratio.median)})`;
   const worst = entry.worst === undefined ? "" : `, worst ${figure(entry.worst.figure, unit)}`;
-  return `${figure(entry.figure, unit)}${ratio}${worst}`;
+  // The time of a call and its median are much the same, of other rows the median says something else.
+  const median = entry.p50 === undefined || unit === "us" ? "" : `, p50 ${percentile(entry.p50, unit)}`;
+  return `${figure(entry.figure, unit)}${ratio}${worst}${median}`;
 }
 
 function unmeasured(entry) {
