@@ -1,22 +1,20 @@
 /** Prints the results of a run as aligned plain text: a block for each row, with a line for each contender. */
-import { isMeasured, loadOf, rowsOf } from "./results.mjs";
-import { figure, times } from "./written.mjs";
+import { capitalised, isMeasured, leftOut, rowsOf, titleOf } from "./results.mjs";
+import { figure, percentile, times } from "./written.mjs";
 
 const WIDTH = 10;
 const RATIO_WIDTH = 24;
 const LINE_WIDTH = 110;
 
 const READING = `\
-"time" is the total time over the calls of all rounds, collections of garbage included. p50 and p99 are those of single
-calls, or of whole batches over their calls: medians over the rounds, as are figures of other kinds. "ratio" compares
-with the contender that the row names, in the same round: the median of these ratios, with quartiles in brackets; above
-1 is better. Contenders take turns in each round, in an order that rotates.
+A time is that of all calls over their number, collections of garbage included. Of what is no call, a figure is the
+median over the rounds. p50 and p99 are those of single calls, or of batches over their size: medians over the rounds.
+"ratio" compares with the contender that the row names, in the same round: the median of these ratios, with quartiles in
+brackets; above 1 is better. Contenders take turns in each round, in an order that rotates.
 
-A row with busy processes is several fresh runs. Its figures are medians over the runs, "worst" is the worst run.
-What a contender can't do by design has a dash and the reason. What gave a wrong answer or none says FAILED.`;
+A row with busy processes is several fresh processes. Its figures are medians over them, "worst" is the worst.
+Contenders that were not measured stand below a row, with the reason. What gave a wrong answer or none says FAILED.`;
 
-/** The unit of p50 and p99 in rows about something else than times. */
-const TIMES_OF_CALLS = { "calls/s": "us", share: "us", MiB: "us" };
 const HEADINGS = { us: "time", ms: "time", ns: "time", MiB: "memory", share: "share" };
 
 /** The whole text of a run. */
@@ -28,7 +26,7 @@ export function report(results) {
     versionsOf(results.versions),
     `\n${READING}`,
     ...results.groups.flatMap(({ title, rows }) => [
-      `\n\n${title}\n${"=".repeat(title.length)}`,
+      `\n\n${capitalised(title)}\n${"=".repeat(title.length)}`,
       ...rows.map((row) => block(row, nameWidth)),
     ]),
     ...floorsOf(results.floors),
@@ -65,14 +63,13 @@ function versionsOf(versions) {
 
 /** One row. Columns that no contender has a figure for are left out. */
 function block(row, nameWidth) {
-  const { title, unit, load, rounds, contenders } = row;
+  const { unit, rounds, contenders } = row;
   const baselines = [...new Set(contenders.flatMap(({ against }) => against ?? []))];
-  const time = TIMES_OF_CALLS[unit] ?? unit;
   const columns = [
     { heading: HEADINGS[unit] ?? unit, cell: (entry) => figure(entry.figure, unit) },
     ...["p50", "p99"].map((name) => ({
       heading: name,
-      cell: (entry) => entry[name] !== undefined && figure(entry[name], time),
+      cell: (entry) => entry[name] !== undefined && percentile(entry[name], unit),
     })),
     { heading: "ratio", width: RATIO_WIDTH, cell: ({ ratio }) => ratio && spread(ratio) },
     {
@@ -86,13 +83,16 @@ function block(row, nameWidth) {
   const shown = columns.filter(({ cell }) => measured.some(cell));
   const ratio = baselines.length === 0 ? "" : `, ratio to ${baselines.join(" or ")}`;
   return [
-    `\n${title}${loadOf(load)} (${rounds} rounds${ratio})`,
+    `\n${titleOf(row)} (${rounds} rounds${ratio})`,
     ...(measured.length === 0 ? [] : [line("", nameWidth, shown, ({ heading }) => heading)]),
-    ...contenders.map((entry) =>
-      isMeasured(entry)
-        ? line(entry.name, nameWidth, shown, ({ cell }) => cell(entry) || "")
-        : `  ${entry.name}`.padEnd(nameWidth) + unmeasured(entry),
-    ),
+    ...contenders
+      .filter(({ reason }) => reason === undefined)
+      .map((entry) =>
+        isMeasured(entry)
+          ? line(entry.name, nameWidth, shown, ({ cell }) => cell(entry) || "")
+          : `${`  ${entry.name}`.padEnd(nameWidth)}FAILED: ${entry.failure}`,
+      ),
+    ...leftOut([row]).map(({ reason, names }) => `  - ${reason}: ${names.join("; ")}`),
   ].join("\n");
 }
 
@@ -113,26 +113,31 @@ function inBrackets(ratio) {
   return ratio === undefined ? "" : ` (${times(ratio)})`;
 }
 
-function unmeasured({ failure, reason }) {
-  return failure === undefined ? `- ${reason}` : `FAILED: ${failure}`;
-}
-
 /** What the machine itself needs for the parts of a call. */
 function floorsOf(floors) {
   if (floors.length === 0) {
     return [];
   }
   const width = 4 + Math.max(...floors.map(({ title }) => title.length));
-  const lines = floors.map((floor) => `  ${floor.title.padEnd(width)}${figure(floor.figure, floor.unit)}`);
-  return [`\n\nFloors: what the machine needs, in Rust`, ...lines];
+  const lines = floors.map((floor) => `  ${floor.title.padEnd(width)}${floorOf(floor)}`);
+  return ["\n\nFloors: what the machine takes, in Rust", ...lines];
+}
+
+function floorOf({ figure: median, low, high, unit, reason }) {
+  if (median === undefined) {
+    return `- ${reason}`;
+  }
+  return low === undefined
+    ? figure(median, unit)
+    : `${figure(median, unit)} (${figure(low, unit)} - ${figure(high, unit)})`;
 }
 
 /** All failures again, because a whole run has many lines. */
 function failuresOf(results) {
-  const failed = rowsOf(results).flatMap(({ title, load, contenders }) =>
-    contenders
+  const failed = rowsOf(results).flatMap((row) =>
+    row.contenders
       .filter(({ failure }) => failure !== undefined)
-      .map(({ name, failure }) => `  FAILED: ${name}, ${title}${loadOf(load)}: ${failure}`),
+      .map(({ name, failure }) => `  FAILED: ${name}, ${titleOf(row)}: ${failure}`),
   );
   return failed.length === 0 ? "\nNothing failed." : `\n${failed.length} failed:\n${failed.join("\n")}`;
 }

@@ -49,6 +49,11 @@ export function figure(value, unit) {
   return `${digits(value / size)}${sign}`;
 }
 
+/** A percentile of single calls: a time, also in a row about something else. */
+export function percentile(value, unit) {
+  return figure(value, unit === "ms" ? unit : "us");
+}
+
 /** A ratio, such as "10.3x". */
 export function times(ratio) {
   return `${digits(ratio)}x`;

@@ -5,7 +5,7 @@ export type Load = "idle" | "one" | "each" | "two";
 export interface Entry {
   name: string;
   ours: boolean;
-  kind: "thread" | "process";
+  kind: "thread" | "process" | "computed";
   figure?: number;
   p50?: number;
   p99?: number;
@@ -50,78 +50,67 @@ const CONTENDERS = [
   ["knitting bun", true, "process"],
   ["knitting bwrap", true, "process"],
   ["postMessage", false, "thread"],
-  ["fork, json", false, "process"],
+  ["fork", false, "process"],
   ["fork, advanced", false, "process"],
   ["piscina", false, "thread"],
   ["tinypool", false, "thread"],
-  ["tinypool, child_process", false, "process"],
-  ["workerpool, thread", false, "thread"],
-  ["workerpool, process", false, "process"],
+  ["tinypool, processes", false, "process"],
+  ["workerpool", false, "thread"],
+  ["workerpool, processes", false, "process"],
   ["poolifier", false, "thread"],
   ["poolifier, cluster", false, "process"],
-  ["jest-worker", false, "process"],
-  ["jest-worker, threads", false, "thread"],
-  ["Knitting", false, "thread"],
+  ["jest-worker", false, "thread"],
+  ["jest-worker, processes", false, "process"],
+  ["at least, computed", false, "computed"],
 ] as const;
 
 const SIZES = ["16 B", "1 KiB", "128 KiB", "1 MiB"];
 const BYTES = ["1 KiB", "64 KiB", "1 MiB", "16 MiB"];
+const LONG = "waiting, calls of 5 ms on average";
 const BUSY = ["one number, sequential", "one number, batches of 100", "one number after 10 ms of silence"];
 
+const ONCE = { median: 1, low: 1, high: 1 };
 const both = (title: string) => [`${title}, sequential`, `${title}, batches of 100`];
 
-const GROUPS: [name: string, title: string, unit: string, rows: string[]][] = [
+const GROUPS: [name: string, unit: string, rows: string[]][] = [
   [
     "numbers",
-    "Calls with a number",
     "us",
     ["one number, sequential", ...[10, 100, 1000].map((size) => `one number, batches of ${size}`)],
   ],
-  ["silence", "After silence", "us", [1, 10, 100].map((ms) => `one number after ${ms} ms of silence`)],
-  ["objects", "Objects", "us", [...both("small object"), ...both("100 records")]],
-  ["strings", "Strings", "us", SIZES.flatMap((size) => both(`string, ${size}, Latin-1`))],
-  [
-    "strings beyond Latin-1",
-    "Strings beyond Latin-1",
-    "us",
-    SIZES.flatMap((size) => both(`string, ${size}, beyond Latin-1`)),
-  ],
-  ["bytes", "Bytes there and back", "us", BYTES.flatMap((size) => both(`bytes, ${size}`))],
-  [
-    "bytes to the worker",
-    "Bytes to the worker",
-    "us",
-    BYTES.flatMap((size) => both(`bytes, ${size}, to the worker`)),
-  ],
-  [
-    "bytes to the host",
-    "Bytes to the host",
-    "us",
-    BYTES.flatMap((size) => both(`bytes, ${size}, to the host`)),
-  ],
-  ["errors", "Errors", "us", both("an error")],
-  ["workers", "Several workers", "calls/s", [1, 2, 4, 8].map((count) => `50 us of work, ${count} workers`)],
-  ["waiting", "Waiting", "ms", ["mixed durations"]],
-  ["http", "A web server", "calls/s", ["web server"]],
-  ["start", "Start", "ms", ["createPool", "start to the first result"]],
-  ["memory", "Memory", "MiB", ["memory of an idle worker"]],
-  ["rest", "At rest", "share", ["host at rest", "worker at rest"]],
+  ["silence", "us", [1, 10, 100].map((millis) => `one number after ${millis} ms of silence`)],
+  ["objects", "us", [...both("small object"), ...both("100 records")]],
+  ["strings", "us", SIZES.flatMap((size) => both(`string, ${size}, Latin-1`))],
+  ["strings beyond Latin-1", "us", SIZES.flatMap((size) => both(`string, ${size}, beyond Latin-1`))],
+  ["bytes", "us", BYTES.flatMap((size) => both(`bytes, ${size}`))],
+  ["bytes to the worker", "us", BYTES.flatMap((size) => both(`bytes, ${size}, to the worker`))],
+  ["bytes to the host", "us", BYTES.flatMap((size) => both(`bytes, ${size}, to the host`))],
+  ["errors", "us", both("an error")],
+  ["workers", "calls/s", [1, 2, 4, 8].map((count) => `50 us of work, ${count} workers`)],
+  ["waiting", "ms", ["waiting, calls of 1 to 50 ms"]],
+  ["arrivals", "ms", [LONG]],
+  ["server", "calls/s", ["web server, requests per second"]],
+  ["server", "ms", ["web server, p99 of requests", "web server, p99 of /health"]],
+  ["start", "ms", ["start of a worker, to its first answer", "start of a worker, event loop blocked"]],
+  ["memory", "MiB", ["memory of an idle worker"]],
+  ["rest", "share", ["host at rest", "worker at rest"]],
 ];
 
-/** Results with all groups, or with those named. */
+/** Results of all rows, or of the groups with these names. */
 export function benchResults(names?: readonly string[]): Results {
   const random = generator(13);
-  const groups = GROUPS.filter(([name]) => names === undefined || names.includes(name)).map(
-    ([name, title, unit, rows]): Group => ({
-      name,
-      title,
-      rows: rows.flatMap((id) =>
-        (BUSY.includes(id) ? (["idle", "one", "each", "two"] as const) : (["idle"] as const)).map((load) =>
-          row(id, unit, load, random),
-        ),
-      ),
-    }),
-  );
+  const groups = new Map<string, Row[]>();
+  const add = (name: string, row: Row) => groups.set(name, [...(groups.get(name) ?? []), row]);
+  for (const [name, unit, ids] of GROUPS.filter(([each]) => names === undefined || names.includes(each))) {
+    for (const id of ids) {
+      add(name, rowOf(id, unit, "idle", random));
+    }
+  }
+  for (const load of ["one", "each", "two"] as const) {
+    for (const id of names === undefined ? BUSY : []) {
+      add("busy", rowOf(id, "us", load, random));
+    }
+  }
   return {
     machine: { cpu: "A processor", cores: 2, memoryGiB: 24, kernel: "6.18.44", node: "v24.21.0" },
     versions: { node: "24.21.0", deno: "2.9.6", bun: "1.4.5", piscina: "5.3.2", tinypool: "2.2.0" },
@@ -133,22 +122,26 @@ export function benchResults(names?: readonly string[]): Results {
       { title: "a cache line there and back", figure: 287, unit: "ns" },
       { title: "copy of warm memory", figure: 9.5, unit: "GiB/s" },
     ],
-    groups,
+    groups: [...groups].map(([name, rows]) => ({ name, title: name, rows })),
   };
 }
 
-function row(id: string, unit: string, load: Load, random: () => number): Row {
+function rowOf(id: string, unit: string, load: Load, random: () => number): Row {
   const better = unit === "calls/s" ? "higher" : "lower";
   const base = ({ us: 20, ms: 40, MiB: 30, "calls/s": 20_000, share: 0.0004 } as Record<string, number>)[
     unit
   ]!;
   const size = id.includes("16 MiB") ? 400 : id.includes("MiB") ? 30 : id.includes("KiB") ? 3 : 1;
-  const contenders = CONTENDERS.map(([name, ours, kind]): Entry => {
-    if (id.startsWith("bytes") && (name === "fork, json" || name === "jest-worker")) {
+  const all = CONTENDERS.filter(([, , kind]) => kind !== "computed" || id.startsWith("waiting"));
+  const contenders = all.map(([name, ours, kind]): Entry => {
+    if (id.startsWith("bytes") && name === "fork") {
       return { name, ours, kind, reason: "JSON has no bytes" };
     }
     if (id === "an error, sequential" && name === "poolifier") {
       return { name, ours, kind, failure: "no answer for 20 s" };
+    }
+    if (id === LONG && kind === "process") {
+      return { name, ours, kind, reason: "it takes minutes" };
     }
     const figure = base * size * (ours && better === "lower" ? 0.05 : 1) * 10 ** random();
     const median = ours ? 1 + 20 * random() : 0.2 + 1.5 * random();
@@ -158,10 +151,8 @@ function row(id: string, unit: string, load: Load, random: () => number): Row {
       kind,
       figure,
       ...(unit === "us" && { p50: figure * 0.9, p99: figure * 4 }),
-      ...(name !== "postMessage" && {
-        against: "postMessage",
-        ratio: { median, low: median * 0.9, high: median * 1.2 },
-      }),
+      against: "postMessage",
+      ratio: name === "postMessage" ? ONCE : { median, low: median * 0.9, high: median * 1.2 },
       ...(load !== "idle" && { worst: { figure: figure * 20, ratio: median / 20 } }),
     };
   });

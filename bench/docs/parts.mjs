@@ -2,8 +2,18 @@
  * The generated parts of README.md and docs/benchmarks.md, by the names in their markers. A part that is a block has
  * blank lines around it; one within a sentence is a few words.
  */
-import { isMeasured, loadOf, mainOnes, namesOf, rowOf, weakPoints } from "../results.mjs";
-import { figure, times } from "../written.mjs";
+import {
+  BUSY,
+  capitalised,
+  isMeasured,
+  leftOut,
+  mainOnes,
+  namesOf,
+  rowOf,
+  titleOf,
+  weakPoints,
+} from "../results.mjs";
+import { figure, percentile, times } from "../written.mjs";
 
 /** So many columns fit on a page. */
 const MAX_COLUMNS = 8;
@@ -37,7 +47,7 @@ export const PARTS = {
     block(
       table(
         ["", ""],
-        floors.map((floor) => [floor.title, figure(floor.figure, floor.unit)]),
+        floors.map((floor) => [floor.title, floor.reason ?? figure(floor.figure, floor.unit)]),
       ),
     ),
 };
@@ -66,7 +76,10 @@ function oneFigure(results, words) {
   if (values[what] === undefined) {
     throw new Error(`The results have no "${what}" for "${words}"`);
   }
-  return what.endsWith("ratio") ? times(values[what]) : figure(values[what], row.unit);
+  if (what.endsWith("ratio")) {
+    return times(values[what]);
+  }
+  return /^p\d/.test(what) ? percentile(values[what], row.unit) : figure(values[what], row.unit);
 }
 
 /** README's table: this package's two kinds, then all others. */
@@ -96,10 +109,10 @@ function weakPointsTable(results) {
   if (points.length === 0) {
     return "None in this run.";
   }
-  const lines = points.map(({ row, best, behind }) => [
-    `${row.title}${loadOf(row.load)}`,
+  const lines = points.map(({ row, best, ours }) => [
+    titleOf(row),
     `${best.name}, ${figure(best.figure, row.unit)}`,
-    behind.map(({ name, figure: own, of }) => `${name} ${figure(own, row.unit)} (${times(of)})`).join(", "),
+    ours.map(({ name, figure: own, of }) => `${name} ${figure(own, row.unit)} (${times(of)})`).join(", "),
   ]);
   return table(["work", "the best of the others", "of this package"], lines, "---");
 }
@@ -109,14 +122,15 @@ function groupSection({ title, rows }) {
   const loads = [...new Set(rows.map(({ load }) => load))];
   const tables = loads.flatMap((load) => {
     const those = rows.filter((row) => row.load === load);
-    const heading = load === "idle" ? [] : [`With ${loadOf(load).replace(/^, /, "")}:`];
+    const heading = load === "idle" ? [] : [`With ${BUSY[load]}:`];
     return [...heading, ...chunks(those, MAX_COLUMNS).map(matrix)];
   });
-  return [`### ${title}`, ...tables, ...notes(rows)].join("\n\n");
+  return [`### ${capitalised(title)}`, ...tables, ...notes(rows)].join("\n\n");
 }
 
 function matrix(rows) {
-  const names = namesOf(rows);
+  const absent = new Set(leftOut(rows).flatMap((each) => each.names));
+  const names = namesOf(rows).filter((name) => !absent.has(name));
   const lines = names.map((name) => {
     const entries = rows.map((row) => [entryOf(row, name), row]);
     const bold = entries.some(([entry]) => entry?.ours) ? "**" : "";
@@ -131,28 +145,38 @@ function cell(entry, { unit }) {
   }
   const ratio = entry.ratio === undefined ? "" : ` (${times(entry.ratio.median)})`;
   const worst = entry.worst === undefined ? "" : `, worst ${figure(entry.worst.figure, unit)}`;
-  return `${figure(entry.figure, unit)}${ratio}${worst}`;
+  // The time of a call and its median are much the same, of other rows the median says something else.
+  const median = entry.p50 === undefined || unit === "us" ? "" : `, p50 ${percentile(entry.p50, unit)}`;
+  return `${figure(entry.figure, unit)}${ratio}${worst}${median}`;
 }
 
 function unmeasured(entry) {
   return entry?.failure === undefined ? "–" : "failed";
 }
 
-/** Why cells have no figure: a line for each reason of each contender. */
+/** Why cells have no figure: a line for each reason with its contenders, and for each failure. */
 function notes(rows) {
   const why = new Map();
-  for (const { title, load, contenders } of rows) {
-    for (const { name, failure, reason } of contenders) {
-      if (failure !== undefined || reason !== undefined) {
-        const text = failure === undefined ? `${name}: ${reason}` : `${name} failed: ${failure}`;
-        why.set(text, [...(why.get(text) ?? []), `${title}${loadOf(load)}`]);
+  const add = (text, name, title) => {
+    const titles = why.get(text)?.get(name) ?? [];
+    why.set(text, (why.get(text) ?? new Map()).set(name, [...titles, title]));
+  };
+  for (const row of rows) {
+    const title = titleOf(row);
+    for (const { name, failure, reason } of row.contenders) {
+      if (failure !== undefined) {
+        add(`Failed, ${failure}`, name, title);
+      } else if (reason !== undefined) {
+        add(capitalised(reason), name, title);
       }
     }
   }
-  const lines = [...why].map(([text, titles]) =>
-    titles.length === rows.length ? `- ${text}` : `- ${text} (${titles.join("; ")})`,
-  );
+  const lines = [...why].map(([text, names]) => `- ${text}: ${[...names].map(withTitles).join("; ")}`);
   return lines.length === 0 ? [] : [lines.join("\n")];
+
+  function withTitles([name, titles]) {
+    return titles.length === rows.length ? name : `${name} (${titles.join(", ")})`;
+  }
 }
 
 function entryOf(row, name) {

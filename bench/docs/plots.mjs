@@ -3,7 +3,7 @@
  *
  * Contenders stand in the order of the line-up. This package's thread and process have their colours in all plots.
  */
-import { groupOf, isMeasured, mainOnes, namesOf, rowsOf } from "../results.mjs";
+import { BUSY, groupOf, isMeasured, mainOnes, namesOf, rowOf, rowsOf } from "../results.mjs";
 import { COLOURS } from "./svg.mjs";
 
 const WIDTH = 560;
@@ -20,11 +20,22 @@ const VALUES = [
   "bytes to the worker",
   "bytes to the host",
 ];
-const LOADS = { idle: "idle", one: "a busy process", each: "one on each core", two: "two on each core" };
+const LOADS = { idle: "idle", ...BUSY };
+const STARTS = [
+  "start of a worker, to its first answer",
+  "start of a worker, event loop blocked",
+  "memory of an idle worker",
+];
+const SERVER = [
+  "web server, requests per second",
+  "web server, p99 of requests",
+  "web server, p99 of /health",
+];
 const OURS = { thread: "knitting-native, thread", process: "knitting-native, process" };
 const OTHERS = "others";
 const WHO = [OURS.thread, OURS.process, OTHERS];
 const WHO_COLOURS = [COLOURS.thread, COLOURS.process, COLOURS.others];
+const LEGEND = { title: null, orient: "top", symbolOpacity: 1 };
 const SHAPES = ["circle", "triangle-up", "square", "diamond"];
 /** The lines of a logarithmic axis. The plot leaves out those where it has nothing. */
 const POWERS = { values: Array.from({ length: 13 }, (_, index) => 10 ** (index - 4)), format: "~g" };
@@ -63,7 +74,7 @@ function values(results) {
   const { thread, process } = mainOnes(results);
   const points = rows.flatMap((row) =>
     row.contenders
-      .filter((entry) => isMeasured(entry) && entry.ratio !== undefined)
+      .filter((entry) => isMeasured(entry) && entry.ratio !== undefined && entry.name !== BASELINE)
       .filter(({ name, ours }) => !ours || name === thread || name === process)
       .map(({ ours, kind, ratio }) => ({
         row: shortTitle(row),
@@ -103,15 +114,15 @@ function values(results) {
 }
 
 function busy(results) {
-  const ids = new Set(rowsOf(results).flatMap(({ id, load }) => (load === "idle" ? [] : [id])));
-  const rows = rowsOf(results).filter(({ id }) => ids.has(id));
+  const titles = new Set(rowsOf(results).flatMap(({ title, load }) => (load === "idle" ? [] : [title])));
+  const rows = rowsOf(results).filter((row) => titles.has(row.title));
   const loads = Object.values(LOADS);
   const shown = withoutOthersOfOurs(results);
   const points = rows.flatMap((row) =>
     row.contenders
       .filter((entry) => isMeasured(entry) && shown(entry))
       .map(({ name, figure, worst }) => ({
-        row: row.id,
+        row: row.title,
         name,
         load: LOADS[row.load],
         figure,
@@ -126,14 +137,14 @@ function busy(results) {
     spec: {
       data: { values: points },
       columns: 2,
-      facet: { field: "row", type: "nominal", sort: [...ids], title: null },
+      facet: { field: "row", type: "nominal", sort: [...titles], title: null },
       spec: {
         width: WIDTH / 2,
         height: { step: LINE_HEIGHT / 4, for: "offset" },
         encoding: {
           y: contenderAxis(rows, shown),
           yOffset: { field: "load", type: "nominal", sort: loads, scale: { domain: loads } },
-          color: scaleOf(loads, "load", COLOURS.loads),
+          color: scaleOf(loads, "load", COLOURS.loads, { columns: 2 }),
         },
         layer: [
           {
@@ -151,7 +162,7 @@ function busy(results) {
 }
 
 function startAndMemory(results) {
-  const rows = ["start", "memory"].flatMap((name) => groupOf(results, name).rows);
+  const rows = STARTS.map((id) => rowOf(results, id));
   return {
     name: "start-and-memory",
     title: "Start of a pool and memory of an idle worker",
@@ -161,7 +172,7 @@ function startAndMemory(results) {
 }
 
 function underLoad(results) {
-  const rows = ["waiting", "http"].flatMap((name) => groupOf(results, name).rows);
+  const rows = [...groupOf(results, "waiting").rows, ...SERVER.map((id) => rowOf(results, id))];
   return {
     name: "under-load",
     title: "Calls that wait, and a web server",
@@ -228,13 +239,8 @@ function withoutOthersOfOurs(results) {
   return ({ name, ours }) => !ours || main.includes(name);
 }
 
-function scaleOf(domain, field, range) {
-  return {
-    field,
-    type: "nominal",
-    scale: { domain, range },
-    legend: { title: null, orient: "top", symbolOpacity: 1 },
-  };
+function scaleOf(domain, field, range, legend = {}) {
+  return { field, type: "nominal", scale: { domain, range }, legend: { ...LEGEND, ...legend } };
 }
 
 function shortTitle({ title }) {
