@@ -2,8 +2,9 @@
  * One sitting: the contenders take turns in many short rounds, so that other load on the machine affects all of them
  * alike.
  *
- * Before each turn there is a pause in which the previous contender falls asleep, because this package's workers spin for a moment before they
- * do, and its young garbage is collected. A turn's own garbage counts as far as it is collected in the turn.
+ * Before each turn there is a pause in which the previous contender falls asleep, because this package's workers spin
+ * for a moment before they do, and its young garbage is collected. A turn's own garbage counts as far as it is collected
+ * in the turn.
  *
  * The contenders of `standing` rows have one worker each, for the whole sitting. Other rows start and stop them.
  */
@@ -15,62 +16,82 @@ const PAUSE_MILLIS = 2;
 const PATIENCE_MILLIS = 30_000;
 
 /**
- * Plays at least `rounds`, and for at least `seconds`, after `warmRounds`, in which rows that are `warming` have short turns
- * that do not count, because code becomes fast by being used.
- * Returns for each row, by its id, the turns of each contender, by its name: what `row.turn` returned, or a `failure`.
- * `reasons` tells likewise what is not measured and why. `rounds` is
- * the number of rounds that counted.
+ * Plays at least `rounds`, and for at least `seconds`, after `warmRounds`, in which rows that are `warming` have short
+ * turns that do not count, because code becomes fast by being used. A turn of a row lasts for `millis`, in a warm round
+ * for `warmMillis`.
+ *
+ * Returns the number of `rounds`, and for each row, by its id, the turns of each contender, by its name: what `row.turn`
+ * returned, or a `failure`. Who has failed in a row plays on in the others. `reasons` tells likewise what is not measured
+ * and why.
  */
 export async function play(what, onProgress) {
-  const {
-    rows,
-    contenders,
-    rounds: least,
-    seconds = 0,
-    warmRounds,
-    millis,
-    warmMillis,
-    quick,
-    lineUp,
-  } = what;
-  const standing = rows.some((row) => row.standing) ? contenders : [];
+  const { rows, contenders, rounds: least, seconds = 0, warmRounds, millis, warmMillis } = what;
+  const { quick, lineUp, patienceMillis = PATIENCE_MILLIS } = what;
+  const standing = rows.some((row) => row.standing)
+    ? contenders.filter(({ cannot }) => cannot?.start === undefined)
+    : [];
+  /** Why contenders could not be started. */
   const out = new Map();
-  for (const contender of standing.filter((each) => !each.cannot?.start)) {
+  const start = async (contender) => {
+    try {
+      await within(patienceMillis, contender.start(1));
+    } catch (error) {
+      out.set(contender, firstLine(error));
+    }
+  };
+  const stop = (contender) => within(patienceMillis, contender.stop()).catch(() => {});
+  const takeTurn = async (row, contender, context) => {
+    if (out.has(contender)) {
+      return { failure: out.get(contender) };
+    }
+    await sleep(PAUSE_MILLIS);
+    globalThis.gc?.({ type: "minor" });
+    try {
+      await within(patienceMillis, row.warm?.(contender));
+      const loops = await loopsOf(contender);
+      return await within(patienceMillis, row.turn(contender, { ...context, loops }));
+    } catch (error) {
+      if (row.standing) {
+        // Its next rows get a fresh worker.
+        await stop(contender);
+        await start(contender);
+      }
+      return { failure: firstLine(error) };
+    }
+  };
+
+  for (const contender of standing) {
     onProgress(`${contender.name} starts`);
-    await restart(contender, out);
+    await start(contender);
   }
   const figures = {};
   const reasons = {};
   for (const row of rows) {
     const players = playersOf(row, contenders);
     reasons[row.id] = reasonsAgainst(row, players);
-    figures[row.id] = Object.fromEntries(
-      players.filter(({ name }) => reasons[row.id][name] === undefined).map(({ name }) => [name, []]),
-    );
+    figures[row.id] = Object.fromEntries(players.map(({ name }) => [name, []]));
   }
   const end = performance.now() + seconds * 1e3;
   let round = -warmRounds;
   for (; round < least || performance.now() < end; round++) {
     const counts = round >= 0;
-    for (const row of rows) {
-      if (!counts && !row.warming) {
-        continue;
-      }
+    const context = { round, quick, lineUp, millis: counts ? millis : warmMillis };
+    for (const row of counts ? rows : rows.filter(({ warming }) => warming)) {
       onProgress(`${row.title}, ${counts ? `round ${round + 1}` : "warming up"}`);
-      const playing = playersOf(row, contenders).filter(({ name }) => figures[row.id][name] !== undefined);
+      const turnsOf = ({ name }) => figures[row.id][name];
+      const playing = playersOf(row, contenders).filter(
+        (contender) => reasons[row.id][contender.name] === undefined && !hasFailed(turnsOf(contender)),
+      );
       for (const contender of inTurn(playing, round + warmRounds)) {
-        const context = { round, quick, lineUp, millis: counts ? millis : warmMillis };
-        const turn = out.has(contender)
-          ? { failure: out.get(contender) }
-          : await takeTurn(row, contender, context, out);
+        const turn = await takeTurn(row, contender, context);
         if (counts || turn.failure !== undefined) {
-          figures[row.id][contender.name].push(turn);
+          turnsOf(contender).push(turn);
         }
       }
     }
   }
-  for (const contender of standing.filter((each) => !each.cannot?.start && !out.has(each))) {
-    await within(contender.stop()).catch(() => {});
+  for (const contender of standing.filter((each) => !out.has(each))) {
+    await stop(contender);
   }
   return { figures, reasons, rounds: round };
 }
@@ -78,30 +99,6 @@ export async function play(what, onProgress) {
 /** The contenders of a row: those that it brings, or all. */
 export function playersOf(row, contenders) {
   return row.contenders?.(contenders) ?? contenders;
-}
-
-async function takeTurn(row, contender, context, out) {
-  await sleep(PAUSE_MILLIS);
-  globalThis.gc?.({ type: "minor" });
-  try {
-    await within(row.warm?.(contender));
-    return await within(row.turn(contender, { ...context, loops: await loopsOf(contender) }));
-  } catch (error) {
-    if (row.standing) {
-      // Its next rows get a fresh worker.
-      await within(contender.stop()).catch(() => {});
-      await restart(contender, out);
-    }
-    return { failure: firstLine(error) };
-  }
-}
-
-async function restart(contender, out) {
-  try {
-    await within(contender.start(1));
-  } catch (error) {
-    out.set(contender, firstLine(error));
-  }
 }
 
 /** Why contenders don't play a row, by their names. */
@@ -113,15 +110,19 @@ export function reasonsAgainst({ needs = [], excluded }, players) {
   return Object.fromEntries(reasons.filter(([, reason]) => reason !== undefined));
 }
 
-/** See rows/loops.mjs. */
-function loopsOf({ name }) {
-  return import(`./rows/loops.mjs?${encodeURIComponent(name)}`);
+function hasFailed(turns) {
+  return turns.some(({ failure }) => failure !== undefined);
 }
 
-async function within(promise) {
+/** See rows/loops.mjs. */
+function loopsOf({ name }) {
+  return import(new URL(`rows/loops.mjs?${encodeURIComponent(name)}`, import.meta.url).href);
+}
+
+async function within(millis, promise) {
   const timer = new AbortController();
-  const late = sleep(PATIENCE_MILLIS, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`no answer within ${PATIENCE_MILLIS / 1e3} s`);
+  const late = sleep(millis, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`no answer within ${millis / 1e3} s`);
   });
   late.catch(() => {});
   try {

@@ -93,5 +93,9 @@ function percentiles(turns) {
 }
 
 function timesBetter(figure, other, better) {
+  // Two zeros as well.
+  if (figure === other) {
+    return 1;
+  }
   return better === "higher" ? figure / other : other / figure;
 }
