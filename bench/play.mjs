@@ -9,6 +9,7 @@
  * The contenders of `standing` rows have one worker each, for the whole sitting. Other rows start and stop them.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { collectGarbage } from "./garbage.mjs";
 import { inTurn } from "./interleave.mjs";
 
 const PAUSE_MILLIS = 2;
@@ -45,7 +46,7 @@ export async function play(what, onProgress) {
       return { failure: out.get(contender) };
     }
     await sleep(PAUSE_MILLIS);
-    globalThis.gc?.({ type: "minor" });
+    collectGarbage({ type: "minor" });
     try {
       await within(patienceMillis, row.warm?.(contender));
       const loops = await loopsOf(contender);

@@ -21,7 +21,7 @@ const SILENCE_MILLIS = 600_000;
 /** Plays one sitting. Rejects if its process ends without figures, which is a fault of the benchmark. */
 export function sit(what, onProgress) {
   return new Promise((resolve, reject) => {
-    const child = fork(SITTING, [], { execArgv: [...process.execArgv, "--expose-gc"] });
+    const child = fork(SITTING);
     let timer;
     const wait = () => {
       clearTimeout(timer);

@@ -2,10 +2,9 @@
 import { strictEqual } from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { bareRuntimes } from "../contenders/bare.mjs";
 import { InLine } from "../contenders/in-line.mjs";
+import { collectGarbage } from "../garbage.mjs";
 import { contendersOf } from "../line-up.mjs";
 
 const lineUp = JSON.parse(process.argv[2]);
@@ -41,12 +40,7 @@ const commands = {
     }
   },
 
-  /** A flag of the command line for it would be handed on to child processes. */
-  collectGarbage() {
-    setFlagsFromString("--expose-gc");
-    runInNewContext("gc")();
-    setFlagsFromString("--no-expose-gc");
-  },
+  collectGarbage: () => collectGarbage(),
 
   /** A web server. Its handler waits for the answer of a worker, or does the work itself. Returns its port. */
   async serve({ name, workers, records }) {

@@ -22,10 +22,9 @@ export class Host {
    * to this process's. `fork` hands them on.
    */
   constructor({ lineUp = {}, flags = [] } = {}) {
-    const inherited = process.execArgv.filter((flag) => flag !== "--expose-gc");
     this.#child = fork(CHILD, [JSON.stringify(lineUp)], {
       env: {},
-      execArgv: [...inherited, ...flags],
+      execArgv: [...process.execArgv, ...flags],
       // A process group of its own, so that its worker processes can be ended with it.
       detached: true,
     });
