@@ -29,25 +29,25 @@ const START = {
 };
 
 /**
- * The bounds come from 25 runs under Node 20 and 24 on two cores of a virtual machine: 15 beside whatever else ran there,
- * which kept both cores busy, 6 with a process more on each core that never sleeps, and 4 with two of them on each. Behind
- * each bound are the lowest ratio of these runs and their median. Where the two lie far apart, workers that cannot get
- * two cores at a time sleep for each call instead of spinning: such a row fails only if it is worse than that.
+ * The bounds come from 35 runs under Node 20 and 24 on a virtual machine of two cores: 22 beside whatever else ran there,
+ * which mostly kept both cores busy, 7 with one process more on each core that never sleeps, and 6 with two of them. A
+ * bound's comment has the lowest ratio of these runs and their median. The two lie far apart where workers that don't
+ * get two cores at a time sleep in each call instead of spinning: such a row fails only below that.
  *
  * Strings and calls after a silence are compared with `fork` for threads as well. `postMessage` suffers less from such
  * load than any exchange with two processes in step, so its ratio says more about the machine than about a change.
  */
 const BOUNDS = [
-  { id: "one number, sequential", worker: "thread", against: "postMessage", bound: 0.1 }, // 0.24, 2.8
+  { id: "one number, sequential", worker: "thread", against: "postMessage", bound: 0.1 }, // 0.24, 5.4
   { id: "one number, sequential", worker: "process", against: "fork", bound: 0.12 }, // 0.27, 15
-  { id: "one number, batches of 100", worker: "thread", against: "postMessage", bound: 0.5 }, // 0.99, 7.8
+  { id: "one number, batches of 100", worker: "thread", against: "postMessage", bound: 0.5 }, // 0.88, 7.8
   { id: "one number, batches of 100", worker: "process", against: "fork", bound: 1.5 }, // 3.1, 24
-  { id: "string, 1 KiB, Latin-1, batches of 100", worker: "thread", against: "fork", bound: 0.6 }, // 1.2, 4.7
-  { id: "string, 1 KiB, Latin-1, batches of 100", worker: "process", against: "fork", bound: 0.6 }, // 1.4, 3.2
-  { id: "bytes, 64 KiB, batches of 100", worker: "thread", against: "postMessage", bound: 0.4 }, // 0.82, 2.2
+  { id: "string, 1 KiB, Latin-1, batches of 100", worker: "thread", against: "fork", bound: 0.6 }, // 1.1, 4.4
+  { id: "string, 1 KiB, Latin-1, batches of 100", worker: "process", against: "fork", bound: 0.6 }, // 1.2, 3.7
+  { id: "bytes, 64 KiB, batches of 100", worker: "thread", against: "postMessage", bound: 0.4 }, // 0.82, 2.1
   { id: "bytes, 64 KiB, batches of 100", worker: "process", against: "fork", bound: 0.5 }, // 0.99, 4.3
-  { id: "one number after 10 ms of silence", worker: "thread", against: "fork", bound: 0.25 }, // 1.2, 1.7
-  { id: "one number after 10 ms of silence", worker: "process", against: "fork", bound: 0.25 }, // 1.0, 1.8
+  { id: "one number after 10 ms of silence", worker: "thread", against: "fork", bound: 0.25 }, // 0.76, 2.0
+  { id: "one number after 10 ms of silence", worker: "process", against: "fork", bound: 0.25 }, // 0.74, 1.7
   { id: START.id, worker: "thread", against: "postMessage", bound: 0.15 }, // 0.24, 0.62
   { id: START.id, worker: "process", against: "fork", bound: 0.2 }, // 0.35, 0.78
 ];
