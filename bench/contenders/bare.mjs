@@ -13,13 +13,14 @@ class Bare {
   #command;
   #child;
 
+  /** `command()` returns a program and its options. */
   constructor(name, command) {
     this.name = name;
     this.#command = command;
   }
 
   async start() {
-    const [program, ...options] = this.#command;
+    const [program, ...options] = this.#command();
     this.#child = spawn(program, [...options, CHILD], { stdio: ["pipe", "pipe", "inherit"], env: {} });
     // Its first output says that it has started. It ends when its input does.
     await once(this.#child.stdout, "data");
@@ -32,12 +33,12 @@ class Bare {
   }
 }
 
+/** Node's comes first. */
 export function bareRuntimes() {
-  const { deno, bun } = ensureRuntimes();
   return [
-    new Bare("bare node", [process.execPath]),
-    new Bare("bare deno", [deno, "run", "--quiet", "--no-config"]),
-    new Bare("bare bun", [bun]),
+    new Bare("bare node", () => [process.execPath]),
+    new Bare("bare deno", () => [ensureRuntimes().deno, "run", "--quiet", "--no-config"]),
+    new Bare("bare bun", () => [ensureRuntimes().bun]),
   ];
 }
 

@@ -10,7 +10,7 @@ import { withHost } from "./host.mjs";
 import { descendantsOf, memoryOf } from "./processes.mjs";
 
 const CALLS = 100;
-const REST_MILLIS = 500;
+const REST_MILLIS = 300;
 
 export const memoryRows = [
   {
@@ -19,8 +19,6 @@ export const memoryRows = [
     title: "memory of an idle worker",
     unit: "MiB",
     better: "lower",
-    standing: false,
-    busy: false,
     contenders: (all) => [
       ...all,
       ...bareRuntimes().filter(({ name }) => all.some((each) => baseline(each) === name)),

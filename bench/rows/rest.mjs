@@ -96,8 +96,6 @@ function row(title, bare) {
     title,
     unit: "ms",
     better: "lower",
-    standing: false,
-    busy: false,
     contenders: (all) => [...all, ...bare],
   };
 }

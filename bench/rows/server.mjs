@@ -25,6 +25,8 @@ const PATIENCE_MILLIS = 20_000;
 
 const IN_LINE = new InLine();
 const PISCINA = "piscina";
+/** A turn takes two seconds, so not all contenders play. */
+const SERVERS = [IN_LINE.name, PISCINA, "knitting thread", "knitting process"];
 
 const serve = oncePerRound(({ name }, { lineUp, quick }) =>
   withHost({ lineUp }, async (host) => {
@@ -60,12 +62,9 @@ function row(title, unit, baseline, pick) {
     title,
     unit,
     better: unit === "ms" ? "lower" : "higher",
-    standing: false,
-    busy: false,
-    contenders: (all) => [
-      ...(baseline === IN_LINE.name ? [IN_LINE] : []),
-      ...all.filter(({ name, ours }) => name === PISCINA || (ours && /thread|process/.test(name))),
-    ],
+    contenders: (all) =>
+      baseline === PISCINA ? all.filter(({ name }) => SERVERS.includes(name)) : [IN_LINE, ...all],
+    excluded: (name) => (SERVERS.includes(name) ? undefined : "a turn takes seconds"),
     baseline: () => baseline,
     turn: async (contender, context) => pick(await serve(contender, context)),
   };

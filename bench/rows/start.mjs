@@ -8,7 +8,7 @@ import { oncePerRound } from "./once-per-round.mjs";
 
 const GROUP = "start";
 /** Starts before the first measured one in a process. */
-const WARM_STARTS = 2;
+const WARM_STARTS = 1;
 
 /** One process for each contender, for as long as the sitting lasts. */
 const hosts = new Map();
@@ -47,8 +47,6 @@ function row(title, measure, pick, more) {
     title,
     unit: "ms",
     better: "lower",
-    standing: false,
-    busy: false,
     baseline,
     turn: async (contender, context) => ({ value: pick(await measure(contender, context)) }),
     ...more,
