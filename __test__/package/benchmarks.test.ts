@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 // @ts-expect-error the benchmark is plain JavaScript
-import { requirePeer } from "../../bench/require-peer.mjs";
-// @ts-expect-error the benchmark is plain JavaScript
 import { docsOf, writeDocs } from "../../bench/docs.mjs";
 // @ts-expect-error the benchmark is plain JavaScript
 import { report } from "../../bench/report.mjs";
+// @ts-expect-error the benchmark is plain JavaScript
+import { requirePeer } from "../../bench/require-peer.mjs";
 import { benchResults, type Row } from "../support/bench-results";
 
 const root = join(__dirname, "..", "..");
