@@ -19,7 +19,6 @@ import { withLoad } from "./load.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
 import { readOptions, refuse } from "./options.mjs";
-import { ensurePeers } from "./peers.mjs";
 import { plan } from "./plan.mjs";
 import { playersOf, reasonsAgainst } from "./play.mjs";
 import { endProgress, showProgress } from "./progress.mjs";
@@ -44,7 +43,6 @@ console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results
 async function besideOthers() {
   const { quick, knitting } = options;
   const chosen = only(options.only);
-  ensurePeers();
   const lineUp = { knitting };
   const contenders = await contendersOf(lineUp);
   const floors = chosen.floors ? await measureFloors({ quick }) : [];

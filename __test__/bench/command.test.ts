@@ -27,7 +27,10 @@ test.for<[string[], RegExp]>([
   [["--nope"], /Unknown option '--nope'\. `npm run bench -- --help` lists the options\.$/],
   [["numbers"], /Unexpected argument 'numbers'/],
   [["--only"], /--only/],
-  [["--only", "nothing of this name"], /--only is "nothing of this name", and nothing is called that\. Say one of/],
+  [
+    ["--only", "nothing of this name"],
+    /--only is "nothing of this name", and nothing is called that\. Say one of/,
+  ],
   [["--only", "memory", "--docs"], /--only and --docs do not go together/],
   [["--against", "."], /--against is ".*", which is this checkout itself/],
   [["--against", "__test__"], /--against is ".*", which is no folder of knitting-native/],
