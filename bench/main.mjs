@@ -47,18 +47,16 @@ async function besideOthers() {
   const contenders = await contendersOf(lineUp);
   const floors = chosen.floors ? await measureFloors({ quick }) : [];
   const tables = [];
-  for (const part of plan(chosen.rows, { quick, loads: chosen.loads })) {
-    tables.push(...(await playPart(part, contenders, { quick, lineUp })));
+  const parts = plan(chosen.rows, { quick, loads: chosen.loads });
+  const rest = () => (chosen.rest ? restTables(contenders, lineUp) : []);
+  const hasMemory = ({ rows }) => rows.some(({ group }) => group === "memory");
+  for (const part of parts) {
+    // Memory is the same beside processes that start and sleep.
+    const beside = hasMemory(part) ? rest() : [];
+    tables.push(...(await playPart(part, contenders, { quick, lineUp })), ...(await beside));
   }
-  if (chosen.rest) {
-    showProgress("20 s of rest");
-    const turns = await measureRest(contenders, { lineUp });
-    tables.push(
-      ...restRows.map((row) => {
-        const reasons = reasonsAgainst(row, playersOf(row, contenders));
-        return tableOf(row, contenders, [{ figures: turns[row.id], reasons }]);
-      }),
-    );
+  if (!parts.some(hasMemory)) {
+    tables.push(...(await rest()));
   }
   const failed = tables.some((table) => table.contenders.some(({ failure }) => failure !== undefined));
   if (failed) {
@@ -68,6 +66,15 @@ async function besideOthers() {
     { ...conditions(), versions: versions(options), quick: Boolean(quick), floors, groups: grouped(tables) },
     report,
   ];
+}
+
+async function restTables(contenders, lineUp) {
+  showProgress("20 s of rest");
+  const turns = await measureRest(contenders, { lineUp });
+  return restRows.map((row) => {
+    const reasons = reasonsAgainst(row, playersOf(row, contenders));
+    return tableOf(row, contenders, [{ figures: turns[row.id], reasons }]);
+  });
 }
 
 /** Plays the sittings of a part, and reduces each row to a table. */

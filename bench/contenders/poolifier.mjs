@@ -25,7 +25,7 @@ export class Poolifier extends Contender {
 
   /** `options` are those of the pool. `env` are the variables of its workers. */
   constructor(name, kind, { env, ...options }) {
-    super(name, kind);
+    super(name, kind, kind === "process" ? withoutEarlyMessages() : {});
     this.#options = { ...options, ...(env && VARIABLES[kind](env)) };
   }
 
@@ -50,4 +50,11 @@ export class Poolifier extends Contender {
   async stop() {
     await Promise.race([this.#pool?.destroy(), this.#exited]);
   }
+}
+
+/** Why its processes never answer on an old Node: the pool greets a worker before the worker's module has run. */
+function withoutEarlyMessages() {
+  return Number.parseInt(process.versions.node, 10) < 22
+    ? { start: "before Node 22 a cluster loses early messages to an ES module" }
+    : {};
 }
