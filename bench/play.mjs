@@ -94,6 +94,9 @@ export async function play(what, onProgress) {
   for (const contender of standing.filter((each) => !out.has(each))) {
     await stop(contender);
   }
+  for (const row of rows) {
+    await row.end?.();
+  }
   return { figures, reasons, rounds: round };
 }
 

@@ -11,6 +11,7 @@
  * - `baseline(contender)`: the name of the contender with which it is compared;
  * - `warm(contender)`, unmeasured; `turn(contender, { loops, millis, round, quick, lineUp })` returns what
  *   summary.mjs reduces. `lineUp` is what `contendersOf` makes the contenders from, in this process or another one.
+ * - `end()`, after the last round.
  */
 import { callRows } from "./calls.mjs";
 import { memoryRows } from "./memory.mjs";

@@ -9,8 +9,12 @@ import { contendersOf } from "../line-up.mjs";
 
 const lineUp = JSON.parse(process.argv[2]);
 
+const STOP_MILLIS = 4_000;
+
 /** The contender whose starts are timed. */
 let starter;
+/** Those that live as long as this process. */
+const started = [];
 
 const commands = {
   /**
@@ -33,8 +37,7 @@ const commands = {
 
   /** Starts workers, which live as long as this process, and makes some calls. */
   async start({ name, workers = 1, calls = 0 }) {
-    const contender = await contenderNamed(name);
-    await contender.start(workers);
+    const contender = await startedNamed(name, workers);
     for (let x = 0; x < calls && contender.tasks; x++) {
       await check(contender, x);
     }
@@ -44,8 +47,7 @@ const commands = {
 
   /** A web server. Its handler waits for the answer of a worker, or does the work itself. Returns its port. */
   async serve({ name, workers, records }) {
-    const contender = await contenderNamed(name);
-    await contender.start(workers);
+    const contender = await startedNamed(name, workers);
     const { totals } = contender.tasks;
     const server = createServer(async ({ url }, response) => {
       if (url === "/health") {
@@ -66,6 +68,13 @@ const commands = {
   },
 };
 
+async function startedNamed(name, workers) {
+  const contender = await contenderNamed(name);
+  started.push(contender);
+  await contender.start(workers);
+  return contender;
+}
+
 async function check({ tasks }, x) {
   const answer = await tasks.inc(x);
   strictEqual(answer, x + 1, `the answer to inc(${x}) is ${answer}`);
@@ -84,4 +93,8 @@ process.on("message", async ({ command, argument }) => {
     process.send({ failure: error instanceof Error ? error.message.split("\n", 1)[0] : String(error) });
   }
 });
-process.once("disconnect", () => process.exit());
+process.once("disconnect", async () => {
+  setTimeout(() => process.exit(), STOP_MILLIS);
+  await Promise.allSettled(started.map(async (contender) => contender.stop()));
+  process.exit();
+});

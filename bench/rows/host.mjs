@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const CHILD = fileURLToPath(new URL("./host-child.mjs", import.meta.url));
 const PATIENCE_MILLIS = 20_000;
+const STOP_MILLIS = 5_000;
 
 export class Host {
   #child;
@@ -75,15 +76,26 @@ export class Host {
     }
   }
 
-  /** Ends the process, and what is left of its workers. */
+  /**
+   * Ends the process and its workers: by itself, because the kernel counts the time of a process for the one that has
+   * waited for its end, and otherwise as that of others. What does not end is killed.
+   */
   async end() {
-    this.#child.ref();
-    try {
-      process.kill(-this.#child.pid, "SIGKILL");
-      await this.#exit;
-    } catch {
-      // Nothing of it is left, or it could not be started.
+    const killAll = () => {
+      try {
+        process.kill(-this.#child.pid, "SIGKILL");
+      } catch {
+        // Nothing of it is left.
+      }
+    };
+    if (this.#child.connected) {
+      this.#child.disconnect();
     }
+    const timer = setTimeout(killAll, this.#stuck ? 0 : STOP_MILLIS);
+    this.#child.ref();
+    await this.#exit.catch(() => {});
+    clearTimeout(timer);
+    killAll();
   }
 }
 

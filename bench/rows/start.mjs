@@ -29,6 +29,11 @@ const inFreshProcess = oncePerRound(({ name }, { lineUp }) =>
   withHost({ lineUp }, (host) => lastOf(host, name, 1)),
 );
 
+async function endHosts() {
+  await Promise.all([...hosts.values()].map((host) => host.end()));
+  hosts.clear();
+}
+
 export const startRows = [
   row("start of a worker, to its first answer", inUsedProcess, ({ answered }) => answered),
   row("start of a worker, event loop blocked", inUsedProcess, ({ blocked }) => blocked),
@@ -49,6 +54,7 @@ function row(title, measure, pick, more) {
     better: "lower",
     baseline,
     turn: async (contender, context) => ({ value: pick(await measure(contender, context)) }),
+    end: endHosts,
     ...more,
   };
 }
