@@ -20,7 +20,7 @@ import { report } from "./report.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FOLDER = "docs/benchmarks";
-const RESULTS = `${FOLDER}/results.json`;
+export const RESULTS = `${FOLDER}/results.json`;
 
 /** The parts that each page must have, beside any others. */
 const PAGES = {
@@ -43,10 +43,13 @@ export async function writeDocs(results, root = ROOT) {
 }
 
 /** The texts of the documents, by their paths below `root`. */
-export async function docsOf(results, root = ROOT) {
-  if (results.quick) {
+export async function docsOf(measured, root = ROOT) {
+  if (measured.quick) {
     throw new Error("The documents need a whole run, and this one was quick");
   }
+  // What is kept is what is shown, so that the documents can be made anew from it.
+  const kept = JSON.stringify(measured, shortened);
+  const results = JSON.parse(kept);
   const pages = Object.keys(PAGES).map((path) => [
     path,
     filled(readFileSync(join(root, path), "utf8"), path, results),
@@ -60,7 +63,7 @@ export async function docsOf(results, root = ROOT) {
     ...pages,
     ...plots,
     [`${FOLDER}/results.txt`, `${report(results)}\n`],
-    [RESULTS, `${JSON.stringify(results, shortened)}\n`],
+    [RESULTS, `${kept}\n`],
   ]);
 }
 
