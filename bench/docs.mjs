@@ -52,7 +52,7 @@ export async function docsOf(measured, root = ROOT) {
   const results = JSON.parse(kept);
   const pages = Object.keys(PAGES).map((path) => [
     path,
-    filled(readFileSync(join(root, path), "utf8"), path, results),
+    filled(path, root, (name, words) => PARTS[name](results, words)),
   ]);
   ensurePeers();
   const plots = [];
@@ -67,8 +67,16 @@ export async function docsOf(measured, root = ROOT) {
   ]);
 }
 
+/** Throws if a page lacks a marker. For before a run, which takes longer than to mend a page. */
+export function checkPages(root = ROOT) {
+  for (const path of Object.keys(PAGES)) {
+    filled(path, root, () => "");
+  }
+}
+
 /** A page with its parts made anew. */
-function filled(page, path, results) {
+function filled(path, root, make) {
+  const page = readFileSync(join(root, path), "utf8");
   const found = new Set();
   const text = page.replace(PART, (_, opening, words, end) => {
     if (end !== "/bench") {
@@ -80,7 +88,7 @@ function filled(page, path, results) {
     }
     found.add(name);
     try {
-      return `${opening}${PARTS[name](results, more.join(" "))}<!-- /bench -->`;
+      return `${opening}${make(name, more.join(" "))}<!-- /bench -->`;
     } catch (error) {
       throw new Error(`${path}: ${opening}: ${error.message}`);
     }

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 // @ts-expect-error the benchmark is plain JavaScript
-import { docsOf, RESULTS, writeDocs } from "../../bench/docs.mjs";
+import { checkPages, docsOf, RESULTS, writeDocs } from "../../bench/docs.mjs";
 // @ts-expect-error the benchmark is plain JavaScript
 import { report } from "../../bench/report.mjs";
 // @ts-expect-error the benchmark is plain JavaScript
@@ -151,6 +151,7 @@ describe("the documents", () => {
     writeFileSync(page, text);
     await expect(writeDocs(results, folder)).rejects.toThrow(message);
     await expect(writeDocs(results, folder)).rejects.toThrow(path);
+    expect(() => checkPages(folder)).toThrow(message);
     expect(readFileSync(page, "utf8")).toBe(text);
   });
 
