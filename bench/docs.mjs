@@ -20,7 +20,7 @@ import { report } from "./report.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FOLDER = "docs/benchmarks";
-const RESULTS = `${FOLDER}/results.json`;
+export const RESULTS = `${FOLDER}/results.json`;
 
 /** The parts that each page must have, beside any others. */
 const PAGES = {
@@ -43,13 +43,16 @@ export async function writeDocs(results, root = ROOT) {
 }
 
 /** The texts of the documents, by their paths below `root`. */
-export async function docsOf(results, root = ROOT) {
-  if (results.quick) {
+export async function docsOf(measured, root = ROOT) {
+  if (measured.quick) {
     throw new Error("The documents need a whole run, and this one was quick");
   }
+  // What is kept is what is shown, so that the documents can be made anew from it.
+  const kept = JSON.stringify(measured, shortened);
+  const results = JSON.parse(kept);
   const pages = Object.keys(PAGES).map((path) => [
     path,
-    filled(readFileSync(join(root, path), "utf8"), path, results),
+    filled(path, root, (name, words) => PARTS[name](results, words)),
   ]);
   ensurePeers();
   const plots = [];
@@ -60,12 +63,20 @@ export async function docsOf(results, root = ROOT) {
     ...pages,
     ...plots,
     [`${FOLDER}/results.txt`, `${report(results)}\n`],
-    [RESULTS, `${JSON.stringify(results, shortened)}\n`],
+    [RESULTS, `${kept}\n`],
   ]);
 }
 
+/** Throws if a page lacks a marker. For before a run, which takes longer than to mend a page. */
+export function checkPages(root = ROOT) {
+  for (const path of Object.keys(PAGES)) {
+    filled(path, root, () => "");
+  }
+}
+
 /** A page with its parts made anew. */
-function filled(page, path, results) {
+function filled(path, root, make) {
+  const page = readFileSync(join(root, path), "utf8");
   const found = new Set();
   const text = page.replace(PART, (_, opening, words, end) => {
     if (end !== "/bench") {
@@ -77,7 +88,7 @@ function filled(page, path, results) {
     }
     found.add(name);
     try {
-      return `${opening}${PARTS[name](results, more.join(" "))}<!-- /bench -->`;
+      return `${opening}${make(name, more.join(" "))}<!-- /bench -->`;
     } catch (error) {
       throw new Error(`${path}: ${opening}: ${error.message}`);
     }

@@ -81,9 +81,11 @@ function block(row, nameWidth) {
   ].map((column) => ({ width: WIDTH, ...column }));
   const measured = contenders.filter(isMeasured);
   const shown = columns.filter(({ cell }) => measured.some(cell));
-  const ratio = baselines.length === 0 ? "" : `, ratio to ${baselines.join(" or ")}`;
+  const baseline = baselines.length > 1 ? "the one that its line names" : baselines[0];
+  const ratio = baseline === undefined ? "" : `, ratio to ${baseline}`;
+  const count = `${rounds} ${rounds === 1 ? "round" : "rounds"}`;
   return [
-    `\n${titleOf(row)} (${rounds} rounds${ratio})`,
+    `\n${titleOf(row)} (${count}${ratio})`,
     ...(measured.length === 0 ? [] : [line("", nameWidth, shown, ({ heading }) => heading)]),
     ...contenders
       .filter(({ reason }) => reason === undefined)
@@ -104,9 +106,8 @@ function line(name, nameWidth, columns, textOf) {
 }
 
 function spread({ median, low, high }) {
-  return low === high
-    ? times(median)
-    : `${times(median).padStart(6)} (${times(low).slice(0, -1)} - ${times(high).slice(0, -1)})`;
+  const quartiles = low === high ? "" : ` (${times(low).slice(0, -1)} - ${times(high).slice(0, -1)})`;
+  return times(median).padStart(6) + quartiles;
 }
 
 function inBrackets(ratio) {

@@ -54,16 +54,25 @@ export function percentile(value, unit) {
   return figure(value, unit === "ms" ? unit : "us");
 }
 
-/** A ratio, such as "10.3x". */
+/** A ratio, such as "10.3x". There is none to nothing at all, which JSON writes as null. */
 export function times(ratio) {
-  return `${digits(ratio)}x`;
+  return Number.isFinite(ratio) ? `${digits(ratio)}x` : "–";
 }
 
 function suited(units, value) {
   return units.findLast(({ size }) => value >= size) ?? units[0];
 }
 
-/** Formats with three digits, or with more before the point if needed. Small shares have two of them at least. */
+/** The least value with so many digits after the point. Whole numbers begin at 100. */
+const DIGITS = [
+  { from: 100, digits: 0 },
+  { from: 10, digits: 1 },
+  { from: 0.1, digits: 2 },
+  { from: 0.01, digits: 3 },
+  { from: Number.MIN_VALUE, digits: 4 },
+];
+
+/** Formats with two or three digits, or with more before the point if needed. */
 function digits(value) {
-  return value.toFixed(value === 0 ? 0 : value < 0.1 ? 4 : value < 10 ? 2 : value < 100 ? 1 : 0);
+  return value.toFixed(DIGITS.find(({ from }) => value >= from)?.digits ?? 0);
 }

@@ -40,19 +40,16 @@ const CONFIG = {
   },
 };
 
-/** The dark style finds colours by their text, so they stay as they are. */
-const KEEP = {
-  convertColors: false,
-  inlineStyles: false,
-  minifyStyles: false,
-  removeDesc: false,
-  removeUnknownsAndDefaults: { keepRoleAttr: true },
-};
 const SMALLER = {
   multipass: true,
   floatPrecision: 2,
   js2svg: { eol: "lf", finalNewline: true },
-  plugins: [{ name: "preset-default", params: { overrides: KEEP } }],
+  plugins: [
+    // Vega describes each part for readers of the text, where a title and a description of the whole say more.
+    { name: "removeAttrs", params: { attrs: "(g|path|text|line):(class|role|aria-.*|pointer-events)" } },
+    // The dark style finds colours by their text.
+    { name: "preset-default", params: { overrides: { convertColors: false } } },
+  ],
 };
 
 export async function draw({ title, description, spec }) {
@@ -62,8 +59,7 @@ export async function draw({ title, description, spec }) {
   const { spec: compiled } = compile({ padding: 8, config: CONFIG, ...spec });
   const view = new vega.View(vega.parse(compiled), { renderer: "none" });
   try {
-    const { data } = optimize(accessible(await view.toSVG(), title, description), SMALLER);
-    return data;
+    return accessible(optimize(await view.toSVG(), SMALLER).data, title, description);
   } finally {
     view.finalize();
   }

@@ -2,12 +2,12 @@
  * The table of a benchmark's run and the documents that are made from it: every row and every contender is there, and
  * what is written by hand stays. The results are invented; nothing is measured here.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 // @ts-expect-error the benchmark is plain JavaScript
-import { docsOf, writeDocs } from "../../bench/docs.mjs";
+import { checkPages, docsOf, RESULTS, writeDocs } from "../../bench/docs.mjs";
 // @ts-expect-error the benchmark is plain JavaScript
 import { report } from "../../bench/report.mjs";
 // @ts-expect-error the benchmark is plain JavaScript
@@ -151,6 +151,7 @@ describe("the documents", () => {
     writeFileSync(page, text);
     await expect(writeDocs(results, folder)).rejects.toThrow(message);
     await expect(writeDocs(results, folder)).rejects.toThrow(path);
+    expect(() => checkPages(folder)).toThrow(message);
     expect(readFileSync(page, "utf8")).toBe(text);
   });
 
@@ -163,6 +164,14 @@ describe("the documents", () => {
     await expect(docsOf(results, folder)).rejects.toThrow(
       /benchmarks\.md: .*: The results have no row "nothing"/,
     );
+  });
+
+  // There are none before the first run.
+  test.runIf(existsSync(join(root, RESULTS)))("of this checkout are what its results say", async () => {
+    const committed = await docsOf(JSON.parse(readFileSync(join(root, RESULTS), "utf8")), root);
+    for (const [path, text] of Object.entries<string>(committed)) {
+      expect(readFileSync(join(root, path), "utf8"), `\`node bench/docs.mjs\` writes ${path}`).toBe(text);
+    }
   });
 
   test("are not made from a part of a run", async () => {
