@@ -58,10 +58,7 @@ async function besideOthers() {
   if (!parts.some(hasMemory)) {
     tables.push(...(await rest()));
   }
-  const failed = tables.some((table) => table.contenders.some(({ failure }) => failure !== undefined));
-  if (failed) {
-    process.exitCode = 1;
-  }
+  failIfAny(tables.flatMap((table) => table.contenders));
   return [
     { ...conditions(), versions: versions(options), quick: Boolean(quick), floors, groups: grouped(tables) },
     report,
@@ -115,10 +112,18 @@ async function against(path) {
   const played = await playInTurns(rows, options);
   const [mine, other] = builds.map(describeBuild);
   const tables = compare(rows, PAIRS, played.figures);
+  failIfAny(tables.flatMap((table) => [...table.rows, ...table.anchors]));
   return [
     { ...conditions(), rounds: played.rounds, builds: { this: mine, other }, tables },
     comparisonReport,
   ];
+}
+
+/** A contender that has failed is the one reason for another exit status than 0. */
+function failIfAny(cells) {
+  if (cells.some(({ failure }) => failure !== undefined)) {
+    process.exitCode = 1;
+  }
 }
 
 /** Rows in which two builds can take turns: others bring contenders of their own, or take minutes. */
