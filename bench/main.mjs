@@ -12,7 +12,7 @@
 import { describeBuild, otherBuild, thisBuild } from "./builds.mjs";
 import { compare } from "./comparison.mjs";
 import { comparisonReport } from "./comparison-report.mjs";
-import { writeDocs } from "./docs.mjs";
+import { checkPages, writeDocs } from "./docs.mjs";
 import { measureFloors } from "./floors.mjs";
 import { contendersOf, PAIRS } from "./line-up.mjs";
 import { withLoad } from "./load.mjs";
@@ -30,15 +30,18 @@ import { summarize } from "./summary.mjs";
 import { versions } from "./versions.mjs";
 
 const options = readOptions();
+if (options.docs) {
+  checkPages();
+}
 const othersBusy = watchOthers();
 const began = performance.now();
 const [results, write] =
   options.against === undefined ? await besideOthers() : await against(options.against);
 endProgress();
+console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results));
 if (options.docs) {
   console.error(`Wrote ${(await writeDocs(results)).join(", ")}`);
 }
-console.log(options.json ? JSON.stringify(results, undefined, 2) : write(results));
 
 async function besideOthers() {
   const { quick, knitting } = options;
