@@ -51,16 +51,16 @@ async function besideOthers() {
   const floors = chosen.floors ? await measureFloors({ quick }) : [];
   const tables = [];
   const parts = plan(chosen.rows, { quick, loads: chosen.loads });
-  const rest = () => (chosen.rest ? restTables(contenders, lineUp) : []);
-  const hasMemory = ({ rows }) => rows.some(({ group }) => group === "memory");
+  const measured = () => (chosen.rest ? restTables(contenders, lineUp) : []);
+  let rest;
   for (const part of parts) {
-    // Memory is the same beside processes that start and sleep.
-    const beside = hasMemory(part) ? rest() : [];
-    tables.push(...(await playPart(part, contenders, { quick, lineUp })), ...(await beside));
+    // From the memory of workers on, other rows may be played meanwhile: sleepers hinder nobody.
+    if (part.rows.some(({ group }) => group === "memory")) {
+      rest = measured();
+    }
+    tables.push(...(await playPart(part, contenders, { quick, lineUp })));
   }
-  if (!parts.some(hasMemory)) {
-    tables.push(...(await rest()));
-  }
+  tables.push(...(await (rest ?? measured())));
   failIfAny(tables.flatMap((table) => table.contenders));
   return [
     { ...conditions(), versions: versions(options), quick: Boolean(quick), floors, groups: grouped(tables) },
@@ -69,7 +69,7 @@ async function besideOthers() {
 }
 
 async function restTables(contenders, lineUp) {
-  showProgress("20 s of rest");
+  showProgress("at rest, which takes 20 s");
   const turns = await measureRest(contenders, { lineUp });
   return restRows.map((row) => {
     const reasons = reasonsAgainst(row, playersOf(row, contenders));

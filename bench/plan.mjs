@@ -5,18 +5,18 @@
 
 /** The groups whose rows start and stop their workers themselves, with the number of their rounds. */
 const ROUNDS = {
+  memory: { whole: 3, quick: 1 },
   start: { whole: 10, quick: 2 },
   workers: { whole: 3, quick: 1 },
   waiting: { whole: 4, quick: 1 },
+  server: { whole: 3, quick: 1 },
   arrivals: { whole: 3, quick: 0 },
   recycling: { whole: 3, quick: 0 },
-  server: { whole: 3, quick: 1 },
-  memory: { whole: 3, quick: 1 },
 };
 
 const STANDING = {
   whole: { sittings: 4, rounds: 2, warmRounds: 1, millis: 25, warmMillis: 5 },
-  quick: { sittings: 1, rounds: 2, warmRounds: 1, millis: 8, warmMillis: 2 },
+  quick: { sittings: 1, rounds: 2, warmRounds: 1, millis: 5, warmMillis: 2 },
 };
 /** On a busy machine a turn has to last longer than a few of the kernel's time slices. */
 const ON_BUSY = {

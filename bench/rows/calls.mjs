@@ -8,7 +8,7 @@ import { bytes, KIB, latinText, MIB, records, sizeName, smallObject, textBeyondL
 
 const BATCH = 100;
 /** A batch carries at most that much in one direction, or two values. */
-const MAX_BATCH_BYTES = 32 * MIB;
+const MAX_BATCH_BYTES = 16 * MIB;
 /** Warm-up calls: enough for a worker that has slept, and for a large value no more than a few. */
 const WARM_CALLS = 50;
 const WARM_BYTES = 2 * MIB;
