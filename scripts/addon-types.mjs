@@ -31,16 +31,7 @@ function definitions() {
   try {
     const { status, error } = spawnSync(
       "cargo",
-      [
-        "check",
-        "--lib",
-        "--locked",
-        "--quiet",
-        "--features",
-        "addon-types",
-        "--target-dir",
-        "target/addon-types",
-      ],
+      ["check", "--lib", "--locked", "--quiet", "--features", "addon-types"],
       { cwd: root, stdio: "inherit", env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: folder } },
     );
     if (error || status !== 0) {

@@ -1,5 +1,6 @@
 /** Makes a checkout ready to run: packages, native parts, compiled TypeScript. This is quick if nothing is missing. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { buildNativeParts, hasCargo, nativeParts, root } from "./addon.mjs";
@@ -8,10 +9,38 @@ import { buildNativeParts, hasCargo, nativeParts, root } from "./addon.mjs";
 export function run(program, args, options = {}) {
   const { status, signal, error } = spawnSync(program, args, { cwd: root, stdio: "inherit", ...options });
   if (error || status !== 0) {
-    const why = error ? error.message : signal ? `killed by ${signal}` : `exit status ${status}`;
-    console.error(`${program} ${args.join(" ")}: ${why}`);
-    process.exit(status || 1);
+    fail(program, args, status, signal, error);
   }
+}
+
+/**
+ * Runs programs one after the other, each as `[program, args, options]`, while others run beside them. What each prints is
+ * shown when it has ended. Exits with the status of the first one that fails.
+ */
+export async function inTurn(commands) {
+  for (const [program, args, options] of commands) {
+    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], ...options });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (data) => output.push(data));
+    }
+    const stop = () => child.kill();
+    process.on("exit", stop);
+    const [status, signal] = await once(child, "close").catch((error) =>
+      fail(program, args, null, null, error),
+    );
+    process.off("exit", stop);
+    process.stdout.write(Buffer.concat(output));
+    if (status !== 0) {
+      fail(program, args, status, signal);
+    }
+  }
+}
+
+function fail(program, args, status, signal, error) {
+  const why = error ? error.message : signal ? `killed by ${signal}` : `exit status ${status}`;
+  console.error(`${program} ${args.join(" ")}: ${why}`);
+  process.exit(status || 1);
 }
 
 /** Path of a development tool. */
@@ -21,18 +50,20 @@ export function tool(name) {
 
 /** Builds what is missing or older than its sources. */
 export async function ensureBuilt() {
-  ensurePackages();
+  // The packages are fetched while cargo compiles.
+  const packages = ensurePackages();
   ensureNativeParts();
+  await packages;
   await ensureJavaScript();
 }
 
-function ensurePackages() {
+async function ensurePackages() {
   // npm writes this file last, so it shows whether the packages of the lock file are installed.
   const done = join(root, "node_modules", ".package-lock.json");
   if (!existsSync(done) || modified(done) < modified(join(root, "package-lock.json"))) {
     // Installs what the lock file names, but not with `npm ci`, which fails if a registry lacks the packages of other
     // platforms.
-    run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    await inTurn([["npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]]]);
   }
 }
 

@@ -3,6 +3,12 @@
  */
 import { run, tool } from "./setup.mjs";
 
+/** The command, for `inTurn` of setup.mjs, that makes what the suites of a scope need and what is missing. */
+export function prepareSuites(scope) {
+  const program = 'require("./__test__/support/prepare.ts").default()';
+  return [tool("tsx"), ["--eval", program], { env: { ...process.env, TEST_SCOPE: scope } }];
+}
+
 /** Runs vitest. Exits with its status if a test fails. For `scope` see __test__/support/repetitions.ts. */
 export function runSuites(scope, args) {
   // Downloads the missing runtimes and prints which ones are used.

@@ -6,8 +6,9 @@
  * process on Node only, without containers, with the fewest repetitions, and only the lints that read TypeScript. It
  * prints what it leaves out.
  */
-import { ensureBuilt, run, tool } from "./setup.mjs";
-import { LEFT_OUT_OF_FAST, runSuites } from "./suites.mjs";
+import { LINTS_OF_CRATE, LINTS_OF_SCRIPTS } from "./lints.mjs";
+import { ensureBuilt, inTurn, run, tool } from "./setup.mjs";
+import { LEFT_OUT_OF_FAST, prepareSuites, runSuites } from "./suites.mjs";
 
 const args = process.argv.slice(2);
 const rest = args.filter((arg) => arg !== "--fast");
@@ -33,16 +34,19 @@ if (rest.length < args.length) {
 } else {
   // Nobody debugs what clippy and the tests build, and half of the build time would go into debug information.
   process.env.CARGO_PROFILE_DEV_DEBUG ??= "0";
-  await import("./lint.mjs");
-  run("cargo", ["test", "--locked", "--quiet"]);
-  runModels();
+  await ensureBuilt();
+  // Each alone would leave much of the machine idle.
+  await Promise.all([
+    inTurn([...LINTS_OF_CRATE, ["cargo", ["test", "--locked", "--quiet"]]]),
+    inTurn([...LINTS_OF_SCRIPTS, prepareSuites("gate"), models()]),
+  ]);
   runSuites("gate", rest);
   // Last, because nothing else may run beside it.
   run(process.execPath, ["bench/guard.mjs"]);
 }
 
 /** The models of ring and doorbell under loom, which are built apart: see src/transport/model.rs. */
-function runModels() {
+function models() {
   const env = {
     ...process.env,
     RUSTFLAGS: "--cfg loom",
@@ -50,6 +54,6 @@ function runModels() {
     CARGO_PROFILE_RELEASE_LTO: "off",
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
   };
-  const models = ["test", "--release", "--lib", "--locked", "--quiet", "--target-dir", "target/loom"];
-  run("cargo", models, { env });
+  const args = ["test", "--release", "--lib", "--locked", "--quiet", "--target-dir", "target/loom"];
+  return ["cargo", args, { env }];
 }

@@ -1,7 +1,7 @@
 import { importTask } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate } from "../support/kinds";
 import { until, WATCHDOG_MILLIS, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -61,7 +61,7 @@ describe("a host that blocks its event loop right after a call", () => {
     name: "add",
   });
 
-  onEveryKind(({ worker }) => {
+  onEveryWrapperInGate(({ worker }) => {
     test("sees the call run meanwhile, and the answers of all its calls after that", async () => {
       // Each kind of worker can open memory that has a name.
       const name = `knitting-test-blocking-${process.pid}`;

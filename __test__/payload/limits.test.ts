@@ -12,7 +12,7 @@ import {
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { missing } from "../support/containers";
-import { onEveryKind } from "../support/kinds";
+import { onEveryWrapperInGate } from "../support/kinds";
 import { until } from "../support/processes";
 import { pattern } from "../support/values";
 
@@ -109,7 +109,7 @@ function residentOf<Pool>(create: () => Pool): { pool: Pool; bytes: () => number
 /** The most that a block takes besides its payloads. */
 const AROUND_PAYLOADS = MIB;
 
-onEveryKind(({ worker }) => {
+onEveryWrapperInGate(({ worker }) => {
   const initial: [string, PoolOptions["payload"], number][] = [
     ["nothing, where nothing is said", {}, 0],
     ["payloadInitialBytes", { payloadMaxByteLength: 32 * MIB, payloadInitialBytes: 5 * MIB }, 5 * MIB],

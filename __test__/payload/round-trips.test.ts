@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { createPool, importTask } from "knitting-native";
 import { expect, test } from "vitest";
-import { onEveryKind, onEveryRuntimeInGate } from "../support/kinds";
+import { onEveryRuntimeInGate, onEveryWrapperInGate } from "../support/kinds";
 import { DRAWN_VALUES, RANDOM_VALUES } from "../support/repetitions";
 import { same } from "../support/same";
 import { GRAMMAR, pattern, payloads, survey } from "../support/values";
@@ -134,7 +134,7 @@ onEveryRuntimeInGate(({ worker }) => {
   });
 });
 
-onEveryKind(({ worker }) => {
+onEveryWrapperInGate(({ worker }) => {
   test("ten values of 32 MiB come back equal, at once and one by one", { timeout: 120_000 }, async () => {
     await using pool = createPool({ worker })(tasks);
     const large = pattern(32 * MIB);

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createPool, importTask, UnsupportedPayloadError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onProcesses } from "../support/kinds";
+import { onProcessesInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/shared.mjs";
@@ -139,7 +139,7 @@ describe("with a thread", () => {
   });
 });
 
-onProcesses(({ worker }) => {
+onProcessesInGate(({ worker }) => {
   test("a process is refused it, with advice and the place", async () => {
     await using pool = createPool({ worker })(tasks);
     const memory = new SharedArrayBuffer(8);

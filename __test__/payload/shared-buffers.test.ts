@@ -11,7 +11,7 @@ import {
 } from "knitting-native";
 import { getDefaultProcessSharedBufferPrimitives, ProcessSharedBuffer } from "knitting-native/shared-memory";
 import { afterEach, describe, expect, test } from "vitest";
-import { kindNamed, onEveryKind, onProcesses, testIf } from "../support/kinds";
+import { kindNamed, onEveryWrapperInGate, onProcessesInGate, testIf } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/shared.mjs";
@@ -191,7 +191,7 @@ describe("a name", () => {
   });
 });
 
-onEveryKind(({ name: kind, worker, isProcess }) => {
+onEveryWrapperInGate(({ name: kind, worker, isProcess }) => {
   const isContainer = kind.includes("container");
   /** Shared memory that can be sent to this kind of worker. */
   const create = (size: number) =>
@@ -287,7 +287,7 @@ onEveryKind(({ name: kind, worker, isProcess }) => {
   });
 });
 
-onProcesses(({ name: kind, worker }) => {
+onProcessesInGate(({ name: kind, worker }) => {
   testIf(!kind.includes("container"))(
     "descriptor 3 is the worker's alone: none of its children has it",
     async () => {

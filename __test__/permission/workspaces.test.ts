@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { createPool, importTask, type PoolOptions } from "knitting-native";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { write } from "../support/installed";
-import { kindNamed, kinds, on } from "../support/kinds";
+import { kindNamed, kindsInGate, on } from "../support/kinds";
 
 const home = process.cwd();
 let workspace: string;
@@ -65,7 +65,7 @@ function open(options: PoolOptions) {
 
 // A container has files of its own.
 on(
-  kinds.filter(({ name }) => !name.includes("container")),
+  kindsInGate.filter(({ name }) => !name.includes("container")),
   ({ worker }) => {
     test("packages that have nothing but exports are found, by tasks and by other packages", async () => {
       await using pool = open({ worker });

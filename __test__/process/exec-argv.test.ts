@@ -8,7 +8,7 @@ import { inheritedExecArgv } from "../../build/runtime/exec-argv.js";
 // @ts-expect-error the scripts are plain JavaScript
 import { ensureNodes } from "../../scripts/runtimes.mjs";
 import { run, write } from "../support/installed";
-import { kindNamed, kinds, on, onEveryRuntime } from "../support/kinds";
+import { kindNamed, kindsInGate, on, onEveryRuntime } from "../support/kinds";
 import { scope } from "../support/repetitions";
 
 const root = join(__dirname, "..", "..");
@@ -104,7 +104,7 @@ test("of a test runner's conditions a worker gets none", () => {
 
 // A container has files of its own.
 on(
-  kinds.filter(({ name }) => !name.includes("container")),
+  kindsInGate.filter(({ name }) => !name.includes("container")),
   ({ worker, isProcess }) => {
     const names = ["dual"];
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Kind, kinds } from "../support/kinds";
+import { type Kind, kindsInGate } from "../support/kinds";
 import { inNamespace, noNamespace } from "../support/namespace";
 import { WATCHDOG_MILLIS } from "../support/processes";
 
@@ -24,7 +24,7 @@ function reportOf({ worker }: Kind) {
 const lacking = (what: string) => `KnittingError KNITTING_NO_MEMORY the system has no memory for ${what}`;
 
 // Podman has its images outside of the namespace.
-const meant = kinds.filter(({ isProcess, name }) => isProcess && !name.includes("container"));
+const meant = kindsInGate.filter(({ isProcess, name }) => isProcess && !name.includes("container"));
 
 describe.skipIf(noNamespace !== undefined).each(meant)(
   `$name (${noNamespace ?? "with little memory"})`,

@@ -25,7 +25,7 @@ import {
 } from "../support/containers";
 import { killProcessesOf, processesOf } from "../support/marks";
 import { until, WATCHDOG_MILLIS } from "../support/processes";
-import { KILLED_HOSTS } from "../support/repetitions";
+import { KILLED_AT_BARRIER, KILLED_HOSTS } from "../support/repetitions";
 
 const root = join(__dirname, "..", "..");
 const minutes = 60_000;
@@ -135,8 +135,9 @@ describe.concurrent.each(transports)("$name", (transport) => {
     async (phase, context) => {
       context.skip(transport.skip !== undefined, transport.skip);
       const named = transport.named ? `orphans${randomUUID().slice(0, 8)}` : undefined;
-      for (let round = 0; round < transport.rounds; round++) {
-        await killOnce(transport, phase, named, round / transport.rounds);
+      const rounds = phase === "starting" ? transport.rounds : Math.min(transport.rounds, KILLED_AT_BARRIER);
+      for (let round = 0; round < rounds; round++) {
+        await killOnce(transport, phase, named, round / rounds);
       }
       if (named !== undefined) {
         await servesAndEnds(transport, named);

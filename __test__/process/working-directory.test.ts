@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { run, write } from "../support/installed";
-import { kinds, on } from "../support/kinds";
+import { kindsInGate, on } from "../support/kinds";
 
 const TASKS = `
 import { readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const ORDINARY_USER = 65_534;
 const isRoot = process.getuid?.() === 0;
 
 // A container has a working directory of its own.
-const outside = kinds.filter(({ name }) => !name.includes("container"));
+const outside = kindsInGate.filter(({ name }) => !name.includes("container"));
 
 on(outside, ({ worker, isProcess, isWrapped }) => {
   /** Runs the host, and gives what it has printed. */

@@ -9,7 +9,7 @@ import {
   type WorkerOptions,
 } from "knitting-native";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
-import { onProcesses, pidOf } from "../support/kinds";
+import { onProcessesInGate, pidOf } from "../support/kinds";
 import { childrenOf, Host, isAlive, until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/basic.mjs";
@@ -219,7 +219,7 @@ describe("a prefix function, when a worker is started again,", () => {
   });
 });
 
-onProcesses(({ worker }) => {
+onProcessesInGate(({ worker }) => {
   test("a wrapper that becomes the worker", async () => {
     for (const processCommandPrefix of [
       ["nice", "-n", "5"],

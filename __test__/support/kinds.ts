@@ -82,6 +82,12 @@ const FAST = ["thread", "process on node"];
 /** The kinds of the current scope. The fast scope has only two. */
 export const kinds = all.filter(({ name }) => scope !== "fast" || FAST.includes(name));
 
+/**
+ * Each runtime and each wrapper, and before a release each kind of worker: the runtime behind a wrapper makes little
+ * difference. Those that are left out of the gate have wrapped-calls.test.ts there.
+ */
+export const kindsInGate = kinds.filter(({ name }) => !/(deno|bun) in bwrap/.test(name) || scope === "soak");
+
 /** The kind of that name, in every scope. */
 export function kindNamed(name: string): Kind {
   const found = all.find((kind) => kind.name === name);
@@ -89,11 +95,6 @@ export function kindNamed(name: string): Kind {
     throw new Error(`there is no kind of worker named "${name}"`);
   }
   return found;
-}
-
-/** Runs a suite once for each kind of worker. */
-export function onEveryKind(suite: (kind: Kind) => void): void {
-  on(kinds, suite);
 }
 
 /** Runs a suite once for a thread and for a bare process of each runtime, if a wrapper makes no difference. */
@@ -115,21 +116,15 @@ export function onEveryRuntimeInGate(suite: (kind: Kind) => void): void {
   );
 }
 
-/**
- * Runs a suite for each runtime and behind each wrapper, and before a release for each kind of worker: the runtime behind
- * a wrapper makes little difference.
- */
+/** Runs a suite once for each of `kindsInGate`. */
 export function onEveryWrapperInGate(suite: (kind: Kind) => void): void {
-  on(
-    kinds.filter(({ name }) => !/(deno|bun) in bwrap/.test(name) || scope === "soak"),
-    suite,
-  );
+  on(kindsInGate, suite);
 }
 
-/** Runs a suite once for each kind of worker that is a process. */
-export function onProcesses(suite: (kind: Kind) => void): void {
+/** Runs a suite once for each of `kindsInGate` that is a process. */
+export function onProcessesInGate(suite: (kind: Kind) => void): void {
   on(
-    kinds.filter(({ isProcess }) => isProcess),
+    kindsInGate.filter(({ isProcess }) => isProcess),
     suite,
   );
 }

@@ -35,9 +35,9 @@ export const HOSTILE_DECODES = repetitions(10_000, 50_000, 250_000);
 export const KILLED_WORKERS = repetitions(10, 100, 1_000);
 /** Calls that wait when their worker dies. More than a function can take as arguments, except in the fast scope. */
 export const WAITING_CALLS = {
-  bare: repetitions(20_000, 140_000, 200_000),
-  // They wait in the host, which a wrapper does not change.
-  wrapped: repetitions(0, 20_000, 200_000),
+  node: repetitions(20_000, 140_000, 200_000),
+  // They wait in the host, which neither another runtime nor a wrapper changes.
+  others: repetitions(0, 20_000, 200_000),
 };
 /** Workers that are killed, each a moment later than the one before, while they reply. */
 export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
@@ -45,6 +45,8 @@ export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
 export const CALLS_AT_ONCE = repetitions(20_000, 200_000, 1_000_000);
 /** Hosts that are killed in each phase of their workers' lives, for the common transports and for the others. */
 export const KILLED_HOSTS = { common: repetitions(1, 3, 10), others: repetitions(1, 1, 3) };
+/** Those that are killed at most where their workers are held at a barrier, so that one is as the other. */
+export const KILLED_AT_BARRIER = repetitions(1, 1, 10);
 /** Calls while workers are recycled and killed. Each hundred of them costs a worker. */
 export const CALLS_AMID_KILLS = {
   thread: repetitions(2_000, 8_000, 100_000),
