@@ -26,16 +26,18 @@ interface Heard {
   readonly name: string;
   readonly hasAborted: boolean;
 }
+/** In so many milliseconds a worker has begun its call, also where others use the machine. */
+const TIME = 250;
 const listening = (timeout?: Timeout<Heard>) =>
   importTask<string, Heard>({ href, name: "listen", abortSignal, timeout });
 const tasks = {
   count: importTask<number, Counted>({ href, name: "count", abortSignal }),
   defined: importTask<number, Counted>({ href, name: "defined", abortSignal }),
   listen: listening(),
-  late: listening(60),
-  lateByDefault: listening({ time: 60, default: { name: "default", hasAborted: false } }),
-  lateByError: listening({ time: 60, error: new RangeError("too slow for me") }),
-  lateForGood: listening({ time: 60, default: { name: "killed", hasAborted: false }, kill: true }),
+  late: listening(TIME),
+  lateByDefault: listening({ time: TIME, default: { name: "default", hasAborted: false } }),
+  lateByError: listening({ time: TIME, error: new RangeError("too slow for me") }),
+  lateForGood: listening({ time: TIME, default: { name: "killed", hasAborted: false }, kill: true }),
   gripe: importTask<void, void>({ href, name: "gripe", abortSignal }),
   deaf: importTask<void, void>({ href, name: "deaf", abortSignal }),
   dies: importTask<void, void>({ href, name: "dies", abortSignal }),
@@ -72,7 +74,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     expect(await within(heard)).toEqual({ name: "by signal", hasAborted: true });
 
     expect(await within(pool.call.late("by time"))).toEqual({ name: "by time", hasAborted: true });
-    expect(await within(pool.call.count(5, { timeout: 60 }))).toEqual({ found: 5, sent: true });
+    expect(await within(pool.call.count(5, { timeout: TIME }))).toEqual({ found: 5, sent: true });
   });
 
   test("a time limit does so in each of its forms, except with kill", async () => {
@@ -81,7 +83,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     expect(await within(pool.call.lateByDefault("a"))).toEqual({ name: "a", ...partial });
     expect(await within(pool.call.lateByError("b"))).toEqual({ name: "b", ...partial });
     expect(await within(pool.call.lateForGood("c"))).toEqual({ name: "killed", hasAborted: false });
-    const alone = pool.call.listen("d", { timeout: { time: 60, kill: true } });
+    const alone = pool.call.listen("d", { timeout: { time: TIME, kill: true } });
     expect(await failure(alone)).toBeInstanceOf(TaskTimeoutError);
   });
 
@@ -152,7 +154,7 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     call.reject();
     expect(await failure(pool.call.listen("second"))).toBeInstanceOf(AbortCapacityError);
     expect(await within(call)).toEqual({ name: "first", hasAborted: true });
-    const next = pool.call.listen("third", { timeout: 30 });
+    const next = pool.call.listen("third", { timeout: TIME });
     expect(await within(next)).toEqual({ name: "third", hasAborted: true });
   });
 

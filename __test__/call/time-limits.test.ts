@@ -15,16 +15,18 @@ import { onEveryRuntimeInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const href = "../fixtures/tasks/limited.mjs";
+/** In so many milliseconds a worker has begun its call, and done what is quick, also where others use the machine. */
+const TIME = 250;
 const tasks = {
   echo: importTask<unknown, unknown>({ href, name: "echo" }),
   wait: importTask<number, number>({ href, name: "wait" }),
-  late: importTask<number, number>({ href, name: "wait", timeout: 80 }),
-  otherwise: importTask<number, number>({ href, name: "wait", timeout: { time: 80, default: 42 } }),
-  maybe: importTask<number, number>({ href, name: "wait", timeout: { time: 80, maybe: true } }),
+  late: importTask<number, number>({ href, name: "wait", timeout: TIME }),
+  otherwise: importTask<number, number>({ href, name: "wait", timeout: { time: TIME, default: 42 } }),
+  maybe: importTask<number, number>({ href, name: "wait", timeout: { time: TIME, maybe: true } }),
   fails: importTask<number, number>({
     href,
     name: "wait",
-    timeout: { time: 80, error: new RangeError("too slow for me") },
+    timeout: { time: TIME, error: new RangeError("too slow for me") },
   }),
   spin: importTask<number, number>({ href, name: "spin" }),
   loop: importTask<number, string>({ href, name: "loop", abortSignal: true }),
@@ -85,14 +87,13 @@ onEveryRuntimeInGate(({ worker }) => {
     await using pool = open();
     await pool.call.echo(0);
     const looking = pool.call.loop(HOUR);
-    await pause(50);
+    await until("it has begun", () => pool.stats().activeWorkers === 1);
     looking.reject(new Error("no longer"));
     expect(await failure(looking)).toMatchObject({ message: "no longer" });
     expect(await within(pool.call.lastWords())).toBe("aborted");
 
     const controller = new AbortController();
     const listening = pool.call.listen(HOUR, { signal: controller.signal });
-    await until("it listens", () => true);
     expect(await within(pool.call.lastWords())).toBe("listening");
     controller.abort(new TypeError("stop"));
     expect(await failure(listening)).toMatchObject({ name: "TypeError", message: "stop" });
@@ -108,7 +109,7 @@ onEveryRuntimeInGate(({ worker }) => {
   test("time that is over is an abort too", async () => {
     await using pool = open();
     await pool.call.echo(0);
-    expect(await failure(pool.call.listen(HOUR, { timeout: 40 }))).toBeInstanceOf(TaskTimeoutError);
+    expect(await failure(pool.call.listen(HOUR, { timeout: TIME }))).toBeInstanceOf(TaskTimeoutError);
     let words = "";
     while (words !== "AbortError, true") {
       words = await within(pool.call.lastWords());

@@ -1,13 +1,26 @@
 /** Which worker gets a call. */
-import { createPool, importTask, type PoolOptions } from "knitting-native";
+import { importTask, type PoolOptions, type PoolStats } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { balancer, STRATEGIES } from "../../build/pool/balancer.js";
+import { gates, open } from "../support/gates";
 import { onChildren, onEveryRuntimeInGate } from "../support/kinds";
 import { until } from "../support/processes";
+import { createPool } from "../support/unrestricted";
 
 const of = <Argument, Result>(name: string, href = "../fixtures/tasks/basic.mjs") =>
   importTask<Argument, Result>({ href, name });
-const tasks = { who: of<void, string>("who"), wait: of<number, number>("wait") };
+const tasks = {
+  who: of<void, string>("who"),
+  waitUntil: of<string, string>("waitUntil", "../fixtures/tasks/queue.mjs"),
+};
+const file = gates();
+
+/**
+ * Waits until each of three workers has begun a call. One that gets no processor has its calls taken away again, once
+ * another has nothing to do.
+ */
+const eachHas = (pool: { stats(): PoolStats }) =>
+  until("each has a call", () => pool.stats().activeWorkers === 3);
 
 interface Slot {
   name: string;
@@ -67,8 +80,9 @@ describe("the strategies", () => {
 
 onChildren(({ worker }) => {
   test("no call waits for a worker that is still booting while another is ready", async () => {
-    const slow = ["sh", "-c", 'sleep 3; exec "$@"', "sh"];
-    const prefix = ({ index }: { index: number }) => (index === 0 ? ["env"] : slow);
+    const gate = file();
+    const late = ["sh", "-c", 'until [ -e "$0" ]; do sleep 0.02; done; exec "$@"', gate];
+    const prefix = ({ index }: { index: number }) => (index === 0 ? ["env"] : late);
     await using pool = createPool({ threads: 3, worker: { ...worker, processCommandPrefix: prefix } })(tasks);
     await until("one worker is ready", () => pool.workers[0].state === "ready");
     for (let call = 0; call < 20; call++) {
@@ -76,8 +90,13 @@ onChildren(({ worker }) => {
     }
     expect(pool.workers.map(({ state }) => state)).toEqual(["ready", "booting", "booting"]);
     expect(pool.workers[0].served).toBe(20);
+    open(gate);
     await until("all are ready", () => pool.workers.every(({ state }) => state === "ready"));
-    await Promise.all([pool.call.who(), pool.call.who(), pool.call.who()]);
+    const last = file();
+    const calls = [1, 2, 3].map(() => pool.call.waitUntil(last));
+    await eachHas(pool);
+    open(last);
+    await Promise.all(calls);
     expect(pool.workers.map(({ served }) => served)).toEqual([21, 1, 1]);
   });
 });
@@ -94,17 +113,25 @@ onEveryRuntimeInGate(({ worker }) => {
 
   test("firstIdle gives a busy worker no calls while others idle", async () => {
     await using pool = await ready("firstIdle");
-    const slow = pool.call.wait(400);
+    const gate = file();
+    const slow = pool.call.waitUntil(gate);
     for (let call = 0; call < 20; call++) {
       await pool.call.who();
     }
     expect(served(pool)).toEqual([0, 20, 0]);
     // From the third call on no worker is idle.
-    const waits = Array.from({ length: 5 }, () => pool.call.wait(50));
+    const waits = Array.from({ length: 5 }, () => pool.call.waitUntil(gate));
+    await eachHas(pool);
+    open(gate);
     await Promise.all([slow, ...waits]);
     expect(served(pool).reduce((sum, calls) => sum + calls)).toBe(26);
     expect(Math.min(...served(pool))).toBeGreaterThan(0);
-    expect(new Set(await Promise.all([pool.call.who(), pool.call.who(), pool.call.who()])).size).toBe(3);
+    const [last, before] = [file(), served(pool)];
+    const three = [1, 2, 3].map(() => pool.call.waitUntil(last));
+    await eachHas(pool);
+    open(last);
+    await Promise.all(three);
+    expect(served(pool)).toEqual(before.map((calls) => calls + 1));
   });
 
   test("firstIdleOrRandom takes the first idle one, then any", async () => {
@@ -113,7 +140,11 @@ onEveryRuntimeInGate(({ worker }) => {
       await pool.call.who();
     }
     expect(served(pool)).toEqual([5, 0, 0]);
-    await Promise.all(Array.from({ length: 203 }, () => pool.call.wait(5)));
+    const gate = file();
+    const calls = Array.from({ length: 203 }, () => pool.call.waitUntil(gate));
+    await eachHas(pool);
+    open(gate);
+    await Promise.all(calls);
     expect(Math.min(...served(pool))).toBeGreaterThan(0);
   });
 

@@ -13,7 +13,7 @@ import {
   type WorkerOptions,
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime, onProcesses } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate, onProcessesInGate } from "../support/kinds";
 import { until, within } from "../support/processes";
 
 const tasks = {
@@ -41,7 +41,7 @@ async function failure(
   return error;
 }
 
-onEveryKind(({ worker }) => {
+onEveryWrapperInGate(({ worker }) => {
   test("it runs before the tasks' modules, with its data, and is awaited", async () => {
     const data = {
       when: new Date(0),
@@ -112,7 +112,7 @@ onEveryRuntime(({ worker }) => {
   });
 });
 
-onProcesses(({ worker }) => {
+onProcessesInGate(({ worker }) => {
   test("data that doesn't fit what a process is started with is refused by createPool", async () => {
     const bootstrap = { href, name: "setup", data: "x".repeat(200_000) };
     expect(() => createPool({ worker: { ...worker, bootstrap } })(tasks)).toThrow(

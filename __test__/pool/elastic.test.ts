@@ -21,6 +21,8 @@ const tasks = {
   wait: of<string, string>("wait"),
 };
 const file = gates();
+/** A call that has waited for less is no reason for one more worker. Clocks may differ by a millisecond. */
+const GROWS_AFTER_MILLIS = 19;
 
 onEveryRuntimeInGate(({ worker }) => {
   /** A pool with a record of its starts and of the most workers that it had. */
@@ -90,13 +92,19 @@ onEveryRuntimeInGate(({ worker }) => {
     const { pool, seen } = create({ threads: { min: 1, max: 4 } });
     await using _ = pool;
     await allReady(pool, 1);
+    // On a busy machine a call of no work may take its time as well, and is a reason then.
+    let made = 0;
+    const waits: number[] = [];
+    pool.on("spawn", () => waits.push(performance.now() - made));
     for (let value = 0; value < 200; value++) {
+      made = performance.now();
       expect(await pool.call.echo(value)).toBe(value);
     }
-    expect(seen.starts).toBe(1);
+    expect(waits.filter((millis) => millis < GROWS_AFTER_MILLIS)).toEqual([]);
     const gate = file();
+    const before = pool.workers.length;
     const calls = Array.from({ length: 100 }, () => pool.call.wait(gate));
-    expect(pool.workers).toHaveLength(1);
+    expect(pool.workers).toHaveLength(before);
     open(gate);
     await within(Promise.all(calls));
     expect(seen.most).toBeLessThanOrEqual(4);
@@ -148,6 +156,7 @@ onEveryRuntimeInGate(({ worker }) => {
     const gate = file();
     const held = pool.call.block(gate);
     const waiting = pool.call.run();
+    await until("the first is running", () => pool.stats().activeWorkers === 1);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(pool.stats()).toMatchObject({ activeWorkers: 1, queueDepth: 1, workers: { ready: 1, spare: 1 } });
     open(gate);

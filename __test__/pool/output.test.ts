@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { importTask } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryKind, onEveryRuntime } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate } from "../support/kinds";
 import { until, WATCHDOG_MILLIS, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -18,7 +18,7 @@ const tasks = {
 
 const numbered = (count: number) => Array.from({ length: count }, (_, line) => `line ${line}`);
 
-onEveryKind(({ worker }) => {
+onEveryWrapperInGate(({ worker }) => {
   /** A pool that records its events: the lines of one stream, and `"exit"` for the end of a worker. */
   const recording = (options: object = {}, of = "stdout") => {
     const events: string[] = [];

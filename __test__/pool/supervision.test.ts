@@ -1,6 +1,6 @@
 import { importTask, type PoolEvents, WorkerBootError, WorkerKilledError } from "knitting-native";
 import { describe, expect, test } from "vitest";
-import { onEveryRuntime, onEveryWrapperInGate, onProcesses } from "../support/kinds";
+import { onEveryRuntime, onEveryWrapperInGate, onProcessesInGate } from "../support/kinds";
 import { commandOf, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -14,10 +14,9 @@ const tasks = {
 };
 
 const failure = (promise: Promise<unknown>) => within(promise.catch((error: unknown) => error));
-/** Keeps this thread busy, so that its event loop doesn't turn. */
+/** Holds this thread up, so that its event loop doesn't turn. */
 function block(millis: number): void {
-  const end = performance.now() + millis;
-  while (performance.now() < end) {}
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis);
 }
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis));
 
@@ -193,7 +192,7 @@ onEveryRuntime(({ worker }) => {
   });
 });
 
-onProcesses(({ worker }) => {
+onProcessesInGate(({ worker }) => {
   const output = "../fixtures/tasks/output.mjs";
   const writers = {
     log: importTask<{ out?: string[]; err?: string[] }, void>({ href: output, name: "log" }),
