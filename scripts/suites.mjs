@@ -26,8 +26,6 @@ export const ALONE = [
   "__test__/lane/pressure.test.ts",
   "__test__/lane/timers.test.ts",
   "__test__/payload/collisions.test.ts",
-  "__test__/payload/fuzz.test.ts",
-  "__test__/permission/many-paths.test.ts",
 ];
 
 /** Suites about containers, about hosts that are killed, and about the installed package. */

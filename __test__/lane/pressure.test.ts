@@ -140,7 +140,7 @@ onEveryRuntime(({ worker: kind }) => {
     found = Math.max(found, segmentBytes());
     const lanes = new Map<string, number[]>();
     for (const [lane, started] of results) {
-      lanes.set(lane, (lanes.get(lane) ?? []).concat(started));
+      lanes.get(lane)?.push(started) ?? lanes.set(lane, [started]);
     }
     // Calls may move from one worker to the other, so each runs them in an order of its own.
     for (const turns of lanes.values()) {

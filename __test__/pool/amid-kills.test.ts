@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { importTask, WorkerKilledError } from "knitting-native";
 import { expect, test } from "vitest";
 import { gates } from "../support/gates";
-import { onEveryRuntimeInGate } from "../support/kinds";
+import { onThreadAndProcessInGate } from "../support/kinds";
 import { childrenOf, until, within } from "../support/processes";
 import { CALLS_AMID_KILLS } from "../support/repetitions";
 import { createPool } from "../support/unrestricted";
@@ -19,7 +19,7 @@ const AT_ONCE = 500;
 /** Of so many calls one hangs until its worker is killed. */
 const HANGS = 700;
 
-onEveryRuntimeInGate(({ worker, isProcess }) => {
+onThreadAndProcessInGate(({ worker, isProcess }) => {
   test("each call settles exactly once, and is begun once at most", { timeout: 600_000 }, async () => {
     const children = new Set(childrenOf(process.pid));
     const count = CALLS_AMID_KILLS[isProcess ? "process" : "thread"];

@@ -3,7 +3,7 @@ import { importTask, type PoolOptions, type PoolStats } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { balancer, STRATEGIES } from "../../build/pool/balancer.js";
 import { gates, open } from "../support/gates";
-import { onChildren, onEveryRuntimeInGate } from "../support/kinds";
+import { onChildren, onThreadAndProcessInGate } from "../support/kinds";
 import { until } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -101,7 +101,7 @@ onChildren(({ worker }) => {
   });
 });
 
-onEveryRuntimeInGate(({ worker }) => {
+onThreadAndProcessInGate(({ worker }) => {
   /** A pool whose three workers are all ready. */
   async function ready(strategy: PoolOptions["balancer"]) {
     const pool = createPool({ threads: 3, worker, balancer: strategy })(tasks);

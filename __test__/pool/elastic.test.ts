@@ -8,7 +8,7 @@ import {
 } from "knitting-native";
 import { expect, test } from "vitest";
 import { failure, gates, open } from "../support/gates";
-import { onChildren, onEveryRuntimeInGate } from "../support/kinds";
+import { onChildren, onThreadAndProcessInGate } from "../support/kinds";
 import { Host, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -24,7 +24,7 @@ const file = gates();
 /** A call that has waited for less is no reason for one more worker. Clocks may differ by a millisecond. */
 const GROWS_AFTER_MILLIS = 19;
 
-onEveryRuntimeInGate(({ worker }) => {
+onThreadAndProcessInGate(({ worker }) => {
   /** A pool with a record of its starts and of the most workers that it had. */
   function create(options: PoolOptions) {
     const pool = createPool({ worker, ...options })(tasks);

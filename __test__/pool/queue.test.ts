@@ -11,7 +11,7 @@ import {
   WorkerCrashedError,
 } from "knitting-native";
 import { afterAll, expect, test } from "vitest";
-import { onEveryRuntimeInGate, testIf } from "../support/kinds";
+import { onThreadAndProcessInGate, testIf } from "../support/kinds";
 import { until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
@@ -55,7 +55,7 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
     (error) => error,
   );
 
-onEveryRuntimeInGate(({ worker, isProcess }) => {
+onThreadAndProcessInGate(({ worker, isProcess }) => {
   /** A pool whose workers are ready. */
   async function ready(options: PoolOptions = {}) {
     const pool = createPool({ worker, ...options })(tasks);

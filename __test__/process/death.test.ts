@@ -97,8 +97,8 @@ onEveryWrapperInGate(({ worker, isProcess, isWrapped, executable }) => {
   });
 
   test("any number of calls may wait when a worker dies or the pool is shut down", async () => {
-    const isOther = isWrapped || (isProcess && worker.processRuntime !== "node");
-    const count = isOther ? WAITING_CALLS.others : WAITING_CALLS.node;
+    const isNode = worker.processRuntime === "node" && !isWrapped;
+    const count = isNode ? WAITING_CALLS.node : WAITING_CALLS.others;
     const pool = createPool({ worker })(tasks);
     const fatal = failure(pool.call.die());
     const calls = Array.from({ length: count }, (_, index) => pool.call.echo(index));

@@ -76,7 +76,7 @@ const all: readonly Kind[] = [
   },
 ];
 
-/** In the fast scope, the two kinds that most of the code is for. */
+/** The two kinds that most of the code is for. */
 const FAST = ["thread", "process on node"];
 
 /** The kinds of the current scope. The fast scope has only two. */
@@ -112,6 +112,17 @@ export function onEveryRuntime(suite: (kind: Kind) => void): void {
 export function onEveryRuntimeInGate(suite: (kind: Kind) => void): void {
   on(
     kinds.filter(({ isWrapped }) => !isWrapped || scope === "soak"),
+    suite,
+  );
+}
+
+/**
+ * Runs a suite for a thread and for a process, and before a release for each kind of worker, if all that it proves happens
+ * in the host.
+ */
+export function onThreadAndProcessInGate(suite: (kind: Kind) => void): void {
+  on(
+    kinds.filter(({ name }) => FAST.includes(name) || scope === "soak"),
     suite,
   );
 }

@@ -36,8 +36,8 @@ export const KILLED_WORKERS = repetitions(10, 100, 1_000);
 /** Calls that wait when their worker dies. More than a function can take as arguments, except in the fast scope. */
 export const WAITING_CALLS = {
   node: repetitions(20_000, 140_000, 200_000),
-  // They wait in the host, which neither another runtime nor a wrapper changes.
-  others: repetitions(0, 20_000, 200_000),
+  // They wait in the host, which does not hang on what the worker is.
+  others: repetitions(20_000, 20_000, 200_000),
 };
 /** Workers that are killed, each a moment later than the one before, while they reply. */
 export const REPLIES_CUT_SHORT = repetitions(2, 5, 10);
