@@ -133,7 +133,7 @@ onEveryWrapperInGate(({ worker }) => {
   );
 
   test("a worker that crashes or is killed does not run it, its replacement does", async () => {
-    const { pool, lines, ends } = open({ ...worker, hardTimeoutMs: 300 }, undefined);
+    const { pool, lines, ends } = open({ ...worker, hardTimeoutMs: 600 }, undefined);
     await within(pool.call.run());
     expect((await failure(pool.call.crash())) as Error).toMatchObject({ name: "WorkerCrashedError" });
     await within(pool.call.run());
