@@ -25,7 +25,6 @@ export const ALONE = [
   "__test__/bench/load.test.ts",
   "__test__/lane/pressure.test.ts",
   "__test__/lane/timers.test.ts",
-  "__test__/payload/collisions.test.ts",
 ];
 
 /** Suites about containers, about hosts that are killed, and about the installed package. */

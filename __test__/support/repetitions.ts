@@ -29,6 +29,8 @@ function repetitions(fast: number, gate: number, soak: number): number {
 export const RANDOM_VALUES = repetitions(1_000, 10_000, 100_000);
 /** Random values from which those are drawn. Fewer values don't cover the grammar. */
 export const DRAWN_VALUES = repetitions(10_000, 20_000, 20_000);
+/** Calls that come and go while a task keeps its argument, for each of four sizes. */
+export const CALLS_MEANWHILE = repetitions(1_000, 2_500, 10_000);
 /** Runs of the decoder over each of the four sorts of hostile bytes. */
 export const HOSTILE_DECODES = repetitions(10_000, 50_000, 250_000);
 /** Workers that are killed, one after the other, under one host. */
