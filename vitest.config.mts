@@ -1,5 +1,6 @@
 /** The suites of `npm test`, which says by TEST_SCOPE how much of them runs: see __test__/support/repetitions.ts. */
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./scripts/sequencer.mjs";
 import { ALL, ALONE, ARCHITECTURE, LEFT_OUT_OF_FAST } from "./scripts/suites.mjs";
 
 const left = process.env.TEST_SCOPE === "fast" ? LEFT_OUT_OF_FAST : [];
@@ -16,6 +17,7 @@ export default defineConfig({
     pool: "forks",
     // One copy of each module: what a test imports is what the modules beside it have loaded.
     server: { deps: { external: [/\/build\/.*\.js$/] } },
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", "./scripts/failures.mjs"],
     projects: [
       {

@@ -20,6 +20,19 @@ export const ALL = ["__test__/**/*.test.ts"];
 
 export const ARCHITECTURE = ["__test__/architecture/*.test.ts"];
 
+/** Short files that take long: they begin first, so that none of them is left alone at the end. */
+export const LONG = [
+  "package/docs",
+  "package/package-managers",
+  "package/types",
+  "permission/escape",
+  "permission/manifests",
+  "pool/amid-kills",
+  "process/killed-workers",
+  "process/no-memory",
+  "process/working-directory",
+];
+
 /** Those that measure time or memory, or load the machine: one after the other, when the others are done. */
 export const ALONE = [
   "__test__/bench/load.test.ts",
