@@ -120,14 +120,14 @@ onEveryRuntimeInGate(({ worker }) => {
   test("a call that is aborted before it has begun is not run", async () => {
     await using pool = open();
     const before = await pool.call.runsSoFar();
-    const busy = pool.call.spin(200);
+    const busy = pool.call.spin(600);
     const behind = Array.from({ length: 10 }, () => pool.call.loop(HOUR));
-    await pause(20);
+    await until("it is busy", () => pool.stats().activeWorkers === 1);
     for (const call of behind) {
       call.reject();
       expect(await failure(call)).toMatchObject({ name: "AbortError" });
     }
-    expect(await busy).toBe(200);
+    expect(await busy).toBe(600);
     expect(await pool.call.runsSoFar()).toBe(before);
     expect(await failure(pool.call.wait(1, { signal: AbortSignal.abort("before") }))).toBe("before");
     const never = new Promise<number>(() => {});
@@ -143,7 +143,7 @@ onEveryRuntimeInGate(({ worker }) => {
     expect(await pool.call.argumentsOf(1)).toBe(1);
     await pool.call.keep(1);
     const another = pool.call.loop(HOUR);
-    await pause(20);
+    await until("it has begun", () => pool.stats().activeWorkers === 1);
     another.reject();
     await failure(another);
     expect(await within(pool.call.keptSays())).toEqual([false, false]);
