@@ -63,7 +63,14 @@ async function besideOthers() {
   tables.push(...(await (rest ?? measured())));
   failIfAny(tables.flatMap((table) => table.contenders));
   return [
-    { ...conditions(), versions: versions(options), quick: Boolean(quick), floors, groups: grouped(tables) },
+    {
+      ...conditions(),
+      versions: versions(options),
+      quick: Boolean(quick),
+      leftOut: quick ? chosen.rows.filter(({ slow }) => slow).map(({ title }) => title) : [],
+      floors,
+      groups: grouped(tables),
+    },
     report,
   ];
 }

@@ -9,7 +9,7 @@ What a call costs here, by what Node itself has, and in the pools of other packa
 how soon workers start, how long calls wait, and what workers cost at rest. All contenders take turns in one run. The
 whole takes less than 20 minutes, and nothing else should run on the machine meanwhile.
 
-  --quick            less than two minutes, with fewer rounds and without the groups "arrivals" and "recycling"
+  --quick            less than two minutes, with fewer rounds and without the slowest rows, which it names
   --only <what>      a group ("numbers", "busy", "start", "rest", ...), or the rows with these words in their titles
   --against <path>   this build and another take turns: the path of another checkout, built, or of an installed package
   --knitting <path>  Knitting as a further contender: the path of a checkout of it. Node 26 runs the benchmark then

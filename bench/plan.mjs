@@ -10,8 +10,8 @@ const ROUNDS = {
   workers: { whole: 3, quick: 1 },
   waiting: { whole: 4, quick: 1 },
   server: { whole: 3, quick: 1 },
-  arrivals: { whole: 3, quick: 0 },
-  recycling: { whole: 3, quick: 0 },
+  arrivals: { whole: 3 },
+  recycling: { whole: 3 },
 };
 
 const STANDING = {
@@ -23,15 +23,19 @@ const ON_BUSY = {
   whole: { sittings: 5, rounds: 2, warmRounds: 0, millis: 100 },
   quick: { sittings: 1, rounds: 1, warmRounds: 0, millis: 40 },
 };
-const OWN = { sittings: 1, warmRounds: 0, millis: 25 };
+const OWN = {
+  whole: { sittings: 1, warmRounds: 0, millis: 25 },
+  quick: { sittings: 1, warmRounds: 0, millis: 10 },
+};
 
-/** The parts in which `rows` are played. Rows that `quick` leaves out are in none. */
-export function plan(rows, { quick, loads }) {
+/** The parts in which `all` rows are played. A quick run has none for those that are slow. */
+export function plan(all, { quick, loads }) {
   const length = quick ? "quick" : "whole";
+  const rows = all.filter(({ slow }) => !(quick && slow));
   const standing = rows.filter((row) => row.standing);
   const idle = loads.includes("idle");
   const own = Object.entries(ROUNDS).map(([group, rounds]) => ({
-    ...OWN,
+    ...OWN[length],
     rounds: rounds[length],
     load: "idle",
     rows: rows.filter((row) => row.group === group),
@@ -40,6 +44,6 @@ export function plan(rows, { quick, loads }) {
     .filter((load) => load !== "idle")
     .map((load) => ({ ...ON_BUSY[length], load, fresh: true, rows: standing.filter((row) => row.busy) }));
   return [...(idle ? [{ ...STANDING[length], load: "idle", rows: standing }, ...own] : []), ...busy].filter(
-    (part) => part.rows.length > 0 && part.rounds > 0,
+    (part) => part.rows.length > 0,
   );
 }

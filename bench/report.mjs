@@ -30,6 +30,7 @@ export function report(results) {
       ...rows.map((row) => block(row, nameWidth)),
     ]),
     ...floorsOf(results.floors),
+    ...leftOutOf(results),
     failuresOf(results),
   ].join("\n");
 }
@@ -131,6 +132,11 @@ function floorOf({ figure: median, low, high, unit, reason }) {
   return low === undefined
     ? figure(median, unit)
     : `${figure(median, unit)} (${figure(low, unit)} - ${figure(high, unit)})`;
+}
+
+/** What a quick run has not measured. */
+function leftOutOf({ leftOut = [] }) {
+  return leftOut.length === 0 ? [] : [`\nLeft out of a quick run:`, ...leftOut.map((title) => `  ${title}`)];
 }
 
 /** All failures again, because a whole run has many lines. */

@@ -5,6 +5,7 @@
  * - `standing`: its contenders have one worker each, which lives as long as a sitting; otherwise `turn` starts and stops
  *   the contender;
  * - `warming`: it takes part in rounds of warm-up;
+ * - `slow`: a quick run leaves it out;
  * - `busy`: it is measured again on busy machines;
  * - `needs`: properties that a contender may lack, by its `cannot`; `excluded(name)`: why a contender doesn't play;
  * - `contenders(all)`: its contenders, if they are not all;

@@ -12,6 +12,10 @@ const MAX_BATCH_BYTES = 16 * MIB;
 /** Warm-up calls: enough for a worker that has slept, and for a large value no more than a few. */
 const WARM_CALLS = 50;
 const WARM_BYTES = 2 * MIB;
+/** Batches of larger values are left out of a quick run. */
+const SLOW_BYTES = 64 * KIB;
+/** The groups whose rows with small values warm the others as well. */
+const WARMING = ["numbers", "objects", "strings", "bytes", "errors"];
 const MESSAGE = "out of range";
 
 const TEXT_SIZES = [16, KIB, 128 * KIB, MIB];
@@ -109,6 +113,7 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
     expected: (calls) => calls * how.weight,
     silence: () => sleep(how.silence),
   };
+  const quickCalls = Math.ceil(how.calls / 2);
   const loop = loopOf(how, message);
   return {
     id: title,
@@ -117,7 +122,8 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
     unit: "us",
     better: "lower",
     standing: true,
-    warming: valueSize <= KIB && how.silence === undefined,
+    warming: WARMING.includes(group) && valueSize <= KIB,
+    slow: valueSize > SLOW_BYTES && how.size !== undefined,
     busy,
     needs: message === undefined ? needs : [...needs, "errors"],
     baseline: () => "postMessage",
@@ -132,7 +138,8 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
         }
       }
     },
-    turn: ({ tasks }, { loops, millis }) => loops[loop](tasks[task], argument, { ...check, millis }),
+    turn: ({ tasks }, { loops, millis, quick }) =>
+      loops[loop](tasks[task], argument, { ...check, millis, ...(quick && { calls: quickCalls }) }),
   };
 }
 

@@ -11,6 +11,7 @@ import { descendantsOf, memoryOf } from "./processes.mjs";
 
 const CALLS = 100;
 const REST_MILLIS = 300;
+const QUICK_REST_MILLIS = 200;
 
 export const memoryRows = [
   {
@@ -24,10 +25,15 @@ export const memoryRows = [
       ...bareRuntimes().filter(({ name }) => all.some((each) => baseline(each) === name)),
     ],
     baseline,
-    turn: ({ name, kind }, { lineUp }) =>
-      withHost({ lineUp }, async (host) => ({
-        value: kind === "thread" ? await growth(host, name) : await ofWorker(host, name),
-      })),
+    turn: ({ name, kind }, { lineUp, quick }) =>
+      withHost({ lineUp }, async (host) => {
+        const startAndRest = async () => {
+          await host.ask("start", { name, calls: CALLS });
+          await host.ask("collectGarbage");
+          await sleep(quick ? QUICK_REST_MILLIS : REST_MILLIS);
+        };
+        return { value: await (kind === "thread" ? growth : ofWorker)(host, startAndRest) };
+      }),
   },
 ];
 
@@ -39,22 +45,16 @@ function baseline(contender) {
   return bare === "bare node" ? "fork" : bare;
 }
 
-async function ofWorker(host, name) {
-  await startAndRest(host, name);
+async function ofWorker(host, startAndRest) {
+  await startAndRest();
   const pids = descendantsOf(host.pid);
   ok(pids.length > 0, "its worker's process was not found");
   return memoryOf(pids);
 }
 
-async function growth(host, name) {
-  await startAndRest(host, name);
+async function growth(host, startAndRest) {
+  await startAndRest();
   const before = memoryOf([host.pid]);
-  await startAndRest(host, name);
+  await startAndRest();
   return memoryOf([host.pid]) - before;
-}
-
-async function startAndRest(host, name) {
-  await host.ask("start", { name, calls: CALLS });
-  await host.ask("collectGarbage");
-  await sleep(REST_MILLIS);
 }

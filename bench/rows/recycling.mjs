@@ -33,6 +33,7 @@ export const recyclingRow = {
   title: `calls of ${WORK_MILLIS} ms of processor time, workers recycled after 100 calls and one killed each second`,
   unit: "calls/s",
   better: "higher",
+  slow: true,
   contenders: recycledBesideCalm,
   baseline: ({ name }) => name.replace("replaced", "calm"),
   turn(contender) {

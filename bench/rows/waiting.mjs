@@ -23,7 +23,7 @@ const LEAD_MILLIS = 50;
 /** A contender that has not answered so long after the last arrival has lost a call. */
 const PATIENCE_MILLIS = 20_000;
 /** A quick run plays one in so many calls. */
-const QUICK_SHARE = 3;
+const QUICK_SHARE = 5;
 /** Those with a queue of their own, in the two rows that take seconds for each contender. */
 const POOLS = ["knitting thread", "knitting process", "piscina", "tinypool"];
 /** Not a contender: the waits in one queue, first come first served, if handing over a call takes no time. */
@@ -45,6 +45,7 @@ function row({ group, what, schedule, calls, among = (name) => POOLS.includes(na
     title: `p99 of waiting: ${what}, open arrivals, load ${LOAD_PERCENT}, ${WORKERS} workers`,
     unit: "ms",
     better: "lower",
+    slow: group === "arrivals",
     contenders: (all) => [...all, LEAST],
     excluded: (name) => (name === LEAST.name || among(name) ? undefined : "it takes minutes"),
     baseline: () => (among("postMessage") ? "postMessage" : "piscina"),

@@ -13,6 +13,7 @@ export const workerRows = WORKERS.map((workers) => ({
   title: `batches of ${BATCH} calls with ${WORK_MICROS} us of work, ${workers} ${workers === 1 ? "worker" : "workers"}`,
   unit: "calls/s",
   better: "higher",
+  slow: workers === WORKERS.at(-1),
   baseline: () => "postMessage",
   turn: (contender, { millis }) => attempt(contender, workers, () => callInBatches(contender, millis)),
 }));
