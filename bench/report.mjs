@@ -15,6 +15,9 @@ brackets; above 1 is better. Contenders take turns in each round, in an order th
 A row with busy processes is several fresh processes. Its figures are medians over them, "worst" is the worst.
 Contenders that were not measured stand below a row, with the reason. What gave a wrong answer or none says FAILED.`;
 
+const QUICK = `\
+A quick run has few calls before those that count, and the code of some is not compiled yet. It also leaves out:`;
+
 const HEADINGS = { us: "time", ms: "time", ns: "time", MiB: "memory", share: "share" };
 
 /** The whole text of a run. */
@@ -136,7 +139,7 @@ function floorOf({ figure: median, low, high, unit, reason }) {
 
 /** What a quick run has not measured. */
 function leftOutOf({ leftOut = [] }) {
-  return leftOut.length === 0 ? [] : [`\nLeft out of a quick run:`, ...leftOut.map((title) => `  ${title}`)];
+  return leftOut.length === 0 ? [] : [`\n${QUICK}`, ...leftOut.map((title) => `  ${title}`)];
 }
 
 /** All failures again, because a whole run has many lines. */

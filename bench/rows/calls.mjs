@@ -14,8 +14,6 @@ const WARM_CALLS = 50;
 const WARM_BYTES = 2 * MIB;
 /** Batches of larger values are left out of a quick run. */
 const SLOW_BYTES = 64 * KIB;
-/** The groups whose rows with small values warm the others as well. */
-const WARMING = ["numbers", "objects", "strings", "bytes", "errors"];
 const MESSAGE = "out of range";
 
 const TEXT_SIZES = [16, KIB, 128 * KIB, MIB];
@@ -122,7 +120,7 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
     unit: "us",
     better: "lower",
     standing: true,
-    warming: WARMING.includes(group) && valueSize <= KIB,
+    warming: valueSize <= KIB && how.silence === undefined,
     slow: valueSize > SLOW_BYTES && how.size !== undefined,
     busy,
     needs: message === undefined ? needs : [...needs, "errors"],
