@@ -6,12 +6,12 @@
 /** The groups whose rows start and stop their workers themselves, with the number of their rounds. */
 const ROUNDS = {
   memory: { whole: 3, quick: 1 },
-  start: { whole: 10, quick: 2 },
+  start: { whole: 8, quick: 2 },
   workers: { whole: 3, quick: 1 },
   waiting: { whole: 4, quick: 1 },
   server: { whole: 3, quick: 1 },
-  arrivals: { whole: 3 },
-  recycling: { whole: 3 },
+  arrivals: { whole: 2 },
+  recycling: { whole: 2 },
 };
 
 /**

@@ -48,7 +48,7 @@ export async function play(what, onProgress) {
     await sleep(PAUSE_MILLIS);
     collectGarbage({ type: "minor" });
     try {
-      await within(patienceMillis, row.warm?.(contender));
+      await within(patienceMillis, row.warm?.(contender, context));
       const loops = await loopsOf(contender);
       return await within(patienceMillis, row.turn(contender, { ...context, loops }));
     } catch (error) {

@@ -10,7 +10,7 @@
  * - `needs`: properties that a contender may lack, by its `cannot`; `excluded(name)`: why a contender doesn't play;
  * - `contenders(all)`: its contenders, if they are not all;
  * - `baseline(contender)`: the name of the contender with which it is compared;
- * - `warm(contender)`, unmeasured; `turn(contender, { loops, millis, round, quick, lineUp })` returns what
+ * - `warm(contender, context)`, unmeasured; `turn(contender, { loops, millis, round, quick, lineUp })` returns what
  *   summary.mjs reduces. `lineUp` is what `contendersOf` makes the contenders from, in this process or another one.
  * - `end()`, after the last round.
  */

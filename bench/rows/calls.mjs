@@ -9,9 +9,15 @@ import { bytes, KIB, latinText, MIB, records, sizeName, smallObject, textBeyondL
 const BATCH = 100;
 /** A batch carries at most that much in one direction, or two values. */
 const MAX_BATCH_BYTES = 16 * MIB;
-/** Warm-up calls: enough for a worker that has slept, and for a large value no more than a few. */
+/** Calls before a turn, for a worker that has slept. */
 const WARM_CALLS = 50;
-const WARM_BYTES = 2 * MIB;
+/**
+ * Values from this size on: their memory was given back meanwhile, so calls go before a turn for so long, and turns are
+ * longer, because garbage is collected once in some dozens of calls.
+ */
+const LARGE_BYTES = 64 * KIB;
+const LARGE_WARM_MILLIS = 20;
+const LARGE_TURNS = 3;
 /** Batches of larger values are left out of a quick run. */
 const SLOW_BYTES = 64 * KIB;
 const MESSAGE = "out of range";
@@ -102,7 +108,7 @@ function bothWays(group, title, { size: valueSize = 0, ...call }, { busy = false
 
 /** A row whose contenders have one worker each, which lives as long as the sitting. */
 function row({ group, title, task, argument, message, busy = false, needs = [], valueSize = 0, ...how }) {
-  const warmCalls = Math.min(WARM_CALLS, Math.max(1, Math.floor(WARM_BYTES / (valueSize || 1))));
+  const isLarge = valueSize >= LARGE_BYTES;
   const check = {
     message,
     size: how.size,
@@ -125,8 +131,9 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
     busy,
     needs: message === undefined ? needs : [...needs, "errors"],
     baseline: () => "postMessage",
-    async warm({ tasks }) {
-      for (let count = 0; count < warmCalls; count++) {
+    async warm({ tasks }, { quick }) {
+      const enough = isLarge && !quick ? performance.now() + LARGE_WARM_MILLIS : 0;
+      for (let count = 0; isLarge ? count < 2 || performance.now() < enough : count < WARM_CALLS; count++) {
         if (message !== undefined) {
           await rejects(tasks[task](argument), { message });
         } else if (count < 2) {
@@ -137,7 +144,11 @@ function row({ group, title, task, argument, message, busy = false, needs = [], 
       }
     },
     turn: ({ tasks }, { loops, millis, quick }) =>
-      loops[loop](tasks[task], argument, { ...check, millis, ...(quick && { calls: quickCalls }) }),
+      loops[loop](tasks[task], argument, {
+        ...check,
+        millis: isLarge && !quick ? LARGE_TURNS * millis : millis,
+        ...(quick && { calls: quickCalls }),
+      }),
   };
 }
 

@@ -18,7 +18,10 @@ const MAX_CHUNK = 64;
 /** Latencies of a turn. It is allocated once, because its garbage would be collected in another contender's turn. */
 const latencies = new Float64Array(MAX_CALLS);
 
-/** `call(argument)` for half of the time without a look at single calls, then for the other half with one. */
+/**
+ * Quick calls: for half of the time without a look at single ones, whose clock readings would cost as much as some calls,
+ * then for the other half with one. All calls of others are timed singly, and all count in the total.
+ */
 export async function sequential(call, argument, { millis, weigh, expected }) {
   let sum = 0;
   let chunk = 1;
@@ -26,24 +29,35 @@ export async function sequential(call, argument, { millis, weigh, expected }) {
   let now = performance.now();
   const start = now;
   const middle = start + millis / 2;
+  let single = 0;
   while (now < middle || calls === 0) {
+    const before = now;
     for (let count = 0; count < chunk; count++) {
       sum += weigh(await call(argument));
     }
     calls += chunk;
     now = performance.now();
+    if (chunk === 1) {
+      latencies[single++] = (now - before) * 1e3;
+    }
     chunk = chunkFor(((now - start) * 1e3) / calls);
   }
-  const micros = (now - start) * 1e3;
-  const end = now + millis / 2;
-  let single = 0;
+  let micros = (now - start) * 1e3;
+  const isSlow = single === calls;
+  const end = start + millis;
+  single = isSlow ? single : 0;
   while ((now < end && single < MAX_CALLS) || single === 0) {
     const before = now;
     sum += weigh(await call(argument));
     now = performance.now();
     latencies[single++] = (now - before) * 1e3;
   }
-  strictEqual(sum, expected(calls + single));
+  const all = isSlow ? single : calls + single;
+  strictEqual(sum, expected(all));
+  if (isSlow) {
+    calls = all;
+    micros = (now - start) * 1e3;
+  }
   return { calls, micros, ...percentiles(single) };
 }
 
