@@ -48,13 +48,10 @@ onEveryWrapperInGate(({ worker }) => {
   test("what has not finished by then rejects, and stuck workers are gone", async () => {
     const before = childrenOf(process.pid);
     const pool = createPool({ threads: 2, worker })(tasks);
-    await Promise.all([pool.call.echo(0), pool.call.echo(0)]);
-    const calls = [
-      pool.call.spinForEver(),
-      pool.call.spinForEver(),
-      pool.call.echo("behind them"),
-      pool.call.never(),
-    ].map(closed);
+    await until("both are ready", () => pool.workers.every(({ state }) => state === "ready"));
+    const stuck = [pool.call.spinForEver(), pool.call.spinForEver()];
+    await until("both are stuck", () => pool.stats().activeWorkers === 2);
+    const calls = [...stuck, pool.call.echo("behind them"), pool.call.never()].map(closed);
     expect(await within(pool.shutdown(150))).toEqual({ cut: calls.length });
     await Promise.all(calls);
     await until("its processes are gone", () =>
