@@ -10,7 +10,7 @@ import {
 } from "knitting-native";
 import { describe, expect, test } from "vitest";
 import { onEveryRuntime, onEveryRuntimeInGate, onEveryWrapperInGate, pidOf, testIf } from "../support/kinds";
-import { descendantsOf, Host, until, within } from "../support/processes";
+import { descendantsOf, Host, isStopped, until, within } from "../support/processes";
 import { createPool } from "../support/unrestricted";
 
 const href = "../fixtures/tasks/ends.mjs";
@@ -203,6 +203,7 @@ onEveryRuntime(({ worker, isProcess }) => {
       await host.says("begun");
       const workers = descendantsOf(host.pid);
       workers.forEach((pid) => void process.kill(pid, "SIGSTOP"));
+      await until("they are stopped", () => workers.every(isStopped));
       // A worker that runs would answer now.
       writeFileSync(join(folder, "file"), "");
       expect(await host.exit()).toEqual({ code: 0, signal: null });

@@ -59,6 +59,13 @@ export function threadsOf(pid: number): string[] {
   );
 }
 
+/** Whether all threads of a process are stopped. A signal takes its time to reach a thread that runs on another core. */
+export function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
+  );
+}
+
 /** How often the threads of a process have gone to sleep so far. Before each time they had been woken. */
 export function wakeUpsOf(pid: number): number {
   let total = 0;
