@@ -1,4 +1,5 @@
 /** Compares two builds of one run: ratios within each round, and the verdict. */
+import { failureOf } from "./failures.mjs";
 import { spread } from "./statistics.mjs";
 import { figureOf, ratioOf } from "./summary.mjs";
 
@@ -61,8 +62,4 @@ function figureOrFailure(turns) {
 
 function figure(turns) {
   return spread(turns.map(figureOf));
-}
-
-function failureOf(turns) {
-  return turns.find((turn) => turn.failure !== undefined)?.failure;
 }

@@ -15,7 +15,7 @@ import { comparisonReport } from "./comparison-report.mjs";
 import { checkPages, writeDocs } from "./docs.mjs";
 import { measureFloors } from "./floors.mjs";
 import { contendersOf, PAIRS } from "./line-up.mjs";
-import { withLoad } from "./load.mjs";
+import { whyNoLoad, withLoad } from "./load.mjs";
 import { machine, watchOthers } from "./machine.mjs";
 import { only } from "./only.mjs";
 import { readOptions, refuse } from "./options.mjs";
@@ -86,6 +86,14 @@ async function restTables(contenders, lineUp) {
 
 /** Plays the sittings of a part, and reduces each row to a table. */
 async function playPart({ rows, load, sittings, fresh, ...lengths }, contenders, { quick, lineUp }) {
+  const noLoad = whyNoLoad(load);
+  if (noLoad !== undefined) {
+    return rows.map((row) => {
+      const players = playersOf(row, contenders);
+      const reasons = Object.fromEntries(players.map(({ name }) => [name, noLoad]));
+      return tableOf(row, contenders, [{ figures: {}, reasons }], { load, rounds: 0, fresh });
+    });
+  }
   const ids = rows.map(({ id }) => id);
   const sat = [];
   for (let number = 0; number < sittings; number++) {

@@ -18,7 +18,7 @@ const ROUNDS = {
  * V8 needs some 50 ms of a contender's calls until their code is what it stays: before that, calls with objects take five
  * times as long. A quick run has no time for that.
  */
-const STANDING = {
+export const STANDING = {
   whole: { sittings: 3, rounds: 2, warmRounds: 3, millis: 25, warmMillis: 25 },
   quick: { sittings: 1, rounds: 2, warmRounds: 1, millis: 5, warmMillis: 10 },
 };

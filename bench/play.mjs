@@ -9,8 +9,9 @@
  * The contenders of `standing` rows have one worker each, for the whole sitting. Other rows start and stop them.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { failureOf, sentenceOf, within } from "./failures.mjs";
 import { collectGarbage } from "./garbage.mjs";
-import { inTurn } from "./interleave.mjs";
+import { inTurn } from "./in-turn.mjs";
 
 const PAUSE_MILLIS = 2;
 /** A contender that takes longer for a turn has lost a call. */
@@ -37,7 +38,7 @@ export async function play(what, onProgress) {
     try {
       await within(patienceMillis, contender.start(1));
     } catch (error) {
-      out.set(contender, firstLine(error));
+      out.set(contender, sentenceOf(error));
     }
   };
   const stop = (contender) => within(patienceMillis, contender.stop()).catch(() => {});
@@ -57,7 +58,7 @@ export async function play(what, onProgress) {
         await stop(contender);
         await start(contender);
       }
-      return { failure: firstLine(error) };
+      return { failure: sentenceOf(error) };
     }
   };
 
@@ -81,7 +82,8 @@ export async function play(what, onProgress) {
       onProgress(`${row.title}, ${counts ? `round ${round + 1}` : "warming up"}`);
       const turnsOf = ({ name }) => figures[row.id][name];
       const playing = playersOf(row, contenders).filter(
-        (contender) => reasons[row.id][contender.name] === undefined && !hasFailed(turnsOf(contender)),
+        (contender) =>
+          reasons[row.id][contender.name] === undefined && failureOf(turnsOf(contender)) === undefined,
       );
       for (const contender of inTurn(playing, round + warmRounds)) {
         const turn = await takeTurn(row, contender, context);
@@ -114,28 +116,7 @@ export function reasonsAgainst({ needs = [], excluded }, players) {
   return Object.fromEntries(reasons.filter(([, reason]) => reason !== undefined));
 }
 
-function hasFailed(turns) {
-  return turns.some(({ failure }) => failure !== undefined);
-}
-
 /** See rows/loops.mjs. */
 function loopsOf({ name }) {
   return import(new URL(`rows/loops.mjs?${encodeURIComponent(name)}`, import.meta.url).href);
-}
-
-async function within(millis, promise) {
-  const timer = new AbortController();
-  const late = sleep(millis, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`no answer within ${millis / 1e3} s`);
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
-  }
-}
-
-function firstLine(error) {
-  return error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
 }

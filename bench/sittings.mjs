@@ -5,6 +5,7 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { STANDING } from "./plan.mjs";
 import { showProgress } from "./progress.mjs";
 
 const SITTING = fileURLToPath(new URL("./sitting.mjs", import.meta.url));
@@ -14,7 +15,6 @@ const QUICK_SITTINGS = 4;
 const SECONDS_OF_ROW = 5;
 const QUICK_SECONDS_OF_ROW = 1.5;
 const LEAST_SECONDS = 20;
-const LENGTHS = { rounds: 2, warmRounds: 1, millis: 25, warmMillis: 5 };
 /** A sitting tells its progress at each row. If it says nothing for so long, it is stuck. */
 const SILENCE_MILLIS = 600_000;
 
@@ -66,7 +66,7 @@ export async function playInTurns(rows, { against, quick }) {
         ids,
         quick,
         lineUp: { against, otherFirst: number % 2 === 1 },
-        ...LENGTHS,
+        ...STANDING.whole,
         seconds: seconds / sittings,
       },
       (progress) => showProgress(`sitting ${number + 1} of ${sittings}: ${progress}`),

@@ -2,11 +2,14 @@
 import { strictEqual } from "node:assert/strict";
 import { Worker } from "node:worker_threads";
 import { createPool, importTask } from "knitting-native";
-import { interleave } from "./interleave.mjs";
+import { failureOf } from "./failures.mjs";
+import { play } from "./play.mjs";
 import { spread } from "./statistics.mjs";
+import { figureOf } from "./summary.mjs";
 
 const ITEMS = 10_000;
 const SECONDS = 10;
+const WARM_ROUNDS = 3;
 
 const of = (name) => importTask({ href: new URL("./stream-tasks.mjs", import.meta.url), name });
 const pool = createPool()({ count: of("count"), read: of("read"), item: of("item") });
@@ -49,24 +52,26 @@ const ways = {
     }),
 };
 
-const events = [false, true].map((long) => ({
-  long,
-  figures: new Map(Object.keys(ways).map((way) => [way, []])),
-  scenario: {
-    warm: async () => {},
-    turn: async (way) => {
-      const start = performance.now();
-      strictEqual(await ways[way](long), ITEMS);
-      return (ITEMS / (performance.now() - start)) * 1e3;
-    },
+const rows = [false, true].map((long) => ({
+  id: long ? "objects of 1 KiB" : "numbers",
+  title: long ? "objects of 1 KiB" : "numbers",
+  turn: async ({ name }) => {
+    const start = performance.now();
+    strictEqual(await ways[name](long), ITEMS);
+    return { value: (ITEMS / (performance.now() - start)) * 1e3 };
   },
 }));
+const contenders = Object.keys(ways).map((name) => ({ name }));
 
-await interleave(events, { seconds: SECONDS }, () => {});
-for (const { long, figures } of events) {
-  console.log(long ? "objects of 1 KiB" : "numbers");
-  for (const [way, rates] of figures) {
-    console.log(`  ${way}: ${Math.round(spread(rates).median / 1e3)} thousand a second`);
+// Code becomes fast by being used.
+await play({ rows, contenders, rounds: WARM_ROUNDS, warmRounds: 0 }, () => {});
+const { figures } = await play({ rows, contenders, rounds: 3, seconds: SECONDS, warmRounds: 0 }, () => {});
+for (const [title, byWay] of Object.entries(figures)) {
+  console.log(title);
+  for (const [way, turns] of Object.entries(byWay)) {
+    const failure = failureOf(turns);
+    const rate = failure ?? `${Math.round(spread(turns.map(figureOf)).median / 1e3)} thousand a second`;
+    console.log(`  ${way}: ${rate}`);
   }
 }
 await pool.shutdown();

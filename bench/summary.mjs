@@ -4,6 +4,7 @@
  * A turn about calls has `calls` and the `micros` that they took together; its figure is a time per call. Another turn
  * has one `value`, in the row's unit. Both may have `p50` and `p99`.
  */
+import { failureOf } from "./failures.mjs";
 import { spread } from "./statistics.mjs";
 
 /**
@@ -23,7 +24,7 @@ export function summarize(row, lineUp, sittings, { fresh = false } = {}) {
       return { ...cell, reason };
     }
     const turns = sittings.map(({ figures }) => figures[name] ?? []);
-    const failure = turns.flat().find((turn) => turn.failure !== undefined)?.failure;
+    const failure = failureOf(turns.flat());
     if (failure !== undefined) {
       return { ...cell, failure };
     }
@@ -32,7 +33,7 @@ export function summarize(row, lineUp, sittings, { fresh = false } = {}) {
     }
     const against = row.baseline?.(contender);
     const others = sittings.map(({ figures }) => figures[against] ?? []);
-    const compared = others.flat().length > 0 && !others.flat().some((turn) => turn.failure !== undefined);
+    const compared = others.flat().length > 0 && failureOf(others.flat()) === undefined;
     return {
       ...cell,
       figure: fresh ? spread(turns.map(total)).median : total(turns.flat()),

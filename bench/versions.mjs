@@ -1,4 +1,4 @@
-/** Which versions were measured. */
+/** Which versions a run has used, those that draw its plots among them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../scripts/addon.mjs";
@@ -17,12 +17,5 @@ export function versions({ knitting }) {
 }
 
 function versionIn(folder) {
-  for (const file of ["package.json", "deno.json", "jsr.json"]) {
-    try {
-      return JSON.parse(readFileSync(join(folder, file), "utf8")).version;
-    } catch {
-      // It has another of these files.
-    }
-  }
-  return "of unknown version";
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).version;
 }

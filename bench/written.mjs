@@ -13,35 +13,16 @@ const MEMORY = [
   { size: 1, sign: " MiB" },
   { size: 1024, sign: " GiB" },
 ];
-const COUNT = [
-  { size: 1, sign: "" },
-  { size: 1e3, sign: " k" },
-  { size: 1e6, sign: " M" },
-];
 const SHARE = [{ size: 0.01, sign: " %" }];
-const TIMES = [{ size: 1, sign: "x" }];
 
-const RATE = COUNT.map(({ size, sign }) => ({ size, sign: `${sign}/s` }));
+const RATE = [
+  { size: 1, sign: "/s" },
+  { size: 1e3, sign: " k/s" },
+  { size: 1e6, sign: " M/s" },
+];
 
 /** The units that a row of the results may have. */
 const UNITS = { ns: NANOS, us: TIME, ms: MILLIS, MiB: MEMORY, "calls/s": RATE, share: SHARE };
-
-export const FIGURES = {
-  p50: { heading: "p50", units: TIME },
-  p99: { heading: "p99", units: TIME },
-  rate: { heading: "calls/s", units: COUNT },
-  start: { heading: "until the first answer", units: TIME },
-  blocked: { heading: "the part that blocks the event loop", units: TIME },
-  ratio: { heading: "ratio", units: TIMES },
-};
-
-/** A median with quartiles, in the unit that suits the median. */
-export function written(name, { median, low, high }) {
-  const { units } = FIGURES[name];
-  const { size, sign } = suited(units, median);
-  const [middle, ...ends] = [median, low, high].map((value) => digits(value / size));
-  return { median: `${middle}${sign}`, quartiles: low === high ? "" : `(${ends.join(" - ")})` };
-}
 
 /** A figure of a row, in the size of its unit that suits it. */
 export function figure(value, unit) {

@@ -3,12 +3,14 @@
  * worker and with two, and leaves nothing behind. Prints a table. The exit status is 1 if anything fails.
  */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { ensureRuntimes } from "../../scripts/runtimes.mjs";
 import { thisBuild } from "../builds.mjs";
+import { sentenceOf, within } from "../failures.mjs";
 import { loadOtherKnitting } from "../other-knitting.mjs";
+import { descendantsOf } from "../rows/processes.mjs";
 import { contenders } from "./all.mjs";
 
 const PATIENCE_MILLIS = 20_000;
@@ -106,7 +108,7 @@ async function checked(contender, workers) {
   if (cannot.start !== undefined) {
     return { open: `cannot: ${cannot.start}` };
   }
-  const before = descendants();
+  const before = descendantsOf(process.pid);
   const threadsBefore = threads();
   const cells = {};
   const cell = async (name, work) => {
@@ -114,7 +116,7 @@ async function checked(contender, workers) {
       await within(PATIENCE_MILLIS, work());
       cells[name] = "ok";
     } catch (error) {
-      cells[name] = `FAILED: ${String(error?.message ?? error).split("\n", 1)[0]}`;
+      cells[name] = `FAILED: ${sentenceOf(error)}`;
     }
     return cells[name] === "ok";
   };
@@ -137,7 +139,7 @@ async function checked(contender, workers) {
   }
   await cell("stop", async () => {
     await contender.stop();
-    const left = descendants().filter((pid) => !before.includes(pid));
+    const left = descendantsOf(process.pid).filter((pid) => !before.includes(pid));
     ok(left.length === 0, `left ${left.length} processes`);
     const end = performance.now() + GRACE_MILLIS;
     while (threads() > threadsBefore && performance.now() < end) {
@@ -150,32 +152,6 @@ async function checked(contender, workers) {
 
 async function echoes(echo, value) {
   deepStrictEqual(await echo(value), value);
-}
-
-async function within(millis, promise) {
-  const timer = new AbortController();
-  const late = sleep(millis, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`nothing within ${millis / 1e3} s`);
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
-  }
-}
-
-/** The processes that this one has started, and that those have started. */
-function descendants(pid = process.pid) {
-  try {
-    return readdirSync(`/proc/${pid}/task`)
-      .flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").trim().split(" "))
-      .filter((child) => child !== "")
-      .flatMap((child) => [child, ...descendants(child)]);
-  } catch {
-    // It has ended meanwhile.
-    return [];
-  }
 }
 
 function threads() {

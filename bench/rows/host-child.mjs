@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { bareRuntimes } from "../contenders/bare.mjs";
 import { InLine } from "../contenders/in-line.mjs";
+import { sentenceOf } from "../failures.mjs";
 import { collectGarbage } from "../garbage.mjs";
 import { contendersOf } from "../line-up.mjs";
 
@@ -90,7 +91,7 @@ process.on("message", async ({ command, argument }) => {
   try {
     process.send({ value: await commands[command](argument) });
   } catch (error) {
-    process.send({ failure: error instanceof Error ? error.message.split("\n", 1)[0] : String(error) });
+    process.send({ failure: sentenceOf(error) });
   }
 });
 process.once("disconnect", async () => {

@@ -3,9 +3,9 @@
  * random one is killed each second, beside the same without either.
  */
 import { ok, strictEqual } from "node:assert/strict";
-import { attempt } from "../attempt.mjs";
 import { thisBuild } from "../builds.mjs";
 import { Recycled } from "../contenders/recycled.mjs";
+import { attempt } from "../failures.mjs";
 import { derive } from "../recycling-tasks.mjs";
 import { generator } from "../schedule.mjs";
 

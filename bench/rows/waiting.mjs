@@ -7,10 +7,9 @@
  * for two cores, and the kernel would decide more than the pools do.
  */
 import { ok, strictEqual } from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { now } from "../arrival-tasks.mjs";
-import { attempt } from "../attempt.mjs";
+import { attempt, within } from "../failures.mjs";
 import { leastWaits, mixed, short, withLong } from "../schedule.mjs";
 import { quantile } from "../statistics.mjs";
 
@@ -113,17 +112,4 @@ async function ask({ tasks }, { index, millis }) {
   strictEqual(answer.index, index, "a call got the answer of another one");
   ok(taken >= millis, "a call took less time than it should");
   return now() - taken;
-}
-
-async function within(millis, promise) {
-  const timer = new AbortController();
-  const late = sleep(millis, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`no answer to some calls after ${Math.round(millis / 1e3)} s`);
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
-  }
 }

@@ -1,6 +1,6 @@
 /** Calls with a little work, by the number of workers. */
 import { strictEqual } from "node:assert/strict";
-import { attempt } from "../attempt.mjs";
+import { attempt } from "../failures.mjs";
 
 const WORK_MICROS = 50;
 const BATCH = 100;
