@@ -30,6 +30,12 @@ export const TOO_LARGE = -2;
 /** In the place of `spinNanos` this makes `exchange` publish and receive nothing. */
 export const PUBLISH_ONLY = -1;
 
+/**
+ * Whether this is Node, whose event loop an addon can use. Deno and Bun have the symbols of libuv, but their event loops
+ * are others.
+ */
+export const IS_NODE = process.versions.bun === undefined && process.versions.deno === undefined;
+
 let loaded: Native | undefined;
 
 /** The addon. Throws `UnsupportedPlatformError` if there is none for this platform. */

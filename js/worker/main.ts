@@ -12,7 +12,7 @@
 import { isMainThread, threadId, workerData } from "node:worker_threads";
 import { identify, type WorkerIdentity } from "../base/side";
 import { WorkerLane } from "../lane/worker/worker-lane";
-import { native } from "../native/addon";
+import { IS_NODE, native } from "../native/addon";
 import type { BootFault, HeapReports, Program, ThreadData } from "../task/program";
 import { forgetBootData } from "./boot-data";
 import { answerDeniedLookUps } from "./denied-look-ups";
@@ -91,7 +91,7 @@ function attachThread({ token, port }: ThreadData): WorkerLane {
 function attachProcess(): WorkerLane {
   try {
     printAtOnce();
-    return new WorkerLane((wake) => native().WorkerLane.attachProcess(wake));
+    return new WorkerLane((wake) => native().WorkerLane.attachProcess(IS_NODE, wake));
   } catch (error) {
     process.stderr.write(`knitting-native worker: ${(error as Error).message}\n`);
     return process.exit(native().EXIT_REFUSED);

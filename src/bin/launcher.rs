@@ -5,7 +5,7 @@
 //!                     [--cgroup=<folder>] [--sandbox=<spec>] -- <program> [argument...]
 //!   1. SIGKILL when the host ends, and is the host still there?     2. close descriptors above 2
 //!   3. default signals, none blocked     4. cgroup; no core dumps; niceness, stack limit
-//!   5. for a wrapper: a watchdog instead of the death signal            6. descriptor 0, and the control socket on 3
+//!   5. for a wrapper: a watchdog instead of the death signal            6. descriptors 0, 3 and 4: see `process::control`
 //!   7. the sandbox                                                  8. exec
 //!
 //!   knitting-launcher --probe     prints as JSON what this kernel can enforce, see `sandbox::probe`
@@ -37,7 +37,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::ExitCode;
 
-use knitting_native::process::control;
+use knitting_native::process::{bell, control};
 use knitting_native::sandbox;
 use knitting_native::sandbox::probe::{Kernel, PROBE};
 use knitting_native::sandbox::spec::SandboxSpec;
@@ -169,7 +169,7 @@ fn prepare(settings: &Settings) -> Result<(), String> {
     }
     if settings.control {
         // After the start of the watchdog, which must not have it.
-        control::take_stdin().map_err(|error| format!("cannot take the control socket: {error}"))?;
+        control::take_descriptors().map_err(|error| format!("cannot take the control socket: {error}"))?;
     }
     Ok(())
 }
@@ -221,8 +221,8 @@ fn wait_for_end(processes: &[&OwnedFd], timeout: PollTimeout) {
 
 fn prepare_process(host: Option<Pid>) -> Result<(), Errno> {
     host.map_or(Ok(()), die_with)?;
-    // A wrapper may have passed the control socket on.
-    let first = if host.is_some() { control::DESCRIPTOR } else { control::DESCRIPTOR + 1 };
+    // A wrapper may have passed the control socket and the bell on.
+    let first = if host.is_some() { control::DESCRIPTOR } else { bell::DESCRIPTOR + 1 };
     close_from(first.unsigned_abs())?;
     for number in Signal::iterator().filter(|number| !matches!(number, Signal::SIGKILL | Signal::SIGSTOP)) {
         signals::reset(number)?;

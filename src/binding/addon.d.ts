@@ -16,7 +16,7 @@ export declare class HostLane {
    * if that is given. `wake` is called once something arrives while the lane sleeps. Throws if the system
    * lacks memory.
    */
-  constructor(arenaBytes: number, namePrefix: string | undefined, wake: () => void);
+  constructor(arenaBytes: number, namePrefix: string | undefined, isThread: boolean, isNode: boolean, wake: () => void);
   /**
    * Process id of the worker, or of its wrapper until the worker in it is known: what the events `spawned` and
    * `attached` say, as soon as it is so. An answer of the worker may overtake its events.
@@ -384,7 +384,7 @@ export declare class WorkerLane {
    * arrives while the lane sleeps. Throws, with a sentence for stderr, if this is not the process that the
    * payload is for.
    */
-  static attachProcess(wake: () => void): WorkerLane;
+  static attachProcess(isNode: boolean, wake: () => void): WorkerLane;
   /** What the worker is to run, from the boot payload. Empty in a thread, which is told otherwise. */
   get program(): string;
   /**

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
@@ -11,12 +12,14 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
+use super::ear::{self, Ear, ThreadBells, Waker};
 use super::error::{failed, system, unavailable};
 use super::lane_worker::{Pids, Usage, Worker};
 use super::launch::{WorkerEvent, WorkerStdio, event_handler};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
-use super::thread_tokens;
+use super::thread_tokens::{self, ThreadMemory};
+use crate::process::bell::Bell;
 use crate::process::control::Sent;
 use crate::process::handover::{Giver, Shelf};
 use crate::process::message_rate::MessageRate;
@@ -26,6 +29,8 @@ use crate::process::spawn;
 use crate::process::thread_output;
 use crate::process::thread_usage::ThreadUsage;
 use crate::process::worker_memory::{self, WorkerMemory};
+use crate::sys::uv::Remote;
+use crate::transport::doorbell::Times;
 use crate::transport::lane::{self, LaneEnd};
 use crate::transport::layout::{Geometry, Slot};
 use crate::transport::segment::Identity;
@@ -43,6 +48,10 @@ pub struct HostLane {
     pids: Arc<Pids>,
     /// The account of what the worker sends, if that is limited.
     messages: RefCell<Option<Arc<MessageRate>>>,
+    /// How a thread and this host wake each other, if not by threads.
+    bells: Option<Arc<ThreadBells>>,
+    /// What a process is to wake, until the process is started.
+    waker: RefCell<Option<Rc<Waker>>>,
 }
 
 /// What has to be closed when an environment ends.
@@ -85,12 +94,15 @@ impl HostLane {
     /// lacks memory.
     #[napi(
         constructor,
-        ts_args_type = "arenaBytes: number, namePrefix: string | undefined, wake: () => void"
+        ts_args_type = "arenaBytes: number, namePrefix: string | undefined, isThread: boolean, isNode: boolean, \
+                        wake: () => void"
     )]
     pub fn new(
         env: Env,
         arena_bytes: f64,
         name_prefix: Option<String>,
+        is_thread: bool,
+        is_node: bool,
         wake: Function<'_, (), ()>,
     ) -> Result<Self> {
         let geometry = Geometry::new(arena_bytes as usize).ok_or_else(|| {
@@ -100,12 +112,26 @@ impl HostLane {
             .map_err(unavailable("set up shared memory"))?;
         let identity = segment.identity().clone();
         let mut end = lane::HostLane::new(Arc::new(segment));
-        let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-        end.watch(move || {
-            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        })
-        .map_err(unavailable("set up the lane's thread"))?;
-        let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
+        let waker = ear::can_hear(is_node).then(|| Waker::new(&env, &wake)).transpose()?;
+        let (mut waker, mut bells, mut own_ear) = (waker, None, None);
+        match waker.take_if(|_| is_thread) {
+            Some(waker) => {
+                let (ear, host) = Ear::for_threads(&env, waker)?;
+                let shared = Arc::new(ThreadBells { host, worker: OnceLock::new() });
+                end.listen(Arc::default());
+                bells = Some(shared.clone());
+                end.ring_by(move || shared.worker.get().into_iter().for_each(Remote::send));
+                own_ear = Some(ear);
+            }
+            None => {
+                let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+                end.watch(move || {
+                    wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+                })
+                .map_err(unavailable("set up the lane's thread"))?;
+            }
+        }
+        let cell = Cell::new(end, own_ear);
         let worker = Rc::new(RefCell::new(Worker::None));
         let name = Rc::new(RefCell::new(name));
         close_with_environment(&env, (Rc::downgrade(&cell), Rc::downgrade(&worker), Rc::downgrade(&name)))?;
@@ -118,6 +144,8 @@ impl HostLane {
             giver: RefCell::new(None),
             pids: Arc::default(),
             messages: RefCell::default(),
+            bells,
+            waker: RefCell::new(waker),
         })
     }
 
@@ -347,7 +375,14 @@ impl HostLane {
             .map_err(unavailable("set up the thread's output"))?;
         let shelf = Shelf::default();
         let usage = Arc::<ThreadUsage>::default();
-        let token = thread_tokens::issue((descriptor, identity, shelf.clone(), output, usage.clone()));
+        let token = thread_tokens::issue(ThreadMemory {
+            descriptor,
+            identity,
+            shelf: shelf.clone(),
+            output,
+            usage: usage.clone(),
+            bells: self.bells.clone(),
+        });
         self.giver.replace(Some(Giver::Shelf(shelf)));
         self.worker.replace(Worker::Thread { token, id, usage });
         Ok(token)
@@ -401,7 +436,7 @@ impl HostLane {
     /// Lets go of everything, and kills the worker process if there is one.
     #[napi]
     pub fn close(&self) {
-        drop((self.memory.take(), self.name.take(), self.giver.take()));
+        drop((self.memory.take(), self.name.take(), self.giver.take(), self.waker.take()));
         close(&self.cell, &self.worker);
     }
 
@@ -447,6 +482,38 @@ impl HostLane {
         self.worker.replace(Worker::Process { id, has_programs });
         self.giver.replace(Some(giver));
     }
+
+    /// By which the worker and this host wake each other, as soon as the worker says that it can.
+    pub(super) fn set_bell(&self, env: &Env, bell: Bell) -> Result<()> {
+        if let Some(waker) = self.waker.take() {
+            let times = Arc::<Times>::default();
+            let check = at_most(times.clone(), Rc::downgrade(&self.cell));
+            self.cell.ear.replace(Some(Ear::for_bell(env, waker, bell.clone(), check)?));
+            self.with(|end| {
+                end.listen_later(times);
+                Ok(())
+            })?;
+        }
+        // A worker may listen although this host does not.
+        self.with(|end| {
+            end.ring_by(move || bell.ring());
+            Ok(())
+        })
+    }
+}
+
+/// Counts the rings of a worker, which may ring once for each of the `times` that this end has listened. What is
+/// more is a violation.
+fn at_most(times: Arc<Times>, lane: Weak<Cell<lane::HostLane>>) -> impl Fn(usize) -> bool {
+    let heard = std::cell::Cell::new(0);
+    move |count| {
+        heard.set(heard.get() + count as u64);
+        let is_honest = heard.get() <= times.load(Ordering::Relaxed);
+        if let (false, Some(lane)) = (is_honest, lane.upgrade()) {
+            lane.violation.set(Some(Violation::Rings));
+        }
+        is_honest
+    }
 }
 
 fn recovered(env: &Env, (slot, bytes): (Slot, Vec<u8>)) -> Result<Recovered> {
@@ -454,6 +521,7 @@ fn recovered(env: &Env, (slot, bytes): (Slot, Vec<u8>)) -> Result<Recovered> {
 }
 
 fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
+    drop(cell.ear.take());
     if let Some(end) = cell.end.take() {
         end.close();
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use napi::Error;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Error};
 use napi_derive::napi;
 
 use super::error::{refused, unavailable};
@@ -178,6 +178,7 @@ impl From<WorkerStdio> for Stdio {
 /// sandbox's description is too long, if the system lacks something, and if the lane has a worker already.
 #[napi(ts_args_type = "lane: HostLane, request: LaunchRequest, onEvent: (event: WorkerEvent) => void")]
 pub fn launch_worker(
+    env: Env,
     lane: &HostLane,
     request: LaunchRequest,
     on_event: Function<'_, WorkerEvent, ()>,
@@ -201,10 +202,10 @@ pub fn launch_worker(
     };
     let (memory, segment) = lane.take_memory()?;
     let on_event = event_handler(on_event, Some(lane.pids()))?;
-    let Started { id, control, has_programs } =
+    let Started { id, control, bell, has_programs } =
         spawn::start(start, memory, segment, on_event).map_err(not_started)?;
     lane.set_worker(id, has_programs, Giver::Socket(control));
-    Ok(())
+    lane.set_bell(&env, bell)
 }
 
 /// Has `on_event` called on the JavaScript thread with each event of a worker. `pids` get its process ids, as

@@ -16,6 +16,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::{ArrayBuffer, FromNapiValue, Function};
 use napi::{Env, Error, Result, Status, check_status, sys};
 
+use super::ear::Ear;
 use crate::process::thread_usage::{SharedBytes, ThreadUsage};
 use crate::transport::arena::Reserve;
 use crate::transport::blocks;
@@ -58,6 +59,16 @@ pub struct Cell<E> {
     pub end: RefCell<Option<E>>,
     /// What the other side did wrong, if it did. No call reaches the segment after that.
     pub violation: std::cell::Cell<Option<Violation>>,
+    /// By which this end is woken, where that needs no thread.
+    pub ear: RefCell<Option<Ear>>,
+}
+
+impl<E> Cell<E> {
+    /// A cell with an open end.
+    pub fn new(end: E, ear: Option<Ear>) -> Rc<Self> {
+        let violation = std::cell::Cell::new(None);
+        Rc::new(Self { end: RefCell::new(Some(end)), violation, ear: RefCell::new(ear) })
+    }
 }
 
 impl<E: LaneEnd> Cell<E> {

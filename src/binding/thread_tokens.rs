@@ -5,14 +5,27 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ear::ThreadBells;
 use crate::process::handover::Shelf;
 use crate::process::thread_output::ThreadOutput;
 use crate::process::thread_usage::ThreadUsage;
 use crate::transport::segment::Identity;
 
-/// A segment that waits to be opened: its descriptor, its identity, the shelf for further memory, what the
-/// thread writes to, and what it tells of itself.
-pub type ThreadMemory = (OwnedFd, Identity, Shelf, ThreadOutput, Arc<ThreadUsage>);
+/// What waits for a thread.
+pub struct ThreadMemory {
+    /// The descriptor of its segment.
+    pub descriptor: OwnedFd,
+    /// Which segment that is.
+    pub identity: Identity,
+    /// The shelf for further memory.
+    pub shelf: Shelf,
+    /// What the thread writes to.
+    pub output: ThreadOutput,
+    /// What it tells of itself.
+    pub usage: Arc<ThreadUsage>,
+    /// How it and its host wake each other, if not by threads.
+    pub bells: Option<Arc<ThreadBells>>,
+}
 
 static WAITING: Mutex<BTreeMap<u32, ThreadMemory>> = Mutex::new(BTreeMap::new());
 static NEXT_TOKEN: AtomicU32 = AtomicU32::new(1);

@@ -9,6 +9,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
+use super::ear::{self, Ear, Waker};
 use super::error::{failed, system};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
@@ -40,45 +41,60 @@ impl WorkerLane {
     /// called once something arrives while the lane sleeps. Throws if the token has been used already.
     #[napi(factory, ts_args_type = "token: number, wake: () => void")]
     pub fn attach_thread(env: Env, token: u32, wake: Function<'_, (), ()>) -> Result<Self> {
-        let (descriptor, identity, shelf, output, usage) = thread_tokens::redeem(token).ok_or_else(|| {
+        let memory = thread_tokens::redeem(token).ok_or_else(|| {
             Error::new(Status::InvalidArg, format!("no memory waits for the token {token}"))
         })?;
-        let segment = Segment::open(descriptor.into(), &identity).map_err(failed)?;
+        let segment = Segment::open(memory.descriptor.into(), &memory.identity).map_err(failed)?;
         // A fault in this thread would end the host.
         let segment = segment.guarded().map_err(failed)?;
-        usage.begin();
-        let lane =
-            Self::attach(env, Arc::new(segment), String::new(), (Taker::Shelf(shelf), Some(output)), wake)?;
-        raw::count_shared_bytes(usage.clone());
-        Ok(Self { usage: Some(usage), ..lane })
+        memory.usage.begin();
+        let mut end = lane::WorkerLane::new(Arc::new(segment));
+        let ear = match memory.bells {
+            Some(bells) => {
+                let (ear, sender) = Ear::for_threads(&env, Waker::new(&env, &wake)?)?;
+                let _ = bells.worker.set(sender);
+                end.listen(Arc::default());
+                end.ring_by(move || bells.host.send());
+                Some(ear)
+            }
+            None => {
+                watch(&mut end, wake)?;
+                None
+            }
+        };
+        raw::count_shared_bytes(memory.usage.clone());
+        let (taker, output) = (Taker::Shelf(memory.shelf), Some(memory.output));
+        Ok(Self { usage: Some(memory.usage), output, ..Self::attached(&env, end, ear, taker)? })
     }
 
     /// Attaches this process to the memory that its boot payload names. `wake` is called once something
     /// arrives while the lane sleeps. Throws, with a sentence for stderr, if this is not the process that the
     /// payload is for.
-    #[napi(factory, ts_args_type = "wake: () => void")]
-    pub fn attach_process(env: Env, wake: Function<'_, (), ()>) -> Result<Self> {
+    #[napi(factory, ts_args_type = "isNode: boolean, wake: () => void")]
+    pub fn attach_process(env: Env, is_node: bool, wake: Function<'_, (), ()>) -> Result<Self> {
         let attached = handshake::attach().map_err(failed)?;
-        let taker = Taker::socket(attached.control);
-        Self::attach(env, attached.segment, attached.boot.program, (taker, None), wake)
+        let mut end = lane::WorkerLane::new(attached.segment);
+        let mut ear = None;
+        if let Some(bell) = attached.bell {
+            if ear::can_hear(is_node) {
+                let waker = Waker::new(&env, &wake)?;
+                // A worker trusts its host, so its rings are not counted.
+                ear = Some(Ear::for_bell(&env, waker, bell.clone(), |_| true)?);
+                end.listen(Arc::default());
+            }
+            end.offer_bell(move || bell.ring());
+        }
+        if ear.is_none() {
+            watch(&mut end, wake)?;
+        }
+        let lane = Self::attached(&env, end, ear, Taker::socket(attached.control))?;
+        Ok(Self { program: attached.boot.program, ..lane })
     }
 
-    fn attach(
-        env: Env,
-        segment: Arc<Segment>,
-        program: String,
-        (taker, output): (Taker, Option<ThreadOutput>),
-        wake: Function<'_, (), ()>,
-    ) -> Result<Self> {
-        let mut end = lane::WorkerLane::new(segment);
-        let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-        end.watch(move || {
-            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        })
-        .map_err(system("the lane's thread"))?;
-        let cell = Rc::new(Cell { end: RefCell::new(Some(end)), violation: std::cell::Cell::new(None) });
-        env.add_env_cleanup_hook(cell.clone(), |cell| drop(cell.end.take()))?;
-        Ok(Self { cell, program, taker: RefCell::new(taker), output, usage: None })
+    fn attached(env: &Env, end: lane::WorkerLane, ear: Option<Ear>, taker: Taker) -> Result<Self> {
+        let cell = Cell::new(end, ear);
+        env.add_env_cleanup_hook(cell.clone(), |cell| drop((cell.end.take(), cell.ear.take())))?;
+        Ok(Self { cell, program: String::new(), taker: RefCell::new(taker), output: None, usage: None })
     }
 
     /// What the worker is to run, from the boot payload. Empty in a thread, which is told otherwise.
@@ -211,6 +227,15 @@ impl WorkerLane {
             None => Err(failed("the lane is closed")),
         }
     }
+}
+
+/// Starts the thread that has `wake` called.
+fn watch(end: &mut lane::WorkerLane, wake: Function<'_, (), ()>) -> Result<()> {
+    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+    end.watch(move || {
+        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    })
+    .map_err(system("the lane's thread"))
 }
 
 /// Has this process's own stdout and stderr make their writers wait, whatever the runtime has set.

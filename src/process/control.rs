@@ -1,12 +1,14 @@
 //! The control socket: how further memory gets to a process that runs.
 //!
 //! ```text
-//!   host       a pair of sockets; two messages wait in it before the process starts:
+//!   host       a pair of sockets; three messages wait in it before the process starts:
 //!                [stdin]     with what is to become descriptor 0
+//!                [bell]      with what is to become descriptor 4
 //!                [hello]     the nonce of the worker's segment
-//!   launcher   gets the worker's end as descriptor 0, moves it to 3, takes the first message, puts its descriptor on 0
+//!   launcher   gets the worker's end as descriptor 0, moves it to 3, takes the first two messages, puts their
+//!              descriptors on 0 and 4
 //!   wrapper    keeps descriptor 3 or not: nobody depends on it
-//!   worker     believes descriptor 3 if the second message is there, and takes it out of its children's reach
+//!   worker     believes descriptor 3 if the last message is there, and takes it out of its children's reach
 //!   later      [memory, id, size] with its descriptor, [forget, id]: from the host to the worker
 //! ```
 //!
@@ -26,6 +28,7 @@ use rustix::net::{
 };
 use rustix::stdio::dup2_stdin;
 
+use super::bell;
 use crate::sys::descriptors;
 
 /// Where a worker finds its end.
@@ -35,6 +38,7 @@ const STDIN: u64 = 0;
 const HELLO: u64 = 1;
 const MEMORY: u64 = 2;
 const FORGET: u64 = 3;
+const BELL: u64 = 4;
 
 /// Bytes of a message: its kind, and two numbers or a nonce.
 const MESSAGE_BYTES: usize = 24;
@@ -76,8 +80,8 @@ pub struct ControlSocket(OwnedFd);
 
 impl ControlSocket {
     /// A socket, and the worker's end of it, which the launcher gets as descriptor 0. The launcher then puts
-    /// `stdin` there.
-    pub fn open(stdin: &OwnedFd, nonce: &[u8; 16]) -> io::Result<(Self, OwnedFd)> {
+    /// `stdin` there, and the worker's end of `bell` on its own number.
+    pub fn open(stdin: &OwnedFd, bell: &OwnedFd, nonce: &[u8; 16]) -> io::Result<(Self, OwnedFd)> {
         let (host, worker) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         // From now on the worker can't send, so nothing can pile up here.
@@ -85,7 +89,12 @@ impl ControlSocket {
         let socket = Self(host);
         let mut hello = message(HELLO, 0, 0);
         hello[8..].copy_from_slice(nonce);
-        for (bytes, descriptor) in [(message(STDIN, 0, 0), Some(stdin.as_fd())), (hello, None)] {
+        let messages = [
+            (message(STDIN, 0, 0), Some(stdin.as_fd())),
+            (message(BELL, 0, 0), Some(bell.as_fd())),
+            (hello, None),
+        ];
+        for (bytes, descriptor) in messages {
             if socket.send(&bytes, descriptor)? == Sent::Full {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -166,23 +175,31 @@ impl Receiver {
 }
 
 /// For the launcher: moves the socket from descriptor 0 to [`DESCRIPTOR`], and puts what it brings on
-/// descriptor 0. Descriptors above 2 are closed by then.
-pub fn take_stdin() -> io::Result<()> {
+/// descriptor 0 and on that of the bell. Descriptors above 2 are closed by then.
+pub fn take_descriptors() -> io::Result<()> {
     let socket = descriptors::duplicate(0)?;
-    let Some((bytes, Some(stdin))) = receive(socket.as_fd(), RecvFlags::empty())? else {
-        return Err(io::Error::other("descriptor 0 is not the control socket"));
-    };
-    if bytes != message(STDIN, 0, 0) {
-        return Err(io::ErrorKind::InvalidData.into());
+    dup2_stdin(&expect(socket.as_fd(), STDIN)?)?;
+    let bell = expect(socket.as_fd(), BELL)?;
+    // Each has got the lowest free number.
+    keep(socket, DESCRIPTOR)?;
+    keep(bell, bell::DESCRIPTOR)
+}
+
+/// The descriptor that the next message brings, which is to be of this kind.
+fn expect(socket: BorrowedFd<'_>, kind: u64) -> io::Result<OwnedFd> {
+    match receive(socket, RecvFlags::empty())? {
+        Some((bytes, Some(descriptor))) if bytes == message(kind, 0, 0) => Ok(descriptor),
+        _ => Err(io::Error::other("descriptor 0 is not the control socket")),
     }
-    dup2_stdin(&stdin)?;
-    drop(stdin);
-    // The socket has the lowest free number. It has to stay open in the program that is executed next.
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty())?;
-    if socket.as_raw_fd() != DESCRIPTOR {
-        return Err(io::Error::other("descriptor 3 is in use"));
+}
+
+/// Leaves a descriptor open, under the number that it has, in the program that is executed next.
+fn keep(descriptor: OwnedFd, number: i32) -> io::Result<()> {
+    if descriptor.as_raw_fd() != number {
+        return Err(io::Error::other(format!("descriptor {number} is in use")));
     }
-    let _ = socket.into_raw_fd();
+    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::empty())?;
+    let _ = descriptor.into_raw_fd();
     Ok(())
 }
 
@@ -229,10 +246,10 @@ mod tests {
         File::open("/dev/null").unwrap().into()
     }
 
-    /// A socket whose first two messages have been taken.
+    /// A socket whose first messages have been taken.
     fn open() -> (ControlSocket, Receiver) {
-        let (host, worker) = ControlSocket::open(&null(), &[7; 16]).unwrap();
-        for _ in 0..2 {
+        let (host, worker) = ControlSocket::open(&null(), &null(), &[7; 16]).unwrap();
+        for _ in 0..3 {
             receive(worker.as_fd(), RecvFlags::empty()).unwrap().unwrap();
         }
         (host, Receiver(worker))

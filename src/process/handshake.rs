@@ -5,7 +5,7 @@
 //!   2. open the memory: descriptor 0 anew, or the name; check magic, version, sizes, nonce; map it
 //!   3. take the worker's owner lock; put /dev/null on descriptor 0; show the host which process this is
 //!   4. start the watchdogs: the host's lock is released, or the segment says stop -> the process group ends
-//!   5. take the control socket, if the wrapper has left it; clear the death signal that the launcher set
+//!   5. take the control socket and the bell, if the wrapper has left them; clear the death signal that the launcher set
 //!   6. if its policy allows no programs: give up the means to execute any, in every thread
 //! ```
 //!
@@ -24,6 +24,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{dup2_stdin, getpgrp, getpid, getppid};
 
+use super::bell::Bell;
 use super::boot::{BOOT_VARIABLE, Boot, Memory, WORKER_MARK, WORKER_VARIABLE};
 use super::control::Receiver;
 use super::owner_lock::{self, Owner};
@@ -46,6 +47,8 @@ pub struct Attached {
     pub boot: Boot,
     /// The socket by which further memory comes, if the wrapper has passed it on.
     pub control: Option<Receiver>,
+    /// By which it and its host wake each other, if the wrapper has passed it on.
+    pub bell: Option<Bell>,
 }
 
 /// Attaches this process to its segment. The error is a sentence for stderr.
@@ -81,6 +84,7 @@ pub fn attach() -> Result<Attached, String> {
 
     signals::end_on_term_as_first_process().map_err(|error| format!("SIGTERM cannot be handled: {error}"))?;
     let control = Receiver::claim(&boot.segment.nonce);
+    let bell = Bell::claim(&boot.segment.nonce);
     let segment = Arc::new(segment);
     let (host, host_group) = boot.host;
     watch(lock, segment.clone(), host_group)
@@ -92,7 +96,7 @@ pub fn attach() -> Result<Attached, String> {
         seccomp::give_up_exec()
             .map_err(|error| format!("the right to execute programs cannot be given up: {error}"))?;
     }
-    Ok(Attached { segment, boot, control })
+    Ok(Attached { segment, boot, control, bell })
 }
 
 /// Opens the memory twice: to map it, and to hold locks on.

@@ -1,8 +1,9 @@
 //! Starting a worker process: `launcher ++ wrapper ++ runtime ++ runtime flags ++ worker entry`.
 //!
 //! The child's descriptor 0 is the segment, or `/dev/null` if the worker opens the segment by name.
-//! Descriptor 3 is the control socket, which brings descriptor 0 (see [`super::control`]). Descriptors 1 and
-//! 2 are pipes to the reactor, and the launcher closes the rest. The child leads a process group of its own
+//! Descriptor 3 is the control socket, which brings descriptor 0 and descriptor 4, the bell (see
+//! [`super::control`] and [`super::bell`]). Descriptors 1 and 2 are pipes to the reactor, and the launcher
+//! closes the rest. The child leads a process group of its own
 //! from its first instruction. `std::process::Command` uses posix_spawn here, whose cost does not grow with
 //! the host's memory as that of fork does.
 

@@ -9,6 +9,7 @@
 //!   reactor: pidfd, lock, stdout, stderr <--- (lives, or dies)
 //! ```
 
+pub mod bell;
 pub mod boot;
 pub mod control;
 pub mod handover;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::unistd::{getpgrp, getpid};
 
+use super::bell::Bell;
 use super::boot::{self, BOOT_VARIABLE, Boot, WORKER_MARK, WORKER_VARIABLE};
 use super::control::ControlSocket;
 use super::launch::{Launch, Limits, Role, with_launcher};
@@ -58,6 +59,8 @@ pub struct Started {
     pub id: WorkerId,
     /// By which it gets further memory.
     pub control: ControlSocket,
+    /// By which both wake each other, if a wrapper leaves the worker its end.
+    pub bell: Bell,
     /// True if it may start programs.
     pub has_programs: bool,
 }
@@ -92,20 +95,20 @@ pub fn start(
 ) -> Result<Started, StartError> {
     let (stdio, messages) = (start.stdio, start.messages.take());
     let has_programs = may_start_programs(&start);
-    let (launch, lock, control) = assemble(start, memory, segment)?;
+    let (launch, lock, (control, bell)) = assemble(start, memory, segment)?;
     let id = next_id();
     let request = LaunchRequest { launch, lock, stdio, messages, on_event };
     reactor::launch(id, request).map_err(system("the reactor"))?;
-    Ok(Started { id, control, has_programs })
+    Ok(Started { id, control, bell, has_programs })
 }
 
-/// What the reactor is to start, the file with the host's owner lock, and the host's end of the control
-/// socket.
+/// What the reactor is to start, the file with the host's owner lock, and the host's ends of the control
+/// socket and of the bell.
 fn assemble(
     mut start: Start,
     memory: WorkerMemory,
     segment: Identity,
-) -> Result<(Launch, File, ControlSocket), StartError> {
+) -> Result<(Launch, File, (ControlSocket, Bell)), StartError> {
     let role = role_of(&start, &memory);
     if let (Some(spec), WorkerMemory::Named { path, .. }) = (&mut start.sandbox, &memory) {
         spec.memory = Some(fs::canonicalize(path).map_err(system("the worker's memory"))?);
@@ -113,8 +116,9 @@ fn assemble(
     let sandbox = start.sandbox.as_ref().map(SandboxSpec::argument).transpose();
     let sandbox = sandbox.map_err(StartError::Refused)?;
     let (stdin, lock, memory) = lock_memory(memory).map_err(system("the worker's memory"))?;
+    let (bell, its_bell) = Bell::open(&segment.nonce).map_err(system("the bell"))?;
     let (control, stdin) =
-        ControlSocket::open(&stdin, &segment.nonce).map_err(system("the control socket"))?;
+        ControlSocket::open(&stdin, &its_bell, &segment.nonce).map_err(system("the control socket"))?;
     let runs = may_start_programs(&start);
     let host = (getpid().as_raw(), getpgrp().as_raw());
     let payload = Boot { segment, memory, host, runs, program: start.program }.encode().map_err(too_long)?;
@@ -129,7 +133,7 @@ fn assemble(
         reads_stdout: start.stdio != Stdio::Ignore,
         role,
     };
-    Ok((launch, lock, control))
+    Ok((launch, lock, (control, bell)))
 }
 
 /// What the launcher may do without the worker does not insist on.

@@ -17,3 +17,4 @@ pub mod rehearsal;
 pub mod seccomp;
 pub mod signals;
 pub mod sockets;
+pub mod uv;

@@ -1,18 +1,20 @@
-//! The doorbell: what a side sleeps on, and the thread that sleeps.
+//! The doorbell: what a side sleeps on, and how it is woken.
 //!
 //! ```text
-//!   sleeper: word = ASLEEP; fence; anything to do? -> no: futex_wait(word, ASLEEP)
-//!   ringer:  publish;       fence; word is ASLEEP? -> swap AWAKE, futex_wake(word)
+//!   sleeper: word = ASLEEP or LISTENING; fence; anything to do? -> no: sleep
+//!   ringer:  publish; fence; word is not AWAKE? -> swap AWAKE; it was ASLEEP: futex_wake(word), LISTENING: the bell
 //! ```
 //!
 //! The two fences make it certain that either the sleeper sees what was published or the ringer sees that it
 //! sleeps. A ring may be late: before its swap, the sleeper may have found by itself what was published, and
-//! have gone to sleep again. So if the sleeper's thread finds the word AWAKE and nothing to do while its side
-//! sleeps, it puts ASLEEP back and looks again.
+//! have gone to sleep again.
 //!
-//! A JavaScript thread never sleeps here itself: its event loop has other things to do. It arms a [`Waiter`],
-//! whose thread sleeps in its place and calls it back once. Awake sides cost each other one load per
-//! exchange.
+//! A JavaScript thread never sleeps here itself: its event loop has other things to do. There are two ways.
+//! A [`Listener`] is woken directly: the ringer has a bell that wakes the event loop itself, see
+//! [`crate::sys::uv`] and [`crate::process::bell`]. A late ring has it look, find nothing, and listen again.
+//! Where there is no such bell, a [`Waiter`] has a thread that sleeps on the word in its place and calls it
+//! back once. If the thread finds the word AWAKE and nothing to do while its side sleeps, it puts ASLEEP back
+//! and looks again. Awake sides cost each other one load per exchange.
 //!
 //! The kernel knows a sleeper by its file and page. If the memory goes away, nobody can reach the sleeper any
 //! more: the guard maps another page in its place. So nobody waits for a thread whose segment is lost. If a
@@ -30,16 +32,25 @@ use super::segment::Segment;
 use super::sync::{AtomicBool, AtomicU32, Builder, JoinHandle, Ordering, fence, futex};
 
 const AWAKE: u32 = 0;
+/// A thread sleeps on the word.
 const ASLEEP: u32 = 1;
+/// The event loop is to be woken by its bell.
+const LISTENING: u32 = 2;
 
-/// Wakes the side that sleeps on `word`. True if it slept. Publish what it is to find before you call this.
-pub fn ring(word: &AtomicU32) -> bool {
+/// Wakes the side that sleeps on `word`, by `bell` if it listens for that. True if it slept. Publish what it is
+/// to find before you call this.
+pub fn ring(word: &AtomicU32, bell: impl FnOnce()) -> bool {
     fence(Ordering::SeqCst);
-    let asleep = word.load(Ordering::Relaxed) == ASLEEP && word.swap(AWAKE, Ordering::SeqCst) == ASLEEP;
-    if asleep {
-        wake_all(word);
+    if word.load(Ordering::Relaxed) == AWAKE {
+        return false;
     }
-    asleep
+    match word.swap(AWAKE, Ordering::SeqCst) {
+        ASLEEP => wake_all(word),
+        LISTENING => bell(),
+        // Somebody else has rung, or a hostile peer has written nonsense on its own doorbell.
+        _ => return false,
+    }
+    true
 }
 
 /// Wakes every thread that waits for a change of `word`.
@@ -57,6 +68,48 @@ pub fn wait(word: &AtomicU32, value: u32) {
 /// on kernels that can't sleep on two words.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// Whether there is anything to do for a side that sleeps.
+pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How often a side has begun to listen. Each time entitles the other side to one ring.
+pub type Times = std::sync::atomic::AtomicU64;
+
+/// A side whose event loop is woken by its bell.
+pub struct Listener {
+    segment: Arc<Segment>,
+    doorbell: Word,
+    ready: Ready,
+    times: Arc<Times>,
+}
+
+impl Listener {
+    /// `ready` says whether there is anything to do. `times` is raised before each time that the bell may ring.
+    pub fn new(segment: Arc<Segment>, doorbell: Word, ready: Ready, times: Arc<Times>) -> Self {
+        Self { segment, doorbell, ready, times }
+    }
+
+    /// Puts this side to sleep. True if it listens now, false if there is something to do already.
+    pub fn arm(&self) -> bool {
+        self.times.fetch_add(1, Ordering::Relaxed);
+        // A swap for the models' sake, as in `Waiter::arm`.
+        self.segment.word(self.doorbell).swap(LISTENING, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if (self.ready)() || self.segment.lost() {
+            self.disarm();
+            return false;
+        }
+        true
+    }
+
+    /// Says that this side is awake and that nobody needs to ring. At worst a late ring has it look once.
+    pub fn disarm(&self) {
+        let word = self.segment.word(self.doorbell);
+        if word.load(Ordering::Relaxed) != AWAKE {
+            word.store(AWAKE, Ordering::SeqCst);
+        }
+    }
+}
+
 const IDLE: u32 = 0;
 const ARMED: u32 = 1;
 const QUIT: u32 = 2;
@@ -70,7 +123,7 @@ pub struct Waiter {
     doorbell: Word,
     state: Arc<AtomicU32>,
     asleep: Arc<AtomicBool>,
-    ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    ready: Ready,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,13 +132,13 @@ impl Waiter {
     pub fn start(
         segment: Arc<Segment>,
         doorbell: Word,
-        ready: Arc<dyn Fn() -> bool + Send + Sync>,
+        ready: Ready,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let state = Arc::new(AtomicU32::new(IDLE));
         let asleep = Arc::new(AtomicBool::new(false));
         let watched = segment.clone();
-        let ready: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(move || ready() || watched.lost());
+        let ready: Ready = Arc::new(move || ready() || watched.lost());
         let sleeper = Sleeper {
             segment: segment.clone(),
             doorbell,
@@ -125,6 +178,15 @@ impl Waiter {
         if word.load(Ordering::Relaxed) != AWAKE {
             word.store(AWAKE, Ordering::SeqCst);
         }
+    }
+}
+
+impl Waiter {
+    /// Has the thread end by and by, without waiting for it. Once more it may call `wake`.
+    pub fn retire(mut self) {
+        self.thread = None;
+        self.state.store(QUIT, Ordering::SeqCst);
+        wake_all(&self.state);
     }
 }
 
@@ -170,7 +232,7 @@ struct Sleeper {
     doorbell: Word,
     state: Arc<AtomicU32>,
     asleep: Arc<AtomicBool>,
-    ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    ready: Ready,
 }
 
 impl Sleeper {
@@ -267,7 +329,7 @@ mod tests {
             segment.word(Word::CompletionTail).store(0, Ordering::Release);
             assert!(waiter.arm());
             segment.word(Word::CompletionTail).store(1, Ordering::Release);
-            ring(segment.word(Word::HostDoorbell));
+            ring(segment.word(Word::HostDoorbell), || ());
             woken.recv_timeout(WATCHDOG).unwrap();
             assert!(woken.try_recv().is_err());
         }
@@ -293,7 +355,7 @@ mod tests {
             waiter.disarm();
             assert!(waiter.arm());
             segment.word(Word::CompletionTail).store(1, Ordering::Release);
-            ring(segment.word(Word::HostDoorbell));
+            ring(segment.word(Word::HostDoorbell), || ());
             woken.recv_timeout(WATCHDOG).expect("a ring was lost");
         }
     }
@@ -317,7 +379,7 @@ mod tests {
             }
             std::thread::sleep(Duration::from_millis(1));
             tail.store(2 * round, Ordering::Release);
-            ring(word);
+            ring(word, || ());
             woken.recv_timeout(WATCHDOG).expect("a ring was lost");
             head.store(2 * round, Ordering::Release);
         }

@@ -79,6 +79,9 @@ pub enum Word {
     Aborts = 10,
     /// 1 while the worker runs one task after another, 0 while it is in its event loop. Written by the worker.
     Running = 11,
+    /// 1 if the worker can ring a host that listens for its bell. Written by the worker before it reports
+    /// that it has attached.
+    Rings = 12,
 }
 
 impl Word {
@@ -367,7 +370,7 @@ pub const STAGING_BYTES: usize = STAGING_INBOX_AT + INBOX_BYTES;
 const _: () = {
     assert!(size_of::<Slot>() == SLOT_BYTES && align_of::<Slot>() == 8);
     assert!(size_of::<Header>() <= HEADER_WORDS_AT);
-    assert!(Word::Running.at() + WORD_STRIDE <= ABORTS_AT);
+    assert!(Word::Rings.at() + WORD_STRIDE <= ABORTS_AT);
     assert!(RING_SLOTS.is_power_of_two() && MAX_CALLS > RING_SLOTS);
     assert!(RINGS_AT.is_multiple_of(4096) && (RING_SLOTS * SLOT_BYTES).is_multiple_of(4096));
     assert!(CHUNK_BYTES.is_multiple_of(4096) && SMALL_BYTES < CHUNK_BYTES);

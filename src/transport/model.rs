@@ -100,7 +100,7 @@ fn every_ring_is_heard(rings: u32) {
         thread::spawn(move || {
             for number in 1..=rings {
                 segment.word(tail).store(number, Ordering::Release);
-                ring(segment.word(Word::HostDoorbell));
+                ring(segment.word(Word::HostDoorbell), || ());
             }
         })
     };

@@ -19,6 +19,8 @@ pub enum Violation {
     Credit,
     /// A slot's length or offset points outside the arena.
     OutOfRange,
+    /// It has rung the bell more often than this side has listened for it.
+    Rings,
     /// The shared memory is gone, see [`super::sigbus`].
     Lost,
 }
@@ -33,6 +35,7 @@ impl Violation {
             Self::Unexpected => "a completion does for its call what that call does not expect",
             Self::Credit => "a stream went beyond its credit",
             Self::OutOfRange => "a completion's payload lies outside the arena",
+            Self::Rings => "the bell was rung without end",
             Self::Lost => "the shared memory is gone (it was truncated, or there is no memory left for it)",
         }
     }

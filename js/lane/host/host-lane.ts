@@ -4,6 +4,7 @@ import type { KillOrder } from "../../call/call";
 import {
   type Exchange,
   type Flood,
+  IS_NODE,
   type NativeHostLane,
   native,
   PUBLISH_ONLY,
@@ -133,7 +134,8 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     this.#initialBytes = options.initialBytes;
     this.#events = events;
     this.#tasks = options.tasks;
-    this.native = new (native().HostLane)(arenaBytes, namePrefix, () => this.#poller.wake());
+    const wake = () => this.#poller.wake();
+    this.native = new (native().HostLane)(arenaBytes, namePrefix, isThread, IS_NODE, wake);
     this.#exchange = this.native.exchangeFunction();
     const staging = this.native.staging();
     this.#words = new Uint32Array(staging);

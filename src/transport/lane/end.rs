@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::spin::Spinner;
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::blocks;
-use crate::transport::doorbell::{self, Waiter};
+use crate::transport::doorbell::{self, Listener, Ready, Times, Waiter};
 use crate::transport::layout::{CHUNK_BYTES, FLAG_ARENA, RING_SLOTS, SMALL_BYTES, Slot, StagingWord, Word};
 use crate::transport::ring::{Consumer, Producer};
 use crate::transport::segment::Segment;
@@ -60,7 +60,7 @@ pub const WORKER: Side = Side {
     obeys: true,
 };
 
-/// What the waiter thread compares the segment's words with while its side sleeps.
+/// What the segment's words are compared with while the side sleeps.
 #[derive(Default)]
 pub struct Seen {
     /// True if the side is to be woken for room too.
@@ -75,6 +75,12 @@ pub struct Seen {
     pub(super) running: AtomicBool,
 }
 
+/// How this end sleeps.
+enum Sleeper {
+    Waiter(Waiter),
+    Listener(Listener),
+}
+
 /// What both ends do alike.
 pub struct End {
     pub(super) segment: Arc<Segment>,
@@ -85,8 +91,10 @@ pub struct End {
     pub(super) sent: Sent,
     pub(super) staging: Arc<Staging>,
     pub(super) seen: Arc<Seen>,
-    waiter: Option<Waiter>,
+    sleeper: Option<Sleeper>,
     armed: bool,
+    /// Wakes the other side, if it listens.
+    bell: Option<Box<dyn Fn() + Send>>,
     /// The incoming head when the other side was last rung for room.
     told: u32,
     spinner: Spinner,
@@ -104,8 +112,9 @@ impl End {
             sent: no_slots(),
             staging,
             seen: Arc::default(),
-            waiter: None,
+            sleeper: None,
             armed: false,
+            bell: None,
             told: 0,
             spinner: Spinner::default(),
             segment,
@@ -115,10 +124,10 @@ impl End {
         end
     }
 
-    /// Starts the thread that calls `wake` when something arrives while this end sleeps.
-    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
+    /// Whether there is anything to do for this end while it sleeps.
+    fn ready(&self) -> Ready {
         let (segment, side, seen) = (self.segment.clone(), self.side, self.seen.clone());
-        let ready = Arc::new(move || {
+        Arc::new(move || {
             let word = |word: Word| segment.word(word).load(Ordering::Acquire);
             word(side.into.0) != seen.taken.load(Ordering::Acquire)
                 || (seen.wants_room.load(Ordering::Acquire)
@@ -126,9 +135,28 @@ impl End {
                         || (seen.running.load(Ordering::Acquire) && word(Word::Running) == 0)))
                 || (side.obeys
                     && (word(Word::Stop) != 0 || word(Word::Aborts) != seen.aborts.load(Ordering::Acquire)))
-        });
-        self.waiter = Some(Waiter::start(self.segment.clone(), side.own_doorbell, ready, wake)?);
+        })
+    }
+
+    /// Starts the thread that calls `wake` when something arrives while this end sleeps.
+    pub fn watch(&mut self, wake: impl Fn() + Send + 'static) -> io::Result<()> {
+        let waiter = Waiter::start(self.segment.clone(), self.side.own_doorbell, self.ready(), wake)?;
+        self.sleeper = Some(Sleeper::Waiter(waiter));
         Ok(())
+    }
+
+    /// From now on this end is woken by its bell. `times` counts how often the other side may ring it.
+    pub fn listen(&mut self, times: Arc<Times>) {
+        self.disarm();
+        let listener = Listener::new(self.segment.clone(), self.side.own_doorbell, self.ready(), times);
+        if let Some(Sleeper::Waiter(waiter)) = self.sleeper.replace(Sleeper::Listener(listener)) {
+            waiter.retire();
+        }
+    }
+
+    /// Has `bell` called to wake the other side while it listens.
+    pub fn ring_by(&mut self, bell: impl Fn() + Send + 'static) {
+        self.bell = Some(Box::new(bell));
     }
 
     /// The outcome of working with the segment, or [`Violation::Lost`] if the segment was lost meanwhile:
@@ -159,7 +187,8 @@ impl End {
 
     /// Wakes the other side; true if it slept.
     pub fn ring_other(&self) -> bool {
-        doorbell::ring(self.segment.word(self.side.other_doorbell))
+        let bell = || self.bell.iter().for_each(|bell| bell());
+        doorbell::ring(self.segment.word(self.side.other_doorbell), bell)
     }
 
     /// Rings the other side if it waits for room, after the incoming head has moved to `head`.
@@ -237,9 +266,13 @@ impl End {
         self.segment.word(self.side.own_wants_room).store(u32::from(wanted), Ordering::SeqCst);
     }
 
-    /// Goes to sleep. False if something has arrived already, or if no thread watches.
+    /// Goes to sleep. False if something has arrived already, or if nothing would wake this end.
     pub fn arm(&mut self) -> bool {
-        self.armed = self.waiter.as_ref().is_some_and(Waiter::arm);
+        self.armed = match &self.sleeper {
+            Some(Sleeper::Waiter(waiter)) => waiter.arm(),
+            Some(Sleeper::Listener(listener)) => listener.arm(),
+            None => false,
+        };
         self.armed
     }
 
@@ -247,8 +280,10 @@ impl End {
     pub fn disarm(&mut self) {
         if self.armed {
             self.armed = false;
-            if let Some(waiter) = &self.waiter {
-                waiter.disarm();
+            match &self.sleeper {
+                Some(Sleeper::Waiter(waiter)) => waiter.disarm(),
+                Some(Sleeper::Listener(listener)) => listener.disarm(),
+                None => {}
             }
         }
     }
@@ -317,6 +352,20 @@ pub trait LaneEnd {
         Self: Sized,
     {
         self.end_mut().watch(wake)
+    }
+
+    /// From now on this end is woken by its bell. `times` is raised each time that the other side becomes
+    /// entitled to ring it once.
+    fn listen(&mut self, times: Arc<Times>) {
+        self.end_mut().listen(times);
+    }
+
+    /// Has `bell` called to wake the other side while it listens.
+    fn ring_by(&mut self, bell: impl Fn() + Send + 'static)
+    where
+        Self: Sized,
+    {
+        self.end_mut().ring_by(bell);
     }
 
     /// A private copy of a large payload that the last exchange has brought: `bytes` bytes from byte `offset`

@@ -10,7 +10,7 @@ use super::accounts::Calls;
 use super::end::{End, HOST, LaneEnd};
 use super::spin::{MAX_WORKER_SPIN, cores_to_spare};
 use crate::transport::arena::{Arena, Reserve};
-use crate::transport::doorbell;
+use crate::transport::doorbell::{self, Times};
 use crate::transport::layout::{
     FLAG_ARENA, FLAG_CLAIM, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES,
     INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot,
@@ -28,6 +28,9 @@ pub struct HostLane {
     /// The worker has said that it is about to end.
     fatal: bool,
     worker_spin: Option<bool>,
+    /// There is a bell, and this counts how often the worker may ring it. It is used once the worker has said
+    /// that it can ring.
+    bell: Option<Arc<Times>>,
     /// Bytes of payloads that are received and not handed back. Payloads don't overlap, so an honest worker
     /// never gets above the arena's size.
     held: usize,
@@ -46,6 +49,7 @@ impl HostLane {
             booting: true,
             fatal: false,
             worker_spin: None,
+            bell: None,
             held: 0,
         }
     }
@@ -283,6 +287,12 @@ impl HostLane {
         segment.let_go(&lent);
     }
 
+    /// Has this end listen for its bell as soon as the worker says that it can ring. `times` counts how often
+    /// the worker may.
+    pub fn listen_later(&mut self, times: Arc<Times>) {
+        self.bell = Some(times);
+    }
+
     /// Tells the worker that nobody waits for a call any more, which is in flight or staged. If it is staged, the
     /// worker does not enter its task.
     pub fn abort(&mut self, call: u32) {
@@ -334,6 +344,9 @@ impl LaneEnd for HostLane {
 
     fn arm(&mut self) -> bool {
         self.hand_back();
+        if self.bell.is_some() && self.end.segment.word(Word::Rings).load(Ordering::Acquire) != 0 {
+            self.bell.take().into_iter().for_each(|times| self.end.listen(times));
+        }
         self.end.arm()
     }
 }

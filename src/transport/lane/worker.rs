@@ -54,6 +54,12 @@ impl WorkerLane {
         Ok(available)
     }
 
+    /// Tells the host that this end can ring its bell, and has `bell` called for that.
+    pub fn offer_bell(&mut self, bell: impl Fn() + Send + 'static) {
+        self.end.ring_by(bell);
+        self.end.segment.word(Word::Rings).store(1, Ordering::Release);
+    }
+
     /// True once the host has said stop.
     pub fn stopped(&self) -> bool {
         self.end.segment.word(Word::Stop).load(Ordering::Acquire) != 0
