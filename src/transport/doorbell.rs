@@ -53,6 +53,17 @@ pub fn ring(word: &AtomicU32, bell: impl FnOnce()) -> bool {
     true
 }
 
+/// Has this thread itself sleep on `word` until it is rung, at most for `limit`, unless `ready` is true at once.
+pub fn doze(word: &AtomicU32, ready: impl Fn() -> bool, limit: Duration) {
+    // A swap for the models' sake, as in `Waiter::arm`.
+    word.swap(ASLEEP, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+    if !ready() {
+        futex::wait(word, ASLEEP, Some(limit));
+    }
+    word.store(AWAKE, Ordering::SeqCst);
+}
+
 /// Wakes every thread that waits for a change of `word`.
 pub fn wake_all(word: &AtomicU32) {
     futex::wake_all(word);

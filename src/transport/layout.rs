@@ -82,6 +82,13 @@ pub enum Word {
     /// 1 if the worker can ring a host that listens for its bell. Written by the worker before it reports
     /// that it has attached.
     Rings = 12,
+    /// Until when strangers are taken to compute on a core of this lane, in milliseconds of the system's
+    /// monotonic clock, which wrap; 0 if there are none. Either side writes it when it finds one.
+    Strangers = 13,
+    /// 1 + the number of the core on which the host has last waited while there were strangers.
+    HostCore = 14,
+    /// The same of the worker.
+    WorkerCore = 15,
 }
 
 impl Word {
@@ -342,7 +349,7 @@ pub enum StagingWord {
     /// Set to 1 when an `exchange` has woken the other side. JavaScript sets it back.
     Woke = 6,
     /// 1 while busy lanes and the host together need more cores than there are: then it is better to sleep
-    /// than to poll.
+    /// than to poll. 2 while both sides hand their cores over: then polling takes the core from the worker.
     Crowded = 7,
     /// Host only. 1 while calls wait in the pool, so that `Running` is of use. JavaScript sets it.
     Wanted = 8,
@@ -370,7 +377,7 @@ pub const STAGING_BYTES: usize = STAGING_INBOX_AT + INBOX_BYTES;
 const _: () = {
     assert!(size_of::<Slot>() == SLOT_BYTES && align_of::<Slot>() == 8);
     assert!(size_of::<Header>() <= HEADER_WORDS_AT);
-    assert!(Word::Rings.at() + WORD_STRIDE <= ABORTS_AT);
+    assert!(Word::WorkerCore.at() + WORD_STRIDE <= ABORTS_AT);
     assert!(RING_SLOTS.is_power_of_two() && MAX_CALLS > RING_SLOTS);
     assert!(RINGS_AT.is_multiple_of(4096) && (RING_SLOTS * SLOT_BYTES).is_multiple_of(4096));
     assert!(CHUNK_BYTES.is_multiple_of(4096) && SMALL_BYTES < CHUNK_BYTES);

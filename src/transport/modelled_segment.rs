@@ -16,7 +16,7 @@ pub struct Segment {
 impl Segment {
     /// A segment as it is at the start.
     pub fn fresh() -> Self {
-        let words = (0..=Word::Rings as usize).map(|_| AtomicU32::new(0)).collect();
+        let words = (0..=Word::WorkerCore as usize).map(|_| AtomicU32::new(0)).collect();
         let slots = (0..RingMemory::SLOTS).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect();
         Self { words, slots }
     }

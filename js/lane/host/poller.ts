@@ -57,6 +57,8 @@ const WAKE_POLL_MILLIS = 0.5;
 const SLOW_POLL_MILLIS = 0.02;
 /** After a slow answer the host spins for one call in so many, to find out whether answers are quick again. */
 const SLOW_PROBE = 32;
+/** Of `STAGING_CROWDED`: the worker needs this core to answer, so the host doesn't poll at all. */
+const HANDS_OVER = 2;
 /** How long the host may receive results before its event loop gets a turn. */
 const TURN_MILLIS = 1;
 
@@ -272,9 +274,10 @@ export class Poller {
     }
     const time = now();
     this.#waitingSince ||= time;
-    const hurried = this.#slow > 0 || this.#words[STAGING_CROWDED] !== 0;
-    const patience = hurried ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
-    if (time - this.#waitingSince <= patience) {
+    const crowded = this.#words[STAGING_CROWDED];
+    const hurried = this.#slow > 0 || crowded !== 0;
+    const patience = crowded === HANDS_OVER ? 0 : hurried ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
+    if (time - this.#waitingSince < patience) {
       this.#pollSoon();
     } else {
       this.sleep();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::Duration;
 
-use super::spin::Spinner;
+use super::spin::{Place, Spinner};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::blocks;
 use crate::transport::doorbell::{self, Listener, Ready, Times, Waiter};
@@ -34,6 +34,7 @@ pub struct Side {
     other_doorbell: Word,
     own_wants_room: Word,
     other_wants_room: Word,
+    pub(super) place: Place,
     /// True for the side that [`Word::Stop`] and [`Word::Aborts`] are meant for.
     obeys: bool,
 }
@@ -46,6 +47,7 @@ pub const HOST: Side = Side {
     other_doorbell: Word::WorkerDoorbell,
     own_wants_room: Word::HostWantsRoom,
     other_wants_room: Word::WorkerWantsRoom,
+    place: Place { doorbell: Word::HostDoorbell, core: Word::HostCore, other_core: Word::WorkerCore },
     obeys: false,
 };
 
@@ -57,6 +59,7 @@ pub const WORKER: Side = Side {
     other_doorbell: HOST.own_doorbell,
     own_wants_room: HOST.other_wants_room,
     other_wants_room: HOST.own_wants_room,
+    place: Place { doorbell: Word::WorkerDoorbell, core: Word::WorkerCore, other_core: Word::HostCore },
     obeys: true,
 };
 
@@ -315,9 +318,9 @@ impl End {
         self.unless_lost(Ok(block)).map_err(io::Error::other)
     }
 
-    /// Spins until something has arrived, at most for `spin`. True if something has.
-    pub fn spin(&mut self, spin: Duration) -> Result<bool, Violation> {
-        self.spinner.spin(&self.into, spin)
+    /// Waits until something has arrived, for about `spin` at most. True if something has.
+    pub fn wait(&mut self, spin: Duration) -> Result<bool, Violation> {
+        self.spinner.wait(&self.into, &self.segment, self.side.place, spin)
     }
 }
 

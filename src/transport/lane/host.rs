@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::accounts::Calls;
 use super::end::{End, HOST, LaneEnd};
-use super::spin::{MAX_WORKER_SPIN, cores_to_spare};
+use super::spin::{MAX_WORKER_SPIN, Strangers, cores_to_spare, strangers};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell::{self, Times};
 use crate::transport::layout::{
@@ -64,7 +64,7 @@ impl HostLane {
             && !spin.is_zero()
             && self.calls.any_in_flight()
             && cores_to_spare()
-            && self.end.spin(spin)?
+            && self.end.wait(spin)?
         {
             count = self.receive()?;
         }
@@ -99,9 +99,11 @@ impl HostLane {
     /// True if there are cores to spare for spinning. Tells the worker when that has changed.
     fn allow_spinning(&mut self) -> bool {
         let spare = cores_to_spare();
+        let strangers = strangers(&self.end.segment, self.end.side.place);
+        let crowded = if strangers == Strangers::Between { 2 } else { u32::from(!spare) };
+        self.end.staging.set_word(StagingWord::Crowded, crowded);
         if self.worker_spin != Some(spare) {
             self.worker_spin = Some(spare);
-            self.end.staging.set_word(StagingWord::Crowded, u32::from(!spare));
             let nanos = if spare { MAX_WORKER_SPIN.as_nanos() as u32 } else { 0 };
             self.end.segment.word(Word::WorkerSpin).store(nanos, Ordering::Relaxed);
         }

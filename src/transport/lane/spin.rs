@@ -1,10 +1,30 @@
-//! Spinning: waiting busily for a moment, where there are cores to spare for that.
+//! Waiting for the other side for a moment, by spinning or by handing the core over.
+//!
+//! ```text
+//!   no strangers       spin, and let other threads of this core run in between, of which one may be the peer
+//!   strangers, peer    spin, and let nobody run: the stranger would run for its whole time slice, a thousand times as
+//!   on another core    long as a call takes
+//!   strangers, peer    sleep on the doorbell: the peer runs at once and wakes this side on this core
+//!   on this core
+//! ```
+//!
+//! A stranger is a thread that computes on a core of the lane. Where it shares the core with both sides, a
+//! side that spins keeps the peer from running, uses its share of the core up, and then waits for the
+//! stranger. A side that sleeps keeps its claim: the kernel lets it run soon after it is woken. A side that
+//! finds a stranger says so in the segment, for a time that doubles as long as one is found again.
+//! `docs/decisions/performance.md` has the figures.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::thread::sched_getcpu;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::transport::doorbell;
+use crate::transport::layout::Word;
 use crate::transport::ring::Consumer;
+use crate::transport::segment::Segment;
 use crate::transport::violation::Violation;
 
 /// The longest that a worker may spin for its next task, whatever JavaScript asks for, if its host allows any
@@ -17,24 +37,64 @@ const SPINS_PER_CLOCK: u32 = 16;
 /// How long a side spins before it lets other threads of its core run in between.
 const SPIN_ALONE: Duration = Duration::from_nanos(500);
 
-/// If another thread ran for longer than this, it was not the peer. Then no other thread is let in for the
-/// second duration.
-const LONG_YIELD: Duration = Duration::from_micros(500);
-const CLOSED_AFTER_LONG_YIELD: Duration = Duration::from_millis(30);
+/// If this thread did not run for longer than this while it spun or let others run, it was not the peer that
+/// ran, which does something in a few microseconds.
+const STRANGER: Duration = Duration::from_micros(500);
 
-/// Waits busily for one end of a lane.
+/// How long a stranger is taken to be there after one was found, in milliseconds, and how long at most after
+/// one was found again and again.
+const STRANGER_MILLIS: u32 = 32;
+const STRANGER_MOST_MILLIS: u32 = 512;
+
+/// A wait that may take at least this long sleeps where the core is handed over. A shorter one only looks.
+const DOZE_FROM: Duration = Duration::from_micros(1);
+/// How long it sleeps at most, because the event loop stands still meanwhile.
+const DOZE: Duration = Duration::from_micros(50);
+
+/// Where a side waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The doorbell of this side.
+    pub doorbell: Word,
+    /// On which core this side has waited last.
+    pub core: Word,
+    /// On which the other side has.
+    pub other_core: Word,
+}
+
+/// Waits for one end of a lane.
 #[derive(Debug, Default)]
 pub struct Spinner {
-    /// No other thread is let onto this core before this time.
-    closed_until: Option<Instant>,
+    /// For how long a stranger was taken to be there when this side found one last, and until when, in
+    /// milliseconds.
+    last_millis: u32,
+    until: u32,
 }
 
 impl Spinner {
-    /// Spins until a slot arrives, at most for `spin`. The peer may need this very core to send the slot. So
-    /// after the first moments other threads get a turn in between, and in any case before this side gives
-    /// up.
-    pub fn spin(&mut self, into: &Consumer, spin: Duration) -> Result<bool, Violation> {
-        let start = Instant::now();
+    /// Waits until a slot arrives, at most for `spin`, or for a little longer if it is better to sleep. The
+    /// peer may need this very core to send the slot. So after the first moments other threads get a turn in
+    /// between, and in any case before this side gives up.
+    pub fn wait(
+        &mut self,
+        into: &Consumer,
+        segment: &Segment,
+        place: Place,
+        spin: Duration,
+    ) -> Result<bool, Violation> {
+        let yields = match strangers(segment, place) {
+            Strangers::None => true,
+            Strangers::Elsewhere => false,
+            Strangers::Between => {
+                if spin >= DOZE_FROM {
+                    // What is a violation is found below.
+                    doorbell::doze(segment.word(place.doorbell), || into.available() != Ok(0), DOZE);
+                }
+                return Ok(into.available()? > 0);
+            }
+        };
+        let start = now();
+        let mut last = start;
         loop {
             for _ in 0..SPINS_PER_CLOCK {
                 if into.available()? > 0 {
@@ -42,29 +102,77 @@ impl Spinner {
                 }
                 std::hint::spin_loop();
             }
-            let elapsed = start.elapsed();
-            if elapsed >= SPIN_ALONE || elapsed >= spin {
-                self.make_way();
+            let mut time = now();
+            let elapsed = time.saturating_sub(start);
+            if yields && (elapsed >= SPIN_ALONE || elapsed >= spin) {
+                std::thread::yield_now();
+                time = now();
+            }
+            // With a single core the thread that ran was most likely the peer, which has no other core.
+            if time.saturating_sub(last) > STRANGER && *CORES > 1 {
+                self.found_stranger(segment, time);
+                return Ok(into.available()? > 0);
             }
             if elapsed >= spin {
                 return Ok(into.available()? > 0);
             }
+            last = time;
         }
     }
 
-    /// Lets another thread run on this core. If a stranger took a whole time slice, no thread is let in for a
-    /// while: with a stranger on every core each call would wait for one slice after the other.
-    fn make_way(&mut self) {
-        let before = Instant::now();
-        if self.closed_until.is_some_and(|until| before < until) {
-            return;
-        }
-        std::thread::yield_now();
-        let after = Instant::now();
-        // With a single core the thread that ran was most likely the peer, which has no other core.
-        let stranger = after - before > LONG_YIELD && *CORES > 1;
-        self.closed_until = stranger.then(|| after + CLOSED_AFTER_LONG_YIELD);
+    /// Tells both sides of a stranger.
+    fn found_stranger(&mut self, segment: &Segment, time: Duration) {
+        let time = millis(time);
+        let is_again = time.wrapping_sub(self.until) < self.last_millis;
+        let twice = (self.last_millis * 2).min(STRANGER_MOST_MILLIS);
+        self.last_millis = if is_again { twice } else { STRANGER_MILLIS };
+        self.until = time.wrapping_add(self.last_millis);
+        segment.word(Word::Strangers).store(self.until.max(1), Ordering::Relaxed);
     }
+}
+
+/// Where strangers are, seen from a side of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strangers {
+    /// Nobody knows of any.
+    None,
+    /// On a core that the two sides don't share.
+    Elsewhere,
+    /// The two sides are on one core, and strangers perhaps too.
+    Between,
+}
+
+/// Where strangers are, as far as the two sides know. The times and the cores come from either side, so a time
+/// is believed only if it is one that an honest side may name.
+pub fn strangers(segment: &Segment, place: Place) -> Strangers {
+    let word = segment.word(Word::Strangers);
+    let until = word.load(Ordering::Relaxed);
+    if until == 0 {
+        return Strangers::None;
+    }
+    let left = until.wrapping_sub(millis(now()));
+    if !(1..=STRANGER_MOST_MILLIS).contains(&left) {
+        word.store(0, Ordering::Relaxed);
+        return Strangers::None;
+    }
+    let core = sched_getcpu() as u32 + 1;
+    segment.word(place.core).store(core, Ordering::Relaxed);
+    if segment.word(place.other_core).load(Ordering::Relaxed) == core {
+        Strangers::Between
+    } else {
+        Strangers::Elsewhere
+    }
+}
+
+/// The system's monotonic clock, which both sides have.
+fn now() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+/// The milliseconds of a time, which wrap.
+fn millis(time: Duration) -> u32 {
+    time.as_millis() as u32
 }
 
 /// Lanes of this process that have calls in flight: each stands for a worker that wants a core.
