@@ -6,11 +6,12 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use super::doorbell::{Waiter, ring};
+use super::doorbell::{Listener, Waiter, doze, ring};
 use super::layout::{Slot, Word};
 use super::ring::{Consumer, Producer};
 use super::segment::Segment;
@@ -132,4 +133,85 @@ fn a_ring_is_heard() {
 #[test]
 fn a_late_ring_does_not_swallow_the_next_one() {
     check(|| every_ring_is_heard(2));
+}
+
+/// A side that is woken by its bell until it has seen `rings` publications. In between it finds them by itself.
+fn every_bell_is_heard(rings: u32) {
+    let segment = Arc::new(Segment::fresh());
+    let (tail, head) = (Word::CompletionTail, Word::CompletionHead);
+    let rung = Arc::new((Mutex::new(false), Condvar::new()));
+    let ready = {
+        let segment = segment.clone();
+        move || {
+            let word = |word| segment.word(word).load(Ordering::Acquire);
+            word(tail) != word(head)
+        }
+    };
+    let listener = Listener::new(segment.clone(), Word::HostDoorbell, Arc::new(ready), Arc::default());
+    let peer = {
+        let (segment, rung) = (segment.clone(), rung.clone());
+        thread::spawn(move || {
+            for number in 1..=rings {
+                segment.word(tail).store(number, Ordering::Release);
+                ring(segment.word(Word::HostDoorbell), || {
+                    *rung.0.lock().unwrap() = true;
+                    rung.1.notify_one();
+                });
+            }
+        })
+    };
+    let mut seen = 0;
+    while seen < rings {
+        let published = segment.word(tail).load(Ordering::Acquire);
+        if published != seen {
+            seen = published;
+            segment.word(head).store(seen, Ordering::Release);
+        } else if listener.arm() {
+            let mut rung_now = rung.0.lock().unwrap();
+            while !*rung_now {
+                rung_now = rung.1.wait(rung_now).unwrap();
+            }
+            *rung_now = false;
+            drop(rung_now);
+            listener.disarm();
+        }
+    }
+    peer.join().unwrap();
+}
+
+#[test]
+fn a_bell_is_heard() {
+    check(|| every_bell_is_heard(1));
+}
+
+#[test]
+fn a_late_bell_does_not_swallow_the_next_one() {
+    check(|| every_bell_is_heard(2));
+}
+
+/// A side that sleeps on its doorbell itself until it has seen `rings` publications.
+fn every_ring_wakes_who_dozes(rings: u32) {
+    let segment = Arc::new(Segment::fresh());
+    let tail = Word::CompletionTail;
+    let peer = {
+        let segment = segment.clone();
+        thread::spawn(move || {
+            for number in 1..=rings {
+                segment.word(tail).store(number, Ordering::Release);
+                ring(segment.word(Word::HostDoorbell), || ());
+            }
+        })
+    };
+    let mut seen = 0;
+    while seen < rings {
+        let published = || segment.word(tail).load(Ordering::Acquire);
+        doze(segment.word(Word::HostDoorbell), || published() != seen, Duration::ZERO);
+        seen = published();
+    }
+    peer.join().unwrap();
+}
+
+#[test]
+fn who_dozes_is_woken() {
+    check(|| every_ring_wakes_who_dozes(2));
 }

@@ -49,7 +49,7 @@ const STRANGER_MOST_MILLIS: u32 = 512;
 /// A wait that may take at least this long sleeps where the core is handed over. A shorter one only looks.
 const DOZE_FROM: Duration = Duration::from_micros(1);
 /// How long it sleeps at most, because the event loop stands still meanwhile.
-const DOZE: Duration = Duration::from_micros(50);
+const DOZE: Duration = Duration::from_micros(200);
 
 /// Where a side waits.
 #[derive(Debug, Clone, Copy)]
