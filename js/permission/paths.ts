@@ -6,14 +6,15 @@ import { homeFolder } from "../base/home";
 /** The absolute path for what a user has written. `~/` is the home folder, and a relative path starts at `cwd`. */
 export function absolute(path: string, cwd: string): string {
   const inHome = path === "~" || path.startsWith("~/");
-  return inHome ? resolve(homeFolder(), `.${path.slice(1)}`) : resolve(cwd, path);
+  return inHome ? resolve(home(), `.${path.slice(1)}`) : resolve(cwd, path);
 }
 
 /** The links in this folder differ for each process. */
 const PROCESSES = "/proc";
 
-/** What is known of paths while `lookingOnce` runs. */
+/** What is known of paths, and of the home folder, while `lookingOnce` runs. */
 let known: Map<string, string | undefined> | undefined;
+let knownHome: string | undefined;
 
 /**
  * Runs `decide` with one look at each path. A policy asks for the same paths many times, and each look is a system call
@@ -25,7 +26,17 @@ export function lookingOnce<T>(decide: () => T): T {
     return decide();
   } finally {
     known = undefined;
+    knownHome = undefined;
   }
+}
+
+/** The home folder. Without `HOME` a look at it reads /etc/passwd. */
+export function home(): string {
+  if (known === undefined) {
+    return homeFolder();
+  }
+  knownHome ??= homeFolder();
+  return knownHome;
 }
 
 /** A path with its symbolic links resolved; undefined if it doesn't exist. */

@@ -17,7 +17,7 @@ import type { TaskSource } from "../task/program";
 import { debugContextOf, traceSetup } from "./debug-trace";
 import { LocalEngine } from "./local-engine";
 import { locateAll, locateTask } from "./locate-tasks";
-import { assertExported } from "./module-exports";
+import { Modules } from "./module-exports";
 import { type PoolOptions, resolveOptions } from "./options";
 import type { TaskPool } from "./types";
 import { type CallShape, type PoolPlan, WorkerPool } from "./worker-pool";
@@ -135,10 +135,11 @@ function refusePlugAndPlay(): void {
 
 /** Throws if it can be told at once that the bootstrap or the teardown function can't be used. */
 function checkFunctions({ bootstrap, teardown, runtime }: ResolvedWorker): void {
+  const modules = new Modules();
   for (const [option, source] of Object.entries({ bootstrap, teardown })) {
     if (source !== undefined) {
       assertImportable(`worker.${option}`, source.href, runtime);
-      assertExported(`worker.${option}`, source.href, source.name);
+      modules.assertExported(`worker.${option}`, source.href, source.name);
     }
   }
 }
