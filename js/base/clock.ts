@@ -19,8 +19,9 @@ function clock(): () => number {
   }
   const { hrtime } = process;
   return () => {
-    const [seconds, nanos] = hrtime();
-    return seconds * 1e3 + nanos / 1e6;
+    // By index: taking the pair apart goes through its iterator until V8 has optimized the caller.
+    const time = hrtime();
+    return time[0] * 1e3 + time[1] / 1e6;
   };
 }
 
