@@ -72,6 +72,9 @@ async function bundleOf(name, contents, write, banner = "") {
     platform: "node",
     target: "node20.9",
     format: "cjs",
+    // Each worker reads and compiles its program anew. Names stay, for stacks.
+    minifyWhitespace: true,
+    minifySyntax: true,
     // esbuild leaves it out: an assignment that a frozen prototype forbids would then fail in silence.
     banner: { js: `${banner}"use strict";` },
     metafile: true,

@@ -2,11 +2,12 @@
  * The files that a worker has to read to start at all, whatever its policy grants: this package, the runtime, the
  * tasks' modules and what these can import. They are derived, and `pool.permissions` shows them.
  */
-import { type Dirent, existsSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
+import { native } from "../native/addon";
 import { workerParts } from "../native/package";
 import type { ProcessRuntime } from "../runtime/options";
 import type { Program } from "../task/program";
@@ -239,25 +240,10 @@ function packageFolders(file: string): string[] {
  * The targets, outside of the folder, of links to packages. A package manager may have thousands of links within its
  * own folder.
  */
-function linksIn(folder: string, whole = folder): string[] {
-  return entriesOf(folder).flatMap((entry) => {
-    if (entry.isSymbolicLink()) {
-      const path = join(folder, entry.name);
-      return isWithin(resolve(folder, readlinkSync(path)), whole) ? [] : (real(path) ?? []);
-    }
-    const isScope = entry.name.startsWith("@") && entry.isDirectory();
-    return isScope ? linksIn(join(folder, entry.name), whole) : [];
-  });
-}
-
-/**
- * The entries of a folder; empty if this user may not read it or it is no folder, because then nothing can be imported
- * from it.
- */
-function entriesOf(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
-  }
+function linksIn(folder: string): string[] {
+  return native()
+    .packageLinks(folder)
+    .flatMap((path) =>
+      isWithin(resolve(dirname(path), readlinkSync(path)), folder) ? [] : (real(path) ?? []),
+    );
 }

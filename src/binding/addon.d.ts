@@ -343,6 +343,9 @@ export declare function runtimeNeeds(executable: string, net: boolean): ProgramN
 /** What any program must be granted to start. */
 export declare function programNeeds(executable: string): ProgramNeeds;
 
+/** The paths of the symbolic links in a folder of packages and in its scopes; none if it can't be read. */
+export declare function packageLinks(folder: string): string[];
+
 /** Memory that is mapped until it is closed, and until no buffer over it is left. */
 export declare class SharedBuffer {
   private constructor();

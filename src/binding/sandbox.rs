@@ -9,6 +9,7 @@ use napi_derive::napi;
 use super::error::{refused, unavailable};
 use crate::sandbox::lookahead::Lookahead;
 use crate::sandbox::needs::{self, Needs};
+use crate::sandbox::package_links::links_in;
 use crate::sandbox::probe::{Kernel, Missing};
 use crate::sandbox::spec::{Layer, SandboxSpec};
 
@@ -114,6 +115,13 @@ pub fn runtime_needs(executable: String, net: bool) -> Result<ProgramNeeds> {
 #[napi]
 pub fn program_needs(executable: String) -> Result<ProgramNeeds> {
     needs::of_program(Path::new(&executable)).map(Into::into).map_err(|error| unreadable(&executable, error))
+}
+
+/// The paths of the symbolic links in a folder of packages and in its scopes; none if it can't be read.
+#[napi]
+pub fn package_links(folder: String) -> Vec<String> {
+    let links = links_in(Path::new(&folder));
+    links.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }
 
 impl From<Layer> for KernelLayer {
