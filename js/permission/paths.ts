@@ -1,7 +1,8 @@
 /** The paths of a policy: as they are written, and with symbolic links resolved. */
-import { lstatSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { homeFolder } from "../base/home";
+import { native } from "../native/addon";
 
 /** The absolute path for what a user has written. `~/` is the home folder, and a relative path starts at `cwd`. */
 export function absolute(path: string, cwd: string): string {
@@ -65,8 +66,14 @@ function besideKnown(path: string): string | undefined {
   if (folder === undefined || name === "") {
     return folder;
   }
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found?.isSymbolicLink() ? realpathSync.native(path) : found && join(folder, name);
+  switch (native().isLink(path)) {
+    case true:
+      return realpathSync.native(path);
+    case false:
+      return join(folder, name);
+    default:
+      return undefined;
+  }
 }
 
 /** The same for a path that may not exist yet: the links of its nearest existing folder are resolved. */
