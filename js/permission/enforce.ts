@@ -297,6 +297,7 @@ function refuseFlags({ runtime, execArgv = [] }: ResolvedWorker, mode: Policy["m
   }
 }
 
+/** The versions of other executables, and under "" that of this one. */
 const versions = new Map<string, NodeVersion>();
 const VERSION_MILLIS = 10_000;
 
@@ -306,12 +307,9 @@ const VERSION_MILLIS = 10_000;
  */
 function versionOf(runtime: ResolvedWorker["runtime"], executable: string): NodeVersion | undefined {
   const isThis = runtime === "thread" || executable === process.execPath;
-  const version = isThis
-    ? nodeVersion(process.version)
-    : (versions.get(executable) ?? askVersion(executable));
-  if (!isThis) {
-    versions.set(executable, version);
-  }
+  const key = isThis ? "" : executable;
+  const version = versions.get(key) ?? (isThis ? nodeVersion(process.version) : askVersion(executable));
+  versions.set(key, version);
   return letsAddonsIn(version) ? version : undefined;
 }
 

@@ -1,6 +1,7 @@
 /** The paths of a policy: as they are written, and with symbolic links resolved. */
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { queueMicrotask } from "../base/clock";
 import { homeFolder } from "../base/home";
 import { native } from "../native/addon";
 
@@ -13,21 +14,39 @@ export function absolute(path: string, cwd: string): string {
 /** The links in this folder differ for each process. */
 const PROCESSES = "/proc";
 
-/** What is known of paths, and of the home folder, while `lookingOnce` runs. */
-let known: Map<string, string | undefined> | undefined;
-let knownHome: string | undefined;
+/** What was seen of paths, each with its target, and of the home folder. It is forgotten at the end of the turn. */
+export class Looks {
+  readonly targets = new Map<string, string | undefined>();
+  home: string | undefined;
+  #isKept = false;
+
+  /** Keeps what is seen from now on until this turn ends. */
+  keep(): void {
+    if (!this.#isKept) {
+      this.#isKept = true;
+      queueMicrotask(() => {
+        this.#isKept = false;
+        this.targets.clear();
+        this.home = undefined;
+      });
+    }
+  }
+}
+
+/** What is known while `lookingOnce` runs. */
+let known: Looks | undefined;
 
 /**
- * Runs `decide` with one look at each path. A policy asks for the same paths many times, and each look is a system call
- * for every folder on the way.
+ * Runs `decide` with one look at each path, those of `looks` included. A policy asks for the same paths many times, and
+ * each look is a system call for every folder on the way.
  */
-export function lookingOnce<T>(decide: () => T): T {
-  known = new Map();
+export function lookingOnce<T>(looks: Looks, decide: () => T): T {
+  known = looks;
+  looks.keep();
   try {
     return decide();
   } finally {
     known = undefined;
-    knownHome = undefined;
   }
 }
 
@@ -36,17 +55,18 @@ export function home(): string {
   if (known === undefined) {
     return homeFolder();
   }
-  knownHome ??= homeFolder();
-  return knownHome;
+  known.home ??= homeFolder();
+  return known.home;
 }
 
 /** A path with its symbolic links resolved; undefined if it doesn't exist. */
 export function real(path: string): string | undefined {
-  if (known?.has(path)) {
-    return known.get(path);
+  const targets = known?.targets;
+  if (targets?.has(path)) {
+    return targets.get(path);
   }
   const target = targetOf(path);
-  known?.set(path, target);
+  targets?.set(path, target);
   return target;
 }
 

@@ -83,8 +83,8 @@ class SeenModule {
   }
 
   /**
-   * Whether the text contains `export function name` or the like, even in a comment. Then the name is taken to be
-   * exported, and the lexer, which takes milliseconds to start, is not used.
+   * Whether the text contains `export function name`, `export { name }` or the like, even in a comment. Then the name is
+   * taken to be exported, and the lexer, which takes milliseconds to start, is not used.
    */
   seemsToDeclare(name: string): boolean {
     this.#declared ??= declaredIn(this.#read ?? "");
@@ -119,12 +119,24 @@ function textOf(path: string): string | null {
   }
 }
 
-/** The names after `export function` or the like. */
+/** The names after `export function` or the like, and those in the braces of `export { name, other as name }`. */
 function declaredIn(text: string): Set<string> {
-  const declarations = text.matchAll(
-    /^export\s+(?:async\s+)?(?:function\s*\*?|const|let|class)\s*([\w$]+)/gm,
-  );
-  return new Set(Array.from(declarations, ([, declared]) => declared));
+  const names = new Set<string>();
+  for (const [, name, list = ""] of text.matchAll(
+    /^export\s*(?:\s(?:async\s+)?(?:function\s*\*?|const|let|class)\s*([\w$]+)|\{([\w$\s,]*)\})/gm,
+  )) {
+    if (name !== undefined) {
+      names.add(name);
+    }
+    for (const entry of list.split(",").filter((entry) => entry.trim() !== "")) {
+      const words = entry.trim().split(/\s+/);
+      // Such as `name`, `other as name` and, in TypeScript, `type name`.
+      if (words.length === 1 || (words.length === 3 && words[1] === "as")) {
+        names.add(words[words.length - 1]);
+      }
+    }
+  }
+  return names;
 }
 
 /** The names that a module exports; undefined if its text doesn't decide that. */
