@@ -68,10 +68,10 @@ async function boot(
       pid: process.pid,
     });
     reportFatalErrors(end);
-    installGuards();
     if (home !== undefined) {
       answerDeniedLookUps(home);
     }
+    installGuards();
     retryable = false;
     if (bootstrap !== undefined) {
       await runBootstrap(bootstrap, debug);
