@@ -72,6 +72,11 @@ async function bundleOf(name, contents, write, banner = "") {
     platform: "node",
     target: "node20.9",
     format: "cjs",
+    // Each worker reads and compiles its program anew. Names stay, for stacks.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Node shows the line from which an error was thrown that nobody has caught.
+    lineLimit: 120,
     // esbuild leaves it out: an assignment that a frozen prototype forbids would then fail in silence.
     banner: { js: `${banner}"use strict";` },
     metafile: true,

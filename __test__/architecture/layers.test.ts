@@ -146,6 +146,16 @@ describe("js/", () => {
     }
   });
 
+  test("no module takes a whole module of the runtime: a copy of it would load what it loads on demand", () => {
+    const whole = [...sources].flatMap(([file, source]) =>
+      source.statements
+        .filter(ts.isImportDeclaration)
+        .filter((statement) => specifierOf(statement)?.startsWith("node:") && takesWhole(statement))
+        .map((statement) => `${file}: ${statement.getText()}`),
+    );
+    expect(whole).toEqual([]);
+  });
+
   test("one file knows where the package lies, one takes timers from the runtime", () => {
     const owners: [string, RegExp][] = [
       ["native/package.ts", /^(__dirname|__filename)$/],
@@ -159,6 +169,16 @@ describe("js/", () => {
     }
   });
 });
+
+/** Whether an import is `import * as name` or `import name`, for which a bundler copies all exports. */
+function takesWhole({ importClause }: ts.ImportDeclaration): boolean {
+  const isType = importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+  const bindings = importClause?.namedBindings;
+  return (
+    !isType &&
+    (importClause?.name !== undefined || (bindings !== undefined && ts.isNamespaceImport(bindings)))
+  );
+}
 
 /** Names that a module uses and neither imports nor declares at its top. */
 function freeNames(source: ts.SourceFile): string[] {

@@ -33,7 +33,13 @@ function isBare(array: readonly unknown[]): boolean {
   return isReached;
 }
 
-const telling = isBare([0]) && !isBare(Object.assign([0], { key: 0 }));
+let telling: boolean | undefined;
+
+/** Whether the runtime compares in that order. Asked on first use: Node then loads what compares. */
+function isTelling(): boolean {
+  telling ??= isBare([0]) && !isBare(Object.assign([0], { key: 0 }));
+  return telling;
+}
 
 /**
  * The keys of an array that has holes or properties of its own: first the indices of its elements, then the names of its
@@ -41,7 +47,7 @@ const telling = isBare([0]) && !isBare(Object.assign([0], { key: 0 }));
  */
 export function unusualKeys(array: readonly unknown[]): string[] | undefined {
   const { length } = array;
-  if (length > FEW_ELEMENTS && telling && isBare(array) && !hasHole(array)) {
+  if (length > FEW_ELEMENTS && isTelling() && isBare(array) && !hasHole(array)) {
     return undefined;
   }
   const keys = Object.keys(array);

@@ -15,7 +15,6 @@
 import { execFileSync } from "node:child_process";
 import { isAbsolute } from "node:path";
 import { InvalidOptionError } from "../base/errors";
-import { homeFolder } from "../base/home";
 import { describe } from "../base/validate";
 import type { KernelLayer, ProgramNeeds } from "../native/addon";
 import { workerEntry } from "../native/package";
@@ -30,7 +29,7 @@ import { BUN_PERMISSIONS } from "./bun-flags";
 import { canTellDeno, configurationFlags, denoPermissions } from "./deno-flags";
 import { modulesOf, ownFolders, type PermissionNeed, refuseNotImportable, taskFolders } from "./needs";
 import { canTellNode, letsAddonsIn, type NodeVersion, nodePermissions, nodeVersion } from "./node-flags";
-import { isWithin, real, unique } from "./paths";
+import { home, isWithin, real, unique } from "./paths";
 import { isNothing, type Policy } from "./policy";
 import { report, reportDefault, reportRoot } from "./report";
 import { type Enforcers, leavesNetworkToKernel, type PermissionRule, rulesOf } from "./rules";
@@ -72,7 +71,7 @@ export function prepareToEnforce({ mode, kernel }: Policy, worker: ResolvedWorke
 /** The home folder, for workers that the kernel may keep from looking it up. */
 export function homeFor({ mode }: Policy, worker: ResolvedWorker): string | undefined {
   const isHere = worker.runtime !== "thread" && !isElsewhere(worker);
-  return mode !== "unsafe" && isHere ? homeFolder() : undefined;
+  return mode !== "unsafe" && isHere ? home() : undefined;
 }
 
 /** Decides. Throws `PermissionUnsupportedError` or warns of what nobody enforces. */
@@ -298,6 +297,7 @@ function refuseFlags({ runtime, execArgv = [] }: ResolvedWorker, mode: Policy["m
   }
 }
 
+/** The versions of other executables, and under "" that of this one. */
 const versions = new Map<string, NodeVersion>();
 const VERSION_MILLIS = 10_000;
 
@@ -307,12 +307,9 @@ const VERSION_MILLIS = 10_000;
  */
 function versionOf(runtime: ResolvedWorker["runtime"], executable: string): NodeVersion | undefined {
   const isThis = runtime === "thread" || executable === process.execPath;
-  const version = isThis
-    ? nodeVersion(process.version)
-    : (versions.get(executable) ?? askVersion(executable));
-  if (!isThis) {
-    versions.set(executable, version);
-  }
+  const key = isThis ? "" : executable;
+  const version = versions.get(key) ?? (isThis ? nodeVersion(process.version) : askVersion(executable));
+  versions.set(key, version);
   return letsAddonsIn(version) ? version : undefined;
 }
 

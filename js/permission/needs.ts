@@ -2,16 +2,16 @@
  * The files that a worker has to read to start at all, whatever its policy grants: this package, the runtime, the
  * tasks' modules and what these can import. They are derived, and `pool.permissions` shows them.
  */
-import { type Dirent, existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidOptionError } from "../base/errors";
-import { homeFolder } from "../base/home";
 import { describe } from "../base/validate";
+import { native } from "../native/addon";
 import { workerParts } from "../native/package";
 import type { ProcessRuntime } from "../runtime/options";
 import type { Program } from "../task/program";
-import { isWithin, real, unique } from "./paths";
+import { home, isWithin, real, unique } from "./paths";
 import type { Grant, Policy } from "./policy";
 import { PACKAGES, packagesOf, sensitiveInProject } from "./profile";
 
@@ -29,7 +29,7 @@ export interface PermissionNeed {
 
 /** The files of this package that a worker reads. */
 export function ownFolders(): string[] {
-  return unique(workerParts.flatMap((path) => [path, realpathSync(path)]));
+  return unique(workerParts.flatMap((path) => [path, real(path) ?? path]));
 }
 
 /** The folders that the tasks' modules need. */
@@ -54,12 +54,19 @@ export interface NamedModule {
   readonly href: string;
 }
 
-/** The modules of the tasks, of `worker.bootstrap` and of `worker.teardown`. */
+/** The modules of the tasks, of `worker.bootstrap` and of `worker.teardown`, each once. */
 export function modulesOf({ tasks, bootstrap, teardown }: Program): NamedModule[] {
   const own = Object.entries({ bootstrap, teardown }).flatMap(([option, source]) =>
     source === undefined ? [] : [{ what: `"worker.${option}"`, href: source.href }],
   );
-  return [...own, ...tasks.map(({ task, href }) => ({ what: `task "${task}"`, href }))];
+  const ofTasks = tasks.map(({ task, href }) => ({ what: `task "${task}"`, href }));
+  const modules = new Map<string, NamedModule>();
+  for (const module of [...own, ...ofTasks]) {
+    if (!modules.has(module.href)) {
+      modules.set(module.href, module);
+    }
+  }
+  return [...modules.values()];
 }
 
 /** The folders that these modules need. Throws `InvalidOptionError` if the policy denies a module's file or URL. */
@@ -196,7 +203,7 @@ function manifestIn(folder: string): string {
 
 /** Whether a folder holds much more than a package. */
 function isTooWide(folder: string): boolean {
-  return ["/", ...existing(homeFolder())].includes(folder);
+  return ["/", ...existing(home())].includes(folder);
 }
 
 /** The folders that contain a file, innermost first. */
@@ -233,25 +240,10 @@ function packageFolders(file: string): string[] {
  * The targets, outside of the folder, of links to packages. A package manager may have thousands of links within its
  * own folder.
  */
-function linksIn(folder: string, whole = folder): string[] {
-  return entriesOf(folder).flatMap((entry) => {
-    if (entry.isSymbolicLink()) {
-      const path = join(folder, entry.name);
-      return isWithin(resolve(folder, readlinkSync(path)), whole) ? [] : (real(path) ?? []);
-    }
-    const isScope = entry.name.startsWith("@") && entry.isDirectory();
-    return isScope ? linksIn(join(folder, entry.name), whole) : [];
-  });
-}
-
-/**
- * The entries of a folder; empty if this user may not read it or it is no folder, because then nothing can be imported
- * from it.
- */
-function entriesOf(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
-  }
+function linksIn(folder: string): string[] {
+  return native()
+    .packageLinks(folder)
+    .flatMap((path) =>
+      isWithin(resolve(dirname(path), readlinkSync(path)), folder) ? [] : (real(path) ?? []),
+    );
 }

@@ -1,26 +1,48 @@
 /** The paths of a policy: as they are written, and with symbolic links resolved. */
-import { lstatSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { queueMicrotask } from "../base/clock";
 import { homeFolder } from "../base/home";
+import { native } from "../native/addon";
 
 /** The absolute path for what a user has written. `~/` is the home folder, and a relative path starts at `cwd`. */
 export function absolute(path: string, cwd: string): string {
   const inHome = path === "~" || path.startsWith("~/");
-  return inHome ? resolve(homeFolder(), `.${path.slice(1)}`) : resolve(cwd, path);
+  return inHome ? resolve(home(), `.${path.slice(1)}`) : resolve(cwd, path);
 }
 
 /** The links in this folder differ for each process. */
 const PROCESSES = "/proc";
 
-/** What is known of paths while `lookingOnce` runs. */
-let known: Map<string, string | undefined> | undefined;
+/** What was seen of paths, each with its target, and of the home folder. It is forgotten at the end of the turn. */
+export class Looks {
+  readonly targets = new Map<string, string | undefined>();
+  home: string | undefined;
+  #isKept = false;
+
+  /** Keeps what is seen from now on until this turn ends. */
+  keep(): void {
+    if (!this.#isKept) {
+      this.#isKept = true;
+      queueMicrotask(() => {
+        this.#isKept = false;
+        this.targets.clear();
+        this.home = undefined;
+      });
+    }
+  }
+}
+
+/** What is known while `lookingOnce` runs. */
+let known: Looks | undefined;
 
 /**
- * Runs `decide` with one look at each path. A policy asks for the same paths many times, and each look is a system call
- * for every folder on the way.
+ * Runs `decide` with one look at each path, those of `looks` included. A policy asks for the same paths many times, and
+ * each look is a system call for every folder on the way.
  */
-export function lookingOnce<T>(decide: () => T): T {
-  known = new Map();
+export function lookingOnce<T>(looks: Looks, decide: () => T): T {
+  known = looks;
+  looks.keep();
   try {
     return decide();
   } finally {
@@ -28,13 +50,23 @@ export function lookingOnce<T>(decide: () => T): T {
   }
 }
 
+/** The home folder. Without `HOME` a look at it reads /etc/passwd. */
+export function home(): string {
+  if (known === undefined) {
+    return homeFolder();
+  }
+  known.home ??= homeFolder();
+  return known.home;
+}
+
 /** A path with its symbolic links resolved; undefined if it doesn't exist. */
 export function real(path: string): string | undefined {
-  if (known?.has(path)) {
-    return known.get(path);
+  const targets = known?.targets;
+  if (targets?.has(path)) {
+    return targets.get(path);
   }
   const target = targetOf(path);
-  known?.set(path, target);
+  targets?.set(path, target);
   return target;
 }
 
@@ -54,8 +86,14 @@ function besideKnown(path: string): string | undefined {
   if (folder === undefined || name === "") {
     return folder;
   }
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found?.isSymbolicLink() ? realpathSync.native(path) : found && join(folder, name);
+  switch (native().isLink(path)) {
+    case true:
+      return realpathSync.native(path);
+    case false:
+      return join(folder, name);
+    default:
+      return undefined;
+  }
 }
 
 /** The same for a path that may not exist yet: the links of its nearest existing folder are resolved. */

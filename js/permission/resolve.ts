@@ -1,6 +1,5 @@
 /** Validates the option `permission` and turns it into a policy. */
 import { readFileSync } from "node:fs";
-import * as util from "node:util";
 import { InvalidOptionError } from "../base/errors";
 import { unexpanded } from "../base/literal";
 import {
@@ -312,7 +311,7 @@ function variableNames(option: string, value: unknown = []): readonly string[] {
 }
 
 /** In Node 20.12 and later; the installed types don't have it. */
-const { parseEnv } = util as { parseEnv?: (content: string) => Record<string, string> };
+const { parseEnv } = require("node:util") as { parseEnv?: (content: string) => Record<string, string> };
 
 function variablesOf(option: string, said: string, path: string): Record<string, string> {
   if (parseEnv === undefined) {

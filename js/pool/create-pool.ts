@@ -6,7 +6,7 @@ import { Pace } from "../lane/host/pace";
 import { native } from "../native/addon";
 import { systemError } from "../native/system-error";
 import { enforce, homeFor, prepareToEnforce } from "../permission/enforce";
-import { lookingOnce } from "../permission/paths";
+import { Looks, lookingOnce } from "../permission/paths";
 import { tellOfPreloads } from "../runtime/exec-argv";
 import { findRuntime } from "../runtime/executable";
 import { assertNodeHost, endIfStartedAsWorker } from "../runtime/host-program";
@@ -17,7 +17,7 @@ import type { TaskSource } from "../task/program";
 import { debugContextOf, traceSetup } from "./debug-trace";
 import { LocalEngine } from "./local-engine";
 import { locateAll, locateTask } from "./locate-tasks";
-import { assertExported } from "./module-exports";
+import { Modules } from "./module-exports";
 import { type PoolOptions, resolveOptions } from "./options";
 import type { TaskPool } from "./types";
 import { type CallShape, type PoolPlan, WorkerPool } from "./worker-pool";
@@ -56,7 +56,8 @@ function prepare(
   endIfStartedAsWorker();
   assertNodeHost();
   refusePlugAndPlay();
-  const resolved = lookingOnce(() => resolveOptions(options));
+  const looks = new Looks();
+  const resolved = lookingOnce(looks, () => resolveOptions(options));
   const { config, worker, abortSignalCapacity, payload, permission } = resolved;
   const isElastic = config.minWorkers < config.maxWorkers;
   checkFunctions(worker);
@@ -75,7 +76,7 @@ function prepare(
       spinNanos: worker.spinMicroseconds * 1_000,
       maxPayloadBytes: payload.maxPayloadBytes,
       savesMemory: worker.limits?.memoryBytes !== undefined,
-      home: homeFor(permission, worker),
+      home: lookingOnce(looks, () => homeFor(permission, worker)),
       place: { index: 0, start: 0 },
       debug: undefined,
     };
@@ -83,7 +84,9 @@ function prepare(
     if (debug !== undefined) {
       traceSetup(debug, resolved, program);
     }
-    const enforcement = lookingOnce(() => explained(() => enforce(permission, worker, executable, program)));
+    const enforcement = lookingOnce(looks, () =>
+      explained(() => enforce(permission, worker, executable, program)),
+    );
     const scope = currentScope();
     const { concurrency, maxQueueBytes, attempts, spareWorkers } = resolved;
     const plan: PoolPlan = {
@@ -135,10 +138,11 @@ function refusePlugAndPlay(): void {
 
 /** Throws if it can be told at once that the bootstrap or the teardown function can't be used. */
 function checkFunctions({ bootstrap, teardown, runtime }: ResolvedWorker): void {
+  const modules = new Modules();
   for (const [option, source] of Object.entries({ bootstrap, teardown })) {
     if (source !== undefined) {
       assertImportable(`worker.${option}`, source.href, runtime);
-      assertExported(`worker.${option}`, source.href, source.name);
+      modules.assertExported(`worker.${option}`, source.href, source.name);
     }
   }
 }

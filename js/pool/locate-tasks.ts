@@ -7,7 +7,7 @@ import { describe, record } from "../base/validate";
 import { mayBeBundled } from "../task/caller";
 import { type Definition, definedIn, definitionOf } from "../task/definition";
 import type { TaskSource } from "../task/program";
-import { assertExists, assertExported, TASK_ADVICE } from "./module-exports";
+import { Modules, TASK_ADVICE } from "./module-exports";
 
 /** Where the workers find each task. Throws the errors that can be found at once. */
 export function locateAll(tasks: unknown, caller: string | undefined): TaskSource[] {
@@ -15,10 +15,11 @@ export function locateAll(tasks: unknown, caller: string | undefined): TaskSourc
   if (entries.length === 0) {
     throw new InvalidOptionError("createPool: there are no tasks, there must be at least one");
   }
+  const modules = new Modules();
   return entries.map(([task, value]) => {
     const definition = definitionOf(value);
     if (definition !== undefined) {
-      return locateTask(task, definition, task);
+      return locateTask(task, definition, task, modules);
     }
     if (typeof value !== "function") {
       throw new InvalidOptionError(
@@ -27,7 +28,7 @@ export function locateAll(tasks: unknown, caller: string | undefined): TaskSourc
       );
     }
     const href = fileOf(task, caller);
-    assertExported(`task "${task}"`, href, task, TASK_ADVICE);
+    modules.assertExported(`task "${task}"`, href, task, TASK_ADVICE);
     return { task, href, at: task, abortable: false };
   });
 }
@@ -37,19 +38,20 @@ export function locateTask(
   task: string,
   { origin, abortable }: Definition,
   key: string | undefined,
+  modules = new Modules(),
 ): TaskSource {
   const what = `task "${task}"`;
   if (origin.kind === "imported") {
     const { href, name } = origin;
-    assertExported(what, href, name, TASK_ADVICE);
+    modules.assertExported(what, href, name, TASK_ADVICE);
     return { task, href, at: name, abortable };
   }
   const href = fileOf(task, origin.href);
   if (key !== undefined && !mayBeBundled(href)) {
-    assertExported(what, href, key, TASK_ADVICE);
+    modules.assertExported(what, href, key, TASK_ADVICE);
     return { task, href, at: key, abortable };
   }
-  assertExists(what, href);
+  modules.assertExists(what, href);
   return { task, href, at: { nth: origin.nth, of: definedIn(href) }, abortable };
 }
 

@@ -10,40 +10,95 @@ export const TASK_ADVICE =
   "export of any other. If a bundler has made that file: setModuleUrl(import.meta.url), called first " +
   "in the module that defines tasks by task(), lets them be found without their names";
 
-/**
- * Throws `TaskNotFoundError` if the module at `href`, described by `what`, certainly doesn't exist or doesn't export
- * `name`, and `InvalidOptionError` if `href` is not the URL of a file. Whatever the text doesn't decide (`export *`,
- * exports made at run time, text that can't be read here) is left to the worker.
- */
-export function assertExported(what: string, href: string, name: string, advice = ""): void {
-  const path = assertExists(what, href);
-  const text = path === undefined ? undefined : textOf(path);
-  if (text === undefined || seemsToDeclare(text, name)) {
-    return;
+/** Modules that were looked at. The tasks of a pool often have one module, which is read once. */
+export class Modules {
+  /** By their URLs. A module that does not exist is not kept. */
+  readonly #seen = new Map<string, SeenModule>();
+
+  /**
+   * Throws `TaskNotFoundError` if the module at `href`, described by `what`, certainly doesn't exist or doesn't export
+   * `name`, and `InvalidOptionError` if `href` is not the URL of a file. Whatever the text doesn't decide (`export *`,
+   * exports made at run time, text that can't be read here) is left to the worker.
+   */
+  assertExported(what: string, href: string, name: string, advice = ""): void {
+    const module = this.#look(what, href);
+    if (module === undefined || module.seemsToDeclare(name)) {
+      return;
+    }
+    const { path, exported } = module;
+    if (exported !== null && !exported.includes(name)) {
+      const names = exported.length === 0 ? "nothing" : exported.join(", ");
+      throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
+    }
   }
-  const exported = exportsOf(text);
-  if (exported !== undefined && !exported.includes(name)) {
-    const names = exported.length === 0 ? "nothing" : exported.join(", ");
-    throw new TaskNotFoundError(`${what}: ${path} has no export "${name}" (it exports ${names})${advice}`);
+
+  /** The same check for the module alone. */
+  assertExists(what: string, href: string): void {
+    this.#look(what, href);
+  }
+
+  /** The module, if it is a file. */
+  #look(what: string, href: string): SeenModule | undefined {
+    if (!href.startsWith("file:")) {
+      return undefined;
+    }
+    const seen = this.#seen.get(href);
+    if (seen !== undefined) {
+      return seen;
+    }
+    const path = pathOf(what, href);
+    if (!existsSync(path)) {
+      throw new TaskNotFoundError(`${what}: its module ${path} does not exist`);
+    }
+    if (isTestFile(path)) {
+      throw new TaskNotFoundError(
+        `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of ` +
+          "its own, and name a task by importTask",
+      );
+    }
+    const module = new SeenModule(path);
+    this.#seen.set(href, module);
+    return module;
   }
 }
 
-/** The same check for the module alone. Returns its path if it is a file. */
-export function assertExists(what: string, href: string): string | undefined {
-  if (!href.startsWith("file:")) {
-    return undefined;
+/** A module that exists, and what its text shows. */
+class SeenModule {
+  readonly path: string;
+  /** `null`: it can't be read. */
+  #text: string | null | undefined;
+  #declared: ReadonlySet<string> | undefined;
+  /** `null`: the text doesn't decide it. */
+  #exported: readonly string[] | null | undefined;
+
+  constructor(path: string) {
+    this.path = path;
   }
-  const path = pathOf(what, href);
-  if (!existsSync(path)) {
-    throw new TaskNotFoundError(`${what}: its module ${path} does not exist`);
+
+  get #read(): string | null {
+    if (this.#text === undefined) {
+      this.#text = textOf(this.path);
+    }
+    return this.#text;
   }
-  if (isTestFile(path)) {
-    throw new TaskNotFoundError(
-      `${what}: ${path} is a test file, which only its test runner can import. Put it in a module of ` +
-        "its own, and name a task by importTask",
-    );
+
+  /**
+   * Whether the text contains `export function name`, `export { name }` or the like, even in a comment. Then the name is
+   * taken to be exported, and the lexer, which takes milliseconds to start, is not used.
+   */
+  seemsToDeclare(name: string): boolean {
+    this.#declared ??= declaredIn(this.#read ?? "");
+    return this.#declared.has(name);
   }
-  return path;
+
+  /** The names that the module exports; `null` if its text doesn't decide that. */
+  get exported(): readonly string[] | null {
+    if (this.#exported === undefined) {
+      const text = this.#read;
+      this.#exported = (text === null ? undefined : exportsOf(text)) ?? null;
+    }
+    return this.#exported;
+  }
 }
 
 function pathOf(what: string, href: string): string {
@@ -56,23 +111,32 @@ function pathOf(what: string, href: string): string {
   }
 }
 
-function textOf(path: string): string | undefined {
+function textOf(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    return undefined;
+    return null;
   }
 }
 
-/**
- * Whether a text contains `export function name` or the like, even in a comment. Then the name is taken to be exported,
- * and the lexer, which takes milliseconds to start, is not used.
- */
-function seemsToDeclare(text: string, name: string): boolean {
-  const declarations = text.matchAll(
-    /^export\s+(?:async\s+)?(?:function\s*\*?|const|let|class)\s*([\w$]+)/gm,
-  );
-  return [...declarations].some(([, declared]) => declared === name);
+/** The names after `export function` or the like, and those in the braces of `export { name, other as name }`. */
+function declaredIn(text: string): Set<string> {
+  const names = new Set<string>();
+  for (const [, name, list = ""] of text.matchAll(
+    /^export\s*(?:\s(?:async\s+)?(?:function\s*\*?|const|let|class)\s*([\w$]+)|\{([\w$\s,]*)\})/gm,
+  )) {
+    if (name !== undefined) {
+      names.add(name);
+    }
+    for (const entry of list.split(",").filter((entry) => entry.trim() !== "")) {
+      const words = entry.trim().split(/\s+/);
+      // Such as `name`, `other as name` and, in TypeScript, `type name`.
+      if (words.length === 1 || (words.length === 3 && words[1] === "as")) {
+        names.add(words[words.length - 1]);
+      }
+    }
+  }
+  return names;
 }
 
 /** The names that a module exports; undefined if its text doesn't decide that. */

@@ -24,7 +24,10 @@ function inherited(executable: string): string[] {
 
 function isHost(executable: string): boolean {
   try {
-    return isAbsolute(executable) && realpathSync(executable) === realpathSync(process.execPath);
+    return (
+      executable === process.execPath ||
+      (isAbsolute(executable) && realpathSync.native(executable) === realpathSync.native(process.execPath))
+    );
   } catch {
     return false;
   }

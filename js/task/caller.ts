@@ -3,7 +3,6 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import * as util from "node:util";
 import { InvalidOptionError } from "../base/errors";
 import { describe } from "../base/validate";
 import { codeFolder } from "../native/package";
@@ -117,7 +116,9 @@ function filesOnStack(above: OnStack): string[] {
 
 /** The same by a function of the runtime: Node has one from 22.9 on. */
 function filesOfCallSites(): string[] | undefined {
-  const { getCallSites } = util as { getCallSites?: (frames: number) => { scriptName: string }[] };
+  const { getCallSites } = require("node:util") as {
+    getCallSites?: (frames: number) => { scriptName: string }[];
+  };
   try {
     return getCallSites?.(FRAMES).map(({ scriptName }) => scriptName);
   } catch {

@@ -9,13 +9,15 @@
  *   networkInterfaces   none: without the network there is none for the worker
  * ```
  */
-import { syncBuiltinESMExports } from "node:module";
 import { exportFromObject } from "./deno/modules";
 import { isDeno } from "./deno/permissions";
 
 type Look = (...args: unknown[]) => unknown;
 
-/** Installs the answers; must be called once. `home` is the home folder if `HOME` does not name it. */
+/**
+ * Installs the answers; must be called once, before `installGuards`, which has imports get them. `home` is the home
+ * folder if `HOME` does not name it.
+ */
 export function answerDeniedLookUps(home: string): void {
   const os = require("node:os") as unknown as Record<string, Look>;
   const answers: Readonly<Record<string, Look>> = {
@@ -26,7 +28,6 @@ export function answerDeniedLookUps(home: string): void {
   for (const [name, answer] of Object.entries(answers)) {
     os[name] = orElse(os[name], answer);
   }
-  syncBuiltinESMExports();
   if (isDeno) {
     exportFromObject("node:os", Object.keys(answers));
   }

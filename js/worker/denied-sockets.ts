@@ -7,7 +7,6 @@
  */
 import type { Socket } from "node:dgram";
 import type { EventEmitter } from "node:events";
-import { constants } from "node:os";
 import { isDeno, isLimited } from "./deno/permissions";
 
 type Method = (this: EventEmitter, ...args: unknown[]) => unknown;
@@ -54,6 +53,7 @@ function tellOfServers(): void {
 }
 
 function tellOfDatagrams(): void {
+  const { EPERM } = require("node:os").constants.errno as { EPERM: number };
   const handle = handleOf(require("node:dgram").createSocket("udp4"));
   for (const name of handle === undefined ? [] : OF_DATAGRAMS) {
     replace(Object.getPrototypeOf(handle), name, (method) => {
@@ -64,7 +64,7 @@ function tellOfDatagrams(): void {
           if (!isDenial(error)) {
             throw error;
           }
-          return -constants.errno.EPERM;
+          return -EPERM;
         }
       };
     });

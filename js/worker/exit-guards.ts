@@ -44,7 +44,7 @@ export function installGuards(): void {
     kill: asProbe,
     _kill: asProbe,
   });
-  // The exports that `import { exit } from "node:process"` gives in Node and Bun.
+  // What imports from `node:process` and `node:os` get in Node and Bun.
   syncBuiltinESMExports();
   tellOfDeniedSockets();
   if (deno !== undefined) {

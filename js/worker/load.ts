@@ -32,7 +32,7 @@ export function loadTasks(
       const module = modules.get(href) as Module | TaskNotFoundError;
       return module instanceof TaskNotFoundError
         ? { missing: module }
-        : find(source, module, tasksOf(canonical(href) ?? href));
+        : find(source, module, () => tasksOf(canonical(href) ?? href));
     });
   });
 }
@@ -210,11 +210,17 @@ function traits(error: unknown): string {
   return [permission, message, resource].map(String).join(" ");
 }
 
-function find({ task, href, at }: TaskSource, module: Module, defined: readonly TaskFunction[]): ServedTask {
+/** `definedIn` returns the tasks that the module has defined by `task()`. */
+function find(
+  { task, href, at }: TaskSource,
+  module: Module,
+  definedIn: () => readonly TaskFunction[],
+): ServedTask {
   const missing = (reason: string) => ({
     missing: new TaskNotFoundError(`task "${task}": ${href} ${reason}`),
   });
   if (typeof at === "object") {
+    const defined = definedIn();
     // If tasks are missing, the others may have moved up.
     return defined.length >= at.of
       ? defined[at.nth]

@@ -9,11 +9,10 @@
  * ```
  */
 
-import { isMainThread, threadId, workerData } from "node:worker_threads";
 import { identify, type WorkerIdentity } from "../base/side";
 import { WorkerLane } from "../lane/worker/worker-lane";
 import { IS_NODE, native } from "../native/addon";
-import type { BootFault, HeapReports, Program, ThreadData } from "../task/program";
+import { BOOT_VARIABLES, type BootFault, type Program, type ThreadData } from "../task/program";
 import { forgetBootData } from "./boot-data";
 import { answerDeniedLookUps } from "./denied-look-ups";
 import { installGuards } from "./exit-guards";
@@ -25,10 +24,10 @@ import { reportHeap } from "./thread-heap";
 
 /** Exported for esbuild alone, which takes a module without exports for CommonJS and then merges none. */
 export async function main(): Promise<void> {
-  const thread = isMainThread ? undefined : (workerData as ThreadData);
-  const end = thread === undefined ? attachProcess() : attachThread(thread);
-  const program = thread?.program ?? end.program;
-  const fault = await boot(program, end, thread?.heapReports);
+  const thread = thisThread();
+  const end = thread === undefined ? attachProcess() : attachThread(thread.data);
+  const program = thread?.data.program ?? end.program;
+  const fault = await boot(program, end, thread);
   if (fault !== undefined) {
     end.fail(fault);
     if (thread === undefined) {
@@ -37,26 +36,42 @@ export async function main(): Promise<void> {
   }
 }
 
+/** A worker thread: its number, and what it was started with. */
+interface WorkerThread {
+  readonly threadId: number;
+  readonly data: ThreadData;
+}
+
+/** This thread; `undefined` in a process, which can tell without `node:worker_threads`: loading that takes it 2 ms. */
+function thisThread(): WorkerThread | undefined {
+  if (BOOT_VARIABLES.every((name) => name in process.env)) {
+    return undefined;
+  }
+  const { isMainThread, threadId, workerData } =
+    require("node:worker_threads") as typeof import("node:worker_threads");
+  return isMainThread ? undefined : { threadId, data: workerData };
+}
+
 /** Returns the fault if the boot has failed. */
 async function boot(
   program: Program,
   end: WorkerLane,
-  heapReports: HeapReports | undefined,
+  thread: WorkerThread | undefined,
 ): Promise<BootFault | undefined> {
   const { bootstrap, teardown, tasks, home, place, debug } = program;
   let retryable = true;
   try {
     identify({
       ...place,
-      runtime: runtime(),
-      threadId: isMainThread ? null : threadId,
+      runtime: thread === undefined ? processRuntime() : "thread",
+      threadId: thread?.threadId ?? null,
       pid: process.pid,
     });
     reportFatalErrors(end);
-    installGuards();
     if (home !== undefined) {
       answerDeniedLookUps(home);
     }
+    installGuards();
     retryable = false;
     if (bootstrap !== undefined) {
       await runBootstrap(bootstrap, debug);
@@ -64,8 +79,8 @@ async function boot(
     const last = teardown === undefined ? undefined : await loadTeardown(teardown, debug);
     retryable = true;
     const found = await loadTasks(tasks, debug);
-    if (heapReports !== undefined) {
-      reportHeap(end, heapReports);
+    if (thread?.data.heapReports !== undefined) {
+      reportHeap(end, thread.data.heapReports);
     }
     end.serve(found, program, last);
     return undefined;
@@ -74,10 +89,7 @@ async function boot(
   }
 }
 
-function runtime(): WorkerIdentity["runtime"] {
-  if (!isMainThread) {
-    return "thread";
-  }
+function processRuntime(): WorkerIdentity["runtime"] {
   const { bun, deno } = process.versions;
   return bun !== undefined ? "bun" : deno !== undefined ? "deno" : "node";
 }

@@ -12,7 +12,7 @@
  * Node makes a stream when it is asked for, which takes a millisecond, and it stays that way.
  */
 import { writeSync } from "node:fs";
-import { Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import type { WorkerLane } from "../lane/worker/worker-lane";
 import { native } from "../native/addon";
 
@@ -50,8 +50,9 @@ export function printAtOnce(): void {
     } else {
       let stream: Writable | undefined;
       const get = (): Writable => {
+        const { Writable: Stream } = require("node:stream") as typeof import("node:stream");
         stream ??= Object.assign(
-          new Writable(),
+          new Stream(),
           { fd: descriptor },
           writing((bytes, offset) => writeSync(descriptor, bytes, offset)),
         );

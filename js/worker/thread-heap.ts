@@ -1,5 +1,4 @@
 /** What a worker thread tells its host of its heap. */
-import { resourceLimits } from "node:worker_threads";
 import { setInterval } from "../base/clock";
 import type { WorkerLane } from "../lane/worker/worker-lane";
 import type { HeapReports } from "../task/program";
@@ -30,6 +29,7 @@ export function reportHeap(lane: WorkerLane, { everyMillis, isLimited }: HeapRep
 
 /** Bytes to which the heap may grow by what was asked for. V8 rounds a semi-space up to a power of two. */
 function askedBytes(): number {
+  const { resourceLimits } = require("node:worker_threads") as typeof import("node:worker_threads");
   const { maxOldGenerationSizeMb: old = 0, maxYoungGenerationSizeMb: young = 0 } = resourceLimits;
   const semiSpace = 2 ** Math.ceil(Math.log2(young / SEMI_SPACES));
   return (Math.ceil(old) + SEMI_SPACES * semiSpace) * MEGABYTE;

@@ -343,6 +343,15 @@ export declare function runtimeNeeds(executable: string, net: boolean): ProgramN
 /** What any program must be granted to start. */
 export declare function programNeeds(executable: string): ProgramNeeds;
 
+/**
+ * True if there is a symbolic link at a path, false if there is something else. Nothing if there is nothing or it
+ * can't be seen. `lstatSync` of Node says the same in four times the time, and a policy asks about dozens of paths.
+ */
+export declare function isLink(path: string): boolean | null;
+
+/** The paths of the symbolic links in a folder of packages and in its scopes; none if it can't be read. */
+export declare function packageLinks(folder: string): string[];
+
 /** Memory that is mapped until it is closed, and until no buffer over it is left. */
 export declare class SharedBuffer {
   private constructor();

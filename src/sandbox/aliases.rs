@@ -2,9 +2,11 @@
 //! mask or a read-only mount stands at one path. So if a file system, or a part of it, is mounted at several
 //! places, what is denied at one path is denied at the others too.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,11 @@ use super::spec::OWN_PROC;
 
 /// The mounts that this process sees, of file systems that are mounted more than once.
 #[derive(Debug, Default)]
-pub struct Mounts(Vec<Mount>);
+pub struct Mounts {
+    all: Vec<Mount>,
+    /// The numbers of the mounts that paths are in, as far as that was asked: most paths are asked for twice.
+    known: RefCell<HashMap<PathBuf, Option<u64>>>,
+}
 
 #[derive(Debug)]
 struct Mount {
@@ -51,25 +57,38 @@ impl Mounts {
             *times.entry(mount.device.clone()).or_default() += 1;
         }
         mounts.retain(|mount| times[&mount.device] > 1);
-        Self(mounts)
+        Self { all: mounts, known: RefCell::default() }
     }
 
     /// The path, and the other paths to the same files and to parts of them.
     pub fn everywhere(&self, path: &Path) -> Vec<PathBuf> {
-        let home = if self.0.is_empty() { None } else { mount_of(path) };
+        let home = if self.all.is_empty() { None } else { self.mount_of(path) };
         let others = home.into_iter().flat_map(|home| self.candidates(path, home));
         // What is mounted over another mount hides it.
-        let seen = others.filter(|(mount, alias)| mount_of(alias) == Some(mount.id));
+        let seen = others.filter(|(mount, alias)| self.mount_of(alias) == Some(mount.id));
         std::iter::once(path.to_owned()).chain(seen.map(|(_, alias)| alias)).collect()
+    }
+
+    /// The number of the mount that a path is in, or would be if it existed.
+    fn mount_of(&self, path: &Path) -> Option<u64> {
+        if let Some(known) = self.known.borrow().get(path) {
+            return *known;
+        }
+        let found = match open(path) {
+            Ok(file) => number_of(&file),
+            Err(_) => path.parent().and_then(|folder| self.mount_of(folder)),
+        };
+        self.known.borrow_mut().insert(path.to_owned(), found);
+        found
     }
 
     /// The other paths at which a path's files would be visible if no mount were hidden by another. `home` is
     /// the number of the mount that the path is in.
     fn candidates(&self, path: &Path, home: u64) -> Vec<(&Mount, PathBuf)> {
-        let home = self.0.iter().find(|mount| mount.id == home);
+        let home = self.all.iter().find(|mount| mount.id == home);
         let place = home.and_then(|home| Some((home, moved(path, &home.point, &home.root)?)));
         let Some((home, within)) = place else { return Vec::new() };
-        let same = self.0.iter().filter(|mount| mount.device == home.device);
+        let same = self.all.iter().filter(|mount| mount.device == home.device);
         let seen = same.filter_map(|mount| {
             let part = || mount.root.starts_with(&within).then(|| mount.point.clone());
             Some((mount, moved(&within, &mount.root, &mount.point).or_else(part)?))
@@ -84,9 +103,8 @@ fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     Some(to.components().chain(rest.components()).collect())
 }
 
-/// The number of the mount that a path is in, or would be if it existed.
-fn mount_of(path: &Path) -> Option<u64> {
-    let file = path.ancestors().find_map(|step| open(step).ok())?;
+/// The number of the mount that a file is in.
+fn number_of(file: &OwnedFd) -> Option<u64> {
     let status = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
     Some(status.stx_mnt_id)
 }

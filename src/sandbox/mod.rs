@@ -11,6 +11,7 @@
 //!   landlock       files, TCP ports, signals
 //!   seccomp        system calls
 //!   needs          what a runtime must be granted to start
+//!   package_links  packages that lie elsewhere
 //!   lookahead      looks such things up before they are asked for
 //! ```
 //!
@@ -28,6 +29,7 @@ pub mod masks;
 pub mod mounts;
 pub mod namespaces;
 pub mod needs;
+pub mod package_links;
 pub mod path;
 pub mod probe;
 pub mod seccomp;

@@ -72,17 +72,20 @@ impl Kernel {
         let no_mounts = self.mounts.as_ref().map(|reason| format!("there are no private mounts: {reason}"));
         let no_seccomp = || (!self.seccomp).then(|| "this kernel has no seccomp".to_owned());
 
-        let written = Trees::new(&spec.write);
-        // If the mounts can't be read here, the launcher finds out later.
-        let mounted = Mounts::read().unwrap_or_default();
-        let denied_within = !mounts::masked(spec, &mounted, self.landlock > 0).is_empty()
-            || spec.deny_write.iter().any(|path| written.cover(path));
+        // Asked only without mounts, because it is a look at each path.
+        let denied_within = || {
+            let written = Trees::new(&spec.write);
+            // If the mounts can't be read here, the launcher finds out later.
+            let mounted = Mounts::read().unwrap_or_default();
+            !mounts::masked(spec, &mounted, self.landlock > 0).is_empty()
+                || spec.deny_write.iter().any(|path| written.cover(path))
+        };
         // Landlock governs truncation since its version 3. Read-only mounts do too.
         let files = if no_mounts.is_some() { landlock(3, "6.2") } else { landlock(1, "5.13") };
         let signals = if spec.run || !self.seccomp { landlock(6, "6.12") } else { None };
 
         [
-            (Layer::Masks, no_mounts.clone().filter(|_| denied_within)),
+            (Layer::Masks, no_mounts.clone().filter(|_| denied_within())),
             (Layer::Metadata, no_mounts),
             (Layer::Files, files),
             (Layer::Tcp, landlock(4, "6.7").filter(|_| spec.limited_ports().is_some())),

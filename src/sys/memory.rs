@@ -88,6 +88,17 @@ pub unsafe fn make_private(start: NonNull<u8>, bytes: usize) -> io::Result<()> {
     moved.map(drop).map_err(Into::into)
 }
 
+/// How many pages of `[start, start + bytes)` are in memory. Each of them is mapped, and `start` is the beginning of a
+/// page.
+#[cfg(test)]
+pub fn present(start: NonNull<u8>, bytes: usize) -> io::Result<usize> {
+    let mut pages = vec![0; bytes.div_ceil(page_bytes())];
+    // SAFETY: it reads no memory, and writes a byte for each page.
+    let done = unsafe { libc::mincore(start.as_ptr().cast(), bytes, pages.as_mut_ptr()) };
+    Errno::result(done)?;
+    Ok(pages.iter().filter(|&page| page & 1 != 0).count())
+}
+
 /// An error if the system has not `bytes` bytes of memory now: if they were taken, the kernel would kill
 /// programs.
 pub fn refuse_too_much(bytes: usize) -> io::Result<()> {

@@ -10,46 +10,38 @@
 //! It is never shared with another thread or process: one JavaScript thread and its native calls take turns
 //! with it.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::NonNull;
+
+use memmap2::{MmapMut, MmapRaw};
 
 use super::layout::{
     RING_SLOTS, STAGING_BYTES, STAGING_IN_AT, STAGING_INBOX_AT, STAGING_OUT_AT, Slot, StagingWord,
 };
 
-/// One side's staging memory. It does not move, so JavaScript may hold it as an external ArrayBuffer.
+/// One side's staging memory. It does not move, so JavaScript may hold it as an external ArrayBuffer. Only this
+/// module's siblings read and write it, they do so through one end of a lane, and an end belongs to one thread.
 #[derive(Debug)]
-pub struct Staging(NonNull<u8>);
-
-// SAFETY: it is plain memory. Only this module's siblings can read or write it, they do so through one end of
-// a lane, and an end belongs to one thread.
-unsafe impl Send for Staging {}
-// SAFETY: as above.
-unsafe impl Sync for Staging {}
+pub struct Staging(MmapRaw);
 
 impl Staging {
-    const LAYOUT: Layout = match Layout::from_size_align(STAGING_BYTES, 64) {
-        Ok(layout) => layout,
-        Err(_) => panic!("staging has a valid layout"),
-    };
-
-    /// Zeroed staging.
-    #[expect(clippy::new_without_default, reason = "it allocates more than half a MiB: not a default")]
+    /// Zeroed staging. It comes from the system and not from the allocator, which would write the zeros: few lanes
+    /// ever use all of it, and a page costs memory once it is touched.
+    #[expect(clippy::new_without_default, reason = "it maps more than half a MiB: not a default")]
     pub fn new() -> Self {
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc_zeroed(Self::LAYOUT) };
-        Self(NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(Self::LAYOUT)))
+        let map = MmapMut::map_anon(STAGING_BYTES);
+        Self(map.unwrap_or_else(|_| handle_alloc_error(Layout::new::<[u8; STAGING_BYTES]>())).into())
     }
 
     /// Its first byte, of STAGING_BYTES.
     pub fn memory(&self) -> NonNull<u8> {
-        self.0
+        self.at(0)
     }
 
     fn at<T>(&self, byte: usize) -> NonNull<T> {
         debug_assert!(byte + size_of::<T>() <= STAGING_BYTES && byte.is_multiple_of(align_of::<T>()));
-        // SAFETY: inside the allocation; every caller's place is aligned for its type.
-        unsafe { self.0.add(byte).cast() }
+        // SAFETY: a mapping has no null; inside it; every caller's place is aligned for its type.
+        unsafe { NonNull::new_unchecked(self.0.as_mut_ptr()).add(byte).cast() }
     }
 
     /// Reads a word.
@@ -84,9 +76,16 @@ impl Staging {
     }
 }
 
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.0.as_ptr(), Self::LAYOUT) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory;
+
+    #[test]
+    fn only_what_is_used_takes_memory() {
+        let staging = Staging::new();
+        assert_eq!(memory::present(staging.memory(), STAGING_BYTES).unwrap(), 0);
+        staging.set_word(StagingWord::Room, 1);
+        assert_eq!(memory::present(staging.memory(), STAGING_BYTES).unwrap(), 1);
     }
 }

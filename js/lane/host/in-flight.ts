@@ -8,10 +8,14 @@
 import { MAX_CALLS } from "../../native/layout";
 import type { Carrier, LaneCall } from "./lane-call";
 
+/** How many ids have a generation at first. */
+const FIRST_IDS = 256;
+
 export class InFlight {
   readonly #carrier: Carrier;
   readonly #calls: (LaneCall | undefined)[] = [];
-  readonly #generations = new Uint32Array(MAX_CALLS);
+  /** Grows with the ids. All at once would take a quarter of a MiB, and time when a pool is created. */
+  #generations = new Uint32Array(FIRST_IDS);
   readonly #freeIds: number[] = [];
   /** Number of calls in flight. */
   size = 0;
@@ -29,9 +33,19 @@ export class InFlight {
 
   /** Reserves an id, before a call is staged under it. */
   takeId(): number {
-    const id = this.#freeIds.pop() ?? this.#calls.length;
+    const id = this.#freeIds.pop() ?? this.#newId();
     // The id counts as taken from now on, because a getter of the argument may make calls of its own.
     this.#calls[id] = undefined;
+    return id;
+  }
+
+  #newId(): number {
+    const id = this.#calls.length;
+    if (id >= this.#generations.length) {
+      const grown = new Uint32Array(this.#generations.length * 2);
+      grown.set(this.#generations);
+      this.#generations = grown;
+    }
     return id;
   }
 

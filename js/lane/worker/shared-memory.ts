@@ -1,5 +1,5 @@
 /** The memory that a worker shares with its host. The worker trusts the host. */
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { SharedMemoryError } from "../../base/errors";
 import { MalformedPayload, Unsupported } from "../../base/payload-errors";
 import { type NativeWorkerLane, native } from "../../native/addon";
@@ -71,6 +71,7 @@ export class WorkerShares implements Shares {
 
   arrayBuffer(number: number): SharedArrayBuffer {
     if (!this.#arrays.has(number) && this.#port !== undefined) {
+      const { receiveMessageOnPort } = require("node:worker_threads") as typeof import("node:worker_threads");
       for (let next = receiveMessageOnPort(this.#port); next !== undefined; ) {
         this.#accept(next.message as SentArray);
         next = receiveMessageOnPort(this.#port);

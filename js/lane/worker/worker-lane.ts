@@ -11,7 +11,7 @@
  * Each argument is decoded before its task is marked as started, and each task is marked as started before it runs. The
  * host relies on these marks when the worker dies.
  */
-import { isMainThread, type MessagePort } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { now, queueMicrotask, setImmediate } from "../../base/clock";
 import type { TaskNotFoundError } from "../../base/errors";
 import { errorOfPart, type Part } from "../../base/payload-errors";
@@ -105,6 +105,7 @@ interface Streams {
 }
 
 export class WorkerLane {
+  readonly #isThread: boolean;
   readonly #native: NativeWorkerLane;
   readonly #exchange: Exchange;
   readonly #shares: WorkerShares;
@@ -155,6 +156,7 @@ export class WorkerLane {
    * SharedArrayBuffers. Throws if the memory is refused.
    */
   constructor(attach: (wake: () => void) => NativeWorkerLane, port?: MessagePort) {
+    this.#isThread = port !== undefined;
     this.#native = attach(() => this.#turn());
     this.#exchange = this.#native.exchangeFunction();
     const staging = this.#native.staging();
@@ -323,7 +325,7 @@ export class WorkerLane {
     }
     if (arrived < 0) {
       if (arrived === VIOLATED) {
-        endWithoutMemory();
+        endWithoutMemory(this.#isThread);
       }
       return false;
     }
@@ -703,9 +705,9 @@ const exit = process.exit.bind(process) as (code: number) => never;
  * Ends the worker, which has no other way to report this to its host. A process doesn't throw, because Bun would go on
  * with everything that is due, and print the same error for each task that ends.
  */
-function endWithoutMemory(): never {
+function endWithoutMemory(isThread: boolean): never {
   const what = "the memory that this worker shares with its host is gone or was overwritten";
-  if (isMainThread) {
+  if (!isThread) {
     process.stderr.write(`knitting-native worker: ${what}\n`);
     exit(1);
   }

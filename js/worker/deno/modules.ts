@@ -5,7 +5,6 @@
  *
  * `require`, `process` without any import, and a module's default export give the object itself.
  */
-import * as nodeModule from "node:module";
 
 /** In Node 22.15 and later, and in Deno; the installed types don't have it. */
 interface Resolved {
@@ -22,7 +21,9 @@ type Resolve = (
   context: Context,
   next: (specifier: string, context: Context) => Resolved,
 ) => Resolved;
-const { registerHooks } = nodeModule as { registerHooks?: (hooks: { resolve: Resolve }) => void };
+const { registerHooks } = require("node:module") as {
+  registerHooks?: (hooks: { resolve: Resolve }) => void;
+};
 
 /** The front module of each module. */
 const fronts = new Map<string, string>();
