@@ -23,6 +23,7 @@ import {
   ROLE_PROGRESS,
   STAGING_INBOX_AT,
   STAGING_MORE,
+  STAGING_WINDOW,
 } from "../../native/layout";
 import { Decoder } from "../../payload/decode";
 import type { TaskSource } from "../../task/program";
@@ -113,18 +114,23 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
   /** Number of calls whose task was run, as far as the worker reports that. */
   served = 0;
 
+  /** Whether there may be memory to give back, beside that of the outgoing arena: no timer runs for small values. */
+  #hasBulk = false;
   readonly #idle = new Idle(() => {
     // While a call is in flight the lane sleeps with its doorbell armed, and an exchange would disarm it.
     if (this.isOpen && this.load === 0) {
       // The exchange hands the last results back to the worker.
       this.drain();
-      this.native.trim(Math.max(KEEP_WARM_BYTES, this.#initialBytes));
+      this.native.trim(this.#keptBytes);
       native().trimBlocks();
+      this.#hasBulk = false;
     }
   });
 
   /** Bytes of the outgoing arena that are allocated from the start. */
   readonly #initialBytes: number;
+  /** Bytes of the outgoing arena that stay when the lane has been idle. */
+  readonly #keptBytes: number;
 
   constructor(options: LaneOptions, events: LaneEvents) {
     const { arenaBytes, maxPayloadBytes, namePrefix, isThread, hardTimeoutMs, spinMicroseconds } = options;
@@ -132,6 +138,7 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     this.#tally = options.tally;
     this.#isShared = options.shared;
     this.#initialBytes = options.initialBytes;
+    this.#keptBytes = Math.max(KEEP_WARM_BYTES, options.initialBytes);
     this.#events = events;
     this.#tasks = options.tasks;
     const wake = () => this.#poller.wake();
@@ -146,7 +153,10 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
       base: STAGING_INBOX_AT,
       isFar: leftInArena,
       near: () => decoder,
-      fetch: (offset: number, length: number) => this.native.copyOut(offset, length),
+      fetch: (offset: number, length: number) => {
+        this.#hasBulk = true;
+        return this.native.copyOut(offset, length);
+      },
     };
     this.#inbox = new Inbox(staging, payloads, this.shares, maxPayloadBytes);
     this.#queue = new SendQueue(this.#outbox, (id, generation) => this.inFlight.isCurrent(id, generation));
@@ -487,13 +497,17 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
       return false;
     }
     const more = this.#words[STAGING_MORE] !== 0;
+    // The worker's arena may be large as well. It is given back once this side has taken what lies there.
+    this.#hasBulk ||= more;
     this.#queue.stageWaiting();
     this.#backlog.exchanged();
     return more || this.#outbox.staged > 0;
   }
 
   atRest(): void {
-    this.#idle.touch();
+    if (this.#hasBulk || this.#words[STAGING_WINDOW] > this.#keptBytes) {
+      this.#idle.touch();
+    }
     this.#leave();
   }
 

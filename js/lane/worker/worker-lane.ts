@@ -36,6 +36,7 @@ import {
   SLOT_BYTES,
   SLOT_KIND,
   STAGING_FIRST_SEQUENCE,
+  STAGING_WINDOW,
   STREAM_WINDOW,
   WORD_ABORTS,
   WORD_RUNNING,
@@ -137,6 +138,8 @@ export class WorkerLane {
    * is warm, but stays in use until the engine collects it of its own accord.
    */
   #savesMemory = false;
+  /** Whether there may be warm memory to give back. Without it, and with a small arena, no timer runs. */
+  #hasBlocks = false;
   /** How long to spin for the next call. The host may allow less. */
   #spinNanos = 0;
   #scheduled = false;
@@ -171,9 +174,7 @@ export class WorkerLane {
       isFar: (_flags, length) => length > FETCH_BYTES,
       near: (offset, length) => this.#near(offset + length),
       fetch: (offset, length) =>
-        this.#savesMemory
-          ? this.#near(offset + length).copy(offset, length)
-          : this.#native.copyOut(offset, length),
+        this.#savesMemory ? this.#near(offset + length).copy(offset, length) : this.#copyOut(offset, length),
     };
     this.#inbox = new Inbox(staging, payloads, this.#shares, Number.POSITIVE_INFINITY);
     this.#idle = new Idle(() => {
@@ -181,6 +182,8 @@ export class WorkerLane {
       if (native().trimBlocks() || held) {
         // The host has not handed the last results back yet.
         this.#idle.touch();
+      } else {
+        this.#hasBlocks = false;
       }
     });
     this.#outbox.stageReport(KIND_ATTACHED, undefined);
@@ -264,6 +267,11 @@ export class WorkerLane {
   /** Tells the host to how many bytes this thread's heap may grow, because nobody has asked for so many. */
   reportHeapLimit(bytes: number): void {
     this.#native.reportHeapLimit(bytes);
+  }
+
+  #copyOut(offset: number, length: number): ArrayBuffer {
+    this.#hasBlocks = true;
+    return this.#native.copyOut(offset, length);
   }
 
   #near(end: number): Decoder {
@@ -355,7 +363,9 @@ export class WorkerLane {
 
   /** Returns to the event loop and sleeps, because there is nothing to do. */
   #rest(): void {
-    this.#idle.touch();
+    if (this.#hasBlocks || this.#staging[STAGING_WINDOW] > KEEP_WARM_BYTES) {
+      this.#idle.touch();
+    }
     if (this.#pending > 0 && this.#polls++ < POLLS) {
       this.#schedule(setImmediate, this.#turn);
       return;
