@@ -54,3 +54,5 @@ export const CALLS_AMID_KILLS = {
   thread: repetitions(2_000, 8_000, 100_000),
   process: repetitions(1_000, 4_000, 100_000),
 };
+/** Calls whose hosts and workers sleep at random moments, over all kinds of workers together. */
+export const CALLS_AMID_SLEEP = repetitions(10_000, 100_000, 10_000_000);
