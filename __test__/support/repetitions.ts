@@ -56,3 +56,5 @@ export const CALLS_AMID_KILLS = {
 };
 /** Calls whose hosts and workers sleep at random moments, over all kinds of workers together. */
 export const CALLS_AMID_SLEEP = repetitions(10_000, 100_000, 10_000_000);
+/** Worker threads that end with a live lane, on each version of Node. */
+export const TERMINATED_THREADS = repetitions(25, 200, 1_000);
