@@ -45,6 +45,8 @@ interface Phase extends Readonly<Record<(typeof STATES)[number], Lateness>> {
 interface Report {
   readonly before: Phase | undefined;
   readonly during: Phase;
+  /** Whether the attack went on to the end of that. */
+  readonly goesOn: boolean;
   /** How calls to the hostile worker ended. */
   readonly outcomes: readonly string[];
 }
@@ -74,7 +76,8 @@ const texts = (phase: Phase | undefined) =>
         (state) => `${state} ${phase[state].own.toFixed(1)} ms (${phase[state].late.toFixed(1)} ms)`,
       ).join(", ");
 
-function isUnharmed({ before, during }: Report): void {
+function isUnharmed({ before, during, goesOn }: Report): void {
+  expect(goesOn, "the attack goes on").toBe(true);
   for (const state of STATES) {
     // Beside other programs, an unharmed host may be later than that as well.
     const most = Math.max(MOST_LATE_MILLIS, before?.[state].own ?? 0);
