@@ -45,9 +45,9 @@ interface Phase extends Readonly<Record<(typeof STATES)[number], Lateness>> {
 interface Report {
   readonly before: Phase | undefined;
   readonly during: Phase;
-  /** Whether the attack went on to the end of that. */
+  /** Whether the attack went on to the end of that, or until the host ended the worker. */
   readonly goesOn: boolean;
-  /** How calls to the hostile worker ended. */
+  /** How calls to the hostile worker ended, and how often the host ended it. */
   readonly outcomes: readonly string[];
 }
 
@@ -60,10 +60,8 @@ async function attacked({ worker }: Kind, attack: string, more: object = {}): Pr
     { cwd: folder, watchdog: WATCHDOG_MILLIS },
   );
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  if (attack !== "closes") {
-    const attacker = Number(readFileSync(join(folder, "begun"), "ascii"));
-    await until("the attacker has ended with its worker", () => !isAlive(attacker));
-  }
+  const attacker = Number(readFileSync(join(folder, "begun"), "ascii"));
+  await until("the attacker has ended with its pool", () => !isAlive(attacker));
   const report = JSON.parse(stdout) as Report;
   console.log(`${attack}: ${texts(report.before)}; attacked: ${texts(report.during)}; ${report.outcomes}`);
   return report;
