@@ -31,8 +31,11 @@ interface Case {
 
 const thread = kindNamed("thread");
 const onNode = kindNamed("process on node");
-/** Descriptors 3 and 4 are the host's sockets. */
-const keepsNone = { ...onNode.worker, processCommandPrefix: ["sh", "-c", 'exec "$@" 3>&- 4>&-', "sh"] };
+/** What becomes of the host's sockets behind these wrappers. */
+const others = {
+  "closes them": 'exec "$@" 3>&- 4>&-',
+  "has other files in their place": 'exec "$@" 3</dev/null 4</dev/null',
+};
 
 const cases: readonly Case[] = [
   ...Object.entries(nodes).flatMap(([version, node]) => [
@@ -46,7 +49,11 @@ const cases: readonly Case[] = [
   ...kindsInGate
     .filter((kind) => kind !== thread && kind !== onNode)
     .map(({ name, worker, skip }) => ({ name, worker, skip, node: process.execPath })),
-  { name: "process on node behind what closes descriptors", node: process.execPath, worker: keepsNone },
+  ...Object.entries(others).map(([what, script]) => ({
+    name: `process on node behind a wrapper that ${what}`,
+    node: process.execPath,
+    worker: { ...onNode.worker, processCommandPrefix: ["sh", "-c", script, "sh"] },
+  })),
 ];
 
 interface Unheard {

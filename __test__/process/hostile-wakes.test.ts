@@ -3,7 +3,7 @@
  * It rings without end, fills, drains, closes or shuts down, makes descriptors wait that were not to, or all at once.
  * Each host is a program of its own (`fixtures/hosts/hostile-host.mjs`), the attacks are in `fixtures/hostile.py`.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -60,6 +60,7 @@ async function attacked({ worker }: Kind, attack: string, more: object = {}): Pr
     { cwd: folder, watchdog: WATCHDOG_MILLIS },
   );
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(readdirSync(folder)).not.toContain("failed");
   const attacker = Number(readFileSync(join(folder, "begun"), "ascii"));
   await until("the attacker has ended with its pool", () => !isAlive(attacker));
   const report = JSON.parse(stdout) as Report;
