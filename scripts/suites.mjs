@@ -22,12 +22,14 @@ export const ARCHITECTURE = ["__test__/architecture/*.test.ts"];
 
 /** Short files that take long: they begin first, so that none of them is left alone at the end. */
 export const LONG = [
+  "lane/wakes",
   "package/docs",
   "package/package-managers",
   "package/types",
   "permission/escape",
   "permission/manifests",
   "pool/amid-kills",
+  "pool/terminated-threads",
   "process/killed-workers",
   "process/no-memory",
   "process/working-directory",
@@ -38,6 +40,7 @@ export const ALONE = [
   "__test__/bench/load.test.ts",
   "__test__/lane/pressure.test.ts",
   "__test__/lane/timers.test.ts",
+  "__test__/process/hostile-wakes.test.ts",
 ];
 
 /** Suites about containers, about hosts that are killed, and about the installed package. */

@@ -1,8 +1,9 @@
 /**
  * `npm run verify:soak`: run before a release. It runs all suites on every kind of worker, wrapped ones too, with the
  * long repetitions of __test__/support/repetitions.ts: a hundred thousand random values for each kind, a million
- * hostile decodes, a million calls at once, a thousand killed workers, and ten killed hosts in each phase of a worker's
- * life. It takes about an hour on two cores.
+ * hostile decodes, a million calls at once, ten million calls whose hosts and workers sleep at random moments, a thousand
+ * killed workers, a thousand terminated threads on each version of Node, and ten killed hosts in each phase of a worker's
+ * life. It takes about two hours on two cores.
  *
  * Before them `cargo deny` checks licences and sources of the crates. It is built on first use, which takes minutes: that is
  * why `npm test` does without it.

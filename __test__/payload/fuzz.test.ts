@@ -8,6 +8,8 @@ import { UnsupportedPayloadError } from "../../build/base/errors.js";
 import { Decoder, MalformedPayload } from "../../build/payload/decode.js";
 import { withEncoder } from "../../build/payload/encode.js";
 import * as format from "../../build/payload/format.js";
+// @ts-expect-error the fixtures are plain JavaScript
+import { generator } from "../fixtures/random.mjs";
 import { HOSTILE_DECODES } from "../support/repetitions";
 import { payloads } from "../support/values";
 
@@ -21,18 +23,6 @@ const MAX_MILLIS = 3_000;
 
 const seed = Date.now() & 0x7fffffff;
 console.log(`fuzz: seed ${seed}`);
-
-/** Numbers below `limit`. Far faster than fast-check's, and as repeatable. */
-function generator(from: number): (limit: number) => number {
-  let state = from >>> 0;
-  return (limit) => {
-    // Mulberry32.
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
-}
 
 const encodings = fc
   .sample(payloads, { seed, numRuns: 6_000 })

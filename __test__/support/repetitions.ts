@@ -54,3 +54,7 @@ export const CALLS_AMID_KILLS = {
   thread: repetitions(2_000, 8_000, 100_000),
   process: repetitions(1_000, 4_000, 100_000),
 };
+/** Calls whose hosts and workers sleep at random moments, over all kinds of workers together. */
+export const CALLS_AMID_SLEEP = repetitions(10_000, 100_000, 10_000_000);
+/** Worker threads that end with a live lane, on each version of Node. */
+export const TERMINATED_THREADS = repetitions(25, 200, 1_000);

@@ -149,13 +149,22 @@ export class Call {
   }
 
   /**
-   * Passes a progress value of the task to the listeners. An error that a listener throws doesn't affect the lane.
+   * Passes a progress value of the task to the listeners, soon: a call can be answered while it is made, before anybody
+   * can listen to it. An error that a listener throws affects neither the lane nor other listeners.
    */
   emitProgress(value: unknown): void {
-    if (this.listeners !== undefined && !this.cancelled) {
-      for (const listener of this.listeners) {
-        queueMicrotask(() => listener(value));
-      }
+    if (!this.cancelled) {
+      queueMicrotask(() => {
+        for (const listener of this.listeners ?? []) {
+          try {
+            listener(value);
+          } catch (error) {
+            queueMicrotask(() => {
+              throw error;
+            });
+          }
+        }
+      });
     }
   }
 
