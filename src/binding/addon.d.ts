@@ -123,6 +123,8 @@ export declare class HostLane {
   threadEnded(): void;
   /** Tells the worker to end within `graceMillis`. A process is killed after that. */
   stop(graceMillis: number): void;
+  /** The worker's end of the bell has been closed for a while, and the worker lives: `exchange` says so from now on. */
+  condemn(): void;
   /**
    * What was submitted under a sequence number that the worker has not started. Throws if it has, or if
    * the memory is gone.
@@ -154,12 +156,6 @@ export interface Flood {
   /** Within how many seconds, at least 1. */
   seconds: number;
 }
-
-/**
- * Passes on what the workers have written so far. Waits for the host's streams to take it, for a while as long
- * as they take something. The main thread's environment ends without its hooks on `process.exit()`.
- */
-export declare function flushOutput(): void;
 
 /** Takes memory of a closed lane away from its views now, instead of when they are collected. */
 export declare function detach(buffer: ArrayBuffer): void;
@@ -285,6 +281,12 @@ export declare function sweepNames(): void;
 
 /** Drops large blocks that have not been used for a while. True if some are left. */
 export declare function trimBlocks(): boolean;
+
+/**
+ * Passes on what the workers have written so far. Waits for the host's streams to take it, for a while as long
+ * as they take something. The main thread's environment ends without its hooks on `process.exit()`.
+ */
+export declare function flushOutput(): void;
 
 /** What a kernel can enforce. */
 export interface SandboxProbe {

@@ -14,15 +14,22 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::io;
 use std::ptr;
-use std::rc::Rc;
-use std::sync::OnceLock;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::{Function, JsValue};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Result, check_status, sys};
 
 use super::error::unavailable;
+use super::raw::Cell;
 use crate::process::bell::{Bell, Heard};
 use crate::sys::uv::{self, Event, EventLoop, Handle, Remote};
+use crate::transport::doorbell::Times;
+use crate::transport::lane::{HostLane, LaneEnd};
+use crate::transport::layout::StagingWord;
+use crate::transport::violation::Violation;
 
 /// True if this program's event loops are libuv's, and it lets an addon use them. Deno and Bun have functions
 /// of those names that don't do that.
@@ -119,26 +126,24 @@ impl Ear {
         sender.map(|sender| (ear, sender)).ok_or_else(|| unreachable!("it is there with the handle"))
     }
 
-    /// Has `waker` called after each ring of `bell`. `check` gets the number of rings before that: what is
-    /// false is the last that is heard.
+    /// Has `waker` called after each ring of `bell`, and when nothing can be heard any more. `check` gets what
+    /// was heard before that: if it is false, nothing else is heard.
     pub fn for_bell(
         env: &Env,
         waker: Rc<Waker>,
         bell: Bell,
-        check: impl Fn(usize) -> bool + 'static,
+        check: impl Fn(Heard) -> bool + 'static,
     ) -> Result<Self> {
         Self::open(env, |event_loop, on_closed| {
             let socket = bell.socket();
             let on_ring = move |event: Event| match bell.hear() {
                 Heard::Rings(0) => {}
-                Heard::Rings(count) => {
-                    if !check(count) {
+                heard => {
+                    if !check(heard) || heard == Heard::Closed {
                         event.stop_polling();
                     }
                     waker.call();
                 }
-                // The other side has ended, or can't ring any more.
-                Heard::Closed => event.stop_polling(),
             };
             Handle::poll(event_loop, socket, on_ring, on_closed)
         })
@@ -189,4 +194,37 @@ unsafe extern "C" fn close_with_environment(_hook: sys::napi_async_cleanup_hook_
     // SAFETY: the reference that `Ear::open` has given away, which is given back after this.
     let slot = unsafe { &*data.cast::<Slot>() };
     drop(slot.take());
+}
+
+/// Has a thread that sleeps in the place of `end` call `wake`, where there is no ear. The inner error is the
+/// thread's.
+pub fn watch(end: &mut impl LaneEnd, wake: Function<'_, (), ()>) -> Result<io::Result<()>> {
+    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+    Ok(end.watch(move || {
+        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }))
+}
+
+/// Counts the rings of a worker, which may ring once for each of the `times` that its host has listened. What is
+/// more is a violation. An end that is closed is noted for JavaScript.
+pub fn at_most(times: Arc<Times>, lane: Weak<Cell<HostLane>>) -> impl Fn(Heard) -> bool {
+    let total = std::cell::Cell::new(0);
+    move |heard| {
+        let Some(lane) = lane.upgrade() else { return false };
+        match heard {
+            Heard::Rings(count) => {
+                total.set(total.get() + count as u64);
+                let is_honest = total.get() <= times.load(Ordering::Relaxed);
+                if !is_honest {
+                    lane.violation.set(Some(Violation::Rings));
+                }
+                is_honest
+            }
+            Heard::Closed => {
+                let end = lane.end.borrow();
+                end.iter().for_each(|end| end.staging().set_word(StagingWord::Deaf, 1));
+                false
+            }
+        }
+    }
 }

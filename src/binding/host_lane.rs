@@ -2,13 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::rc::{Rc, Weak};
-use std::sync::atomic::Ordering;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
@@ -16,6 +14,7 @@ use super::ear::{self, Ear, ThreadBells, Waker};
 use super::error::{failed, system, unavailable};
 use super::lane_worker::{Pids, Usage, Worker};
 use super::launch::{WorkerEvent, WorkerStdio, event_handler};
+use super::open_lanes::{close, close_with_environment};
 use super::raw::{self, Cell};
 use super::shared_buffer::SharedBuffer;
 use super::thread_tokens::{self, ThreadMemory};
@@ -52,19 +51,6 @@ pub struct HostLane {
     bells: Option<Arc<ThreadBells>>,
     /// What a process is to wake, until the process is started.
     waker: RefCell<Option<Rc<Waker>>>,
-}
-
-/// What has to be closed when an environment ends.
-type Open = (Weak<Cell<lane::HostLane>>, Weak<RefCell<Worker>>, Weak<RefCell<Option<Name>>>);
-
-/// How long an environment that ends waits for its streams to take some of its workers' last output, and how
-/// long in all.
-const LAST_OUTPUT: Duration = Duration::from_millis(100);
-const LAST_OUTPUT_IN_ALL: Duration = Duration::from_secs(5);
-
-thread_local! {
-    /// The open lanes of this thread's environment; `None` until it has a hook for its end.
-    static LANES: RefCell<Option<Vec<Open>>> = const { RefCell::new(None) };
 }
 
 /// A call that its worker had not started.
@@ -123,13 +109,7 @@ impl HostLane {
                 end.ring_by(move || shared.worker.get().into_iter().for_each(Remote::send));
                 own_ear = Some(ear);
             }
-            None => {
-                let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-                end.watch(move || {
-                    wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-                })
-                .map_err(unavailable("set up the lane's thread"))?;
-            }
+            None => ear::watch(&mut end, wake)?.map_err(unavailable("set up the lane's thread"))?,
         }
         let cell = Cell::new(end, own_ear);
         let worker = Rc::new(RefCell::new(Worker::None));
@@ -416,6 +396,12 @@ impl HostLane {
         Ok(())
     }
 
+    /// The worker's end of the bell has been closed for a while, and the worker lives: `exchange` says so from now on.
+    #[napi]
+    pub fn condemn(&self) {
+        self.cell.violation.set(Some(Violation::Deaf));
+    }
+
     /// What was submitted under a sequence number that the worker has not started. Throws if it has, or if
     /// the memory is gone.
     #[napi]
@@ -487,7 +473,7 @@ impl HostLane {
     pub(super) fn set_bell(&self, env: &Env, bell: Bell) -> Result<()> {
         if let Some(waker) = self.waker.take() {
             let times = Arc::<Times>::default();
-            let check = at_most(times.clone(), Rc::downgrade(&self.cell));
+            let check = ear::at_most(times.clone(), Rc::downgrade(&self.cell));
             self.cell.ear.replace(Some(Ear::for_bell(env, waker, bell.clone(), check)?));
             self.with(|end| {
                 end.listen_later(times);
@@ -502,60 +488,8 @@ impl HostLane {
     }
 }
 
-/// Counts the rings of a worker, which may ring once for each of the `times` that this end has listened. What is
-/// more is a violation.
-fn at_most(times: Arc<Times>, lane: Weak<Cell<lane::HostLane>>) -> impl Fn(usize) -> bool {
-    let heard = std::cell::Cell::new(0);
-    move |count| {
-        heard.set(heard.get() + count as u64);
-        let is_honest = heard.get() <= times.load(Ordering::Relaxed);
-        if let (false, Some(lane)) = (is_honest, lane.upgrade()) {
-            lane.violation.set(Some(Violation::Rings));
-        }
-        is_honest
-    }
-}
-
 fn recovered(env: &Env, (slot, bytes): (Slot, Vec<u8>)) -> Result<Recovered> {
     Ok(Recovered { kind: slot.kind.into(), view: slot.view.into(), content: raw::block_buffer(env, bytes)? })
-}
-
-fn close(cell: &Cell<lane::HostLane>, worker: &RefCell<Worker>) {
-    drop(cell.ear.take());
-    if let Some(end) = cell.end.take() {
-        end.close();
-    }
-    worker.replace(Worker::None).end();
-}
-
-/// Closes the lane when its environment ends while the pool is still open: a terminated worker thread, or
-/// `process.exit()`.
-fn close_with_environment(env: &Env, lane: Open) -> Result<()> {
-    LANES.with_borrow_mut(|lanes| {
-        if let Some(lanes) = lanes {
-            lanes.retain(|(cell, ..)| cell.strong_count() > 0);
-            lanes.push(lane);
-            return Ok(());
-        }
-        *lanes = Some(vec![lane]);
-        env.add_env_cleanup_hook((), |()| {
-            flush_output();
-            for (cell, worker, name) in LANES.take().into_iter().flatten() {
-                drop(name.upgrade().map(|name| name.take()));
-                if let (Some(cell), Some(worker)) = (cell.upgrade(), worker.upgrade()) {
-                    close(&cell, &worker);
-                }
-            }
-        })
-        .map(drop)
-    })
-}
-
-/// Passes on what the workers have written so far. Waits for the host's streams to take it, for a while as long
-/// as they take something. The main thread's environment ends without its hooks on `process.exit()`.
-#[napi]
-pub fn flush_output() {
-    reactor::flush(LAST_OUTPUT, LAST_OUTPUT_IN_ALL);
 }
 
 /// Takes memory of a closed lane away from its views now, instead of when they are collected.

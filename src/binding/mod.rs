@@ -9,6 +9,7 @@ mod error;
 mod host_lane;
 mod lane_worker;
 mod launch;
+mod open_lanes;
 mod raw;
 mod sandbox;
 mod shared_buffer;

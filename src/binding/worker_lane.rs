@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{ArrayBuffer, Function};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 
@@ -58,7 +57,7 @@ impl WorkerLane {
                 Some(ear)
             }
             None => {
-                watch(&mut end, wake)?;
+                ear::watch(&mut end, wake)?.map_err(system("the lane's thread"))?;
                 None
             }
         };
@@ -85,7 +84,7 @@ impl WorkerLane {
             end.offer_bell(move || bell.ring());
         }
         if ear.is_none() {
-            watch(&mut end, wake)?;
+            ear::watch(&mut end, wake)?.map_err(system("the lane's thread"))?;
         }
         let lane = Self::attached(&env, end, ear, Taker::socket(attached.control))?;
         Ok(Self { program: attached.boot.program, ..lane })
@@ -227,15 +226,6 @@ impl WorkerLane {
             None => Err(failed("the lane is closed")),
         }
     }
-}
-
-/// Starts the thread that has `wake` called.
-fn watch(end: &mut lane::WorkerLane, wake: Function<'_, (), ()>) -> Result<()> {
-    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-    end.watch(move || {
-        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    })
-    .map_err(system("the lane's thread"))
 }
 
 /// Has this process's own stdout and stderr make their writers wait, whatever the runtime has set.

@@ -357,6 +357,8 @@ pub enum StagingWord {
     Started = 9,
     /// Host only. [`Word::Running`] as of the last `exchange`, if `Wanted` was set.
     Running = 10,
+    /// Host only. Set to 1 once the worker's end of the bell is closed, as when the worker ends.
+    Deaf = 11,
 }
 
 /// Bytes of staging's head.
@@ -455,6 +457,7 @@ fn typescript() -> String {
     constant("STAGING_WANTED", StagingWord::Wanted as usize);
     constant("STAGING_STARTED", StagingWord::Started as usize);
     constant("STAGING_RUNNING", StagingWord::Running as usize);
+    constant("STAGING_DEAF", StagingWord::Deaf as usize);
     constant("STAGING_OUT_AT", STAGING_OUT_AT);
     constant("STAGING_IN_AT", STAGING_IN_AT);
     constant("STAGING_INBOX_AT", STAGING_INBOX_AT);

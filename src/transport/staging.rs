@@ -51,7 +51,7 @@ impl Staging {
     }
 
     /// Writes a word.
-    pub(super) fn set_word(&self, word: StagingWord, value: u32) {
+    pub fn set_word(&self, word: StagingWord, value: u32) {
         // SAFETY: as for `word`.
         unsafe { self.at::<u32>(word as usize * 4).write(value) }
     }

@@ -21,6 +21,8 @@ pub enum Violation {
     OutOfRange,
     /// It has rung the bell more often than this side has listened for it.
     Rings,
+    /// It has closed its end of the bell and lives on: it can't be woken any more.
+    Deaf,
     /// The shared memory is gone, see [`super::sigbus`].
     Lost,
 }
@@ -35,6 +37,7 @@ impl Violation {
             Self::Unexpected => "a completion does for its call what that call does not expect",
             Self::Credit => "a stream went beyond its credit",
             Self::OutOfRange => "a completion's payload lies outside the arena",
+            Self::Deaf => "the worker's end of the bell was closed, descriptor 4 at its start",
             Self::Rings => "the bell was rung without end",
             Self::Lost => "the shared memory is gone (it was truncated, or there is no memory left for it)",
         }

@@ -1,3 +1,4 @@
+import { setTimeout } from "../../base/clock";
 import { KnittingError, ProtocolViolationError } from "../../base/errors";
 import { errorOfPart, MalformedPayload, type Part } from "../../base/payload-errors";
 import type { KillOrder } from "../../call/call";
@@ -21,6 +22,7 @@ import {
   RING_SLOTS,
   ROLE_MASK,
   ROLE_PROGRESS,
+  STAGING_DEAF,
   STAGING_INBOX_AT,
   STAGING_MORE,
   STAGING_WINDOW,
@@ -78,6 +80,9 @@ export interface LaneOptions {
  * on.
  */
 const EARLY_SLOTS = 64;
+
+/** How long a worker that can't be woken any more may take to end. */
+const DEAF_MILLIS = 1_000;
 
 export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLane, StreamLane, WatchedLane {
   readonly native: NativeHostLane;
@@ -141,7 +146,12 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     this.#keptBytes = Math.max(KEEP_WARM_BYTES, options.initialBytes);
     this.#events = events;
     this.#tasks = options.tasks;
-    const wake = () => this.#poller.wake();
+    const wake = () => {
+      if (this.#words[STAGING_DEAF] !== 0) {
+        this.#watchDeaf();
+      }
+      this.#poller.wake();
+    };
     this.native = new (native().HostLane)(arenaBytes, namePrefix, isThread, IS_NODE, wake);
     this.#exchange = this.native.exchangeFunction();
     const staging = this.native.staging();
@@ -407,6 +417,16 @@ export class HostLane implements BackloggedLane, Carrier, MeteredLane, PolledLan
     this.shares.close();
     this.native.close();
     this.#outbox.close();
+  }
+
+  /** The worker can't be woken any more: it ends, or a task has closed what it was given, and then it has to end. */
+  #watchDeaf(): void {
+    setTimeout(() => {
+      if (this.isOpen) {
+        this.native.condemn();
+        this.#poller.turnNow();
+      }
+    }, DEAF_MILLIS).unref();
   }
 
   /** Keeps the process alive for the calls, until they are abandoned because the worker has ended. */
