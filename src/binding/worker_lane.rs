@@ -48,18 +48,15 @@ impl WorkerLane {
         let segment = segment.guarded().map_err(failed)?;
         memory.usage.begin();
         let mut end = lane::WorkerLane::new(Arc::new(segment));
-        let ear = match memory.bells {
-            Some(bells) => {
-                let (ear, sender) = Ear::for_threads(&env, Waker::new(&env, &wake)?)?;
-                let _ = bells.worker.set(sender);
-                end.listen(Arc::default());
-                end.ring_by(move || bells.host.send());
-                Some(ear)
-            }
-            None => {
-                ear::watch(&mut end, wake)?.map_err(system("the lane's thread"))?;
-                None
-            }
+        let ear = if let Some(bells) = memory.bells {
+            let (ear, sender) = Ear::for_threads(&env, Waker::new(&env, &wake)?)?;
+            let _ = bells.worker.set(sender);
+            end.listen(Arc::default());
+            end.ring_by(move || bells.host.send());
+            Some(ear)
+        } else {
+            ear::watch(&mut end, wake)?.map_err(system("the lane's thread"))?;
+            None
         };
         raw::count_shared_bytes(memory.usage.clone());
         let (taker, output) = (Taker::Shelf(memory.shelf), Some(memory.output));
