@@ -221,8 +221,10 @@ pub fn at_most(times: Arc<Times>, lane: Weak<Cell<HostLane>>) -> impl Fn(Heard) 
                 is_honest
             }
             Heard::Closed => {
-                let end = lane.end.borrow();
-                end.iter().for_each(|end| end.staging().set_word(StagingWord::Deaf, 1));
+                // Where a wrapper has not passed the bell on, nobody has the other end from the start.
+                if let Some(end) = lane.end.borrow().as_ref().filter(|end| end.hears_bell()) {
+                    end.staging().set_word(StagingWord::Deaf, 1);
+                }
                 false
             }
         }

@@ -261,7 +261,8 @@ impl Sleeper {
                 _ if word.load(Ordering::SeqCst) == ASLEEP => self.sleep(word),
                 // A late ring, see the top of this file.
                 _ if self.asleep.load(Ordering::SeqCst) => {
-                    word.swap(ASLEEP, Ordering::SeqCst);
+                    // Only from AWAKE: where this thread was retired its side may listen already.
+                    let _ = word.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst);
                     fence(Ordering::SeqCst);
                 }
                 _ => {

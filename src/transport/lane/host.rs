@@ -289,6 +289,11 @@ impl HostLane {
         segment.let_go(&lent);
     }
 
+    /// True once the worker has said that it can ring.
+    pub fn hears_bell(&self) -> bool {
+        self.end.segment.word(Word::Rings).load(Ordering::Acquire) != 0
+    }
+
     /// Has this end listen for its bell as soon as the worker says that it can ring. `times` counts how often
     /// the worker may.
     pub fn listen_later(&mut self, times: Arc<Times>) {
@@ -346,7 +351,7 @@ impl LaneEnd for HostLane {
 
     fn arm(&mut self) -> bool {
         self.hand_back();
-        if self.bell.is_some() && self.end.segment.word(Word::Rings).load(Ordering::Acquire) != 0 {
+        if self.bell.is_some() && self.hears_bell() {
             self.bell.take().into_iter().for_each(|times| self.end.listen(times));
         }
         self.end.arm()
