@@ -55,6 +55,8 @@ describe("a task is found however its module exports it", () => {
   test.each([
     ["export const \\u0061dd = () => 1;"],
     ["const f = () => 1; export { f as 'a\\u0064d' };"],
+    ["const f = () => 2, add = () => 1;\nexport {\n  f as other,\n  add,\n};"],
+    ["const add = () => 2, f = () => 1;\nexport { add as other, f as add, };"],
     ["export const { add } = { add: () => 1 };"],
   ])("ES module: %s", async (text) => {
     expect(await run(written("legal.mjs", text), "add")).toBe(1);
@@ -70,6 +72,7 @@ describe("a task that its module provably lacks is refused at once", () => {
       "it exports other",
     ],
     ["lacks.mjs", "export const other = () => 1;", "it exports other"],
+    ["renames.mjs", "const add = () => 1;\nexport { add as other };", "it exports other"],
   ])("%s", (file, text, message) => {
     const add = importTask({ href: written(file, text), name: "add" });
     expect(() => createPool()({ add })).toThrow(TaskNotFoundError);

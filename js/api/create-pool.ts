@@ -26,5 +26,7 @@ import { callerFile } from "../task/caller";
  */
 export function createPool(options: PoolOptions = {}): <T extends Tasks>(tasks: T) => Pool<T> {
   const create = preparePool(options);
-  return (tasks) => create(tasks, callerFile()) as unknown as Pool<typeof tasks>;
+  return function createWith(tasks) {
+    return create(tasks, () => callerFile(createWith)) as unknown as Pool<typeof tasks>;
+  };
 }

@@ -38,6 +38,7 @@ import {
   STAGING_WINDOW,
 } from "../native/layout";
 import { type Encoder, rawBinary, withEncoder } from "../payload/encode";
+import { UNDEFINED } from "../payload/format";
 import { limitFor } from "../payload/limits";
 import { Envelope } from "../payload/value";
 import type { Referrer, Shares } from "../shared-memory/references";
@@ -286,6 +287,12 @@ export class Outbox {
     this.stageEncoded(NO_CALL, 0, 0, encodeValue(FLAG_REJECTED, value, this.#shares));
     // A report is recognised by its kind alone.
     this.#u8[STAGING_OUT_AT + (this.staged - 1) * SLOT_BYTES + SLOT_KIND] = kind;
+  }
+
+  /** The same for a report that has no value. A starting worker does not have to load its encoder for it. */
+  stageNews(kind: number): void {
+    const slot = this.#header(NO_CALL, 0, 0, kind, FLAG_REJECTED, 0, 1, 0);
+    this.#u8[slot + SLOT_INLINE] = UNDEFINED;
   }
 
   /** Encodes a value without staging it. Throws if the value can't be encoded or never fits. */

@@ -23,12 +23,12 @@ import type { TaskPool } from "./types";
 import { type CallShape, type PoolPlan, WorkerPool } from "./worker-pool";
 
 /**
- * Validates the options, and returns the function that creates a pool of tasks. `caller` is the URL of the module that
- * exports the tasks. Both functions throw what `createPool` throws.
+ * Validates the options, and returns the function that creates a pool of tasks. `caller` returns the URL of the module
+ * that exports the tasks. Both functions throw what `createPool` throws.
  */
 export function preparePool(
   options: PoolOptions,
-): (tasks: unknown, caller: string | undefined) => WorkerPool {
+): (tasks: unknown, caller: () => string | undefined) => WorkerPool {
   const create = prepare(options);
   return (tasks, caller) => {
     const sources = locateAll(tasks, caller);

@@ -9,8 +9,11 @@ import { type Definition, definedIn, definitionOf } from "../task/definition";
 import type { TaskSource } from "../task/program";
 import { Modules, TASK_ADVICE } from "./module-exports";
 
-/** Where the workers find each task. Throws the errors that can be found at once. */
-export function locateAll(tasks: unknown, caller: string | undefined): TaskSource[] {
+/**
+ * Where the workers find each task. Throws the errors that can be found at once. `caller` looks for the module that
+ * exports the tasks which say nothing themselves.
+ */
+export function locateAll(tasks: unknown, caller: () => string | undefined): TaskSource[] {
   const entries = Object.entries(record("createPool", "tasks", tasks, "an object such as { add }"));
   if (entries.length === 0) {
     throw new InvalidOptionError("createPool: there are no tasks, there must be at least one");
@@ -27,7 +30,7 @@ export function locateAll(tasks: unknown, caller: string | undefined): TaskSourc
           "task() or importTask() returns",
       );
     }
-    const href = fileOf(task, caller);
+    const href = fileOf(task, caller());
     modules.assertExported(`task "${task}"`, href, task, TASK_ADVICE);
     return { task, href, at: task, abortable: false };
   });

@@ -186,7 +186,7 @@ export class WorkerLane {
         this.#hasBlocks = false;
       }
     });
-    this.#outbox.stageReport(KIND_ATTACHED, undefined);
+    this.#outbox.stageNews(KIND_ATTACHED);
     this.#publish();
   }
 
@@ -212,7 +212,7 @@ export class WorkerLane {
     this.#spinNanos = spinNanos;
     this.#took = new Float64Array(tasks.length).fill(Number.POSITIVE_INFINITY);
     hold();
-    this.#outbox.stageReport(KIND_READY, undefined);
+    this.#outbox.stageNews(KIND_READY);
     this.#turn();
   }
 
@@ -226,7 +226,7 @@ export class WorkerLane {
       }
       // The host shows the end of stderr instead.
       console.error(fault.error);
-      this.#outbox.stageReport(KIND_BOOT_FAILED, undefined);
+      this.#outbox.stageNews(KIND_BOOT_FAILED);
     }
     this.#exchange(this.#outbox.takeStaged(), 0);
   }
