@@ -2,21 +2,18 @@
  * A lane at rest: a timer looks after memory that can be given back, and without such memory there is none. The host is
  * a program of its own, `fixtures/hosts/resting-host.mjs`.
  */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { kinds, on } from "../support/kinds";
-
-const host = join(__dirname, "../fixtures/hosts/resting-host.mjs");
+import { Host } from "../support/processes";
 
 /** Deno and Bun have no hooks for timers. */
 const inNode = kinds.filter(({ isWrapped, name }) => !isWrapped && !/deno|bun/.test(name));
 
 on(inNode, ({ worker }) => {
   test("only what may be given back leaves a timer, on the side that may have to give it back", async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [host, JSON.stringify(worker)]);
-    expect(JSON.parse(stdout)).toEqual({
+    const host = new Host("resting-host.mjs", JSON.stringify(worker));
+    expect(await host.exit(), host.stderr).toEqual({ code: 0, signal: null });
+    expect(JSON.parse(host.stdout)).toEqual({
       small: { host: false, worker: false },
       largeArgument: { host: false, worker: true },
       largeResult: { host: true, worker: false },
