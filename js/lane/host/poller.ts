@@ -276,7 +276,8 @@ export class Poller {
     this.#waitingSince ||= time;
     const crowded = this.#words[STAGING_CROWDED];
     const hurried = this.#slow > 0 || crowded !== 0;
-    const patience = crowded === HANDS_OVER ? 0 : hurried ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
+    const patience =
+      crowded === HANDS_OVER ? 0 : hurried ? SLOW_POLL_MILLIS : woke ? WAKE_POLL_MILLIS : QUICK_MILLIS;
     if (time - this.#waitingSince < patience) {
       this.#pollSoon();
     } else {
