@@ -47,6 +47,8 @@ const POLL_NANOS = 1;
 const SPIN_CALLS = 8;
 /** Number of successful spins in a row before the event loop gets a turn. */
 const SPINS_PER_TURN = 64;
+/** The same while cores are handed over: a wait may then take 200 µs, and a hostile worker lets each take so long. */
+const DOZES_PER_TURN = 16;
 /**
  * An answer that takes no longer than this counts as quick: for the next call the host spins, and polls for this long.
  */
@@ -213,7 +215,8 @@ export class Poller {
   };
 
   #spinBudget(): number {
-    if (this.#lane.load > SPIN_CALLS || this.#spinsThisTurn >= SPINS_PER_TURN) {
+    const perTurn = this.#words[STAGING_CROWDED] === HANDS_OVER ? DOZES_PER_TURN : SPINS_PER_TURN;
+    if (this.#lane.load > SPIN_CALLS || this.#spinsThisTurn >= perTurn) {
       return 0;
     }
     if (this.#slow > 0 && this.#slow++ % SLOW_PROBE !== 0) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::Duration;
 
-use super::spin::{Place, Spinner};
+use super::spin::{Place, Spinner, Strangers, strangers};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::blocks;
 use crate::transport::doorbell::{self, Listener, Ready, Times, Waiter};
@@ -34,7 +34,7 @@ pub struct Side {
     other_doorbell: Word,
     own_wants_room: Word,
     other_wants_room: Word,
-    pub(super) place: Place,
+    place: Place,
     /// True for the side that [`Word::Stop`] and [`Word::Aborts`] are meant for.
     obeys: bool,
 }
@@ -318,9 +318,14 @@ impl End {
         self.unless_lost(Ok(block)).map_err(io::Error::other)
     }
 
+    /// Where strangers are, as far as both sides know.
+    pub fn strangers(&self) -> Strangers {
+        strangers(&self.segment, self.side.place)
+    }
+
     /// Waits until something has arrived, for about `spin` at most. True if something has.
-    pub fn wait(&mut self, spin: Duration) -> Result<bool, Violation> {
-        self.spinner.wait(&self.into, &self.segment, self.side.place, spin)
+    pub fn wait(&mut self, strangers: Strangers, spin: Duration) -> Result<bool, Violation> {
+        self.spinner.wait(&self.into, &self.segment, self.side.place, strangers, spin)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::accounts::Calls;
 use super::end::{End, HOST, LaneEnd};
-use super::spin::{MAX_WORKER_SPIN, Strangers, cores_to_spare, strangers};
+use super::spin::{MAX_WORKER_SPIN, Strangers, cores_to_spare};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell::{self, Times};
 use crate::transport::layout::{
@@ -57,14 +57,14 @@ impl HostLane {
     fn try_exchange(&mut self, staged: u32, spin: Duration) -> Result<u32, Violation> {
         self.end.disarm();
         self.hand_back();
-        self.allow_spinning();
+        let strangers = self.allow_spinning();
         self.publish_staged(staged);
         let mut count = self.receive()?;
         if count == 0
             && !spin.is_zero()
             && self.calls.any_in_flight()
             && cores_to_spare()
-            && self.end.wait(spin)?
+            && self.end.wait(strangers, spin)?
         {
             count = self.receive()?;
         }
@@ -96,10 +96,12 @@ impl HostLane {
         }
     }
 
-    /// True if there are cores to spare for spinning. Tells the worker when that has changed.
-    fn allow_spinning(&mut self) -> bool {
+    /// Tells the worker when there have come to be cores to spare for spinning, or no longer. Returns where
+    /// strangers are. The worker can write what that rests on, so it is looked up once for an exchange, and
+    /// JavaScript gets the same answer.
+    fn allow_spinning(&mut self) -> Strangers {
         let spare = cores_to_spare();
-        let strangers = strangers(&self.end.segment, self.end.side.place);
+        let strangers = self.end.strangers();
         let crowded = if strangers == Strangers::Between { 2 } else { u32::from(!spare) };
         self.end.staging.set_word(StagingWord::Crowded, crowded);
         if self.worker_spin != Some(spare) {
@@ -107,7 +109,7 @@ impl HostLane {
             let nanos = if spare { MAX_WORKER_SPIN.as_nanos() as u32 } else { 0 };
             self.end.segment.word(Word::WorkerSpin).store(nanos, Ordering::Relaxed);
         }
-        spare
+        strangers
     }
 
     fn receive(&mut self) -> Result<u32, Violation> {

@@ -74,15 +74,16 @@ pub struct Spinner {
 impl Spinner {
     /// Waits until a slot arrives, at most for `spin`, or for a little longer if it is better to sleep. The
     /// peer may need this very core to send the slot. So after the first moments other threads get a turn in
-    /// between, and in any case before this side gives up.
+    /// between, and in any case before this side gives up. `strangers` is what [`strangers`] has said.
     pub fn wait(
         &mut self,
         into: &Consumer,
         segment: &Segment,
         place: Place,
+        strangers: Strangers,
         spin: Duration,
     ) -> Result<bool, Violation> {
-        let yields = match strangers(segment, place) {
+        let yields = match strangers {
             Strangers::None => true,
             Strangers::Elsewhere => false,
             Strangers::Between => {

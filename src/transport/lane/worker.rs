@@ -34,7 +34,7 @@ impl WorkerLane {
         if count == 0 && !spin.is_zero() {
             // Without a core to spare this is one look, and then the host may have this core.
             let allowed = self.end.segment.word(Word::WorkerSpin).load(Ordering::Relaxed);
-            if self.end.wait(spin.min(Duration::from_nanos(u64::from(allowed))))? {
+            if self.end.wait(self.end.strangers(), spin.min(Duration::from_nanos(u64::from(allowed))))? {
                 count = self.receive()?;
             }
         }
