@@ -69,9 +69,11 @@ impl WorkerLane {
     #[napi(factory, ts_args_type = "isNode: boolean, wake: () => void")]
     pub fn attach_process(env: Env, is_node: bool, wake: Function<'_, (), ()>) -> Result<Self> {
         let attached = handshake::attach().map_err(failed)?;
+        // On memory that can be truncated a thread has to look after it while this side sleeps.
+        let bell = attached.bell.filter(|_| attached.segment.is_sealed());
         let mut end = lane::WorkerLane::new(attached.segment);
         let mut ear = None;
-        if let Some(bell) = attached.bell {
+        if let Some(bell) = bell {
             if ear::can_hear(is_node) {
                 let waker = Waker::new(&env, &wake)?;
                 // A worker trusts its host, so its rings are not counted.

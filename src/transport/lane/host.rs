@@ -291,9 +291,11 @@ impl HostLane {
         segment.let_go(&lent);
     }
 
-    /// True once the worker has said that it can ring.
+    /// True once the worker has said that it can ring. Where it could truncate the memory this end does not rely
+    /// on its bell: the thread of a [`doorbell::Waiter`] looks after the memory while this end sleeps.
     pub fn hears_bell(&self) -> bool {
-        self.end.segment.word(Word::Rings).load(Ordering::Acquire) != 0
+        let segment = &self.end.segment;
+        segment.is_sealed() && segment.word(Word::Rings).load(Ordering::Acquire) != 0
     }
 
     /// Has this end listen for its bell as soon as the worker says that it can ring. `times` counts how often
