@@ -70,7 +70,9 @@ onEveryRuntimeInGate(({ worker, isProcess }) => {
     const runs = new Map<string, number[]>();
     for (let call = 0; call < 20; call++) {
       await settled(pool);
-      const { identity, run } = await within(pool.call.run());
+      // With an affinity of its own each call stays with the worker that it was given to. Otherwise the replacement,
+      // which is idle, takes over the last call of a worker that is late with it.
+      const { identity, run } = await within(pool.call.run(undefined, { affinity: `${call}` }));
       runs.set(identity, [...(runs.get(identity) ?? []), run]);
       // A worker that has had its last call was replaced when that was given to it.
       expect(pool.workers.some(({ state }) => state === "ready")).toBe(true);
