@@ -11,7 +11,7 @@ use std::time::Duration;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use super::doorbell::{Listener, Waiter, doze, ring};
+use super::doorbell::{Listener, Ready, Waiter, doze, ring};
 use super::layout::{Slot, Word};
 use super::ring::{Consumer, Producer};
 use super::segment::Segment;
@@ -75,43 +75,44 @@ fn no_slot_is_lost_or_torn_where_the_ring_goes_round() {
     check(|| slots_arrive(3));
 }
 
-/// A side that sleeps by a waiter until it has seen `rings` publications, each followed by a ring. It also
-/// finds them without being woken, as an exchange does: then the ring for what it has found comes late.
-fn every_ring_is_heard(rings: u32) {
-    let segment = Arc::new(Segment::fresh());
-    let (tail, head) = (Word::CompletionTail, Word::CompletionHead);
-    let woken = Arc::new((Mutex::new(false), Condvar::new()));
-    let ready = {
-        let segment = segment.clone();
-        move || {
-            let word = |word| segment.word(word).load(Ordering::Acquire);
-            word(tail) != word(head)
+/// What has woken a side that sleeps.
+type Woken = Arc<(Mutex<bool>, Condvar)>;
+
+fn wake(woken: &Woken) {
+    *woken.0.lock().unwrap() = true;
+    woken.1.notify_one();
+}
+
+/// Whether something is published that has not been taken.
+fn ready(segment: &Arc<Segment>) -> Ready {
+    let segment = segment.clone();
+    Arc::new(move || {
+        let word = |word| segment.word(word).load(Ordering::Acquire);
+        word(Word::CompletionTail) != word(Word::CompletionHead)
+    })
+}
+
+/// A peer that publishes `rings` times, each followed by a ring.
+fn peer(segment: &Arc<Segment>, rings: u32, bell: impl Fn() + 'static) -> thread::JoinHandle<()> {
+    let segment = segment.clone();
+    thread::spawn(move || {
+        for number in 1..=rings {
+            segment.word(Word::CompletionTail).store(number, Ordering::Release);
+            ring(segment.word(Word::HostDoorbell), &bell);
         }
-    };
-    let wake = {
-        let woken = woken.clone();
-        move || {
-            *woken.0.lock().unwrap() = true;
-            woken.1.notify_one();
-        }
-    };
-    let waiter = Waiter::start(segment.clone(), Word::HostDoorbell, Arc::new(ready), wake).unwrap();
-    let peer = {
-        let segment = segment.clone();
-        thread::spawn(move || {
-            for number in 1..=rings {
-                segment.word(tail).store(number, Ordering::Release);
-                ring(segment.word(Word::HostDoorbell), || ());
-            }
-        })
-    };
+    })
+}
+
+/// A side that sleeps until it has seen `rings` publications. It also finds them without being woken, as an
+/// exchange does: then the ring for what it has found comes late.
+fn see_all(segment: &Segment, rings: u32, woken: &Woken, arm: impl Fn() -> bool, disarm: impl Fn()) {
     let mut seen = 0;
     while seen < rings {
-        let published = segment.word(tail).load(Ordering::Acquire);
+        let published = segment.word(Word::CompletionTail).load(Ordering::Acquire);
         if published != seen {
             seen = published;
-            segment.word(head).store(seen, Ordering::Release);
-        } else if waiter.arm() {
+            segment.word(Word::CompletionHead).store(seen, Ordering::Release);
+        } else if arm() {
             // Loom fails here, as a deadlock, if the wake-up is lost.
             let mut woken_now = woken.0.lock().unwrap();
             while !*woken_now {
@@ -119,9 +120,21 @@ fn every_ring_is_heard(rings: u32) {
             }
             *woken_now = false;
             drop(woken_now);
-            waiter.disarm();
+            disarm();
         }
     }
+}
+
+/// A side with a waiter hears each ring.
+fn every_ring_is_heard(rings: u32) {
+    let segment = Arc::new(Segment::fresh());
+    let woken = Woken::default();
+    let by_thread = woken.clone();
+    let waiter =
+        Waiter::start(segment.clone(), Word::HostDoorbell, ready(&segment), move || wake(&by_thread))
+            .unwrap();
+    let peer = peer(&segment, rings, || ());
+    see_all(&segment, rings, &woken, || waiter.arm(), || waiter.disarm());
     peer.join().unwrap();
 }
 
@@ -135,47 +148,14 @@ fn a_late_ring_does_not_swallow_the_next_one() {
     check(|| every_ring_is_heard(2));
 }
 
-/// A side that is woken by its bell until it has seen `rings` publications. In between it finds them by itself.
+/// A side with a bell hears each ring.
 fn every_bell_is_heard(rings: u32) {
     let segment = Arc::new(Segment::fresh());
-    let (tail, head) = (Word::CompletionTail, Word::CompletionHead);
-    let rung = Arc::new((Mutex::new(false), Condvar::new()));
-    let ready = {
-        let segment = segment.clone();
-        move || {
-            let word = |word| segment.word(word).load(Ordering::Acquire);
-            word(tail) != word(head)
-        }
-    };
-    let listener = Listener::new(segment.clone(), Word::HostDoorbell, Arc::new(ready), Arc::default());
-    let peer = {
-        let (segment, rung) = (segment.clone(), rung.clone());
-        thread::spawn(move || {
-            for number in 1..=rings {
-                segment.word(tail).store(number, Ordering::Release);
-                ring(segment.word(Word::HostDoorbell), || {
-                    *rung.0.lock().unwrap() = true;
-                    rung.1.notify_one();
-                });
-            }
-        })
-    };
-    let mut seen = 0;
-    while seen < rings {
-        let published = segment.word(tail).load(Ordering::Acquire);
-        if published != seen {
-            seen = published;
-            segment.word(head).store(seen, Ordering::Release);
-        } else if listener.arm() {
-            let mut rung_now = rung.0.lock().unwrap();
-            while !*rung_now {
-                rung_now = rung.1.wait(rung_now).unwrap();
-            }
-            *rung_now = false;
-            drop(rung_now);
-            listener.disarm();
-        }
-    }
+    let woken = Woken::default();
+    let by_bell = woken.clone();
+    let listener = Listener::new(segment.clone(), Word::HostDoorbell, ready(&segment), Arc::default());
+    let peer = peer(&segment, rings, move || wake(&by_bell));
+    see_all(&segment, rings, &woken, || listener.arm(), || listener.disarm());
     peer.join().unwrap();
 }
 
@@ -192,19 +172,10 @@ fn a_late_bell_does_not_swallow_the_next_one() {
 /// A side that sleeps on its doorbell itself until it has seen `rings` publications.
 fn every_ring_wakes_who_dozes(rings: u32) {
     let segment = Arc::new(Segment::fresh());
-    let tail = Word::CompletionTail;
-    let peer = {
-        let segment = segment.clone();
-        thread::spawn(move || {
-            for number in 1..=rings {
-                segment.word(tail).store(number, Ordering::Release);
-                ring(segment.word(Word::HostDoorbell), || ());
-            }
-        })
-    };
+    let peer = peer(&segment, rings, || ());
     let mut seen = 0;
     while seen < rings {
-        let published = || segment.word(tail).load(Ordering::Acquire);
+        let published = || segment.word(Word::CompletionTail).load(Ordering::Acquire);
         doze(segment.word(Word::HostDoorbell), || published() != seen, Duration::ZERO);
         seen = published();
     }
