@@ -58,6 +58,7 @@ export const STAGING_CROWDED = 7;
 export const STAGING_WANTED = 8;
 export const STAGING_STARTED = 9;
 export const STAGING_RUNNING = 10;
+export const HANDS_OVER = 2;
 export const STAGING_DEAF = 11;
 export const STAGING_OUT_AT = 128;
 export const STAGING_IN_AT = 65664;

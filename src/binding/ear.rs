@@ -190,7 +190,7 @@ impl Ear {
 }
 
 /// Closes the handle if it is still open. The hook is removed once that is done.
-unsafe extern "C" fn close_with_environment(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
+extern "C" fn close_with_environment(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
     // SAFETY: the reference that `Ear::open` has given away, which is given back after this.
     let slot = unsafe { &*data.cast::<Slot>() };
     drop(slot.take());

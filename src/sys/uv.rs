@@ -26,41 +26,42 @@ const ASYNC: c_int = 1;
 const POLL: c_int = 8;
 
 type Raw = *mut c_void;
-type OnClose = unsafe extern "C" fn(Raw);
-type OnPoll = unsafe extern "C" fn(Raw, c_int, c_int);
-type OnAsync = unsafe extern "C" fn(Raw);
+type OnClose = extern "C" fn(Raw);
+type OnPoll = extern "C" fn(Raw, c_int, c_int);
+type OnAsync = extern "C" fn(Raw);
 
-/// The functions of libuv.
-struct Functions {
-    handle_size: unsafe extern "C" fn(c_int) -> usize,
-    set_data: unsafe extern "C" fn(Raw, *mut c_void),
-    get_data: unsafe extern "C" fn(Raw) -> *mut c_void,
-    unref: unsafe extern "C" fn(Raw),
-    close: unsafe extern "C" fn(Raw, OnClose),
-    poll_init: unsafe extern "C" fn(Raw, Raw, c_int) -> c_int,
-    poll_start: unsafe extern "C" fn(Raw, c_int, OnPoll) -> c_int,
-    poll_stop: unsafe extern "C" fn(Raw) -> c_int,
-    async_init: unsafe extern "C" fn(Raw, Raw, OnAsync) -> c_int,
-    async_send: unsafe extern "C" fn(Raw) -> c_int,
+/// Declares `Functions`, one field for each function, and how they are looked up.
+macro_rules! functions {
+    ($($field:ident = $name:literal: ($($argument:ty),+) $(-> $result:ty)?;)+) => {
+        /// The functions of libuv.
+        struct Functions {
+            // SAFETY: whoever calls one keeps to libuv's contract, and says how.
+            $($field: unsafe extern "C" fn($($argument),+) $(-> $result)?,)+
+        }
+
+        impl Functions {
+            fn find() -> Option<Self> {
+                // SAFETY: each type is that of the function in uv.h.
+                unsafe { Some(Self { $($field: symbol($name)?,)+ }) }
+            }
+        }
+    };
 }
 
-static FUNCTIONS: LazyLock<Option<Functions>> = LazyLock::new(|| {
-    // SAFETY: each type is that of the function in uv.h.
-    unsafe {
-        Some(Functions {
-            handle_size: symbol(c"uv_handle_size")?,
-            set_data: symbol(c"uv_handle_set_data")?,
-            get_data: symbol(c"uv_handle_get_data")?,
-            unref: symbol(c"uv_unref")?,
-            close: symbol(c"uv_close")?,
-            poll_init: symbol(c"uv_poll_init")?,
-            poll_start: symbol(c"uv_poll_start")?,
-            poll_stop: symbol(c"uv_poll_stop")?,
-            async_init: symbol(c"uv_async_init")?,
-            async_send: symbol(c"uv_async_send")?,
-        })
-    }
-});
+functions! {
+    handle_size = c"uv_handle_size": (c_int) -> usize;
+    set_data = c"uv_handle_set_data": (Raw, *mut c_void);
+    get_data = c"uv_handle_get_data": (Raw) -> *mut c_void;
+    unref = c"uv_unref": (Raw);
+    close = c"uv_close": (Raw, OnClose);
+    poll_init = c"uv_poll_init": (Raw, Raw, c_int) -> c_int;
+    poll_start = c"uv_poll_start": (Raw, c_int, OnPoll) -> c_int;
+    poll_stop = c"uv_poll_stop": (Raw) -> c_int;
+    async_init = c"uv_async_init": (Raw, Raw, OnAsync) -> c_int;
+    async_send = c"uv_async_send": (Raw) -> c_int;
+}
+
+static FUNCTIONS: LazyLock<Option<Functions>> = LazyLock::new(Functions::find);
 
 /// A function of this program.
 ///
@@ -236,12 +237,11 @@ impl Inner {
     }
 }
 
-unsafe extern "C" fn on_poll(handle: Raw, _status: c_int, _events: c_int) {
-    // SAFETY: libuv calls this for a handle that is not closed.
-    unsafe { on_async(handle) };
+extern "C" fn on_poll(handle: Raw, _status: c_int, _events: c_int) {
+    on_async(handle);
 }
 
-unsafe extern "C" fn on_async(handle: Raw) {
+extern "C" fn on_async(handle: Raw) {
     let Some(uv) = FUNCTIONS.as_ref() else { return };
     // SAFETY: `adopt` has set the data of a handle that is not closed. Its callback may close it; then this
     // stays until `on_closed`, which is not called from within.
@@ -251,7 +251,7 @@ unsafe extern "C" fn on_async(handle: Raw) {
     }
 }
 
-unsafe extern "C" fn on_closed(handle: Raw) {
+extern "C" fn on_closed(handle: Raw) {
     let Some(uv) = FUNCTIONS.as_ref() else { return };
     // SAFETY: what `adopt` has leaked, and libuv calls this once.
     let inner = unsafe { Box::from_raw((uv.get_data)(handle).cast::<Inner>()) };

@@ -79,11 +79,10 @@ pub enum Word {
     Aborts = 10,
     /// 1 while the worker runs one task after another, 0 while it is in its event loop. Written by the worker.
     Running = 11,
-    /// 1 if the worker can ring a host that listens for its bell. Written by the worker before it reports
-    /// that it has attached.
+    /// 1 if the worker can ring a host that listens for its bell, before it reports that it has attached.
     Rings = 12,
-    /// Until when strangers are taken to compute on a core of this lane, in milliseconds of the system's
-    /// monotonic clock, which wrap; 0 if there are none. Either side writes it when it finds one.
+    /// Until when strangers are taken to be on a core of this lane, in milliseconds of the monotonic clock,
+    /// which wrap; 0 if there are none. Either side writes it when it finds one.
     Strangers = 13,
     /// 1 + the number of the core on which the host has last waited while there were strangers.
     HostCore = 14,
@@ -348,8 +347,7 @@ pub enum StagingWord {
     FirstSequence = 5,
     /// Set to 1 when an `exchange` has woken the other side. JavaScript sets it back.
     Woke = 6,
-    /// 1 while busy lanes and the host together need more cores than there are: then it is better to sleep
-    /// than to poll. 2 while both sides hand their cores over: then polling takes the core from the worker.
+    /// 1 while there are more busy lanes than cores: it is better to sleep than to poll. Or [`HANDS_OVER`].
     Crowded = 7,
     /// Host only. 1 while calls wait in the pool, so that `Running` is of use. JavaScript sets it.
     Wanted = 8,
@@ -361,6 +359,8 @@ pub enum StagingWord {
     Deaf = 11,
 }
 
+/// Of [`StagingWord::Crowded`]: both sides hand their cores over.
+pub const HANDS_OVER: u32 = 2;
 /// Bytes of staging's head.
 pub const STAGING_HEAD_BYTES: usize = 128;
 /// Byte offset of the outgoing slots in staging.
@@ -457,6 +457,7 @@ fn typescript() -> String {
     constant("STAGING_WANTED", StagingWord::Wanted as usize);
     constant("STAGING_STARTED", StagingWord::Started as usize);
     constant("STAGING_RUNNING", StagingWord::Running as usize);
+    constant("HANDS_OVER", HANDS_OVER as usize);
     constant("STAGING_DEAF", StagingWord::Deaf as usize);
     constant("STAGING_OUT_AT", STAGING_OUT_AT);
     constant("STAGING_IN_AT", STAGING_IN_AT);

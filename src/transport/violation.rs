@@ -38,7 +38,7 @@ impl Violation {
             Self::Credit => "a stream went beyond its credit",
             Self::OutOfRange => "a completion's payload lies outside the arena",
             Self::Deaf => "the worker's end of the bell was closed, descriptor 4 at its start",
-            Self::Rings => "the bell was rung without end",
+            Self::Rings => "the bell was rung more often than its host has listened for it",
             Self::Lost => "the shared memory is gone (it was truncated, or there is no memory left for it)",
         }
     }

@@ -10,7 +10,7 @@
  */
 import { nextTick, now, queueMicrotask, setImmediate } from "../../base/clock";
 import type { NativeHostLane } from "../../native/addon";
-import { STAGING_CROWDED, STAGING_WOKE } from "../../native/layout";
+import { HANDS_OVER, STAGING_CROWDED, STAGING_WOKE } from "../../native/layout";
 import { hold, release } from "../keep-alive";
 
 /** The lane that is polled. */
@@ -59,8 +59,6 @@ const WAKE_POLL_MILLIS = 0.5;
 const SLOW_POLL_MILLIS = 0.02;
 /** After a slow answer the host spins for one call in so many, to find out whether answers are quick again. */
 const SLOW_PROBE = 32;
-/** Of `STAGING_CROWDED`: the worker needs this core to answer, so the host doesn't poll at all. */
-const HANDS_OVER = 2;
 /** How long the host may receive results before its event loop gets a turn. */
 const TURN_MILLIS = 1;
 

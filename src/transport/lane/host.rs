@@ -12,9 +12,9 @@ use super::spin::{MAX_WORKER_SPIN, Strangers, cores_to_spare};
 use crate::transport::arena::{Arena, Reserve};
 use crate::transport::doorbell::{self, Times};
 use crate::transport::layout::{
-    FLAG_ARENA, FLAG_CLAIM, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, FLAGS_ON_THE_WIRE, INBOX_BYTES,
-    INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS, Role, Slot,
-    StagingWord, Word,
+    FLAG_ARENA, FLAG_CLAIM, FLAG_FETCH, FLAG_NOT_RUN, FLAG_REJECTED, FLAGS_ON_THE_WIRE, HANDS_OVER,
+    INBOX_BYTES, INBOX_PAYLOAD_BYTES, INLINE_BYTES, Kind, MAX_CALLS, NO_CALL, PAYLOAD_ALIGN, RING_SLOTS,
+    Role, Slot, StagingWord, Word,
 };
 use crate::transport::segment::Segment;
 use crate::transport::violation::Violation;
@@ -102,7 +102,7 @@ impl HostLane {
     fn allow_spinning(&mut self) -> Strangers {
         let spare = cores_to_spare();
         let strangers = self.end.strangers();
-        let crowded = if strangers == Strangers::Between { 2 } else { u32::from(!spare) };
+        let crowded = if strangers == Strangers::Between { HANDS_OVER } else { u32::from(!spare) };
         self.end.staging.set_word(StagingWord::Crowded, crowded);
         if self.worker_spin != Some(spare) {
             self.worker_spin = Some(spare);

@@ -196,3 +196,48 @@ pub fn remove_busy_lane() {
 pub fn cores_to_spare() -> bool {
     BUSY_LANES.load(Ordering::Relaxed) < *CORES
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::transport::layout::Geometry;
+
+    const PLACE: Place =
+        Place { doorbell: Word::HostDoorbell, core: Word::HostCore, other_core: Word::WorkerCore };
+
+    /// What a host finds whose worker has written this time, counted from now, on every core.
+    fn found(millis_ahead: u32) -> Strangers {
+        let segment = Segment::create(Geometry::new(1).unwrap()).unwrap().0;
+        let until = millis(now()).wrapping_add(millis_ahead).max(1);
+        segment.word(Word::Strangers).store(until, Ordering::Relaxed);
+        let mut seen = Strangers::None;
+        // This thread may move to another core in between.
+        for _ in 0..100 {
+            if seen != Strangers::Between {
+                let core = sched_getcpu() as u32 + 1;
+                segment.word(Word::WorkerCore).store(core, Ordering::Relaxed);
+                seen = strangers(&segment, PLACE);
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn a_time_that_no_honest_side_names_is_not_believed() {
+        assert_eq!(found(STRANGER_MOST_MILLIS - 100), Strangers::Between);
+        assert_eq!(found(STRANGER_MOST_MILLIS + 60_000), Strangers::None);
+        assert_eq!(found(0_u32.wrapping_sub(60_000)), Strangers::None);
+    }
+
+    #[test]
+    fn a_worker_that_never_answers_holds_its_host_up_for_one_sleep() {
+        let segment = std::sync::Arc::new(Segment::create(Geometry::new(1).unwrap()).unwrap().0);
+        let at = segment.geometry().completion_ring();
+        let into = Consumer::new(segment.clone(), at, Word::CompletionTail, Word::CompletionHead);
+        let spin = Duration::from_micros(5);
+        let mut spinner = Spinner::default();
+        assert_eq!(spinner.wait(&into, &segment, PLACE, Strangers::Between, spin), Ok(false));
+        segment.word(Word::CompletionTail).store(1, Ordering::Release);
+        assert_eq!(spinner.wait(&into, &segment, PLACE, Strangers::Between, spin), Ok(true));
+    }
+}
